@@ -1,0 +1,15 @@
+"""The names under which the API is known to Kubernetes and to AWS."""
+
+GROUP = "tgi-operator.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "TGIEndpoint"
+PLURAL = "tgiendpoints"
+SINGULAR = "tgiendpoint"
+SHORT_NAME = "tgi"
+
+FINALIZER = f"{GROUP}/finalizer"
+"""Held while AWS may still have something of this resource."""
+
+FIELD_MANAGER = "tgi-operator"
+"""Names us in managedFields and as the reporting controller of Events."""

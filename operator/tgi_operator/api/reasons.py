@@ -1,0 +1,90 @@
+"""Every reason a condition or an Event can carry, each with what it means and what to do."""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """A CamelCase reason; its docstring is the text of the troubleshooting page."""
+
+    doc: str
+
+    def __new__(cls, value: str, doc: str = "") -> Self:
+        """Return the reason `value`, documented by `doc`."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.doc = doc
+        return member
+
+    # Serving
+    IN_SERVICE = "InService", "The generation is rolled out and serves. Nothing to do."
+    SCALING = "Scaling", "The endpoint serves this generation while its number of instances changes."
+
+    # On the way
+    CREATING = "Creating", "Model, endpoint configuration and endpoint are being created. Wait: minutes are usual."
+    UPDATING = "Updating", "A new revision is being rolled out; the old one serves meanwhile."
+    SYSTEM_UPDATING = "SystemUpdating", "AWS maintains the endpoint. It serves; changes wait until AWS is done."
+    ROLLING_BACK = "RollingBack", "AWS returns the endpoint to its previous capacity."
+    DELETING = "Deleting", "The endpoint and what belongs to it are being deleted."
+    REPLACING = "Replacing", "A failed endpoint is deleted so that it can be created again."
+    THROTTLED = "Throttled", "AWS limits the rate of calls. The operator slows down and goes on by itself."
+    AWS_UNAVAILABLE = "AWSUnavailable", "AWS did not answer or had an internal error. It is retried."
+    CREDENTIALS_EXPIRED = "CredentialsExpired", "The operator's AWS credentials expired and are being renewed."
+    INSUFFICIENT_CAPACITY = (
+        "InsufficientCapacity",
+        "AWS has no such instances free now. It is retried with a growing pause; another instanceType or region helps.",
+    )
+    INTERNAL_FAILURE = "InternalFailure", "AWS failed inside (`Request to service failed`). It is retried."
+    RECONCILE_ERROR = "ReconcileError", "The operator met an error of its own. It is retried; see its log."
+
+    # For a person to change: the spec
+    INVALID_SPEC = "InvalidSpec", "A field, or two together, cannot work. The message names them and what to write."
+    UNKNOWN_VERSION = "UnknownVersion", "The catalogue has no image of that TGI version for that region."
+    UNSUPPORTED_INSTANCE_TYPE = "UnsupportedInstanceType", "TGI does not run on that instance type."
+    INVALID_NUM_SHARD = "InvalidNumShard", "numShard does not fit the GPUs of the instance."
+    CONFLICTING_OPTIONS = "ConflictingOptions", "Launcher options contradict each other or have a wrong value."
+    SECRET_NOT_FOUND = "SecretNotFound", "The Secret of model.tokenSecretRef does not exist in the namespace."
+    SECRET_KEY_NOT_FOUND = "SecretKeyNotFound", "The Secret exists, but has no such key or it is empty."
+    REJECTED_BY_AWS = "RejectedByAWS", "AWS refused a request as invalid. It is not repeated until the spec changes."
+
+    # For a person to change: the account
+    NOT_OWNED = (
+        "NotOwned",
+        "An endpoint of that name exists and is not this resource's. It is never touched: choose another endpointName.",
+    )
+    QUOTA_EXCEEDED = "QuotaExceeded", "The account's quota is used up. Ask for more in AWS Service Quotas."
+    ACCESS_DENIED = "AccessDenied", "The operator's IAM identity lacks a permission, or may not pass the role."
+    INVALID_EXECUTION_ROLE = (
+        "InvalidExecutionRole",
+        "SageMaker cannot assume executionRoleARN. Check that it exists and trusts sagemaker.amazonaws.com.",
+    )
+
+    # For a person to change: what was tried and failed
+    ENDPOINT_FAILED = "EndpointFailed", "The endpoint could not be created. The reason is AWS' own; change the spec."
+    UPDATE_ROLLED_BACK = (
+        "UpdateRolledBack",
+        "The new revision failed and AWS returned to the old one, which serves. Change the spec.",
+    )
+    UPDATE_ROLLBACK_FAILED = (
+        "UpdateRollbackFailed",
+        "The update and its rollback failed; a mixed fleet still serves. Change the spec to roll out again.",
+    )
+    CONTAINER_NOT_HEALTHY = (
+        "ContainerNotHealthy",
+        "The container did not start or did not answer its health check in time. Read the endpoint's log group.",
+    )
+    MODEL_DOWNLOAD_FAILED = "ModelDownloadFailed", "SageMaker could not download the weights. Check uri and role."
+    PROGRESS_DEADLINE_EXCEEDED = (
+        "ProgressDeadlineExceeded",
+        "AWS has been at one change for longer than it ever should. Nothing can be cancelled; ask AWS support.",
+    )
+
+    OUT_OF_SERVICE = "OutOfService", "AWS took the endpoint out of service. Ask AWS support, or delete it in AWS."
+
+    # Events only
+    DELETED = "Deleted", "The endpoint and what belongs to it are gone."
+    RETAINED = "Retained", "The resource was deleted with deletionPolicy Retain: AWS was left alone."
+    SCALED = "Scaled", "Another number of instances was asked of AWS."
+    TAGS_RESTORED = "TagsRestored", "Tags of the endpoint were put right."
+    COLLECTED = "Collected", "Models and endpoint configurations of old revisions were deleted."
+    RESTORED = "Restored", "A model or endpoint configuration that somebody deleted was created again."

@@ -1,0 +1,111 @@
+"""`TGIEndpoint.status` as types: conditions as kubectl wait, kstatus and Argo CD read them."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from tgi_operator.api.schema import SET_LIST, APIObject, Int32, list_map
+
+Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+Name = Annotated[str, Field(max_length=63)]
+ARN = Annotated[str, Field(max_length=2048)]
+
+
+class ConditionType(StrEnum):
+    """The conditions of a TGIEndpoint. Reconciling and Stalled are there only while they are True."""
+
+    READY = "Ready"
+    AVAILABLE = "Available"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+class ConditionStatus(StrEnum):
+    """The three values of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(APIObject):
+    """A metav1.Condition."""
+
+    type: str = Field(max_length=316, description="Type of the condition.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    observed_generation: int | None = Field(
+        default=None, ge=0, json_schema_extra={"format": "int64"}, description="Generation it was derived from."
+    )
+    last_transition_time: Time = Field(description="When status changed last.")
+    reason: str = Field(
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        description="Why, in one CamelCase word.",
+    )
+    message: str = Field(max_length=32768, description="Why, for people.")
+
+
+class LastFailure(APIObject):
+    """The memory of what must not be tried again: remove it to have the same revision tried once more."""
+
+    time: Time = Field(description="When it was seen.")
+    revision: str = Field(max_length=63, description="Revision that failed.")
+    reason: str = Field(max_length=1024, description="Reason, as in the conditions.")
+    message: str = Field(max_length=4096, description="What AWS said.")
+    attempts: Int32 = Field(default=1, ge=1, description="How often this revision failed in a row.")
+
+
+class SageMakerStatus(APIObject):
+    """What was last seen on SageMaker."""
+
+    endpoint_name: Name = Field(description="Name of the endpoint.")
+    endpoint_arn: ARN | None = Field(default=None, alias="endpointARN", description="ARN of the endpoint.")
+    endpoint_status: str | None = Field(default=None, max_length=63, description="EndpointStatus.")
+    endpoint_config_name: Name | None = Field(default=None, description="Configuration the endpoint runs.")
+    model_name: Name | None = Field(default=None, description="Model the endpoint runs.")
+    last_modified_time: Time | None = Field(
+        default=None, description="LastModifiedTime of the endpoint when it was last settled."
+    )
+    update_accepted: bool | None = Field(
+        default=None, description="True while the outcome of UpdateEndpoint to updateRevision is awaited."
+    )
+    revisions: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
+        default=(),
+        max_length=32,
+        json_schema_extra=SET_LIST,
+        description="Revisions whose model or configuration may exist.",
+    )
+    tag_keys: tuple[Annotated[str, Field(max_length=128)], ...] | None = Field(
+        default=None, max_length=50, json_schema_extra=SET_LIST, description="Tag keys that were set from the spec."
+    )
+
+
+class Status(APIObject):
+    """What is: written by the operator only."""
+
+    observed_generation: int = Field(
+        default=-1,
+        json_schema_extra={"format": "int64"},
+        description="Generation of the spec the status speaks of; -1 before the first look.",
+    )
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra=list_map("type"),
+        description="Ready, Available and, while so, Reconciling and Stalled.",
+    )
+    backend: str | None = Field(default=None, max_length=63, description="Backend that serves: SageMaker.")
+    replicas: Int32 | None = Field(default=None, ge=0, description="Instances that exist.")
+    ready_replicas: Int32 | None = Field(default=None, ge=0, description="Instances that serve.")
+    desired_replicas: Int32 | None = Field(default=None, ge=0, description="Instances that are wanted.")
+    selector: str | None = Field(default=None, max_length=1024, description="Label selector of the pods, for /scale.")
+    url: str | None = Field(default=None, max_length=2048, description="Where requests go.")
+    image: str | None = Field(default=None, max_length=255, description="Container image.")
+    current_revision: str | None = Field(
+        default=None, max_length=63, description="Revision that serves, or did before the change in progress."
+    )
+    update_revision: str | None = Field(default=None, max_length=63, description="Revision last asked of the backend.")
+    sage_maker: SageMakerStatus | None = Field(default=None, description="The endpoint on SageMaker.")
+    last_failure: LastFailure | None = Field(default=None, description="Last revision that failed.")

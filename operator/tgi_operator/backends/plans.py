@@ -1,0 +1,97 @@
+"""A plan, and the handful of things a status can say, in the same words for every backend."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from tgi_operator.api.conditions import Say, merge
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import ConditionStatus, ConditionType, Status
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Note:
+    """What an Event is to say of steps that no condition shows."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan(Generic[S]):
+    """What to do next, as data.
+
+    `status` is shown. With `ahead` it is written before the steps, because after a crash it must be known that
+    they were begun; otherwise after them. `done` replaces it once all steps have succeeded. `after` is the time in
+    seconds until the next look at the latest, None: when something changes. `finished`: nothing of the deleted resource is left.
+    """
+
+    status: Status
+    steps: tuple[S, ...] = ()
+    ahead: bool = False
+    done: Status | None = None
+    after: float | None = None
+    notes: tuple[Note, ...] = ()
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a resource is: what its four conditions say."""
+
+    ready: ConditionStatus
+    available: bool
+    reason: Reason
+    message: str
+    reconciling: bool = False
+    stalled: bool = False
+
+
+def serving(reason: Reason, message: str) -> Verdict:
+    """This generation is rolled out and serves."""
+    return Verdict(ConditionStatus.TRUE, available=True, reason=reason, message=message)
+
+
+def progressing(reason: Reason, message: str, *, available: bool) -> Verdict:
+    """The operator or AWS is at work; nobody needs to do anything."""
+    return Verdict(ConditionStatus.FALSE, available=available, reason=reason, message=message, reconciling=True)
+
+
+def stalled(reason: Reason, message: str, *, available: bool) -> Verdict:
+    """A person must change something."""
+    return Verdict(ConditionStatus.FALSE, available=available, reason=reason, message=message, stalled=True)
+
+
+def overdue(verdict: Verdict, message: str) -> Verdict:
+    """AWS is still at work, for longer than it should be: a person must know."""
+    return replace(verdict, reason=Reason.PROGRESS_DEADLINE_EXCEEDED, message=message, stalled=True)
+
+
+def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **fields: Any) -> Status:
+    """Return `status` with the conditions of `verdict`, said of `generation`, and other `fields` changed."""
+    said = [
+        Say(ConditionType.READY, verdict.ready, verdict.reason, verdict.message),
+        Say(
+            ConditionType.AVAILABLE,
+            ConditionStatus.TRUE if verdict.available else ConditionStatus.FALSE,
+            verdict.reason,
+            "The endpoint answers requests." if verdict.available else "The endpoint does not answer requests.",
+        ),
+    ]
+    if verdict.stalled:
+        said.append(Say(ConditionType.STALLED, ConditionStatus.TRUE, verdict.reason, verdict.message))
+    if verdict.reconciling:
+        said.append(Say(ConditionType.RECONCILING, ConditionStatus.TRUE, verdict.reason, verdict.message))
+    return status.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": merge(status.conditions, said, generation=generation, now=now),
+            **fields,
+        }
+    )
+
+
+def was_available(status: Status) -> bool:
+    """Return whether requests were answered when the status was written."""
+    return any(c.type == ConditionType.AVAILABLE and c.status == ConditionStatus.TRUE for c in status.conditions)

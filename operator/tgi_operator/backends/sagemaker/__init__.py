@@ -1,0 +1,1 @@
+"""Amazon SageMaker real-time endpoints: model, endpoint configuration, endpoint."""

@@ -1,0 +1,89 @@
+"""AWS calls: one client for each region, a bounded number of threads, a token bucket for reads and one for writes."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tgi_operator import __version__, metrics
+from tgi_operator.backends.sagemaker.bucket import TokenBucket
+from tgi_operator.backends.sagemaker.errors import Meaning, from_botocore
+
+THREADS = 16
+_READS = ("Describe", "List")
+
+_CONFIG = Config(
+    max_pool_connections=THREADS,
+    connect_timeout=5,
+    read_timeout=20,
+    tcp_keepalive=True,
+    user_agent_extra=f"tgi-operator/{__version__}",
+    # Three tries with jitter for what is over in a moment; the queue's backoff is for the rest.
+    retries={"mode": "standard", "total_max_attempts": 3},
+)
+
+
+class SageMakerAPI:
+    """The SageMaker API of every region."""
+
+    def __init__(self, reads_per_second: float, writes_per_second: float) -> None:
+        self._rates = (reads_per_second, writes_per_second)
+        self._session = boto3.Session()
+        self._clients: dict[str, Any] = {}
+        self._buckets: dict[tuple[str, bool], TokenBucket] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
+        self._making_client = asyncio.Lock()
+
+    async def call(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the response of `operation`, such as DescribeEndpoint.
+
+        Raises AWSError for every refusal and every failure to get through.
+        """
+        bucket = self._bucket(region, read=operation.startswith(_READS))
+        await bucket.take()
+        result = "Cancelled"
+        try:
+            client = await self._client(region)
+            method = getattr(client, xform_name(operation))
+            loop = asyncio.get_running_loop()
+            response: dict[str, Any] = await loop.run_in_executor(self._threads, lambda: method(**request))
+        except (BotoCoreError, ClientError) as error:
+            failed = from_botocore(operation, error)
+            result = failed.meaning.value
+            if failed.meaning is Meaning.THROTTLED:
+                bucket.drain()
+            if failed.meaning is Meaning.CREDENTIALS_EXPIRED:
+                self._renew_credentials()
+            raise failed from None
+        else:
+            result = "OK"
+            return response
+        finally:
+            metrics.AWS_CALLS.labels(operation, result).inc()
+
+    def close(self) -> None:
+        """Wait for the calls under way, each bounded by its timeouts, and take no more."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _bucket(self, region: str, *, read: bool) -> TokenBucket:
+        key = (region, read)
+        if key not in self._buckets:
+            self._buckets[key] = TokenBucket(self._rates[0 if read else 1])
+        return self._buckets[key]
+
+    async def _client(self, region: str) -> Any:
+        # Making a client is not thread-safe, using one is.
+        async with self._making_client:
+            if region not in self._clients:
+                make = self._session.client
+                self._clients[region] = await asyncio.to_thread(make, "sagemaker", region_name=region, config=_CONFIG)
+            return self._clients[region]
+
+    def _renew_credentials(self) -> None:
+        self._session = boto3.Session()
+        self._clients.clear()

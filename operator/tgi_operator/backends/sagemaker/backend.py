@@ -1,0 +1,280 @@
+"""The SageMaker backend: looks with as few calls as possible, and carries out the steps of a plan."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import SageMaker
+from tgi_operator.api.status import LastFailure
+from tgi_operator.api.times import rfc3339, rfc3339_exact
+from tgi_operator.backends.base import Retry, SecretReader
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.plans import Plan, progressing, stalled, was_available, with_verdict
+from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.sagemaker import checks, errors, names, render, state
+from tgi_operator.backends.sagemaker.aws import SageMakerAPI
+from tgi_operator.backends.sagemaker.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Tracked
+from tgi_operator.backends.sagemaker.plan import Situation, plan
+from tgi_operator.backends.sagemaker.render import Desired
+from tgi_operator.backends.sagemaker.state import Endpoint, Observed, Part, Step
+from tgi_operator.settings import Settings
+from tgi_operator.tgi.checks import Problem
+
+_STATUS_AFTER = {
+    "CreateEndpoint": state.CREATING,
+    "UpdateEndpoint": state.UPDATING,
+    "UpdateEndpointWeightsAndCapacities": state.UPDATING,
+    "DeleteEndpoint": state.DELETING,
+}
+"""EndpointStatus that an accepted call leads to."""
+
+_ROLLOUT = frozenset({"CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint"})
+
+_DESCRIBE = {
+    Part.MODEL: ("DescribeModel", "ModelName", "ModelArn"),
+    Part.CONFIG: ("DescribeEndpointConfig", "EndpointConfigName", "EndpointConfigArn"),
+}
+"""Operation, name in the request and ARN in the response, by part."""
+
+
+class SageMakerBackend:
+    """Implements backends.base.Backend for `spec.sageMaker`."""
+
+    def __init__(self, settings: Settings, secrets: SecretReader, changed: Callable[[Key], None]) -> None:
+        self._api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second)
+        self._secrets = secrets
+        self._fleet = Fleet(
+            self._api,
+            changed,
+            interval=settings.sweep_interval,
+            drift_reads_per_minute=settings.aws_drift_reads_per_minute,
+        )
+
+    async def look(self, key: Key, resource: Resource) -> Situation | None:
+        """Return what there is, None where the sweep shows it as the status has it. Raises AWSError."""
+        target = _target(resource)
+        place = render.place(resource.owner, target)
+        problem, desired = await self._desired(resource, target)
+        if problem is not None and resource.status.sage_maker is None and not resource.deleting:
+            # Bad input costs nothing, not even a call.
+            return Situation(resource, place, None, problem, Observed(), _now())
+        tracked = self._fleet.track(place.region, place.endpoint, key)
+        listed = await self._fleet.listed(place.region, place.endpoint)
+        if desired is not None and not tracked.check and _is_unchanged(resource, desired, listed):
+            tracked.seen, tracked.seen_at = listed, time.monotonic()
+            return None
+        thorough = tracked.check or resource.generation != resource.status.observed_generation
+        observed = await self._observe(resource, place, desired, tracked, thorough=thorough)
+        return Situation(resource, place, desired, problem, observed, _now())
+
+    def plan(self, seen: Situation) -> Plan[Step]:
+        """Return what to do next and what to show."""
+        return plan(seen)
+
+    async def apply(self, seen: Situation, step: Step) -> None:
+        """Make one call. Raises AWSError, without the Hub token that AWS may quote from a request."""
+        try:
+            await self._call(seen, step)
+        except AWSError as error:
+            token = seen.desired.token if seen.desired else None
+            raise error.without(token) from None
+
+    async def _call(self, seen: Situation, step: Step) -> None:
+        region = seen.place.region
+        if step.operation.startswith("Delete") and step.part and not await self._is_ours(seen, step):
+            return
+        try:
+            await self._api.call(region, step.operation, step.request)
+        except AWSError as error:
+            if error.meaning not in step.tolerated:
+                raise
+            if error.meaning is Meaning.ALREADY_EXISTS and not await self._is_ours(seen, step):
+                raise AWSError(Meaning.NOT_OWNED, step.operation, error.code, error.message) from None
+        status = _STATUS_AFTER.get(step.operation)
+        if status is not None:
+            tracked = self._fleet.tracked(region, seen.place.endpoint)
+            if tracked is not None:
+                tracked.seen, tracked.seen_at = Listed(status, ""), time.monotonic()
+
+    def explain(self, resource: Resource, seen: Situation | None, error: Exception, failures: int) -> Retry | None:
+        """Return how to go on after an AWSError: what is shown changes once it is worth a word."""
+        if not isinstance(error, AWSError):
+            return None
+        available = seen.available if seen else was_available(resource.status)
+        remedy = errors.REMEDIES.get(error.meaning)
+        if remedy is None:
+            return _rejected(resource, seen, error, available=available)
+        pause = min(remedy.first * 2.0 ** (failures - 1), remedy.longest)
+        after = pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        if failures <= remedy.patience:
+            return Retry(resource.status, after)
+        if remedy.stalled and seen is not None:
+            resource = _not_begun(resource, seen)
+        say = stalled if remedy.stalled else progressing
+        verdict = say(remedy.reason, f"{error.operation}: {error.message}", available=available)
+        return Retry(with_verdict(resource.status, resource.generation, verdict, rfc3339(_now())), after)
+
+    def forget(self, key: Key, resource: Resource) -> None:
+        """Stop following the endpoint."""
+        place = render.place(resource.owner, _target(resource))
+        tracked = self._fleet.tracked(place.region, place.endpoint)
+        if tracked is not None and tracked.key == key:
+            self._fleet.forget(place.region, place.endpoint)
+
+    async def close(self) -> None:
+        """Stop sweeping and wait for the calls under way."""
+        await self._fleet.close()
+        self._api.close()
+
+    async def _desired(self, resource: Resource, target: SageMaker) -> tuple[Problem | None, Desired | None]:
+        problem = checks.first_problem(resource.spec, target)
+        if problem is not None:
+            return problem, None
+        reference, token = resource.spec.model.token_secret_ref, None
+        if reference is not None:
+            namespace = resource.owner.namespace
+            found = _token(
+                namespace, reference.name, reference.key, await self._secrets.secret(namespace, reference.name)
+            )
+            if isinstance(found, Problem):
+                return found, None
+            token = found
+        return None, render.desired(resource, target, token)
+
+    async def _observe(
+        self, resource: Resource, place: render.Place, desired: Desired | None, tracked: Tracked, *, thorough: bool
+    ) -> Observed:
+        try:
+            described = await self._api.call(place.region, "DescribeEndpoint", {"EndpointName": place.endpoint})
+        except AWSError as error:
+            if error.meaning is not Meaning.ENDPOINT_NOT_FOUND:
+                raise
+            tracked.seen, tracked.seen_at = None, time.monotonic()
+            return Observed()
+        endpoint = _endpoint(described)
+        revisions = resource.status.sage_maker.revisions if resource.status.sage_maker else ()
+        if thorough or endpoint.revision(place.endpoint) not in revisions:
+            endpoint = replace(endpoint, tags=await self._tags(place.region, endpoint.arn))
+        missing = frozenset[Part]()
+        if tracked.check and desired is not None and endpoint.config_name == desired.set_name:
+            missing = await self._missing(place.region, desired.set_name)
+        if tracked.check:
+            tracked.check, tracked.checked_at = False, time.monotonic()
+        tracked.seen, tracked.seen_at = Listed(endpoint.status, endpoint.last_modified), time.monotonic()
+        return Observed(endpoint, missing)
+
+    async def _missing(self, region: str, name: str) -> frozenset[Part]:
+        return frozenset([part for part in Part if await self._arn(region, part, name) is None])
+
+    async def _arn(self, region: str, part: Part, name: str) -> str | None:
+        """Return the ARN of a model or configuration, None where there is none."""
+        operation, name_field, arn_field = _DESCRIBE[part]
+        try:
+            return str((await self._api.call(region, operation, {name_field: name}))[arn_field])
+        except AWSError as error:
+            if error.meaning in errors.NOT_FOUND:
+                return None
+            raise
+
+    async def _is_ours(self, seen: Situation, step: Step) -> bool:
+        """Return whether the object that a step names exists and carries our tags."""
+        if step.part is None:
+            return False
+        name = step.request[_DESCRIBE[step.part][1]]
+        arn = await self._arn(seen.place.region, step.part, name)
+        if arn is None:
+            return False
+        return names.is_owned(await self._tags(seen.place.region, arn), seen.resource.owner)
+
+    async def _tags(self, region: str, arn: str) -> dict[str, str]:
+        tags: dict[str, str] = {}
+        request: dict[str, Any] = {"ResourceArn": arn, "MaxResults": 50}
+        while True:
+            page = await self._api.call(region, "ListTags", request)
+            tags |= names.from_list(page.get("Tags", ()))
+            if not page.get("NextToken"):
+                return tags
+            request["NextToken"] = page["NextToken"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _target(resource: Resource) -> SageMaker:
+    target = resource.spec.sage_maker
+    assert target is not None  # noqa: S101 - the API server admits no other backend, and the engine chose this one
+    return target
+
+
+def _is_unchanged(resource: Resource, desired: Desired, listed: Listed | None) -> bool:
+    """Return whether the list confirms a status that says all is well for this very spec."""
+    status, remembered = resource.status, resource.status.sage_maker
+    if listed is None or remembered is None or resource.deleting or status.last_failure is not None:
+        return False
+    return (
+        resource.generation == status.observed_generation
+        and (listed.status, listed.last_modified) == (state.IN_SERVICE, remembered.last_modified_time)
+        and remembered.endpoint_status == state.IN_SERVICE
+        and desired.revision == status.update_revision == status.current_revision
+        and remembered.revisions == (desired.revision,)
+        and desired.replicas in (None, status.replicas)
+    )
+
+
+def _token(namespace: str, name: str, key: str, secret: Mapping[str, bytes] | None) -> str | Problem:
+    where = f"spec.model.tokenSecretRef: Secret {namespace}/{name}"
+    if secret is None:
+        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist: create it")
+    value = secret.get(key, b"").strip()
+    if not value:
+        return Problem(
+            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {key!r}: add it or name another key"
+        )
+    try:
+        return value.decode("ascii")
+    except UnicodeDecodeError:
+        return Problem(Reason.SECRET_KEY_NOT_FOUND, f"{where} has no text under key {key!r}: put the Hub token there")
+
+
+def _endpoint(described: Mapping[str, Any]) -> Endpoint:
+    variants = described.get("ProductionVariants") or [{}]
+    pending = described.get("PendingDeploymentSummary") or {}
+    return Endpoint(
+        arn=described["EndpointArn"],
+        status=described["EndpointStatus"],
+        config_name=described.get("EndpointConfigName", ""),
+        last_modified=rfc3339_exact(described["LastModifiedTime"]),
+        failure_reason=described.get("FailureReason") or None,
+        pending_config_name=pending.get("EndpointConfigName"),
+        current_count=variants[0].get("CurrentInstanceCount"),
+        desired_count=variants[0].get("DesiredInstanceCount"),
+    )
+
+
+def _not_begun(resource: Resource, seen: Situation) -> Resource:
+    """Return the resource with a status that no longer says that an endpoint is being created: AWS refused to."""
+    remembered = resource.status.sage_maker
+    if remembered is None or seen.endpoint is not None:
+        return resource
+    refused = remembered.model_copy(update={"endpoint_status": None})
+    return replace(resource, status=resource.status.model_copy(update={"sage_maker": refused}))
+
+
+def _rejected(resource: Resource, seen: Situation | None, error: AWSError, *, available: bool) -> Retry:
+    """AWS will refuse the same request again: remember its revision, and wait for another spec."""
+    now = rfc3339(_now())
+    resource = _not_begun(resource, seen) if seen else resource
+    message = f"{error.operation}: {error.message}"
+    verdict = stalled(Reason.REJECTED_BY_AWS, message, available=available)
+    fields: dict[str, Any] = {}
+    if seen is not None and seen.desired is not None and error.operation in _ROLLOUT:
+        fields["last_failure"] = LastFailure(
+            time=now, revision=seen.desired.revision, reason=Reason.REJECTED_BY_AWS, message=message[:4096]
+        )
+    return Retry(with_verdict(resource.status, resource.generation, verdict, now, **fields), None)

@@ -1,0 +1,95 @@
+"""What AWS or TGI would refuse, and what would cost an instance first: found before anything is created."""
+
+from collections.abc import Callable
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import SageMaker, Spec
+from tgi_operator.backends.sagemaker import render
+from tgi_operator.tgi import checks as tgi_checks
+from tgi_operator.tgi import images, launcher
+from tgi_operator.tgi.checks import Problem
+from tgi_operator.tgi.instances import UnsupportedInstanceTypeError, instance
+
+Check = Callable[[Spec, SageMaker], Problem | None]
+
+MAX_ENVIRONMENT = 100
+MAX_ENVIRONMENT_BYTES = 32 * 1024
+"""Entries and total size of a container's Environment (ContainerDefinition of the SageMaker API)."""
+
+
+def role_of_another_partition(_: Spec, target: SageMaker) -> Problem | None:
+    """A role cannot be passed from one AWS partition to another."""
+    role_partition, region_partition = target.execution_role_arn.split(":")[1], images.partition(target.region)
+    if role_partition != region_partition:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"spec.sageMaker.executionRoleARN is of partition {role_partition}, but {target.region} is in "
+            f"{region_partition}: use a role arn:{region_partition}:iam::…",
+        )
+    return None
+
+
+def unknown_image(spec: Spec, target: SageMaker) -> Problem | None:
+    """The catalogue must have an image of the version for the region."""
+    try:
+        render.image(spec.runtime, target.region, None)
+    except images.UnknownImageError as error:
+        return Problem(Reason.UNKNOWN_VERSION, f"spec.runtime.version: {error}")
+    return None
+
+
+def unsupported_instance(_: Spec, target: SageMaker) -> Problem | None:
+    """TGI needs a GPU its kernels are built for."""
+    try:
+        instance(target.instance_type)
+    except UnsupportedInstanceTypeError as error:
+        return Problem(Reason.UNSUPPORTED_INSTANCE_TYPE, f"spec.sageMaker.instanceType: {error}")
+    return None
+
+
+def unlaunchable(spec: Spec, target: SageMaker) -> Problem | None:
+    """The launcher must accept the options on that instance."""
+    image = render.image(spec.runtime, target.region, None)
+    options = launcher.options(spec.runtime, images.tgi_version(image))
+    return tgi_checks.first_problem(
+        tgi_checks.Launch(spec.model, spec.runtime, options, instance(target.instance_type))
+    )
+
+
+def api_key(spec: Spec, _: SageMaker) -> Problem | None:
+    """SageMaker passes no Authorization header on, so an API_KEY locks everybody out."""
+    if any(variable.name == "API_KEY" for variable in spec.runtime.env):
+        return Problem(
+            Reason.CONFLICTING_OPTIONS,
+            "spec.runtime.env: API_KEY locks SageMaker itself out, IAM guards the endpoint: remove it",
+        )
+    return None
+
+
+def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
+    """A container's environment is limited."""
+    image = render.image(spec.runtime, target.region, None)
+    values = render.environment(spec, target, image, None)
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in values.items())
+    if len(values) > MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"spec.runtime.env: {len(values)} variables of {size} bytes; SageMaker takes {MAX_ENVIRONMENT} of "
+            f"{MAX_ENVIRONMENT_BYTES} bytes in all: remove some",
+        )
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    role_of_another_partition,
+    unknown_image,
+    unsupported_instance,
+    api_key,
+    unlaunchable,
+    environment_too_large,
+)
+
+
+def first_problem(spec: Spec, target: SageMaker) -> Problem | None:
+    """Return the first problem of the spec, None where it can work."""
+    return next((problem for check in CHECKS if (problem := check(spec, target)) is not None), None)

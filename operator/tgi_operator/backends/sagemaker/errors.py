@@ -1,0 +1,181 @@
+"""What AWS' refusals mean.
+
+SageMaker answers almost everything with HTTP 400 `ValidationException`, so a refusal is known by its message only.
+The rules are anchored texts, read in order; the first that fits decides.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from tgi_operator.api.reasons import Reason
+
+
+class Meaning(StrEnum):
+    """What a refused or failed call means for what to do next."""
+
+    ENDPOINT_NOT_FOUND = "EndpointNotFound"
+    CONFIG_NOT_FOUND = "ConfigNotFound"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    ALREADY_EXISTS = "AlreadyExists"
+    IN_PROGRESS = "InProgress"
+    CONFIG_IN_USE = "ConfigInUse"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    NO_CAPACITY = "NoCapacity"
+    INVALID_ROLE = "InvalidRole"
+    ACCESS_DENIED = "AccessDenied"
+    CREDENTIALS_EXPIRED = "CredentialsExpired"
+    THROTTLED = "Throttled"
+    UNAVAILABLE = "Unavailable"
+    NOT_OWNED = "NotOwned"
+    REJECTED = "Rejected"
+
+
+NOT_FOUND = frozenset({Meaning.ENDPOINT_NOT_FOUND, Meaning.CONFIG_NOT_FOUND, Meaning.MODEL_NOT_FOUND})
+
+
+class AWSError(Exception):
+    """A call that AWS refused or that did not get through: what it means, and AWS' own words."""
+
+    def __init__(self, meaning: Meaning, operation: str, code: str, message: str) -> None:
+        super().__init__(f"{operation}: {code}: {message}")
+        self.meaning = meaning
+        self.operation = operation
+        self.code = code
+        self.message = message
+
+    def without(self, secret: str | None) -> "AWSError":
+        """Return the error with `secret` blotted out of AWS' words."""
+        message = self.message.replace(secret, "[redacted]") if secret else self.message
+        return AWSError(self.meaning, self.operation, self.code, message)
+
+
+_BY_CODE = {
+    "ResourceLimitExceeded": Meaning.QUOTA_EXCEEDED,
+    "ResourceNotFound": Meaning.ENDPOINT_NOT_FOUND,
+    "AccessDeniedException": Meaning.ACCESS_DENIED,
+    "AccessDenied": Meaning.ACCESS_DENIED,
+    "ExpiredTokenException": Meaning.CREDENTIALS_EXPIRED,
+    "ExpiredToken": Meaning.CREDENTIALS_EXPIRED,
+    "UnrecognizedClientException": Meaning.CREDENTIALS_EXPIRED,
+    "InvalidSignatureException": Meaning.CREDENTIALS_EXPIRED,
+    "ThrottlingException": Meaning.THROTTLED,
+    "Throttling": Meaning.THROTTLED,
+    "RequestLimitExceeded": Meaning.THROTTLED,
+    "TooManyRequestsException": Meaning.THROTTLED,
+    "InternalFailure": Meaning.UNAVAILABLE,
+    "InternalServerError": Meaning.UNAVAILABLE,
+    "ServiceUnavailable": Meaning.UNAVAILABLE,
+}
+
+_BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
+    (re.compile(pattern), meaning)
+    for pattern, meaning in (
+        # «Could not find endpoint configuration "arn:…".» begins like the endpoint's text: it comes first.
+        (r"^Could not find endpoint configuration ", Meaning.CONFIG_NOT_FOUND),
+        (r'^Could not find endpoint "', Meaning.ENDPOINT_NOT_FOUND),
+        (r"^Could not find model ", Meaning.MODEL_NOT_FOUND),
+        (r"^Cannot create already existing (endpoint|endpoint configuration|model) ", Meaning.ALREADY_EXISTS),
+        (r"^Cannot update in-progress endpoint ", Meaning.IN_PROGRESS),
+        (r"^Cannot update endpoint with the currently in use endpoint configuration", Meaning.CONFIG_IN_USE),
+        (r"^The execution role ARN .* is invalid", Meaning.INVALID_ROLE),
+        (r"is not authorized to perform|does not have .* permission", Meaning.ACCESS_DENIED),
+        (r"InsufficientInstanceCapacity|Unable to provision requested ML compute capacity", Meaning.NO_CAPACITY),
+        (r"^Rate exceeded", Meaning.THROTTLED),
+    )
+)
+
+
+def meaning(code: str, message: str, status: int) -> Meaning:
+    """Return what an error response with that code, message and HTTP status means."""
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    for pattern, found in _BY_MESSAGE:
+        if pattern.search(message):
+            return found
+    return Meaning.UNAVAILABLE if status >= 500 else Meaning.REJECTED
+
+
+def from_botocore(operation: str, error: BotoCoreError | ClientError) -> AWSError:
+    """Return `error`, raised by a boto3 client, as an AWSError."""
+    if isinstance(error, ClientError):
+        detail = error.response.get("Error", {})
+        code, text = str(detail.get("Code", "Unknown")), str(detail.get("Message", ""))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        return AWSError(meaning(code, text, status), operation, code, text)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return AWSError(Meaning.ACCESS_DENIED, operation, type(error).__name__, str(error))
+    return AWSError(Meaning.UNAVAILABLE, operation, type(error).__name__, str(error))
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """How to go on after an error: the reason shown, whether a person must act, and the pause before the next try.
+
+    Pauses are in seconds and double from `first` to `longest`. The first `patience` failures in a row change nothing in
+    the status: they are usually over before anybody could read it.
+    """
+
+    reason: Reason
+    stalled: bool
+    first: float
+    longest: float
+    patience: int = 0
+
+
+REMEDIES: dict[Meaning, Remedy] = {
+    # Reads are eventually consistent: what was just created may not be found for half a minute.
+    Meaning.ENDPOINT_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
+    Meaning.CONFIG_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
+    Meaning.MODEL_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
+    Meaning.ALREADY_EXISTS: Remedy(Reason.CREATING, stalled=False, first=0.5, longest=30, patience=3),
+    Meaning.IN_PROGRESS: Remedy(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),
+    Meaning.CONFIG_IN_USE: Remedy(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),
+    Meaning.QUOTA_EXCEEDED: Remedy(Reason.QUOTA_EXCEEDED, stalled=True, first=600, longest=1800),
+    Meaning.NO_CAPACITY: Remedy(Reason.INSUFFICIENT_CAPACITY, stalled=False, first=60, longest=1800),
+    # A role just created takes a minute or two until SageMaker may assume it.
+    Meaning.INVALID_ROLE: Remedy(Reason.INVALID_EXECUTION_ROLE, stalled=True, first=5, longest=600, patience=5),
+    Meaning.ACCESS_DENIED: Remedy(Reason.ACCESS_DENIED, stalled=True, first=60, longest=300),
+    Meaning.CREDENTIALS_EXPIRED: Remedy(Reason.CREDENTIALS_EXPIRED, stalled=False, first=1, longest=60, patience=3),
+    Meaning.THROTTLED: Remedy(Reason.THROTTLED, stalled=False, first=1, longest=60, patience=3),
+    Meaning.UNAVAILABLE: Remedy(Reason.AWS_UNAVAILABLE, stalled=False, first=1, longest=60, patience=3),
+    Meaning.NOT_OWNED: Remedy(Reason.NOT_OWNED, stalled=True, first=60, longest=600),
+}
+"""By meaning; REJECTED has none: the same request is not sent again."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the FailureReason of an endpoint means; `retryable` where the same revision may well succeed later."""
+
+    reason: Reason
+    retryable: bool
+
+
+_FAILURES: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
+    (re.compile(pattern), failure)
+    for pattern, failure in (
+        (
+            r"InsufficientInstanceCapacity|Unable to provision requested ML compute capacity",
+            Failure(Reason.INSUFFICIENT_CAPACITY, retryable=True),
+        ),
+        (r"^Request to service failed", Failure(Reason.INTERNAL_FAILURE, retryable=True)),
+        (
+            r"did not pass the ping health check|CannotStartContainerError",
+            Failure(Reason.CONTAINER_NOT_HEALTHY, retryable=False),
+        ),
+        (r"^Failed to download model data", Failure(Reason.MODEL_DOWNLOAD_FAILED, retryable=False)),
+        (r"^The execution role ARN .* is invalid", Failure(Reason.INVALID_EXECUTION_ROLE, retryable=False)),
+        (r"service limit '", Failure(Reason.QUOTA_EXCEEDED, retryable=False)),
+    )
+)
+
+
+def failure(failure_reason: str, otherwise: Reason) -> Failure:
+    """Return what an endpoint's FailureReason means; `otherwise` is the reason where the text is not known."""
+    for pattern, known in _FAILURES:
+        if pattern.search(failure_reason):
+            return known
+    return Failure(otherwise, retryable=False)

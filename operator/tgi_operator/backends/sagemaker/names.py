@@ -1,0 +1,92 @@
+"""Names and tags of what the operator creates on SageMaker."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+from tgi_operator.api.names import GROUP
+from tgi_operator.backends.resource import Owner
+
+MAX_NAME = 63
+"""Longest name of an endpoint, configuration or model (EndpointName of the SageMaker API model)."""
+
+REVISION_LENGTH = 10
+
+TAG_CLUSTER = f"{GROUP}/cluster"
+TAG_NAMESPACE = f"{GROUP}/namespace"
+TAG_NAME = f"{GROUP}/name"
+TAG_UID = f"{GROUP}/uid"
+
+VARIANT = "AllTraffic"
+"""Name of the one production variant; guardrails and metrics need it to stay the same."""
+
+
+def endpoint_name(owner: Owner) -> str:
+    """Return the endpoint's name for a resource that names none: NAMESPACE-NAME, unique and within 63 characters.
+
+    Names of Kubernetes may have dots, which SageMaker's may not: what is changed or cut ends in a hash.
+    """
+    full = f"{owner.namespace}-{owner.name}"
+    allowed = re.sub(r"[^a-z0-9]+", "-", full.lower()).strip("-")
+    if allowed == full and len(full) <= MAX_NAME:
+        return full
+    return _with_tail(allowed, _digest(full)[:8])
+
+
+def set_name(endpoint: str, revision: str) -> str:
+    """Return the name that the model and the configuration of one revision share."""
+    return _with_tail(endpoint, revision)
+
+
+def revision_of(endpoint: str, name: str) -> str | None:
+    """Return the revision in a configuration's name, None where the name is not one of ours for that endpoint."""
+    revision = name.rpartition("-")[2]
+    return revision if name == set_name(endpoint, revision) and re.fullmatch(r"[0-9a-f]{10}", revision) else None
+
+
+def _with_tail(stem: str, tail: str) -> str:
+    return f"{stem[: MAX_NAME - 1 - len(tail)].rstrip('-')}-{tail}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def revision(content: str) -> str:
+    """Return the revision for the canonical text of the rendered requests."""
+    return _digest(content)[:REVISION_LENGTH]
+
+
+def owner_tags(owner: Owner) -> dict[str, str]:
+    """Return the tags that say whose an object is."""
+    return {
+        TAG_CLUSTER: owner.cluster,
+        TAG_NAMESPACE: owner.namespace,
+        TAG_NAME: owner.name,
+        TAG_UID: owner.uid,
+    }
+
+
+def is_owned(tags: Mapping[str, str], owner: Owner) -> bool:
+    """Return whether tags name this resource.
+
+    The uid may differ: a resource restored from a backup, or applied again after its deletion with Retain, takes back
+    what it had.
+    """
+    wanted = owner_tags(owner)
+    return all(tags.get(key) == wanted[key] for key in (TAG_CLUSTER, TAG_NAMESPACE, TAG_NAME))
+
+
+def is_claimed_by_other_cluster(tags: Mapping[str, str], owner: Owner) -> bool:
+    """Return whether tags name another cluster's resource."""
+    return tags.get(TAG_CLUSTER, owner.cluster) != owner.cluster
+
+
+def to_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as AWS lists them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def from_list(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return AWS' list of tags as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in tags}

@@ -1,0 +1,75 @@
+"""The steps there are, each one AWS call that may be repeated after any crash."""
+
+from collections.abc import Iterable, Mapping
+
+from tgi_operator.backends.sagemaker import names
+from tgi_operator.backends.sagemaker.errors import Meaning
+from tgi_operator.backends.sagemaker.render import Desired, Place
+from tgi_operator.backends.sagemaker.state import Part, Step
+
+_EXISTS = frozenset({Meaning.ALREADY_EXISTS})
+
+
+def create_model(desired: Desired) -> Step:
+    """Return the step that makes the revision's model."""
+    return Step("CreateModel", desired.create_model(), tolerated=_EXISTS, part=Part.MODEL)
+
+
+def create_config(desired: Desired, replicas: int) -> Step:
+    """Return the step that makes the revision's endpoint configuration."""
+    request = desired.create_endpoint_config(replicas)
+    return Step("CreateEndpointConfig", request, tolerated=_EXISTS, part=Part.CONFIG)
+
+
+def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
+    """Return the steps from nothing to an endpoint."""
+    return (
+        create_model(desired),
+        create_config(desired, replicas),
+        Step("CreateEndpoint", desired.create_endpoint()),
+    )
+
+
+def update(desired: Desired, replicas: int) -> tuple[Step, ...]:
+    """Return the steps that roll out a revision on a living endpoint."""
+    return (
+        create_model(desired),
+        create_config(desired, replicas),
+        Step("UpdateEndpoint", desired.update_endpoint(), tolerated=frozenset({Meaning.CONFIG_IN_USE})),
+    )
+
+
+def scale(desired: Desired, replicas: int) -> Step:
+    """Return the step that changes the number of instances and nothing else."""
+    return Step("UpdateEndpointWeightsAndCapacities", desired.scale(replicas))
+
+
+def delete_endpoint(place: Place) -> Step:
+    """Return the step that deletes the endpoint. Only for one whose tags were seen to be ours."""
+    gone = frozenset({Meaning.ENDPOINT_NOT_FOUND})
+    return Step("DeleteEndpoint", {"EndpointName": place.endpoint}, tolerated=gone)
+
+
+def delete_sets(place: Place, revisions: Iterable[str]) -> tuple[Step, ...]:
+    """Return the steps that delete configurations and models of revisions no endpoint runs."""
+    steps = []
+    for revision in revisions:
+        name = names.set_name(place.endpoint, revision)
+        gone = frozenset({Meaning.CONFIG_NOT_FOUND, Meaning.MODEL_NOT_FOUND})
+        steps += [
+            Step("DeleteEndpointConfig", {"EndpointConfigName": name}, gone, Part.CONFIG),
+            Step("DeleteModel", {"ModelName": name}, gone, Part.MODEL),
+        ]
+    return tuple(steps)
+
+
+def retag(arns: Iterable[str], tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step, ...]:
+    """Return the steps that set `tags` and remove the keys `stale` on each of `arns`."""
+    keys = sorted(stale)
+    steps = []
+    for arn in arns:
+        if tags:
+            steps.append(Step("AddTags", {"ResourceArn": arn, "Tags": names.to_list(tags)}))
+        if keys:
+            steps.append(Step("DeleteTags", {"ResourceArn": arn, "TagKeys": keys}))
+    return tuple(steps)

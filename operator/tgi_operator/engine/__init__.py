@@ -1,0 +1,1 @@
+"""The level-triggered loop: queue, store, reconciler, Events."""

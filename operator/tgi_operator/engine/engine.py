@@ -1,0 +1,70 @@
+"""The engine: what the watch tells goes in here, and the workers bring every resource to where its spec wants it."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.backend import SageMakerBackend
+from tgi_operator.engine.events import EventRecorder
+from tgi_operator.engine.reconciler import Reconciler
+from tgi_operator.engine.store import Store, item
+from tgi_operator.engine.workqueue import WorkQueue
+from tgi_operator.kube import Kube
+from tgi_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STUCK_SECONDS = 600
+"""With work waiting, a reconciliation ends within this time: every call it makes has a time limit far below."""
+
+
+class Engine:
+    """Store, queue, backend and workers of one operator."""
+
+    def __init__(self, settings: Settings, kube: Kube, cluster: str) -> None:
+        self.store = Store()
+        self.ready = asyncio.Event()
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._backend = SageMakerBackend(settings, kube, self._queue.add)
+        events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}")
+        self._reconciler = Reconciler(kube, self.store, self._queue, self._backend, events, cluster)
+        self._workers = settings.workers
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start the workers."""
+        work = [self._queue.run_timer(), *(self._reconciler.run_worker() for _ in range(self._workers))]
+        self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
+
+    async def close(self) -> None:
+        """Take no more keys, and wait for the AWS calls under way, which are bounded in time."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._backend.close()
+
+    def is_alive(self) -> bool:
+        """Return whether work gets done: nothing waits, or something ended not long ago."""
+        return len(self._queue) == 0 or time.monotonic() - self._reconciler.progress < STUCK_SECONDS
+
+    def seen(self, body: Mapping[str, Any]) -> None:
+        """Take note of a TGIEndpoint that was listed, added or changed."""
+        new = item(body)
+        if self.store.put(new):
+            self._queue.add(new.key)
+
+    def removed(self, namespace: str, name: str) -> None:
+        """Take note of a TGIEndpoint that is gone."""
+        old = self.store.drop(Key(namespace, name))
+        if old is not None:
+            self._reconciler.forget(old)
+
+    def secret_seen(self, namespace: str, name: str, version: str) -> None:
+        """Take note of a Secret that changed, or is gone (no version)."""
+        for key in self.store.secret_changed(namespace, name, version):
+            self._queue.add(key)

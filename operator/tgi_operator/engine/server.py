@@ -1,0 +1,64 @@
+"""The operator's HTTP server: /healthz and /readyz for the kubelet, /metrics for Prometheus."""
+
+import logging
+from collections import Counter
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from tgi_operator import metrics
+from tgi_operator.api.status import ConditionType
+from tgi_operator.engine.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+
+class Server:
+    """Answers probes with the truth about `engine`."""
+
+    def __init__(self, engine: Engine, address: str, port: int) -> None:
+        self._engine = engine
+        self._address = address
+        self._port = port
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None)
+
+    async def start(self) -> None:
+        """Listen. A port in use is logged, and left to the probes that then fail."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._address, self._port).start()
+        except OSError as error:
+            logger.warning("No probes and no metrics: %s (set --http-port)", error)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return _answer(ok=self._engine.is_alive(), otherwise="no reconciliation has ended for too long")
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _answer(ok=self._engine.ready.is_set(), otherwise="the first listing is not done")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        metrics.ENDPOINTS.clear()
+        for reason, count in Counter(map(_reason, self._engine.store.items())).items():
+            metrics.ENDPOINTS.labels(reason).set(count)
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _reason(item: object) -> str:
+    conditions = getattr(item, "status", {}).get("conditions", ())
+    return next((str(c["reason"]) for c in conditions if c["type"] == ConditionType.READY), "New")
+
+
+def _answer(*, ok: bool, otherwise: str) -> web.Response:
+    return web.Response(text="ok\n" if ok else f"{otherwise}\n", status=200 if ok else 503)

@@ -1,0 +1,120 @@
+"""What the watch has told, slim: the resources themselves are not kept, only what a reconciliation needs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tgi_operator.api.names import FINALIZER
+from tgi_operator.backends.keys import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One TGIEndpoint as last seen."""
+
+    key: Key
+    uid: str
+    version: str
+    generation: int
+    deleting: bool
+    finalizers: tuple[str, ...]
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+
+    @property
+    def held(self) -> bool:
+        """Whether our finalizer is on it."""
+        return FINALIZER in self.finalizers
+
+    @property
+    def secret(self) -> tuple[str, str] | None:
+        """Namespace and name of the Secret it refers to."""
+        reference = self.spec.get("model", {}).get("tokenSecretRef")
+        return (self.key.namespace, reference["name"]) if reference else None
+
+
+def item(body: Mapping[str, Any]) -> Item:
+    """Return what is kept of an object from the API server."""
+    meta = body["metadata"]
+    return Item(
+        key=Key(meta["namespace"], meta["name"]),
+        uid=meta["uid"],
+        version=meta["resourceVersion"],
+        generation=meta["generation"],
+        deleting="deletionTimestamp" in meta,
+        finalizers=tuple(meta.get("finalizers", ())),
+        spec=body["spec"],
+        status=body.get("status") or {},
+    )
+
+
+class Store:
+    """Items by key, and keys by the Secret they refer to."""
+
+    def __init__(self) -> None:
+        self._items: dict[Key, Item] = {}
+        self._by_secret: dict[tuple[str, str], set[Key]] = {}
+        self._secrets: dict[tuple[str, str], str] = {}
+        self._expected: dict[Key, Mapping[str, Any]] = {}
+
+    def get(self, key: Key) -> Item | None:
+        """Return the item, None where there is none."""
+        return self._items.get(key)
+
+    def items(self) -> Iterable[Item]:
+        """Return all items."""
+        return self._items.values()
+
+    def put(self, new: Item) -> bool:
+        """Keep an item, unless it is older than what is known; return whether it is worth a look.
+
+        Our own writes are not: the watch repeats them, before or after the API server has answered us.
+        """
+        old = self._items.get(new.key)
+        if old is not None and old.uid == new.uid and int(new.version) <= int(old.version):
+            return False
+        if old is not None:
+            self._unlink(old)
+        self._items[new.key] = new
+        if new.secret is not None:
+            self._by_secret.setdefault(new.secret, set()).add(new.key)
+        return old is None or _differs(old, new, self._expected.get(new.key))
+
+    def expect(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Know a status that is about to be written."""
+        self._expected[key] = status
+
+    def drop(self, key: Key) -> Item | None:
+        """Forget an item and return it."""
+        self._expected.pop(key, None)
+        old = self._items.pop(key, None)
+        if old is not None:
+            self._unlink(old)
+        return old
+
+    def secret_changed(self, namespace: str, name: str, version: str) -> set[Key]:
+        """Return the keys that refer to a Secret whose resourceVersion is news; an empty version: it is gone."""
+        secret = (namespace, name)
+        keys = self._by_secret.get(secret)
+        if not keys or self._secrets.get(secret) == version:
+            return set()
+        self._secrets[secret] = version
+        return set(keys)
+
+    def _unlink(self, old: Item) -> None:
+        if old.secret is None:
+            return
+        keys = self._by_secret.get(old.secret, set())
+        keys.discard(old.key)
+        if not keys:
+            self._by_secret.pop(old.secret, None)
+            self._secrets.pop(old.secret, None)
+
+
+def _differs(old: Item, new: Item, expected: Mapping[str, Any] | None) -> bool:
+    """Return whether somebody else than the operator changed something."""
+    if (old.uid, old.generation, old.deleting) != (new.uid, new.generation, new.deleting) or (
+        old.held and not new.held
+    ):
+        return True
+    return new.status not in (old.status, expected)

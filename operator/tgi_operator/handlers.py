@@ -1,0 +1,76 @@
+"""All that is known of kopf: it is the informer and the process. Its handlers only hand on what they are told.
+
+The loop is our own: kopf's change handlers keep their progress in annotations and sleep in their workers.
+"""
+
+import kopf
+
+from tgi_operator.api.names import GROUP, PLURAL, VERSION
+from tgi_operator.engine.engine import Engine
+from tgi_operator.kube import Kube
+
+
+def configure_logging(log_format: str, *, debug: bool) -> None:
+    """Have logs written as `json` or `text`, each line about a resource with the resource's name."""
+    form = kopf.LogFormat.JSON if log_format == "json" else kopf.LogFormat.FULL
+    kopf.configure(debug=debug, log_format=form)
+
+
+def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
+    """Return the handlers, bound to one engine."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    def login(**_: object) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(server=kube.server, aiohttp_session=kube.session)
+
+    @kopf.on.startup(registry=handlers)
+    def configure(settings: kopf.OperatorSettings, **_: object) -> None:
+        _configure(settings)
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
+    def endpoint(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
+        if type == "DELETED":
+            engine.removed(body["metadata"]["namespace"], body["metadata"]["name"])
+        else:
+            engine.seen(body)
+
+    @kopf.on.event("v1", "secrets", registry=handlers)
+    def secret(type: str, meta: kopf.Meta, **_: object) -> None:  # noqa: A002 - kopf's name for it
+        version = "" if type == "DELETED" else str(meta["resourceVersion"])
+        engine.secret_seen(meta["namespace"], meta["name"], version)
+
+    return handlers
+
+
+def _configure(settings: kopf.OperatorSettings) -> None:
+    # kopf takes its own finalizer off whatever no handler of its needs: ours must have another name.
+    settings.persistence.finalizer = f"{GROUP}/kopf-unused"
+    # Safe and lean, because the handlers only hand on: a worker is free again at once.
+    settings.queueing.worker_limit = 100
+    settings.queueing.idle_timeout = 0.05
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.connect_timeout = 10
+    # Tokens are in Opaque Secrets; Helm's releases and service account tokens are large or none of our business.
+    settings.watching.field_selectors["v1", "secrets"] = "type=Opaque"
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.networking.enforce_retry_after = True
+    # Events are posted by the engine, deduplicated.
+    settings.posting.enabled = False
+    # No watch of CRDs and namespaces: the operator's rights stay small.
+    settings.scanning.disabled = True
+    settings.process.ultimate_exiting_timeout = 25
+
+
+async def watch(engine: Engine, kube: Kube, namespaces: tuple[str, ...]) -> None:
+    """Watch until SIGTERM or SIGINT, or until a watch fails for good."""
+    await kopf.operator(
+        registry=registry(engine, kube),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        ready_flag=engine.ready,
+    )

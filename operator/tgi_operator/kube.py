@@ -1,0 +1,143 @@
+"""The Kubernetes API in plain dicts: one connection pool and one credential path, shared with kopf."""
+
+import base64
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from tgi_operator import metrics
+from tgi_operator.api.names import API_VERSION, FIELD_MANAGER, PLURAL
+
+Object = dict[str, Any]
+
+_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
+_MERGE_PATCH = "application/merge-patch+json"
+_CONNECTIONS = 64
+
+
+class APIError(Exception):
+    """A request the API server refused, with its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class Kube:
+    """A client of one API server."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        configuration.client_session_kwargs = {"middlewares": (self._authorize,)}
+        self._rest = RESTClientObject(configuration)
+        self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    async def connect(cls) -> "Kube":
+        """Return a client for KUBECONFIG, else for the cluster this pod runs in, else for ~/.kube/config.
+
+        Raises config.ConfigException where there is none of them.
+        """
+        configuration = Configuration()
+        if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        return cls(configuration)
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return str(self._configuration.host)
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The connection pool; made anew after it was closed."""
+        if self._session is None or self._session.closed:
+            self._session = self._rest._create_pool_manager()  # noqa: SLF001 - documented as the place to override
+        return self._session
+
+    async def _authorize(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        # Read for every request: projected tokens are renewed on disk.
+        settings: Mapping[str, Any] = await self._configuration.auth_settings()
+        for setting in settings.values():
+            request.headers[str(setting["key"])] = str(setting["value"])
+        return await handler(request)
+
+    async def close(self) -> None:
+        """Close the connection pool."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _request(
+        self, method: str, path: str, body: Object | None = None, *, content_type: str = "application/json"
+    ) -> Object:
+        headers = {"Content-Type": content_type} if body is not None else {}
+        async with self.session.request(
+            method, f"{self.server}{path}", json=body, headers=headers, timeout=_TIMEOUT
+        ) as response:
+            answer: Object = await response.json(content_type=None)
+            if response.status >= 400:
+                raise APIError(response.status, str(answer.get("message", "")) if answer else "")
+            return answer
+
+    async def cluster_id(self) -> str:
+        """Return the uid of the kube-system namespace, by which a cluster is known."""
+        return str((await self._request("GET", "/api/v1/namespaces/kube-system"))["metadata"]["uid"])
+
+    async def endpoint(self, namespace: str, name: str) -> Object | None:
+        """Return a TGIEndpoint, None where there is none."""
+        return await self._get(_path(namespace, name))
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """Return the data of a Secret, None where there is none."""
+        found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        if found is None:
+            return None
+        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+
+    async def _get(self, path: str) -> Object | None:
+        try:
+            return await self._request("GET", path)
+        except APIError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def set_finalizers(self, namespace: str, name: str, version: str, finalizers: list[str]) -> Object:
+        """Return the object with other finalizers, if it still is at resourceVersion `version` (409 otherwise)."""
+        metrics.KUBERNETES_WRITES.labels("finalizer").inc()
+        body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
+        return await self._request("PATCH", _path(namespace, name), body, content_type=_MERGE_PATCH)
+
+    async def set_status(self, namespace: str, name: str, change: Object) -> Object:
+        """Return the object after the merge patch `change` of its status."""
+        metrics.KUBERNETES_WRITES.labels("status").inc()
+        path = f"{_path(namespace, name)}/status?fieldManager={FIELD_MANAGER}"
+        return await self._request("PATCH", path, {"status": change}, content_type=_MERGE_PATCH)
+
+    async def create_event(self, namespace: str, event: Object) -> None:
+        """Create an events.k8s.io/v1 Event. Raises APIError 409 where one of that name exists."""
+        metrics.KUBERNETES_WRITES.labels("event").inc()
+        await self._request("POST", _events_path(namespace), event)
+
+    async def repeat_event(self, namespace: str, name: str, change: Object) -> None:
+        """Change an Event that has happened again."""
+        metrics.KUBERNETES_WRITES.labels("event").inc()
+        await self._request("PATCH", f"{_events_path(namespace)}/{name}", change, content_type=_MERGE_PATCH)
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+
+
+def _events_path(namespace: str) -> str:
+    return f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"

@@ -1,0 +1,46 @@
+"""The operator's settings: flags of `tgi-operator run`, each also a TGI_OPERATOR_* variable."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PREFIX = "TGI_OPERATOR_"
+
+
+class Settings(BaseModel):
+    """Settings of a running operator, validated once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sweep_interval: float = Field(default=30, gt=0, le=3600, description="Seconds between two listings of a region.")
+    aws_reads_per_second: float = Field(
+        default=5, gt=0, description="AWS reads a second in one region; shared with everybody else of the account."
+    )
+    aws_writes_per_second: float = Field(default=5, gt=0, description="AWS writes a second in one region.")
+    aws_drift_reads_per_minute: float = Field(
+        default=30, gt=0, description="AWS reads a minute in one region spent on finding what was changed by others."
+    )
+    watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch; none: all of them.")
+    cluster_id: str = Field(default="", description="Cluster in the owner tags; empty: the uid of kube-system.")
+    workers: int = Field(default=16, ge=1, le=256, description="Resources reconciled at the same time.")
+    http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
+    http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
+    log_format: Literal["json", "text"] = Field(default="json", description="Format of the log.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Level of the log.")
+
+    @classmethod
+    def read(cls, flags: dict[str, str], environment: dict[str, str]) -> Self:
+        """Return the settings from `flags` (by field name) over the TGI_OPERATOR_* variables of `environment`.
+
+        Raises pydantic.ValidationError.
+        """
+        values: dict[str, object] = {}
+        for name in cls.model_fields:
+            text = flags.get(name, environment.get(f"{PREFIX}{name.upper()}"))
+            if text is not None:
+                values[name] = _list(text) if name == "watch_namespaces" else text
+        return cls.model_validate(values)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())

@@ -1,0 +1,1 @@
+"""What the operator knows of Text Generation Inference: images, GPUs, launcher options and their contradictions."""

@@ -1,0 +1,86 @@
+"""The catalogue of SageMaker's TGI images, from data/sagemaker-images.json (see `tgi-operator catalog`)."""
+
+import json
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+_DNS_SUFFIXES = {
+    "cn": "amazonaws.com.cn",
+    "eusc": "amazonaws.eu",
+    "us-iso": "c2s.ic.gov",
+    "us-isob": "sc2s.sgov.gov",
+    "eu-isoe": "cloud.adc-e.uk",
+    "us-isof": "csp.hci.ic.gov",
+}
+"""DNS suffix by region prefix (botocore partitions.json); all other regions have amazonaws.com."""
+
+_PARTITIONS = {
+    "cn": "aws-cn",
+    "us-gov": "aws-us-gov",
+    "eusc": "aws-eusc",
+    "us-iso": "aws-iso",
+    "us-isob": "aws-iso-b",
+    "eu-isoe": "aws-iso-e",
+    "us-isof": "aws-iso-f",
+}
+"""Partition by region prefix (botocore partitions.json); all other regions are in `aws`."""
+
+CATALOGUE = "data/sagemaker-images.json"
+
+
+class UnknownImageError(LookupError):
+    """There is no image for that version or region; the text names those there are."""
+
+
+@cache
+def catalogue() -> dict[str, Any]:
+    """Return the vendored table: source, repository, aliases, versions (to tags), registries (region to account)."""
+    return dict(json.loads(files(__package__).joinpath(CATALOGUE).read_text()))
+
+
+def newest_version() -> str:
+    """Return the newest version of TGI in the catalogue."""
+    return max(map(str, catalogue()["versions"]), key=lambda version: tuple(map(int, version.split("."))))
+
+
+def dns_suffix(region: str) -> str:
+    """Return the domain of AWS' services in `region`: amazonaws.com, amazonaws.com.cn, …"""
+    return _by_prefix(_DNS_SUFFIXES, region, "amazonaws.com")
+
+
+def partition(region: str) -> str:
+    """Return the partition `region` is in: aws, aws-cn, aws-us-gov, …"""
+    return _by_prefix(_PARTITIONS, region, "aws")
+
+
+def _by_prefix(table: dict[str, str], region: str, default: str) -> str:
+    return next((value for prefix, value in table.items() if region.startswith(f"{prefix}-")), default)
+
+
+def image(version: str, region: str) -> str:
+    """Return the image URI of TGI `version` (or a minor version such as 3.3) in `region`.
+
+    Raises UnknownImageError.
+    """
+    table = catalogue()
+    tag = table["versions"].get(table["aliases"].get(version, version))
+    if tag is None:
+        raise UnknownImageError(f"TGI {version} is not in the catalogue: use one of {', '.join(table['versions'])}")
+    account = table["registries"].get(region)
+    if account is None:
+        raise UnknownImageError(f"AWS publishes no TGI image in {region}: set runtime.image, or use another region")
+    return f"{account}.dkr.ecr.{region}.{dns_suffix(region)}/{table['repository']}:{tag}"
+
+
+def tgi_version(image_uri: str) -> tuple[int, ...] | None:
+    """Return the TGI version in an image's tag, such as (3, 3, 6), or None where the tag tells none."""
+    found = re.search(r"tgi(\d+)\.(\d+)\.(\d+)", image_uri)
+    return tuple(map(int, found.groups())) if found else None
+
+
+def cuda_version(image_uri: str) -> tuple[int, int] | None:
+    """Return the CUDA version in an image's tag, such as (12, 4) for cu124, or None where the tag tells none."""
+    found = re.search(r"-cu(\d+)(\d)\b", image_uri)
+    return (int(found[1]), int(found[2])) if found else None

@@ -1,0 +1,51 @@
+"""GPUs by instance type, from data/instances.yaml."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The GPUs of an instance type: `count` of `gpu`, each with `memory_mib`, of CUDA `capability` (major, minor)."""
+
+    gpu: str
+    count: int
+    memory_mib: int
+    capability: tuple[int, int]
+
+
+class UnsupportedInstanceTypeError(ValueError):
+    """TGI does not run on that instance type; the text says why and what does."""
+
+
+@cache
+def _families() -> dict[str, dict[str, Any]]:
+    return dict(yaml.safe_load(files(__package__).joinpath("data/instances.yaml").read_text()))
+
+
+def supported_families() -> tuple[str, ...]:
+    """Return the instance families TGI runs on, such as g5."""
+    return tuple(name for name, family in _families().items() if "unsupported" not in family)
+
+
+def instance(instance_type: str) -> Instance:
+    """Return the GPUs of `instance_type`, such as ml.g5.12xlarge.
+
+    Raises UnsupportedInstanceTypeError where TGI does not run.
+    """
+    _, family_name, size = instance_type.split(".", 2)
+    family = _families().get(family_name)
+    use = f"use a size of {', '.join(f'ml.{name}' for name in supported_families())}"
+    if family is None:
+        raise UnsupportedInstanceTypeError(f"{instance_type} has no GPU that TGI runs on: {use}")
+    if "unsupported" in family:
+        raise UnsupportedInstanceTypeError(f"{instance_type} cannot run TGI, {family['unsupported']}: {use}")
+    if size not in family["gpus"]:
+        sizes = ", ".join(f"ml.{family_name}.{name}" for name in family["gpus"])
+        raise UnsupportedInstanceTypeError(f"{instance_type} does not exist on SageMaker: use one of {sizes}")
+    major, minor = family["capability"].split(".")
+    return Instance(family["gpu"], family["gpus"][size], family["memoryMiB"], (int(major), int(minor)))

@@ -1,0 +1,51 @@
+"""The launcher's environment from `spec.runtime`, by the names of TGI launcher/src/main.rs."""
+
+from collections.abc import Mapping
+
+from tgi_operator.api.spec import Runtime
+
+TYPED_OPTIONS: Mapping[str, str] = {
+    "dtype": "DTYPE",
+    "quantize": "QUANTIZE",
+    "max_input_tokens": "MAX_INPUT_TOKENS",
+    "max_total_tokens": "MAX_TOTAL_TOKENS",
+    "max_batch_prefill_tokens": "MAX_BATCH_PREFILL_TOKENS",
+    "max_concurrent_requests": "MAX_CONCURRENT_REQUESTS",
+    "trust_remote_code": "TRUST_REMOTE_CODE",
+}
+"""Environment name by attribute of Runtime. numShard is not here: each backend names it in its own way."""
+
+RESERVED: Mapping[str, str] = {
+    "MODEL_ID": "spec.model.uri",
+    "HF_MODEL_ID": "spec.model.uri",
+    "REVISION": "spec.model.revision",
+    "HF_MODEL_REVISION": "spec.model.revision",
+    "NUM_SHARD": "spec.runtime.numShard",
+    "SM_NUM_GPUS": "spec.runtime.numShard",
+    "HF_MODEL_QUANTIZE": "spec.runtime.quantize",
+    "HF_MODEL_TRUST_REMOTE_CODE": "spec.runtime.trustRemoteCode",
+    "HF_TOKEN": "spec.model.tokenSecretRef",
+    "HF_API_TOKEN": "spec.model.tokenSecretRef",
+    "HUGGING_FACE_HUB_TOKEN": "spec.model.tokenSecretRef",
+}
+"""Names that `runtime.env` may not set, and the field that sets each."""
+
+_INPUT_TOKENS_SINCE = (2, 2, 0)
+"""MAX_INPUT_TOKENS replaced MAX_INPUT_LENGTH in the course of 2.0 (TGI pull request 1727)."""
+
+
+def options(runtime: Runtime, version: tuple[int, ...] | None) -> dict[str, str]:
+    """Return the launcher options of `runtime` by environment name, booleans as exactly true or false.
+
+    `version` is TGI's, None where it is not known: then the present names are used. An option that is both typed and in
+    `runtime.env` has its typed value here; `checks` refuses it.
+    """
+    typed = {name: getattr(runtime, field) for field, name in TYPED_OPTIONS.items()}
+    environment = {name: _text(value) for name, value in typed.items() if value is not None}
+    if version is not None and version < _INPUT_TOKENS_SINCE and "MAX_INPUT_TOKENS" in environment:
+        environment["MAX_INPUT_LENGTH"] = environment.pop("MAX_INPUT_TOKENS")
+    return {variable.name: variable.value for variable in runtime.env} | environment
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,31 @@
+"""How large a model is, as far as its name tells, and how long it needs to start."""
+
+import re
+
+_BILLIONS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
+
+BYTES_PER_PARAMETER = 2
+"""Weights are published as float16 or bfloat16."""
+
+DEFAULT_STARTUP_SECONDS = 900
+LONGEST_STARTUP_SECONDS = 3600
+"""The most that SageMaker lets a container take (ContainerStartupHealthCheckTimeoutInSeconds)."""
+
+
+def billions_of_parameters(model_name: str) -> float | None:
+    """Return the parameters in billions that a name such as falcon-7b or Mixtral-8x7B tells, else None."""
+    sizes = [float(size) * int(experts or 1) for experts, size in _BILLIONS.findall(model_name)]
+    return max(sizes, default=None)
+
+
+def startup_seconds(model_name: str) -> int:
+    """Return how long a container may take to download and load the model, in seconds.
+
+    15 s for each GB of weights (a slow download and a slow load) on top of 5 minutes for the image and the warm-up,
+    within 900 (also where the size is not known) and the 3600 that SageMaker allows.
+    """
+    billions = billions_of_parameters(model_name)
+    if billions is None:
+        return DEFAULT_STARTUP_SECONDS
+    estimate = 300 + int(15 * billions * BYTES_PER_PARAMETER)
+    return min(max(estimate, DEFAULT_STARTUP_SECONDS), LONGEST_STARTUP_SECONDS)
