@@ -20,6 +20,10 @@ _MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
 
 
+class NoClusterError(Exception):
+    """There is no kubeconfig, and this is no pod either."""
+
+
 class APIError(Exception):
     """A request the API server refused, with its HTTP status."""
 
@@ -42,13 +46,16 @@ class Kube:
     async def connect(cls) -> "Kube":
         """Return a client for KUBECONFIG, else for the cluster this pod runs in, else for ~/.kube/config.
 
-        Raises config.ConfigException where there is none of them.
+        Raises NoClusterError where there is none of them.
         """
         configuration = Configuration()
-        if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        try:
+            if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            else:
+                await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            raise NoClusterError(f"no Kubernetes cluster: {error}: set KUBECONFIG") from None
         return cls(configuration)
 
     @property

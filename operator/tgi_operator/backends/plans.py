@@ -22,9 +22,9 @@ class Note:
 class Plan(Generic[S]):
     """What to do next, as data.
 
-    `status` is shown. With `ahead` it is written before the steps, because after a crash it must be known that
-    they were begun; otherwise after them. `done` replaces it once all steps have succeeded. `after` is the time in
-    seconds until the next look at the latest, None: when something changes. `finished`: nothing of the deleted resource is left.
+    `status` is shown. With `ahead` it is written before the steps, because after a crash it must be known that they
+    were begun; otherwise after them. `done` replaces it once all steps have succeeded. `after` is the time in seconds
+    until the next look at the latest, None: when something changes. `finished`: nothing of what was deleted is left.
     """
 
     status: Status

@@ -1,4 +1,4 @@
-"""Subcommands and their flags."""
+"""TGIEndpoints on SageMaker: run the operator, see what it would do, ask an endpoint something."""
 
 import argparse
 import sys
@@ -20,6 +20,9 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="tgi-operator", description=__doc__)
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="watch TGIEndpoints and reconcile them"))
+    _add_invoke(commands.add_parser("invoke", help="ask an endpoint something"))
+    _add_plan(commands.add_parser("plan", help="print the AWS calls a file would lead to, offline"))
+    _add_catalog(commands.add_parser("catalog", help="the container images of TGI"))
     return root
 
 
@@ -33,10 +36,66 @@ def _add_run(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from tgi_operator.cli.run import run  # noqa: PLC0415 - the other subcommands need neither kopf nor boto3
+    from tgi_operator.cli.run import run
 
     flags = {name: value for name in Settings.model_fields if (value := getattr(options, name)) is not None}
     return run(flags)
+
+
+def _add_invoke(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", help="name of the TGIEndpoint")
+    command.add_argument("prompt", help="what to ask")
+    command.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
+    command.add_argument("--chat", action="store_true", help="as a message of a chat, with the model's template")
+    command.add_argument("--no-stream", action="store_true", help="print the answer when it is complete")
+    command.add_argument("--max-new-tokens", type=int, default=200, help="longest answer, in tokens (default: 200)")
+    command.set_defaults(run=_invoke)
+
+
+def _invoke(options: argparse.Namespace) -> int:
+    from tgi_operator.cli.invoke import invoke
+
+    return invoke(
+        options.namespace,
+        options.name,
+        options.prompt,
+        chat=options.chat,
+        stream=not options.no_stream,
+        max_new_tokens=options.max_new_tokens,
+    )
+
+
+def _add_plan(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-f", "--filename", required=True, help="YAML file, - for standard input")
+    command.add_argument("-n", "--namespace", default="default", help="namespace of what names none")
+    command.set_defaults(run=_plan)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from tgi_operator.cli.plan import plan
+
+    return plan(options.filename, options.namespace)
+
+
+def _add_catalog(command: argparse.ArgumentParser) -> None:
+    commands = command.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="print the known versions and their images")
+    listing.add_argument("--region", default="us-east-1", help="AWS region (default: us-east-1)")
+    listing.set_defaults(run=_list)
+    refresh = commands.add_parser("refresh", help="make the table anew from the SageMaker SDK")
+    refresh.set_defaults(run=_refresh)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from tgi_operator.cli.catalog import list_images
+
+    return list_images(options.region)
+
+
+def _refresh(_: argparse.Namespace) -> int:
+    from tgi_operator.cli.catalog import refresh
+
+    return refresh()
 
 
 if __name__ == "__main__":

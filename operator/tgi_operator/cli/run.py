@@ -5,13 +5,12 @@ import logging
 import os
 import sys
 
-from kubernetes.aio.config import ConfigException
 from pydantic import ValidationError
 
 from tgi_operator.engine.engine import Engine
 from tgi_operator.engine.server import Server
 from tgi_operator.handlers import configure_logging, watch
-from tgi_operator.kube import Kube
+from tgi_operator.kube import Kube, NoClusterError
 from tgi_operator.settings import PREFIX, Settings
 
 logger = logging.getLogger(__name__)
@@ -33,8 +32,8 @@ def run(flags: dict[str, str]) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         asyncio.run(_operate(settings))
-    except ConfigException as error:
-        sys.stderr.write(f"tgi-operator: no Kubernetes cluster: {error}. Set KUBECONFIG.\n")
+    except NoClusterError as error:
+        sys.stderr.write(f"tgi-operator: {error}\n")
         return 2
     return 0
 

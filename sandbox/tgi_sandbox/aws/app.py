@@ -1,0 +1,88 @@
+"""The double as one ASGI application: who answers which request."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from tgi_sandbox.aws.admin import admin_app
+from tgi_sandbox.aws.connection import cut
+from tgi_sandbox.aws.everything_else import EverythingElse
+from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT, Identities, Identity
+from tgi_sandbox.aws.messages import read_body, recorded, send_response
+from tgi_sandbox.aws.runtime import Runtime
+from tgi_sandbox.aws.sagemaker import SageMaker
+from tgi_sandbox.aws.simulators import Simulators
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from tgi_sandbox.aws.world import World
+
+_TARGET_PREFIX: Final = b"SageMaker."
+_DEFAULT_REGION: Final = "us-east-1"
+
+
+class AwsApp:
+    """Routes a request to SageMaker, its runtime, the control API or moto."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._others = EverythingElse()
+        self._identities = Identities(self._others.account_of)
+        self._sagemaker = SageMaker(world)
+        self._runtime = Runtime(world, Simulators())
+        self._admin = admin_app(world, self._others.reset)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        headers = dict(scope["headers"])
+        target: bytes = headers.get(b"x-amz-target", b"")
+        path: str = scope["path"]
+        identity = self._identities.of(headers.get(b"authorization", b""))
+        if target.startswith(_TARGET_PREFIX):
+            await self._answer_sagemaker(scope, receive, send, identity, target)
+        elif path.startswith("/_sandbox/"):
+            await self._admin(scope, receive, send)
+        elif self._runtime.serves(path):
+            await self._runtime(scope, receive, send, identity or _anonymous())
+        else:
+            await self._answer_others(scope, receive, send, identity or _anonymous(), target)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._runtime.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer_sagemaker(
+        self, scope: Scope, receive: Receive, send: Send, identity: Identity | None, target: bytes
+    ) -> None:
+        body = await read_body(receive)
+        operation = target[len(_TARGET_PREFIX) :].decode("latin-1")
+        reply = await self._sagemaker.answer(identity or _anonymous(), operation, body)
+        if reply.cut:
+            await cut(scope, receive)
+            return
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-requestid": str(uuid.uuid4())}
+        await send_response(send, reply.status, headers, reply.body)
+
+    async def _answer_others(
+        self, scope: Scope, receive: Receive, send: Send, identity: Identity, target: bytes
+    ) -> None:
+        operation = target.rpartition(b".")[2].decode("latin-1") or f"{scope['method']} {scope['path']}"
+
+        def record(outcome: str) -> None:
+            now = self._world.clock.now()
+            entry = (now, identity.service, operation, identity.account, identity.region, "", outcome)
+            self._world.journal.add(entry)
+
+        await self._others(scope, receive, recorded(send, record))
+
+
+def _anonymous() -> Identity:
+    return Identity(DEFAULT_ACCOUNT, _DEFAULT_REGION, "unknown")

@@ -1,0 +1,32 @@
+"""Connections that can be cut: what a caller sees when the network fails after its request was sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from starlette.types import Receive, Scope
+
+_TRANSPORT: Final = "tgi_sandbox.transport"
+
+
+class CuttableProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, with the transport handed to the application."""
+
+    def on_message_begin(self) -> None:
+        """Start a request's scope."""
+        super().on_message_begin()
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope["extensions"] = {_TRANSPORT: self.transport}
+
+
+async def cut(scope: Scope, receive: Receive) -> None:
+    """Close the request's connection without a response."""
+    transport: asyncio.Transport = scope["extensions"][_TRANSPORT]
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,161 @@
+"""A client of the double's control API, on the standard library alone."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One AWS call the double has answered; `outcome` is `OK`, an error code or `cut`."""
+
+    seq: int
+    time: float
+    service: str
+    operation: str
+    account: str
+    region: str
+    name: str
+    outcome: str
+
+
+class Control:
+    """The control API of a double at an address such as `http://127.0.0.1:4566`.
+
+    Every method raises urllib.error.HTTPError when the double refuses it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def state(self) -> dict[str, Any]:
+        """Everything: regions (models, endpoint_configs, endpoints, tags, instances), violations, logs, scripts…"""
+        return self._call("GET", "state")
+
+    def endpoint(self, name: str) -> dict[str, Any] | None:
+        """The endpoint of that name in any region, in DescribeEndpoint's shape."""
+        found = (region["endpoints"].get(name) for region in self.state()["regions"])
+        return next((endpoint for endpoint in found if endpoint), None)
+
+    def violations(self) -> list[dict[str, Any]]:
+        """What AWS has allowed against its own documentation, such as `deleted-in-use`."""
+        return list(self.state()["violations"])
+
+    def logs(self, endpoint_arn: str) -> list[str]:
+        """The lines the containers of an endpoint have printed."""
+        return list(self.state()["logs"].get(endpoint_arn, ()))
+
+    def now(self) -> float:
+        """Virtual time, in seconds since the epoch."""
+        return float(self._call("GET", "clock")["now"])
+
+    def advance(self, seconds: float) -> None:
+        """Move virtual time."""
+        self._call("POST", "advance", seconds=seconds)
+
+    def script(
+        self,
+        endpoint: str,
+        outcome: str,
+        *,
+        times: int | None = 1,
+        on: str | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Decide how the next changes of an endpoint (or `*`) end; `times=None` is for ever.
+
+        Outcomes: ok, ping_failure, cannot_start, no_capacity, quota, rollback, rollback_failed, internal_error, and
+        system_update, which starts at once. `on` is create, update or scale.
+        """
+        self._call("POST", "script", endpoint=endpoint, outcome=outcome, times=times, on=on, seconds=seconds)
+
+    def throttle(
+        self, operation: str = "*", *, probability: float = 1.0, times: int | None = None, name: str = "*"
+    ) -> None:
+        """Answer ThrottlingException to the next calls, or to a share of all."""
+        self.fault("throttle", operation=operation, probability=probability, times=times, name=name)
+
+    def deny(self, operation: str, *, times: int | None = None, name: str = "*") -> None:
+        """Answer AccessDeniedException."""
+        self.fault("deny", operation=operation, times=times, name=name)
+
+    def fail(
+        self, operation: str, code: str, message: str, *, times: int | None = 1, name: str = "*", status: int = 400
+    ) -> None:
+        """Answer an error of one's own."""
+        self.fault("error", operation=operation, code=code, message=message, times=times, name=name, status=status)
+
+    def cut(
+        self,
+        operation: str = "*",
+        *,
+        after_effect: bool = True,
+        times: int | None = 1,
+        probability: float = 1.0,
+        name: str = "*",
+    ) -> None:
+        """Close connections without a response, after the call has had its effect or before."""
+        kind = "cut_after_effect" if after_effect else "cut_before_effect"
+        self.fault(kind, operation=operation, times=times, probability=probability, name=name)
+
+    def delay(self, seconds: float, operation: str = "*", *, times: int | None = None) -> None:
+        """Hold calls back for real seconds."""
+        self.fault("latency", operation=operation, seconds=seconds, times=times)
+
+    def fault(self, kind: str, **fault: Json) -> None:
+        """Add a fault; see tgi_sandbox.aws.faults.Fault for its fields."""
+        self._call("POST", "faults", add=[{"kind": kind, **fault}])
+
+    def clear_faults(self) -> None:
+        """Let every call through again."""
+        self._call("POST", "faults", clear=True)
+
+    def seed(self, seed: int) -> None:
+        """Make the chances of faults repeatable."""
+        self._call("POST", "faults", seed=seed)
+
+    def durations(self, **seconds: float) -> None:
+        """Change how long things take, in virtual seconds: create, update, scale, delete, ping_failure…"""
+        self._call("POST", "settings", durations=seconds)
+
+    def quota(self, instance_type: str, instances: int) -> None:
+        """Limit an instance type, in each account and region."""
+        self._call("POST", "settings", quotas={instance_type: instances})
+
+    def consistency_delay(self, seconds: float) -> None:
+        """Let models and configurations be found by other operations only after virtual seconds."""
+        self._call("POST", "settings", consistency_delay=seconds)
+
+    def requests(self, since: int = 0) -> list[Request]:
+        """The AWS calls after a sequence number, in order."""
+        entries: Any = self._call("GET", f"requests?since={since}")
+        return [Request(**entry) for entry in entries]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """AWS calls by operation and outcome."""
+        return self._call("GET", "requests/counts")
+
+    def clear_requests(self) -> None:
+        """Forget the calls and counts so far."""
+        self._call("POST", "requests/clear")
+
+    def cpu(self) -> dict[str, float]:
+        """CPU of the double's process, seconds spent inside SageMaker calls, and the number of calls."""
+        return self._call("GET", "cpu")
+
+    def reset(self) -> None:
+        """Empty the double; time goes on."""
+        self._call("POST", "reset")
+
+    def _call(self, method: str, path: str, **body: Json) -> dict[str, Any]:
+        data = json.dumps(body).encode() if method == "POST" else None
+        request = urllib.request.Request(f"{self.address}/_sandbox/{path}", data=data, method=method)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - always http on loopback
+            answer: dict[str, Any] = json.load(response)
+        return answer

@@ -1,0 +1,87 @@
+"""The errors AWS answers with: code, HTTP status and exact text.
+
+SageMaker has one code, `ValidationException`, for nearly everything, so callers tell errors apart by their text.
+Texts are those of real responses quoted in public issues, unless the comment says `assumed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class AwsError(Exception):
+    """An error response: `code` goes to `__type`, `message` to the body."""
+
+    code: str
+    message: str
+    status: int = 400
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def validation(message: str) -> AwsError:
+    """SageMaker's answer to whatever it does not accept."""
+    return AwsError("ValidationException", message)
+
+
+def not_found(kind: str, arn: str) -> AwsError:
+    """The resource does not exist; `kind` is `endpoint`, `endpoint configuration` or `model`."""
+    return validation(f'Could not find {kind} "{arn}".')
+
+
+def already_exists(kind: str, arn: str) -> AwsError:
+    """The name is taken."""
+    return validation(f'Cannot create already existing {kind} "{arn}".')
+
+
+def in_progress(arn: str) -> AwsError:
+    """The endpoint is changing state; DeleteEndpoint and UpdateEndpointWeightsAndCapacities say `update` too."""
+    return validation(f'Cannot update in-progress endpoint "{arn}".')
+
+
+def same_config(name: str) -> AwsError:
+    """UpdateEndpoint names the configuration the endpoint already runs."""
+    return validation(f'Cannot update endpoint with the currently in use endpoint configuration "{name}".')
+
+
+def failed_endpoint(arn: str) -> AwsError:
+    """Only DeleteEndpoint works on a Failed endpoint (DescribeEndpoint reference; the text is assumed)."""
+    return validation(f'Cannot update endpoint "{arn}" in status Failed.')
+
+
+def quota_exceeded(instance_type: str, limit: int, used: int, delta: int) -> AwsError:
+    """Not enough quota for `delta` more instances of the type."""
+    return AwsError(
+        "ResourceLimitExceeded",
+        f"The account-level service limit '{instance_type} for endpoint usage' is {limit} Instances, with current "
+        f"utilization of {used} Instances and a request delta of {delta} Instances. Please use AWS Service Quotas to "
+        "request an increase for this quota. If AWS Service Quotas is not available, contact AWS support to request "
+        "an increase for this quota.",
+    )
+
+
+def throttled() -> AwsError:
+    """Too many calls."""
+    return AwsError("ThrottlingException", "Rate exceeded")
+
+
+def access_denied(account: str, partition: str, operation: str, resource: str) -> AwsError:
+    """No identity-based policy allows the operation."""
+    return AwsError(
+        "AccessDeniedException",
+        f"User: arn:{partition}:sts::{account}:assumed-role/sandbox/session is not authorized to perform: "
+        f"sagemaker:{operation} on resource: {resource} because no identity-based policy allows the "
+        f"sagemaker:{operation} action",
+    )
+
+
+def unknown_operation(operation: str) -> AwsError:
+    """The double does not implement the operation; AWS answers this to names it does not know."""
+    return AwsError("UnknownOperationException", f"The double does not implement SageMaker.{operation}")
+
+
+def malformed_body() -> AwsError:
+    """The body is not a JSON object."""
+    return AwsError("SerializationException", "Start of structure or map found where not expected.")

@@ -1,0 +1,283 @@
+"""The endpoint life cycle as a pure state machine: records and virtual time in, records out.
+
+An endpoint carries the steps it is going to take, each with its time. Nothing runs in the background: `settle` applies
+the steps that are due. Statuses are those of DescribeEndpoint; what leads to what is in the SageMaker developer guide
+("Deployment guardrails") and the EndpointStatus notes of the API reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Status(StrEnum):
+    """EndpointStatus."""
+
+    CREATING = "Creating"
+    IN_SERVICE = "InService"
+    UPDATING = "Updating"
+    SYSTEM_UPDATING = "SystemUpdating"
+    ROLLING_BACK = "RollingBack"
+    DELETING = "Deleting"
+    FAILED = "Failed"
+    OUT_OF_SERVICE = "OutOfService"
+    UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
+
+
+IN_PROGRESS: Final = frozenset(
+    {Status.CREATING, Status.UPDATING, Status.SYSTEM_UPDATING, Status.ROLLING_BACK, Status.DELETING}
+)
+"""Statuses in which an endpoint can be neither changed nor deleted."""
+
+
+class Outcome(StrEnum):
+    """How a change of an endpoint ends, or that it is refused."""
+
+    OK = "ok"
+    PING_FAILURE = "ping_failure"
+    CANNOT_START = "cannot_start"
+    NO_CAPACITY = "no_capacity"
+    QUOTA = "quota"
+    ROLLBACK = "rollback"
+    ROLLBACK_FAILED = "rollback_failed"
+    INTERNAL_ERROR = "internal_error"
+
+
+_FAILURE_REASONS: Final = {
+    Outcome.PING_FAILURE: (
+        "The primary container for production variant {variant} did not pass the ping health check. "
+        "Please check CloudWatch logs for this endpoint."
+    ),
+    Outcome.CANNOT_START: (
+        "CannotStartContainerError. Please ensure the model container for variant {variant} starts correctly when "
+        "invoked with 'docker run <image> serve'"
+    ),
+    Outcome.NO_CAPACITY: (
+        "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. Please retry "
+        "using a different ML instance type or after some time. Consider configuring InstancePools in your "
+        "EndpointConfig with multiple instance types for priority-based fallback to improve capacity availability."
+    ),
+    Outcome.INTERNAL_ERROR: "Request to service failed. If failure persists after retry, contact customer support.",
+    # assumed: the texts of an alarm rollback and of a rollback that fails are not public.
+    Outcome.ROLLBACK: "Deployment of variant {variant} was rolled back: one or more configured alarms were breached.",
+    Outcome.ROLLBACK_FAILED: "Deployment of variant {variant} failed and could not be rolled back automatically.",
+}
+
+
+def failure_reason(outcome: Outcome, variant: str) -> str:
+    """The FailureReason of an outcome other than `ok` and `quota`."""
+    return _FAILURE_REASONS[outcome].replace("{variant}", variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Virtual seconds each kind of change takes; failures are as slow as observed on real endpoints."""
+
+    create: float = 240
+    update: float = 240
+    scale: float = 240
+    delete: float = 60
+    system_update: float = 300
+    rollback: float = 120
+    ping_failure: float = 1470
+    cannot_start: float = 360
+    no_capacity: float = 1320
+    internal_error: float = 240
+
+    def of(self, outcome: Outcome, otherwise: float) -> float:
+        """How long a change takes to reach an outcome, when success takes `otherwise` seconds."""
+        slow = {
+            Outcome.PING_FAILURE: self.ping_failure,
+            Outcome.CANNOT_START: self.cannot_start,
+            Outcome.NO_CAPACITY: self.no_capacity,
+            Outcome.INTERNAL_ERROR: self.internal_error,
+        }
+        return slow.get(outcome, otherwise)
+
+    def changed(self, values: Mapping[str, float]) -> Durations:
+        """A copy with some durations replaced; raises ValueError for unknown names or negative values."""
+        known = {field.name for field in fields(self)}
+        for name, seconds in values.items():
+            if name not in known or seconds < 0:
+                raise ValueError(f"no duration {name}={seconds}; known: {', '.join(sorted(known))}")
+        return replace(self, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One production variant: what its configuration says and how many instances run."""
+
+    name: str
+    config: Mapping[str, Any]
+    model: str | None
+    container: Mapping[str, Any]
+    image_digest: str
+    instance_type: str | None
+    current_count: int
+    desired_count: int
+    current_weight: float
+    desired_weight: float
+
+    def at_desired(self) -> Variant:
+        """The variant once scaling has succeeded."""
+        return replace(self, current_count=self.desired_count, current_weight=self.desired_weight)
+
+    def at_current(self) -> Variant:
+        """The variant once scaling has been given up."""
+        return replace(self, desired_count=self.current_count, desired_weight=self.current_weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A configuration on its way to an endpoint (PendingDeploymentSummary)."""
+
+    config: str
+    variants: tuple[Variant, ...]
+    started: float
+    settings: Mapping[str, Any] | None = None
+
+
+class Effect(Enum):
+    """What a step does to the deployment under way."""
+
+    KEEP = "keep"
+    ADOPT = "adopt"
+    ABANDON = "abandon"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """At a time, the endpoint takes a status; None means it is gone."""
+
+    at: float
+    status: Status | None
+    effect: Effect = Effect.KEEP
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An endpoint as of the last step applied."""
+
+    name: str
+    arn: str
+    config: str
+    status: Status
+    created: float
+    modified: float
+    variants: tuple[Variant, ...] = ()
+    failure_reason: str | None = None
+    pending: Deployment | None = None
+    last_deployment_settings: Mapping[str, Any] | None = None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether the endpoint refuses every change."""
+        return self.status in IN_PROGRESS
+
+    def instances(self) -> dict[str, int]:
+        """Instances counted against quota: those that run, and those a deployment or scaling launches beside them."""
+        counted: dict[str, int] = {}
+        pending = self.pending.variants if self.pending else ()
+        for variant in (*self.variants, *pending):
+            if variant.instance_type:
+                wanted = max(variant.current_count, variant.desired_count)
+                counted[variant.instance_type] = counted.get(variant.instance_type, 0) + wanted
+        return counted
+
+
+def create(
+    name: str, arn: str, deployment: Deployment, outcome: Outcome, seconds: float, failed_variant: str
+) -> Endpoint:
+    """A new endpoint that ends InService or Failed after `seconds`."""
+    now = deployment.started
+    if outcome is Outcome.OK:
+        end = Step(now + seconds, Status.IN_SERVICE, Effect.ADOPT)
+    else:
+        end = Step(now + seconds, Status.FAILED, Effect.ABANDON, failure_reason(outcome, failed_variant))
+    return Endpoint(name, arn, deployment.config, Status.CREATING, now, now, pending=deployment, steps=(end,))
+
+
+def update(
+    endpoint: Endpoint, deployment: Deployment, outcome: Outcome, seconds: float, failed_variant: str
+) -> Endpoint:
+    """UpdateEndpoint: the old configuration stays until success; a failed update returns to it with a FailureReason."""
+    now = deployment.started
+    if outcome is Outcome.OK:
+        end = Step(now + seconds, Status.IN_SERVICE, Effect.ADOPT)
+    else:
+        status = Status.UPDATE_ROLLBACK_FAILED if outcome is Outcome.ROLLBACK_FAILED else Status.IN_SERVICE
+        end = Step(now + seconds, status, Effect.ABANDON, failure_reason(outcome, failed_variant))
+    return replace(endpoint, status=Status.UPDATING, modified=now, pending=deployment, steps=(end,))
+
+
+def scale(
+    endpoint: Endpoint, variants: tuple[Variant, ...], outcome: Outcome, now: float, seconds: float, rollback: float
+) -> Endpoint:
+    """UpdateEndpointWeightsAndCapacities: Updating, and on failure RollingBack to the former counts."""
+    if outcome is Outcome.OK:
+        steps: tuple[Step, ...] = (Step(now + seconds, Status.IN_SERVICE, Effect.ADOPT),)
+    else:
+        reason = failure_reason(outcome, variants[0].name)
+        steps = (
+            Step(now + seconds, Status.ROLLING_BACK),
+            Step(now + seconds + rollback, Status.IN_SERVICE, Effect.ABANDON, reason),
+        )
+    return replace(endpoint, status=Status.UPDATING, modified=now, variants=variants, steps=steps)
+
+
+def system_update(endpoint: Endpoint, now: float, seconds: float) -> Endpoint:
+    """AWS maintains the endpoint; no value of the customer changes."""
+    back = Step(now + seconds, endpoint.status)
+    return replace(endpoint, status=Status.SYSTEM_UPDATING, modified=now, steps=(back,))
+
+
+def delete(endpoint: Endpoint, now: float, seconds: float) -> Endpoint:
+    """DeleteEndpoint: Deleting, then gone."""
+    return replace(endpoint, status=Status.DELETING, modified=now, steps=(Step(now + seconds, None),))
+
+
+def settle(endpoint: Endpoint, now: float) -> Endpoint | None:
+    """The endpoint with every step due at `now` applied; None once it is gone."""
+    current = endpoint
+    while current.steps and current.steps[0].at <= now:
+        step = current.steps[0]
+        if step.status is None:
+            return None
+        current = _apply(current, step, step.status)
+    return current
+
+
+def _apply(endpoint: Endpoint, step: Step, status: Status) -> Endpoint:
+    stepped = replace(endpoint, status=status, modified=step.at, steps=endpoint.steps[1:])
+    if step.effect is Effect.ADOPT:
+        return _adopt(stepped)
+    if step.effect is Effect.ABANDON:
+        variants = _each_at_current(stepped.variants)
+        return replace(stepped, pending=None, variants=variants, failure_reason=step.reason)
+    return stepped
+
+
+def _adopt(endpoint: Endpoint) -> Endpoint:
+    deployment = endpoint.pending
+    if deployment is None:
+        variants = tuple(variant.at_desired() for variant in endpoint.variants)
+        return replace(endpoint, variants=variants, failure_reason=None)
+    return replace(
+        endpoint,
+        config=deployment.config,
+        variants=tuple(variant.at_desired() for variant in deployment.variants),
+        pending=None,
+        failure_reason=None,
+        last_deployment_settings=deployment.settings or endpoint.last_deployment_settings,
+    )
+
+
+def _each_at_current(variants: Iterable[Variant]) -> tuple[Variant, ...]:
+    return tuple(variant.at_current() for variant in variants)

@@ -1,0 +1,124 @@
+"""What exists in the double: models, configurations, endpoints and tags, apart for each account and region."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tgi_sandbox.aws import errors, lifecycle
+from tgi_sandbox.aws.arns import sagemaker_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tgi_sandbox.aws.lifecycle import Endpoint
+
+DEFAULT_INSTANCE_QUOTA = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A SageMaker model; `body` is the CreateModel request without tags, defaults filled in."""
+
+    name: str
+    arn: str
+    created: float
+    visible_at: float
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """A SageMaker endpoint configuration; `body` is the request without tags, defaults filled in."""
+
+    name: str
+    arn: str
+    created: float
+    visible_at: float
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something AWS allows and its documentation forbids."""
+
+    kind: str
+    resource: str
+    used_by: str
+    time: float
+
+
+@dataclass
+class Region:
+    """SageMaker in one account and region.
+
+    Names are looked up without regard to case (assumed for models and configurations, documented for endpoints).
+    """
+
+    account: str
+    region: str
+    on_change: Callable[[str, Endpoint | None], None]
+    models: dict[str, Model] = field(default_factory=dict)
+    configs: dict[str, EndpointConfig] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    instances: Counter[str] = field(default_factory=Counter)
+    _due: list[tuple[float, str]] = field(default_factory=list)
+
+    def arn(self, resource: str, name: str) -> str:
+        """The ARN a resource of this region has, whether or not it exists."""
+        return sagemaker_arn(self.region, self.account, resource, name)
+
+    def model(self, name: str, visible_at: float | None = None) -> Model:
+        """The model; raises AwsError when there is none, or none visible yet at a time."""
+        found = self.models.get(name.lower())
+        if found is None or (visible_at is not None and visible_at < found.visible_at):
+            raise errors.not_found("model", self.arn("model", name))
+        return found
+
+    def config(self, name: str, visible_at: float | None = None) -> EndpointConfig:
+        """The endpoint configuration; raises AwsError when there is none, or none visible yet at a time."""
+        found = self.configs.get(name.lower())
+        if found is None or (visible_at is not None and visible_at < found.visible_at):
+            raise errors.not_found("endpoint configuration", self.arn("endpoint-config", name))
+        return found
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint; raises AwsError when there is none."""
+        found = self.endpoints.get(name.lower())
+        if found is None:
+            raise errors.not_found("endpoint", self.arn("endpoint", name))
+        return found
+
+    def put(self, endpoint: Endpoint) -> None:
+        """Add or replace an endpoint."""
+        key = endpoint.name.lower()
+        former = self.endpoints.get(key)
+        if former is not None:
+            self.instances.subtract(former.instances())
+        self.instances.update(endpoint.instances())
+        self.endpoints[key] = endpoint
+        if endpoint.steps:
+            heapq.heappush(self._due, (endpoint.steps[0].at, key))
+        self.on_change(endpoint.arn, endpoint)
+
+    def settle(self, now: float) -> None:
+        """Let every endpoint reach the state it has at `now`."""
+        while self._due and self._due[0][0] <= now:
+            _, key = heapq.heappop(self._due)
+            endpoint = self.endpoints.get(key)
+            if endpoint is None:
+                continue
+            settled = lifecycle.settle(endpoint, now)
+            if settled is None:
+                self._remove(key, endpoint)
+            elif settled is not endpoint:
+                self.put(settled)
+
+    def _remove(self, key: str, endpoint: Endpoint) -> None:
+        del self.endpoints[key]
+        self.tags.pop(endpoint.arn, None)
+        self.instances.subtract(endpoint.instances())
+        self.on_change(endpoint.arn, None)

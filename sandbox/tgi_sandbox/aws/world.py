@@ -1,0 +1,78 @@
+"""Everything the double knows, in one place: clock, resources, scripts, faults and the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tgi_sandbox.aws.faults import Faults
+from tgi_sandbox.aws.journal import Journal
+from tgi_sandbox.aws.lifecycle import Durations
+from tgi_sandbox.aws.outcomes import Scripts
+from tgi_sandbox.aws.state import DEFAULT_INSTANCE_QUOTA, Region, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tgi_sandbox.aws.clock import Clock
+    from tgi_sandbox.aws.lifecycle import Endpoint
+
+
+@dataclass
+class World:
+    """The whole state of the double; `reset` empties it."""
+
+    clock: Clock
+    durations: Durations = field(default_factory=Durations)
+    initial_durations: Durations = field(default_factory=Durations)
+    consistency_delay: float = 0.0
+    quotas: dict[str, int] = field(default_factory=dict)
+    scripts: Scripts = field(default_factory=Scripts)
+    faults: Faults = field(default_factory=Faults)
+    journal: Journal = field(default_factory=Journal)
+    violations: list[Violation] = field(default_factory=list)
+    logs: dict[str, list[str]] = field(default_factory=dict)
+    regions: dict[tuple[str, str], Region] = field(default_factory=dict)
+    observers: list[Callable[[str, Endpoint | None], None]] = field(default_factory=list)
+
+    def region(self, account: str, region: str) -> Region:
+        """SageMaker in an account and region, brought to the present."""
+        found = self.regions.get((account, region))
+        if found is None:
+            found = self.regions[account, region] = Region(account, region, self._changed)
+        found.settle(self.clock.now())
+        return found
+
+    def settled(self) -> list[Region]:
+        """Every region in use, brought to the present."""
+        now = self.clock.now()
+        for region in self.regions.values():
+            region.settle(now)
+        return list(self.regions.values())
+
+    def quota(self, instance_type: str) -> int:
+        """How many instances of a type an account may run in a region."""
+        return self.quotas.get(instance_type, DEFAULT_INSTANCE_QUOTA)
+
+    def log(self, arn: str, line: str) -> None:
+        """Keep a line a container has printed."""
+        self.logs.setdefault(arn, []).append(line)
+
+    def reset(self) -> None:
+        """Forget everything but the time."""
+        for region in self.regions.values():
+            for endpoint in region.endpoints.values():
+                self._changed(endpoint.arn, None)
+        self.regions.clear()
+        self.scripts.clear()
+        self.faults = Faults()
+        self.journal.clear()
+        self.violations.clear()
+        self.logs.clear()
+        self.quotas.clear()
+        self.durations = self.initial_durations
+        self.consistency_delay = 0.0
+
+    def _changed(self, arn: str, endpoint: Endpoint | None) -> None:
+        for observer in self.observers:
+            observer(arn, endpoint)

@@ -1,0 +1,252 @@
+"""The `tgi-sandbox` command: a Kubernetes control plane and an AWS double, up and down with one command each."""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tgi_sandbox.cluster import build
+from tgi_sandbox.cluster.build import BuildError
+from tgi_sandbox.cluster.control_plane import ControlPlane
+from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
+from tgi_sandbox.cluster.toolchain import ToolchainError
+from tgi_sandbox.processes import PidFile, Process, ProcessError, tail
+
+# Programs of the sandbox that also run alone: the rest of the command line is theirs.
+_MODULES = ("aws", "tgi")
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 20.0
+_WATCH_SECONDS = 0.5
+_POLL_SECONDS = 0.1
+
+
+class Folder:
+    """The files that `up` leaves for `down`, `status` and the user's shell."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.pid_file = PidFile(self.path / "pid")
+        self.env = self.path / "env"
+        self.status = self.path / "status.json"
+        self.cluster = self.path / "cluster"
+        self.logs = self.path / "logs"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in _MODULES:
+        os.execv(sys.executable, [sys.executable, "-m", f"tgi_sandbox.{given[0]}", *given[1:]])  # noqa: S606
+    options = _parser().parse_args(given)
+    try:
+        return int(options.run(options))
+    except (BuildError, ToolchainError, ProcessError) as error:
+        print(f"tgi-sandbox: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tgi-sandbox", description="A Kubernetes control plane and an AWS double on this machine."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    in_folder = argparse.ArgumentParser(add_help=False)
+    in_folder.add_argument(
+        "--dir", type=Path, default=Path(".sandbox"), help="the folder for its files (default: %(default)s)"
+    )
+
+    up = commands.add_parser("up", parents=[in_folder], help="start the sandbox, building what is missing first")
+    up.add_argument("--detach", action="store_true", help="return once it is ready and leave it running")
+    up.add_argument(
+        "--aws-speed", type=float, default=1.0, help="how much faster than real time AWS goes (default: %(default)s)"
+    )
+    up.set_defaults(run=_up)
+    down = commands.add_parser("down", parents=[in_folder], help="stop the sandbox")
+    down.set_defaults(run=_down)
+    status = commands.add_parser("status", parents=[in_folder], help="tell what runs; exit code 1 where nothing does")
+    status.set_defaults(run=_status)
+    programs = commands.add_parser("build", help="only build the control plane's programs")
+    programs.set_defaults(run=_build)
+    commands.add_parser("aws", help="run the AWS double alone, in the foreground", add_help=False)
+    commands.add_parser("tgi", help="run the TGI simulator alone, in the foreground", add_help=False)
+    return parser
+
+
+def _up(options: argparse.Namespace) -> int:
+    folder = Folder(options.dir)
+    if folder.pid_file.owner():
+        return _already_up(folder)
+    build.ensure()
+    if options.detach:
+        return _detach(folder, options.aws_speed)
+    if not folder.pid_file.acquire():
+        return _already_up(folder)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        _run(folder, options.aws_speed)
+    finally:
+        folder.env.unlink(missing_ok=True)
+        folder.status.unlink(missing_ok=True)
+        folder.pid_file.release()
+    return 0
+
+
+def _already_up(folder: Folder) -> int:
+    _wait_until_up(folder, lambda: folder.pid_file.owner() is not None)
+    print("The sandbox is already up.")
+    _print_usage(folder)
+    return 0
+
+
+def _run(folder: Folder, aws_speed: float) -> None:
+    """Start everything, and keep it until a signal comes or one of the processes ends by itself."""
+    folder.env.unlink(missing_ok=True)  # a killed predecessor may have left it
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "tgi_sandbox.aws", "--port", str(port), "--speed", str(aws_speed)]
+    aws = Process("the AWS double", command, folder.logs / "aws.log")
+    aws.log.unlink(missing_ok=True)
+    control_plane = ControlPlane(folder.cluster)
+    try:
+        print("Starting the Kubernetes control plane and the AWS double ...", flush=True)
+        aws.start()
+        control_plane.start()
+        aws.wait_ready(lambda: answers(port, "/_sandbox/clock"), _START_SECONDS)
+        processes = {**control_plane.processes, "aws": aws}
+        _write_files(folder, control_plane, f"http://{LOOPBACK}:{port}", processes)
+        _print_usage(folder)
+        print("Ctrl-C stops it.", flush=True)
+        while True:
+            for process in processes.values():
+                process.check()
+            time.sleep(_WATCH_SECONDS)
+    except KeyboardInterrupt:
+        print("\nStopping the sandbox.", flush=True)
+    finally:
+        control_plane.stop()
+        aws.stop()
+
+
+def _write_files(folder: Folder, control_plane: ControlPlane, aws_url: str, processes: Mapping[str, Process]) -> None:
+    status = {
+        "kubernetes": control_plane.api.url,
+        "aws": aws_url,
+        "processes": {name: {"pid": process.pid, "log": str(process.log)} for name, process in processes.items()},
+    }
+    folder.status.write_text(json.dumps(status, indent=2) + "\n")
+    unfinished = folder.env.with_name(".env-unfinished")
+    unfinished.write_text(environment_file(control_plane.kubeconfig, aws_url, build.find(["kubectl"])["kubectl"]))
+    unfinished.rename(folder.env)  # its presence says that all is ready
+
+
+def environment_file(kubeconfig: Path, aws_url: str, kubectl: Path) -> str:
+    """Return the shell commands that point Kubernetes and AWS clients at the sandbox."""
+    variables = {
+        "KUBECONFIG": str(kubeconfig),
+        "AWS_ENDPOINT_URL": aws_url,
+        # The double takes any credentials; these keep real ones, and the search for them, out of the way.
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    if str(kubectl.parent) not in os.get_exec_path():
+        lines.append(f'export PATH={shlex.quote(str(kubectl.parent))}:"$PATH"')
+    return "\n".join(lines) + "\n"
+
+
+def _print_usage(folder: Folder) -> None:
+    status = json.loads(folder.status.read_text())
+    print(
+        f"Kubernetes {build.kubernetes_version()}: {status['kubernetes']}\n"
+        f"AWS: {status['aws']}\n"
+        "To use them from a shell:\n"
+        f"  source {shlex.quote(os.path.relpath(folder.env))}\n"
+        "  kubectl get nodes\n"
+        "To stop the sandbox:\n"
+        f"  tgi-sandbox down --dir {shlex.quote(os.path.relpath(folder.path))}",
+        flush=True,
+    )
+
+
+def _detach(folder: Folder, aws_speed: float) -> int:
+    """Start the same command again, in a session of its own that outlives this one, and wait until all is ready."""
+    log = folder.logs / "up.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    folder.env.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "tgi_sandbox.cli", "up", "--dir", str(folder.path), "--aws-speed", str(aws_speed)]
+    with log.open("wb") as output:
+        supervisor = subprocess.Popen(  # noqa: S603 (this very program)
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        _wait_until_up(folder, lambda: supervisor.poll() is None)
+    except BaseException:
+        supervisor.terminate()
+        supervisor.wait()
+        raise
+    _print_usage(folder)
+    return 0
+
+
+def _wait_until_up(folder: Folder, alive: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not folder.env.exists():
+        if not alive():
+            raise ProcessError(f"the sandbox did not start:\n{tail(folder.logs / 'up.log')}")
+        if time.monotonic() > deadline:
+            raise ProcessError(f"the sandbox was not ready within {_START_SECONDS:g} s; its logs are in {folder.path}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _down(options: argparse.Namespace) -> int:
+    folder = Folder(options.dir)
+    owner = folder.pid_file.owner()
+    if owner is None:
+        print(f"No sandbox is up in {os.path.relpath(folder.path)}.")
+        return 0
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        os.kill(owner, number)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if folder.pid_file.owner() != owner:
+                print("The sandbox is down.")
+                return 0
+            time.sleep(_POLL_SECONDS)
+    raise ProcessError(f"process {owner}, which runs the sandbox, does not end")
+
+
+def _status(options: argparse.Namespace) -> int:
+    folder = Folder(options.dir)
+    owner = folder.pid_file.owner()
+    if owner is None or not folder.env.exists():
+        print(f"The sandbox in {os.path.relpath(folder.path)} is {'down' if owner is None else 'starting'}.")
+        return 1
+    status = json.loads(folder.status.read_text())
+    rows = [("PROCESS", "PID", "LOG"), ("tgi-sandbox up", str(owner), "")]
+    rows += [(name, str(process["pid"]), process["log"]) for name, process in status["processes"].items()]
+    for name, pid, log in rows:
+        print(f"{name:<24} {pid:>8}  {log}".rstrip())
+    print()
+    _print_usage(folder)
+    return 0
+
+
+def _build(_: argparse.Namespace) -> int:
+    for name, path in build.ensure().items():
+        print(f"{name:<24} {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

