@@ -19,8 +19,9 @@ from tgi_operator.backends.sagemaker import checks, errors, names, render, state
 from tgi_operator.backends.sagemaker.aws import SageMakerAPI
 from tgi_operator.backends.sagemaker.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Tracked
-from tgi_operator.backends.sagemaker.plan import Situation, plan
+from tgi_operator.backends.sagemaker.plan import plan
 from tgi_operator.backends.sagemaker.render import Desired
+from tgi_operator.backends.sagemaker.situation import Situation
 from tgi_operator.backends.sagemaker.state import Endpoint, Observed, Part, Step
 from tgi_operator.settings import Settings
 from tgi_operator.tgi.checks import Problem

@@ -1,0 +1,41 @@
+"""Deleting what a resource has on SageMaker, in the order AWS needs."""
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.plans import Note, Plan, progressing
+from tgi_operator.backends.sagemaker import state, steps
+from tgi_operator.backends.sagemaker.situation import Situation
+from tgi_operator.backends.sagemaker.state import Step
+
+SETTLING_SECONDS = 30
+"""How long the absence of what was just created is not believed when everything else would be deleted for it."""
+
+
+def deletion(situation: Situation) -> Plan[Step]:
+    """Endpoint first, and only when that is seen to be gone its configurations and models."""
+    place, endpoint = situation.place, situation.endpoint
+    if endpoint is not None and not situation.foreign:
+        if endpoint.status in state.IN_TRANSITION and endpoint.status != state.DELETING:
+            message = f"AWS cannot delete an endpoint that is {endpoint.status}; it is deleted when AWS is done."
+            return Plan(situation.show(progressing(Reason.DELETING, message, available=situation.available)))
+        message = f'Endpoint "{place.endpoint}" is being deleted.'
+        status = situation.show(progressing(Reason.DELETING, message, available=False))
+        if endpoint.status == state.DELETING:
+            return Plan(status)
+        return Plan(status, steps=(steps.delete_endpoint(place),))
+    if endpoint is None and situation.remembered.endpoint_status == state.CREATING:
+        waited = situation.reconciling_seconds
+        if 0 < waited < SETTLING_SECONDS:
+            # DescribeEndpoint is eventually consistent: what was just created may not be found yet.
+            return Plan(situation.status, after=SETTLING_SECONDS - waited)
+    revisions = set(situation.remembered.revisions)
+    if situation.desired is not None and situation.status.update_revision is not None:
+        revisions.add(situation.desired.revision)
+    if endpoint is not None:
+        # Somebody else's endpoint may run what we made: what is in use is never deleted.
+        revisions -= {situation.live_revision or ""}
+    return Plan(
+        situation.status,
+        steps=steps.delete_sets(place, sorted(revisions)),
+        notes=(Note(Reason.DELETED, f'Endpoint "{place.endpoint}" and what belongs to it are gone.'),),
+        finished=True,
+    )

@@ -1,0 +1,48 @@
+"""An endpoint that is Failed: AWS allows nothing but to delete it."""
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import LastFailure
+from tgi_operator.backends.plans import Plan, progressing, stalled
+from tgi_operator.backends.sagemaker import errors, failures, state, steps
+from tgi_operator.backends.sagemaker.errors import Failure
+from tgi_operator.backends.sagemaker.situation import Wanted
+from tgi_operator.backends.sagemaker.state import Step
+
+
+def failed(at: Wanted) -> Plan[Step] | None:
+    """The endpoint is Failed, and all that AWS allows is to delete it: when there is something better to create."""
+    endpoint = at.endpoint
+    if endpoint is None or endpoint.status != state.FAILED:
+        return None
+    text = endpoint.failure_reason or "AWS gave no reason."
+    failure = failures.remembered(at, at.desired.revision)
+    if failure is None and not at.up_to_date and not at.attempted:
+        message = f"The endpoint failed ({text}); it is deleted so that the present spec can be created."
+        return _replace(at, Reason.REPLACING, message, at.status.last_failure)
+    seen_already = (
+        failure is not None
+        and at.remembered.endpoint_status == state.FAILED
+        and at.remembered.last_modified_time == endpoint.last_modified
+    )
+    if failure is None or not seen_already:
+        found = errors.failure(text, Reason.ENDPOINT_FAILED)
+        if at.up_to_date and at.status.current_revision == at.desired.revision and at.status.ready_replicas:
+            # It served before: the revision is not to blame, and an endpoint lost is worth another try.
+            found = Failure(Reason.INTERNAL_FAILURE, retryable=True)
+        failure = failures.remember(at, at.desired.revision, found.reason, text)
+    if failures.may_be_retried(failure):
+        return _replace(at, Reason(failure.reason), f"The endpoint failed and is created again: {text}", failure)
+    message = f"Revision {failure.revision} failed and is not tried again until the spec changes: {text}"
+    verdict = stalled(Reason(failure.reason), message, available=False)
+    kept = {"last_failure": failure, "last_modified_time": endpoint.last_modified, "update_accepted": None}
+    return Plan(at.show(verdict, **kept))
+
+
+def _replace(at: Wanted, reason: Reason, message: str, failure: LastFailure | None) -> Plan[Step]:
+    assert at.endpoint is not None  # noqa: S101 - only called for a Failed endpoint
+    verdict = progressing(reason, message, available=False)
+    return Plan(
+        at.show(verdict, last_failure=failure, last_modified_time=at.endpoint.last_modified, update_accepted=None),
+        steps=(steps.delete_endpoint(at.place),),
+        ahead=True,
+    )

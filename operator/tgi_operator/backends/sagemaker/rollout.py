@@ -1,0 +1,88 @@
+"""Rolling out a revision: where there is no endpoint, and on one that runs something else."""
+
+from typing import Any
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import Status
+from tgi_operator.backends.plans import Plan, Verdict, progressing, stalled
+from tgi_operator.backends.sagemaker import errors, failures, state, steps
+from tgi_operator.backends.sagemaker.situation import Wanted
+from tgi_operator.backends.sagemaker.state import Step
+
+
+def absent(at: Wanted) -> Plan[Step] | None:
+    """There is no endpoint: make it, unless that failed before and would fail again."""
+    if at.endpoint is not None:
+        return None
+    blocked = failures.blocked(at)
+    if blocked is not None:
+        return blocked
+    replicas = at.wanted_replicas
+    message = (
+        f'Creating endpoint "{at.place.endpoint}" with model and configuration "{at.desired.set_name}" on '
+        f"{replicas} {at.desired.config['ProductionVariants'][0]['InstanceType']}."
+    )
+    return Plan(
+        _begun(at, progressing(Reason.CREATING, message, available=False), endpoint_status=state.CREATING),
+        steps=steps.create(at.desired, replicas),
+        ahead=True,
+        after=at.desired.patience_seconds,
+    )
+
+
+def rolled_back(at: Wanted) -> Plan[Step] | None:
+    """The wanted revision was asked for, and AWS is back at another one: remember that it failed."""
+    endpoint = at.endpoint
+    assert endpoint is not None  # noqa: S101 - `absent` comes first
+    broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
+    if (at.up_to_date and not broken) or not at.attempted:
+        return None
+    text = endpoint.failure_reason or "AWS gave no reason."
+    found = errors.failure(text, Reason.UPDATE_ROLLED_BACK)
+    reason = Reason.UPDATE_ROLLBACK_FAILED if broken else found.reason
+    failure = failures.remember(at, at.desired.revision, reason, text)
+    settled = {"last_failure": failure, "last_modified_time": endpoint.last_modified, "update_accepted": None}
+    if failures.may_be_retried(failure):
+        verdict = progressing(reason, f"The update was rolled back and is tried again: {text}", available=at.available)
+        return Plan(at.show(verdict, **settled), after=failures.pause(at, failure))
+    message = f"Revision {failure.revision} was rolled back and is not tried again until the spec changes: {text}"
+    return Plan(at.show(stalled(reason, message, available=at.available), **settled))
+
+
+def outdated(at: Wanted) -> Plan[Step] | None:
+    """The endpoint runs something else: roll out what is wanted, unless that failed before and would fail again."""
+    endpoint = at.endpoint
+    assert endpoint is not None  # noqa: S101 - `absent` comes first
+    broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
+    if at.up_to_date and not broken:
+        return None
+    blocked = failures.blocked(at)
+    if blocked is not None:
+        return blocked
+    message = (
+        f"Rolling out revision {at.desired.revision}; {at.live_revision or endpoint.config_name} serves meanwhile."
+    )
+    status = _begun(at, progressing(Reason.UPDATING, message, available=at.available))
+    assert status.sage_maker is not None  # noqa: S101 - `show` sets it
+    accepted = status.sage_maker.model_copy(update={"endpoint_status": state.UPDATING, "update_accepted": True})
+    return Plan(
+        status,
+        steps=steps.update(at.desired, at.wanted_replicas),
+        ahead=True,
+        done=status.model_copy(update={"sage_maker": accepted}),
+        after=at.desired.patience_seconds,
+    )
+
+
+def _begun(at: Wanted, verdict: Verdict, **fields: Any) -> Status:
+    """Return the status that is written before a revision is asked for: from it a successor knows what may exist."""
+    revisions = tuple(dict.fromkeys((*at.remembered.revisions, at.desired.revision)))
+    return at.show(
+        verdict,
+        update_revision=at.desired.revision,
+        revisions=revisions,
+        tag_keys=at.tag_keys,
+        last_modified_time=at.endpoint.last_modified if at.endpoint else None,
+        update_accepted=None,
+        **fields,
+    )

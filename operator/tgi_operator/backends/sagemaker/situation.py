@@ -1,0 +1,140 @@
+"""All that a decision may look at: the resource, what it should be, and what was seen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tgi_operator.api.names import GROUP
+from tgi_operator.api.status import ConditionType, SageMakerStatus, Status
+from tgi_operator.api.times import parse, rfc3339
+from tgi_operator.backends.plans import Verdict, with_verdict
+from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.sagemaker import names, state
+from tgi_operator.backends.sagemaker.render import Desired, Place
+from tgi_operator.backends.sagemaker.state import Endpoint, Observed
+from tgi_operator.tgi.checks import Problem
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that a rule may look at. `desired` is None where the spec cannot work; `problem` says why."""
+
+    resource: Resource
+    place: Place
+    desired: Desired | None
+    problem: Problem | None
+    observed: Observed
+    now: datetime
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The live endpoint."""
+        return self.observed.endpoint
+
+    @property
+    def status(self) -> Status:
+        """The status last written."""
+        return self.resource.status
+
+    @property
+    def remembered(self) -> SageMakerStatus:
+        """What was last written of SageMaker."""
+        return self.status.sage_maker or SageMakerStatus(endpoint_name=self.place.endpoint)
+
+    @property
+    def available(self) -> bool:
+        """Whether requests are answered now."""
+        return self.endpoint is not None and self.endpoint.status in state.SERVING
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the endpoint of that name is somebody else's.
+
+        Ours by its tags, or, where somebody took those away, by running a configuration that we named. Tags not asked
+        for mean that the configuration is one of ours.
+        """
+        endpoint, owner = self.endpoint, self.resource.owner
+        if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, owner):
+            return False
+        return names.is_claimed_by_other_cluster(endpoint.tags, owner) or (
+            self.live_revision not in self.remembered.revisions
+        )
+
+    @property
+    def live_revision(self) -> str | None:
+        """The revision that the endpoint runs, None where its configuration is not ours."""
+        return self.endpoint.revision(self.place.endpoint) if self.endpoint else None
+
+    def show(self, verdict: Verdict, **fields: Any) -> Status:
+        """Return the status with `verdict` and what was seen; `fields` of SageMakerStatus and Status go on top."""
+        endpoint = self.endpoint
+        own = {name: fields.pop(name) for name in tuple(fields) if name in SageMakerStatus.model_fields}
+        live = self.live_revision
+        revisions = own.pop("revisions", self.remembered.revisions)
+        if live is not None and live not in revisions:
+            revisions = (*revisions, live)
+        seen: dict[str, Any] = {
+            "endpoint_arn": endpoint.arn if endpoint else None,
+            "endpoint_status": endpoint.status if endpoint else None,
+            "endpoint_config_name": endpoint.config_name if endpoint else None,
+            "model_name": names.set_name(self.place.endpoint, live) if live else None,
+            "revisions": revisions,
+        }
+        shown: dict[str, Any] = {
+            "backend": "SageMaker",
+            "replicas": (endpoint.current_count if endpoint else None) or 0,
+            "ready_replicas": ((endpoint.current_count if endpoint else None) or 0) if self.available else 0,
+            "desired_replicas": self.wanted_replicas,
+            "url": self.place.url,
+            "current_revision": live,
+            "sage_maker": self.remembered.model_copy(update=seen | own),
+        }
+        if self.desired is not None:
+            shown["image"] = self.desired.image
+        return with_verdict(self.status, self.resource.generation, verdict, rfc3339(self.now), **shown | fields)
+
+    @property
+    def reconciling_seconds(self) -> float:
+        """How long the resource has been Reconciling; 0 where it is not."""
+        since = [c.last_transition_time for c in self.status.conditions if c.type == ConditionType.RECONCILING]
+        return (self.now - parse(since[0])).total_seconds() if since else 0.0
+
+    @property
+    def wanted_replicas(self) -> int:
+        """The instances wanted: those of the spec, else those that are there, else one."""
+        if self.resource.spec.replicas is not None:
+            return self.resource.spec.replicas
+        live = self.endpoint.desired_count if self.endpoint else None
+        return live or self.status.desired_replicas or 1
+
+
+@dataclass(frozen=True)
+class Wanted(Situation):
+    """A situation whose spec can work."""
+
+    desired: Desired
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the endpoint runs the wanted configuration, as far as its name tells."""
+        return self.endpoint is not None and self.endpoint.config_name == self.desired.set_name
+
+    @property
+    def attempted(self) -> bool:
+        """Whether the wanted revision was asked of the living endpoint.
+
+        The status says which revision was about to be asked for, when the endpoint was last modified before that, and,
+        written afterwards, that AWS accepted it. After a crash in between, an endpoint modified since and with a
+        FailureReason tells the same.
+        """
+        if self.endpoint is None or self.status.update_revision != self.desired.revision:
+            return False
+        if self.remembered.update_accepted:
+            return True
+        modified = self.remembered.last_modified_time not in (None, self.endpoint.last_modified)
+        return modified and self.endpoint.failure_reason is not None
+
+    @property
+    def tag_keys(self) -> tuple[str, ...] | None:
+        """Keys of the tags that come from the spec."""
+        return tuple(sorted(key for key in self.desired.tags if not key.startswith(f"{GROUP}/"))) or None
