@@ -1,6 +1,7 @@
 """All that is known of kopf: it is the informer and the process. Its handlers only hand on what they are told.
 
-The loop is our own: kopf's change handlers keep their progress in annotations and sleep in their workers.
+The loop is our own: kopf's change handlers keep their progress in annotations and sleep in their workers. All handlers
+are coroutines: kopf runs plain functions in threads, and the engine lives in one.
 """
 
 import kopf
@@ -21,22 +22,22 @@ def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
-    def login(**_: object) -> kopf.AiohttpSession:
+    async def login(**_: object) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(server=kube.server, aiohttp_session=kube.session)
 
     @kopf.on.startup(registry=handlers)
-    def configure(settings: kopf.OperatorSettings, **_: object) -> None:
+    async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
         _configure(settings)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
-    def endpoint(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
+    async def endpoint(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
         if type == "DELETED":
             engine.removed(body["metadata"]["namespace"], body["metadata"]["name"])
         else:
             engine.seen(body)
 
     @kopf.on.event("v1", "secrets", registry=handlers)
-    def secret(type: str, meta: kopf.Meta, **_: object) -> None:  # noqa: A002 - kopf's name for it
+    async def secret(type: str, meta: kopf.Meta, **_: object) -> None:  # noqa: A002 - kopf's name for it
         version = "" if type == "DELETED" else str(meta["resourceVersion"])
         engine.secret_seen(meta["namespace"], meta["name"], version)
 

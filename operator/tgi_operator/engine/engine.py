@@ -30,7 +30,7 @@ class Engine:
         self.store = Store()
         self.ready = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue()
-        self._backend = SageMakerBackend(settings, kube, self._queue.add)
+        self._backend = SageMakerBackend.build(settings, kube, self._queue.add)
         events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}")
         self._reconciler = Reconciler(kube, self.store, self._queue, self._backend, events, cluster)
         self._workers = settings.workers

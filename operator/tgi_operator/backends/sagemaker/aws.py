@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore import xform_name
@@ -28,8 +28,21 @@ _CONFIG = Config(
 )
 
 
+class API(Protocol):
+    """What the backend needs of AWS."""
+
+    async def call(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the response of `operation`, such as DescribeEndpoint.
+
+        Raises AWSError for every refusal and every failure to get through.
+        """
+
+    def close(self) -> None:
+        """Wait for the calls under way, each bounded by its timeouts, and take no more."""
+
+
 class SageMakerAPI:
-    """The SageMaker API of every region."""
+    """The SageMaker API of every region, by boto3."""
 
     def __init__(self, reads_per_second: float, writes_per_second: float) -> None:
         self._rates = (reads_per_second, writes_per_second)
@@ -40,10 +53,7 @@ class SageMakerAPI:
         self._making_client = asyncio.Lock()
 
     async def call(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the response of `operation`, such as DescribeEndpoint.
-
-        Raises AWSError for every refusal and every failure to get through.
-        """
+        """Make one call when the region's token bucket lets it pass; see API."""
         bucket = self._bucket(region, read=operation.startswith(_READS))
         await bucket.take()
         result = "Cancelled"
@@ -67,7 +77,7 @@ class SageMakerAPI:
             metrics.AWS_CALLS.labels(operation, result).inc()
 
     def close(self) -> None:
-        """Wait for the calls under way, each bounded by its timeouts, and take no more."""
+        """Wait for the calls under way; see API."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _bucket(self, region: str, *, read: bool) -> TokenBucket:

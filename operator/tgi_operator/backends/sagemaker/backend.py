@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import SageMaker
@@ -16,7 +16,7 @@ from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans import Plan, progressing, stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import checks, errors, names, render, state
-from tgi_operator.backends.sagemaker.aws import SageMakerAPI
+from tgi_operator.backends.sagemaker.aws import API, SageMakerAPI
 from tgi_operator.backends.sagemaker.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Tracked
 from tgi_operator.backends.sagemaker.plan import plan
@@ -46,15 +46,20 @@ _DESCRIBE = {
 class SageMakerBackend:
     """Implements backends.base.Backend for `spec.sageMaker`."""
 
-    def __init__(self, settings: Settings, secrets: SecretReader, changed: Callable[[Key], None]) -> None:
-        self._api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second)
+    def __init__(
+        self, api: API, fleet: Fleet, secrets: SecretReader, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._api = api
+        self._fleet = fleet
         self._secrets = secrets
-        self._fleet = Fleet(
-            self._api,
-            changed,
-            interval=settings.sweep_interval,
-            drift_reads_per_minute=settings.aws_drift_reads_per_minute,
-        )
+        self._now = now
+
+    @classmethod
+    def build(cls, settings: Settings, secrets: SecretReader, changed: Callable[[Key], None]) -> Self:
+        """Return the backend for `settings`; it tells `changed` the keys to look at."""
+        api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second)
+        drift = settings.aws_drift_reads_per_minute
+        return cls(api, Fleet(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift), secrets)
 
     async def look(self, key: Key, resource: Resource) -> Situation | None:
         """Return what there is, None where the sweep shows it as the status has it. Raises AWSError."""
@@ -63,7 +68,7 @@ class SageMakerBackend:
         problem, desired = await self._desired(resource, target)
         if problem is not None and resource.status.sage_maker is None and not resource.deleting:
             # Bad input costs nothing, not even a call.
-            return Situation(resource, place, None, problem, Observed(), _now())
+            return Situation(resource, place, None, problem, Observed(), self._now())
         tracked = self._fleet.track(place.region, place.endpoint, key)
         listed = await self._fleet.listed(place.region, place.endpoint)
         if desired is not None and not tracked.check and _is_unchanged(resource, desired, listed):
@@ -71,7 +76,7 @@ class SageMakerBackend:
             return None
         thorough = tracked.check or resource.generation != resource.status.observed_generation
         observed = await self._observe(resource, place, desired, tracked, thorough=thorough)
-        return Situation(resource, place, desired, problem, observed, _now())
+        return Situation(resource, place, desired, problem, observed, self._now())
 
     def plan(self, seen: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
@@ -106,10 +111,11 @@ class SageMakerBackend:
         """Return how to go on after an AWSError: what is shown changes once it is worth a word."""
         if not isinstance(error, AWSError):
             return None
+        now = rfc3339(self._now())
         available = seen.available if seen else was_available(resource.status)
         remedy = errors.REMEDIES.get(error.meaning)
         if remedy is None:
-            return _rejected(resource, seen, error, available=available)
+            return _rejected(resource, seen, error, now, available=available)
         pause = min(remedy.first * 2.0 ** (failures - 1), remedy.longest)
         after = pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
         if failures <= remedy.patience:
@@ -118,7 +124,7 @@ class SageMakerBackend:
             resource = _not_begun(resource, seen)
         say = stalled if remedy.stalled else progressing
         verdict = say(remedy.reason, f"{error.operation}: {error.message}", available=available)
-        return Retry(with_verdict(resource.status, resource.generation, verdict, rfc3339(_now())), after)
+        return Retry(with_verdict(resource.status, resource.generation, verdict, now), after)
 
     def forget(self, key: Key, resource: Resource) -> None:
         """Stop following the endpoint."""
@@ -203,10 +209,6 @@ class SageMakerBackend:
             request["NextToken"] = page["NextToken"]
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _target(resource: Resource) -> SageMaker:
     target = resource.spec.sage_maker
     assert target is not None  # noqa: S101 - the API server admits no other backend, and the engine chose this one
@@ -267,9 +269,8 @@ def _not_begun(resource: Resource, seen: Situation) -> Resource:
     return replace(resource, status=resource.status.model_copy(update={"sage_maker": refused}))
 
 
-def _rejected(resource: Resource, seen: Situation | None, error: AWSError, *, available: bool) -> Retry:
+def _rejected(resource: Resource, seen: Situation | None, error: AWSError, now: str, *, available: bool) -> Retry:
     """AWS will refuse the same request again: remember its revision, and wait for another spec."""
-    now = rfc3339(_now())
     resource = _not_begun(resource, seen) if seen else resource
     message = f"{error.operation}: {error.message}"
     verdict = stalled(Reason.REJECTED_BY_AWS, message, available=available)

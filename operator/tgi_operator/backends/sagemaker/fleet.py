@@ -14,7 +14,7 @@ from tgi_operator import metrics
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker import state
-from tgi_operator.backends.sagemaker.aws import SageMakerAPI
+from tgi_operator.backends.sagemaker.aws import API
 from tgi_operator.backends.sagemaker.errors import AWSError
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Fleet:
     """Sweeps every region that has a tracked endpoint, and tells `changed` the keys to look at."""
 
     def __init__(
-        self, api: SageMakerAPI, changed: Callable[[Key], None], *, interval: float, drift_reads_per_minute: float
+        self, api: API, changed: Callable[[Key], None], *, interval: float, drift_reads_per_minute: float
     ) -> None:
         self._api = api
         self._changed = changed
