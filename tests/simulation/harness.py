@@ -22,9 +22,10 @@ from tgi_operator.kube import APIError
 from tgi_sandbox.aws.clock import Clock
 from tgi_sandbox.aws.errors import AwsError
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
+from tgi_sandbox.aws.lifecycle import Outcome
 from tgi_sandbox.aws.operations import OPERATIONS
 from tgi_sandbox.aws.operations.call import Call
-from tgi_sandbox.aws.outcomes import Outcome, Script
+from tgi_sandbox.aws.outcomes import Script
 from tgi_sandbox.aws.validation import validate
 from tgi_sandbox.aws.world import World
 
@@ -297,6 +298,10 @@ class Simulation:
         assert self.cluster.object is not None
         status: dict[str, Any] = self.cluster.object["status"]
         return status
+
+    def is_gone(self) -> bool:
+        """Whether the resource is no longer there."""
+        return self.cluster.object is None
 
     def is_ready(self) -> bool:
         """Whether `kubectl wait --for=condition=Ready` would return now."""

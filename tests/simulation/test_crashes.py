@@ -63,7 +63,23 @@ class Life(RuleBasedStateMachine):
         """Let the operator work."""
         self.simulation.reconcile()
 
-    @rule(call=st.integers(1, 14), after_effect=st.booleans())
+    @rule(call=st.integers(1, 4), after_effect=st.booleans())
+    def kill_soon(self, call: int, after_effect: bool) -> None:
+        """Kill the operator at one of its first calls."""
+        self.kill(call, after_effect)
+
+    @rule(call=st.integers(4, 12), after_effect=st.booleans())
+    def kill_later(self, call: int, after_effect: bool) -> None:
+        """Kill the operator in the midst of its steps."""
+        self.kill(call, after_effect)
+
+    @rule(tokens=st.sampled_from([2048, 4096]), call=st.integers(2, 8), after_effect=st.booleans())
+    @precondition(lambda self: self.alive)
+    def kill_in_a_change(self, tokens: int, call: int, after_effect: bool) -> None:
+        """Change the spec, and kill the operator while it rolls that out."""
+        self.change_spec(tokens, None, 1)
+        self.kill(call, after_effect)
+
     def kill(self, call: int, after_effect: bool) -> None:
         """Kill the operator at its n-th call, before or after that had its effect; another one starts."""
         global KILLS  # noqa: PLW0603 - counts over all examples
@@ -100,7 +116,7 @@ class Life(RuleBasedStateMachine):
         return names.revision_of(ENDPOINT, endpoint["EndpointConfigName"]) in revisions
 
     @rule()
-    @precondition(lambda self: self.alive)
+    @precondition(lambda self: self.alive and self.simulation.kills >= 3)
     def delete_the_resource(self) -> None:
         """Delete the TGIEndpoint."""
         self.simulation.cluster.delete()
@@ -124,11 +140,11 @@ class Life(RuleBasedStateMachine):
         simulation.amazon.cut = 0
         simulation.world.scripts.clear()
         simulation.settle(200)
-        if simulation.cluster.object is not None:
+        if not simulation.is_gone():
             self.check_settled()
             simulation.cluster.delete()
             simulation.settle(100)
-        assert simulation.cluster.object is None
+        assert simulation.is_gone()
         assert simulation.leftovers() == []
 
     def check_settled(self) -> None:
@@ -155,8 +171,8 @@ class Life(RuleBasedStateMachine):
 
 TestLife = pytest.mark.timeout(600)(Life.TestCase)
 TestLife.settings = settings(
-    max_examples=60,
-    stateful_step_count=25,
+    max_examples=50,
+    stateful_step_count=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
@@ -165,4 +181,4 @@ TestLife.settings = settings(
 
 def test_the_operator_was_killed_at_least_a_hundred_times() -> None:
     """The runs above are worth something only if they kill."""
-    assert KILLS >= 100
+    assert KILLS >= 100, KILLS

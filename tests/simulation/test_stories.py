@@ -233,7 +233,7 @@ def test_deletion_takes_the_endpoint_first_and_everything_in_the_end(serving: Si
     assert serving.condition("Reconciling")["reason"] == "Deleting"
     assert len(serving.leftovers()) == 3, "configuration and model stay while the endpoint is there"
     serving.settle(3)
-    assert serving.cluster.object is None
+    assert serving.is_gone()
     assert serving.leftovers() == []
     assert serving.world.violations == []
 
@@ -243,9 +243,9 @@ def test_deletion_waits_out_a_creation(simulation: Simulation) -> None:
     simulation.cluster.delete()
     simulation.reconcile()
     assert simulation.asked("DeleteEndpoint") == []
-    assert simulation.cluster.object is not None
+    assert not simulation.is_gone()
     simulation.settle(8)
-    assert simulation.cluster.object is None
+    assert simulation.is_gone()
     assert simulation.leftovers() == []
 
 
@@ -254,7 +254,7 @@ def test_deletion_of_a_resource_that_never_had_anything(simulation: Simulation) 
     simulation.reconcile()
     simulation.cluster.delete()
     simulation.settle(2)
-    assert simulation.cluster.object is None
+    assert simulation.is_gone()
 
 
 def test_retain_leaves_aws_alone_and_the_same_resource_takes_it_back(serving: Simulation) -> None:
@@ -263,7 +263,7 @@ def test_retain_leaves_aws_alone_and_the_same_resource_takes_it_back(serving: Si
     before = serving.leftovers()
     serving.cluster.delete()
     serving.reconcile()
-    assert serving.cluster.object is None
+    assert serving.is_gone()
     assert serving.leftovers() == before
     serving.cluster.apply(SPEC, uid="uid-2")
     serving.settle(3)
@@ -297,8 +297,44 @@ def test_a_foreign_endpoint_is_never_touched(simulation: Simulation, cluster: st
     simulation.settle(5)
     simulation.cluster.delete()
     simulation.settle(5)
-    assert simulation.cluster.object is None
+    assert simulation.is_gone()
     assert simulation.leftovers() == theirs
+
+
+def test_a_foreign_model_of_our_name_is_not_used(simulation: Simulation) -> None:
+    simulation.reconcile(kill_at=5)
+    revision = simulation.status["updateRevision"]
+    theirs = names.set_name(ENDPOINT, revision)
+    role = SPEC["sageMaker"]["executionRoleARN"]
+    image = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/other:1"
+    simulation.aws("CreateModel", ModelName=theirs, PrimaryContainer={"Image": image}, ExecutionRoleArn=role)
+    simulation.settle(5)
+    assert simulation.condition("Stalled")["reason"] == "NotOwned"
+    simulation.cluster.delete()
+    simulation.settle(5)
+    assert simulation.is_gone()
+    assert simulation.leftovers() == [theirs]
+
+
+def test_an_endpoint_handed_over_to_another_cluster_keeps_what_it_runs(serving: Simulation) -> None:
+    arn = serving.status["sageMaker"]["endpointARN"]
+    before = serving.leftovers()
+    serving.aws("AddTags", ResourceArn=arn, Tags=[{"Key": names.TAG_CLUSTER, "Value": "cluster-2"}])
+    serving.settle(2)
+    assert serving.condition("Stalled")["reason"] == "NotOwned"
+    serving.cluster.delete()
+    serving.settle(5)
+    assert serving.is_gone()
+    assert serving.leftovers() == before
+    assert serving.world.violations == []
+
+
+def test_a_revision_the_status_forgot_is_collected_after_the_next_update(serving: Simulation) -> None:
+    serving.edit_status(**dict.fromkeys(serving.status))
+    serving.cluster.apply(NEW)
+    serving.settle(10)
+    assert serving.is_ready()
+    assert len(serving.leftovers()) == 3
 
 
 def test_an_endpoint_deleted_behind_our_back_comes_back(serving: Simulation) -> None:

@@ -136,7 +136,7 @@ class Fleet:
                 if tracked.seen is None or tracked.seen.status in state.IN_TRANSITION:
                     self._changed(tracked.key)
             return False
-        fleet.listed = {name: listed[name] for name in fleet.tracked if name in listed}
+        fleet.listed = listed
         fleet.swept_at = time.monotonic()
         for name, tracked in fleet.tracked.items():
             # What was seen after the sweep began is newer than the list.
