@@ -74,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     down.set_defaults(run=_down)
     status = commands.add_parser("status", parents=[in_folder], help="tell what runs; exit code 1 where nothing does")
     status.set_defaults(run=_status)
+    show = commands.add_parser("demo", parents=[in_folder], help="deploy the example, and ask it a question")
+    show.set_defaults(run=_demo)
     programs = commands.add_parser("build", help="only build the control plane's programs")
     programs.set_defaults(run=_build)
     commands.add_parser("aws", help="run the AWS double alone, in the foreground", add_help=False)
@@ -160,8 +162,11 @@ def environment_file(kubeconfig: Path, aws_url: str, kubectl: Path) -> str:
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    if str(kubectl.parent) not in os.get_exec_path():
-        lines.append(f'export PATH={shlex.quote(str(kubectl.parent))}:"$PATH"')
+    # The operator and this very command, and kubectl where it was built.
+    folders = [
+        folder for folder in (kubectl.parent, Path(sys.executable).parent) if str(folder) not in os.get_exec_path()
+    ]
+    lines += [f'export PATH={shlex.quote(str(folder))}:"$PATH"' for folder in folders]
     return "\n".join(lines) + "\n"
 
 
@@ -173,7 +178,7 @@ def _print_usage(folder: Folder) -> None:
         "To use them from a shell:\n"
         f"  source {shlex.quote(os.path.relpath(folder.env))}\n"
         "  kubectl get nodes\n"
-        "To stop the sandbox:\n"
+        "To stop the sandbox: make cluster-stop, or\n"
         f"  tgi-sandbox down --dir {shlex.quote(os.path.relpath(folder.path))}",
         flush=True,
     )
@@ -240,6 +245,17 @@ def _status(options: argparse.Namespace) -> int:
     print()
     _print_usage(folder)
     return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from tgi_sandbox.demo import DemoError, demo  # noqa: PLC0415 - the other commands draw no tables
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return demo(options.dir / "demo")
+    except (DemoError, subprocess.CalledProcessError) as error:
+        raise ProcessError(str(error)) from None
 
 
 def _build(_: argparse.Namespace) -> int:

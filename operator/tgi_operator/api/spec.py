@@ -196,8 +196,8 @@ class RoutingConfig(APIObject):
 class Tag(APIObject):
     """An AWS tag."""
 
-    key: str = Field(min_length=1, max_length=128, pattern=r"^[\w\s_.:/=+\-@]+$", description="Key.")
-    value: str = Field(max_length=256, pattern=r"^[\w\s_.:/=+\-@]*$", description="Value.")
+    key: str = Field(min_length=1, max_length=128, pattern=r"^[\w _.:/=+\-@]+$", description="Key.")
+    value: str = Field(max_length=256, pattern=r"^[\w _.:/=+\-@]*$", description="Value.")
 
 
 class SageMaker(APIObject):
@@ -238,7 +238,8 @@ class SageMaker(APIObject):
     volume_size_in_gb: Annotated[Int32, Field(ge=1, le=512)] | None = Field(
         default=None,
         alias="volumeSizeInGB",
-        description="Size of the EBS volume, for instance types without NVMe disks of their own.",
+        description="Size of the EBS volume. AWS refuses it for instance types with NVMe disks of their own, as all "
+        "present GPU families have.",
     )
     container_startup_health_check_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
         default=None,
@@ -275,7 +276,7 @@ class SageMaker(APIObject):
         json_schema_extra=list_map("key")
         | cel(
             (
-                "self.all(t, !t.key.startsWith('aws:') && !t.key.startsWith('tgi-operator.dev/'))",
+                "self.all(t, !t.key.lowerAscii().startsWith('aws:') && !t.key.startsWith('tgi-operator.dev/'))",
                 "tag keys must not begin with aws: or tgi-operator.dev/",
             )
         ),

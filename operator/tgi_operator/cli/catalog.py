@@ -47,7 +47,6 @@ def convert(inference: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {
         "source": source,
         "repository": newest["repository"],
-        "aliases": dict(inference.get("version_aliases", {})),
         "versions": {name: _tag(entry) for name, entry in versions.items()},
         "registries": dict(sorted(newest["registries"].items())),
     }

@@ -183,7 +183,7 @@ class Reconciler:
 
     def _keep(self, body: dict[str, Any]) -> Item:
         new = item(body)
-        self._store.put(new)
+        self._store.refresh(new)
         return new
 
     async def _show_unreadable(self, known: Item, error: ValidationError) -> str:

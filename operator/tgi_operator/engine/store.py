@@ -80,6 +80,12 @@ class Store:
             self._by_secret.setdefault(new.secret, set()).add(new.key)
         return old is None or _differs(old, new, self._expected.get(new.key))
 
+    def refresh(self, new: Item) -> None:
+        """Keep an item that the API server answered to a write, unless the object is gone or another by now."""
+        old = self._items.get(new.key)
+        if old is not None and old.uid == new.uid:
+            self.put(new)
+
     def expect(self, key: Key, status: Mapping[str, Any]) -> None:
         """Know a status that is about to be written."""
         self._expected[key] = status

@@ -43,7 +43,7 @@ class Launch:
     def number(self, name: str) -> int | None:
         """Return the option `name` as a number, None where it is not set or not a number."""
         value = self.environment.get(name, "")
-        return int(value) if value.isascii() and value.isdigit() else None
+        return int(value) if _PATTERNS["unsigned"][0].fullmatch(value) else None
 
 
 Check = Callable[[Launch], Problem | None]
@@ -55,10 +55,14 @@ def _types() -> dict[str, Any]:
 
 
 _PATTERNS = {
-    "unsigned": (re.compile(r"[0-9]+"), "a whole number"),
-    "float": (re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+"), "a number"),
+    "unsigned": (re.compile(r"\+?[0-9]+"), "a whole number"),
+    "float": (re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"), "a number"),
     "bool": (re.compile(r"true|false"), "exactly true or false"),
+    "numbers": (re.compile(r"[0-9]+(,[0-9]+)*"), "whole numbers with commas between"),
 }
+
+_LARGEST = {"port": 2**16 - 1, "u32": 2**32 - 1, "unsigned": 2**64 - 1}
+"""Largest value of the launcher's number types."""
 
 
 def _conflict(message: str) -> Problem:
@@ -71,8 +75,9 @@ def reserved_name(launch: Launch) -> Problem | None:
         field = launcher.RESERVED.get(variable.name)
         if field is not None:
             return _conflict(f"spec.runtime.env: {variable.name} is set by the operator: use {field} instead")
-        if variable.name.startswith("NGROK"):
-            return _conflict(f"spec.runtime.env: {variable.name}: the launcher's ngrok support panics: remove it")
+        why = launcher.FORBIDDEN.get(variable.name)
+        if why is not None:
+            return _conflict(f"spec.runtime.env: {variable.name}: {why}: remove it")
     return None
 
 
@@ -98,9 +103,11 @@ def wrong_value(launch: Launch) -> Problem | None:
         if isinstance(kind, list) and value not in kind:
             return _conflict(f"spec.runtime: {name} is {value!r}: use one of {', '.join(kind)}")
         if isinstance(kind, str):
-            pattern, expected = _PATTERNS[kind]
+            pattern, expected = _PATTERNS["unsigned" if kind in _LARGEST else kind]
             if not pattern.fullmatch(value):
                 return _conflict(f"spec.runtime: {name} is {value!r}: it must be {expected}")
+            if kind in _LARGEST and int(value) > _LARGEST[kind]:
+                return _conflict(f"spec.runtime: {name} is {value}: it must be at most {_LARGEST[kind]}")
     return None
 
 
@@ -162,6 +169,20 @@ def batch_smaller_than_request(launch: Launch) -> Problem | None:
     return None
 
 
+def prefill_smaller_than_prompt(launch: Launch) -> Problem | None:
+    """`max_batch_prefill_tokens` must be >= `max_input_tokens` where prompts are not prefilled in chunks."""
+    prefill = launch.number("MAX_BATCH_PREFILL_TOKENS")
+    longest = launch.number("MAX_INPUT_TOKENS") or launch.number("MAX_INPUT_LENGTH")
+    if launch.environment.get("PREFILL_CHUNKING") != "0" or prefill is None or longest is None:
+        return None
+    if prefill < longest:
+        return _conflict(
+            f"spec.runtime: MAX_BATCH_PREFILL_TOKENS {prefill} must not be less than MAX_INPUT_TOKENS {longest} "
+            "with PREFILL_CHUNKING 0"
+        )
+    return None
+
+
 def dtype_and_quantize(launch: Launch) -> Problem | None:
     """The server: Only 1 can be set between `dtype` and `quantize`. Found after the download only."""
     quantize = launch.environment.get("QUANTIZE", "")
@@ -191,6 +212,10 @@ def too_old_a_gpu(launch: Launch) -> Problem | None:
 def attention_without_feature(launch: Launch) -> Problem | None:
     """Prefix caching needs flashinfer or flashdecoding; an fp8 KV cache needs flashinfer or paged attention."""
     attention = launch.environment.get("ATTENTION")
+    if attention == "flashdecoding" and launch.instance.capability < (8, 0):
+        return _conflict(
+            f"spec.runtime.env: ATTENTION flashdecoding does not run on the {launch.instance.gpu}: use paged"
+        )
     if attention == "paged" and launch.environment.get("PREFIX_CACHING", "").lower() in ("1", "true"):
         return _conflict("spec.runtime.env: PREFIX_CACHING is not supported with ATTENTION paged: use flashinfer")
     if attention == "flashdecoding" and "KV_CACHE_DTYPE" in launch.environment:
@@ -209,7 +234,7 @@ def memory_fraction(launch: Launch) -> Problem | None:
 def lora_adapters(launch: Launch) -> Problem | None:
     """One revision at most for each adapter. Found after the download of the base model only."""
     for adapter in launch.environment.get("LORA_ADAPTERS", "").split(","):
-        if adapter.count("@") > 1:
+        if "=" not in adapter and adapter.count("@") > 1:
             return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@': use id@revision")
     return None
 
@@ -225,6 +250,7 @@ CHECKS: tuple[Check, ...] = (
     sharded_exl2,
     no_room_for_answer,
     batch_smaller_than_request,
+    prefill_smaller_than_prompt,
     dtype_and_quantize,
     too_old_a_gpu,
     attention_without_feature,

@@ -36,13 +36,17 @@ class UnknownImageError(LookupError):
 
 @cache
 def catalogue() -> dict[str, Any]:
-    """Return the vendored table: source, repository, aliases, versions (to tags), registries (region to account)."""
+    """Return the vendored table: source, repository, versions (to tags), registries (region to account)."""
     return dict(json.loads(files(__package__).joinpath(CATALOGUE).read_text()))
 
 
 def newest_version() -> str:
     """Return the newest version of TGI in the catalogue."""
-    return max(map(str, catalogue()["versions"]), key=lambda version: tuple(map(int, version.split("."))))
+    return max(map(str, catalogue()["versions"]), key=_numbers)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def dns_suffix(region: str) -> str:
@@ -60,12 +64,13 @@ def _by_prefix(table: dict[str, str], region: str, default: str) -> str:
 
 
 def image(version: str, region: str) -> str:
-    """Return the image URI of TGI `version` (or a minor version such as 3.3) in `region`.
+    """Return the image URI of TGI `version`, or of the newest of a minor version such as 3.3, in `region`.
 
     Raises UnknownImageError.
     """
     table = catalogue()
-    tag = table["versions"].get(table["aliases"].get(version, version))
+    patches = [known for known in table["versions"] if known.startswith(f"{version}.")]
+    tag = table["versions"].get(max(patches, key=_numbers) if patches else version)
     if tag is None:
         raise UnknownImageError(f"TGI {version} is not in the catalogue: use one of {', '.join(table['versions'])}")
     account = table["registries"].get(region)

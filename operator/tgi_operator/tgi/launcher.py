@@ -30,6 +30,14 @@ RESERVED: Mapping[str, str] = {
 }
 """Names that `runtime.env` may not set, and the field that sets each."""
 
+FORBIDDEN: Mapping[str, str] = {
+    "PORT": "the port is the backend's",
+    "NGROK": "the launcher's ngrok support panics",
+    "NGROK_AUTHTOKEN": "the launcher's ngrok support panics",
+    "NGROK_EDGE": "the launcher's ngrok support panics",
+}
+"""Names that nobody may set, and why."""
+
 _INPUT_TOKENS_SINCE = (2, 2, 0)
 """MAX_INPUT_TOKENS replaced MAX_INPUT_LENGTH in the course of 2.0 (TGI pull request 1727)."""
 

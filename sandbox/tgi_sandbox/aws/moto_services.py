@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WORKERS: Final = 4
 
 # The account of keys of unknown origin, the same for all services.
-iam.DEFAULT_ACCOUNT_ID = DEFAULT_ACCOUNT
+iam.DEFAULT_ACCOUNT_ID = DEFAULT_ACCOUNT  # type: ignore[attr-defined]
 
 
 def application() -> ASGIApp:

@@ -29,6 +29,16 @@ def role_of_another_partition(_: Spec, target: SageMaker) -> Problem | None:
     return None
 
 
+def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
+    """Without a network the container cannot download from the Hub."""
+    if target.enable_network_isolation and spec.model.on_hub:
+        return Problem(
+            Reason.INVALID_SPEC,
+            "spec.sageMaker.enableNetworkIsolation keeps the container from the Hugging Face Hub: use s3://",
+        )
+    return None
+
+
 def unknown_image(spec: Spec, target: SageMaker) -> Problem | None:
     """The catalogue must have an image of the version for the region."""
     try:
@@ -82,6 +92,7 @@ def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
 
 CHECKS: tuple[Check, ...] = (
     role_of_another_partition,
+    isolated_from_the_hub,
     unknown_image,
     unsupported_instance,
     api_key,

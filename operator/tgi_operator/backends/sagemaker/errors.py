@@ -8,7 +8,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 from tgi_operator.api.reasons import Reason
 
@@ -61,10 +67,19 @@ _BY_CODE = {
     "ExpiredToken": Meaning.CREDENTIALS_EXPIRED,
     "UnrecognizedClientException": Meaning.CREDENTIALS_EXPIRED,
     "InvalidSignatureException": Meaning.CREDENTIALS_EXPIRED,
+    "InvalidIdentityToken": Meaning.CREDENTIALS_EXPIRED,
+    "RequestExpired": Meaning.CREDENTIALS_EXPIRED,
     "ThrottlingException": Meaning.THROTTLED,
     "Throttling": Meaning.THROTTLED,
     "RequestLimitExceeded": Meaning.THROTTLED,
     "TooManyRequestsException": Meaning.THROTTLED,
+    "ThrottledException": Meaning.THROTTLED,
+    "RequestThrottled": Meaning.THROTTLED,
+    "RequestThrottledException": Meaning.THROTTLED,
+    "SlowDown": Meaning.THROTTLED,
+    "PriorRequestNotComplete": Meaning.THROTTLED,
+    "RequestTimeout": Meaning.UNAVAILABLE,
+    "RequestTimeoutException": Meaning.UNAVAILABLE,
     "InternalFailure": Meaning.UNAVAILABLE,
     "InternalServerError": Meaning.UNAVAILABLE,
     "ServiceUnavailable": Meaning.UNAVAILABLE,
@@ -107,6 +122,8 @@ def from_botocore(operation: str, error: BotoCoreError | ClientError) -> AWSErro
         return AWSError(meaning(code, text, status), operation, code, text)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return AWSError(Meaning.ACCESS_DENIED, operation, type(error).__name__, str(error))
+    if isinstance(error, ParamValidationError):
+        return AWSError(Meaning.REJECTED, operation, type(error).__name__, str(error))
     return AWSError(Meaning.UNAVAILABLE, operation, type(error).__name__, str(error))
 
 

@@ -98,7 +98,7 @@ class Fleet:
             self._regions[region].tracked.pop(endpoint, None)
 
     async def listed(self, region: str, endpoint: str) -> Listed | None:
-        """Return what the last sweep saw of a tracked endpoint; the region's first sweep is waited for."""
+        """Return what the last sweep saw of an endpoint; the region's first sweep is waited for."""
         fleet = self._regions[region]
         await fleet.first_sweep.wait()
         return fleet.listed.get(endpoint)
@@ -115,7 +115,11 @@ class Fleet:
         while True:
             pause = self._interval
             if fleet.tracked:
-                failures = 0 if await self._try_sweep(region, fleet) else failures + 1
+                try:
+                    failures = 0 if await self._try_sweep(region, fleet) else failures + 1
+                except Exception:
+                    logger.exception("The sweep of %s met an error of its own", region)
+                    failures += 1
                 # A tracked resource must not wait for ever for a list that may not be had.
                 fleet.first_sweep.set()
                 if failures:

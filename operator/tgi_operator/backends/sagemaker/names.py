@@ -22,9 +22,10 @@ VARIANT = "AllTraffic"
 
 
 def endpoint_name(owner: Owner) -> str:
-    """Return the endpoint's name for a resource that names none: NAMESPACE-NAME, unique and within 63 characters.
+    """Return the endpoint's name for a resource that names none: NAMESPACE-NAME, within 63 characters.
 
-    Names of Kubernetes may have dots, which SageMaker's may not: what is changed or cut ends in a hash.
+    Names of Kubernetes may have dots, which SageMaker's may not: what is changed or cut ends in a hash. Two resources
+    may still meet in one name (a/b-c and a-b/c); the second is told that the endpoint is not its own.
     """
     full = f"{owner.namespace}-{owner.name}"
     allowed = re.sub(r"[^a-z0-9]+", "-", full.lower()).strip("-")
@@ -34,8 +35,13 @@ def endpoint_name(owner: Owner) -> str:
 
 
 def set_name(endpoint: str, revision: str) -> str:
-    """Return the name that the model and the configuration of one revision share."""
-    return _with_tail(endpoint, revision)
+    """Return the name that the model and the configuration of one revision share.
+
+    Where the endpoint's name must be cut, a hash of the whole of it keeps names of different endpoints apart.
+    """
+    if len(endpoint) + 1 + len(revision) > MAX_NAME:
+        return _with_tail(endpoint, f"{_digest(endpoint)[:8]}-{revision}")
+    return f"{endpoint}-{revision}"
 
 
 def revision_of(endpoint: str, name: str) -> str | None:

@@ -1,7 +1,7 @@
 """What was seen of one resource on SageMaker, and the steps that change it. Plain data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -72,6 +72,6 @@ class Step:
     """
 
     operation: str
-    request: Mapping[str, Any]
+    request: Mapping[str, Any] = field(repr=False)
     tolerated: frozenset[Meaning] = frozenset()
     part: Part | None = None

@@ -1,0 +1,152 @@
+"""What costs nothing because it is found first: each check with a spec that trips it and a near miss."""
+
+from typing import Any
+
+import pytest
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import SageMaker, Spec
+from tgi_operator.backends.sagemaker import checks
+from tgi_operator.tgi import images
+from tgi_operator.tgi.checks import Problem
+
+
+def first_problem(runtime: dict[str, Any] | None = None, **sage_maker: Any) -> Problem | None:
+    spec = Spec.model_validate({"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-beta"}, "runtime": runtime or {}})
+    smallest = {
+        "region": "eu-west-1",
+        "executionRoleARN": "arn:aws:iam::111122223333:role/tgi-exec",
+        "instanceType": "ml.g5.12xlarge",
+    }
+    return checks.first_problem(spec, SageMaker.model_validate(smallest | sage_maker))
+
+
+def in_region(region: str, partition: str) -> dict[str, Any]:
+    return {"region": region, "executionRoleARN": f"arn:{partition}:iam::111122223333:role/tgi-exec"}
+
+
+def variables(number: int, size: int = 1) -> dict[str, Any]:
+    return {"env": [{"name": f"V{index:02}", "value": "x" * size} for index in range(number)]}
+
+
+# HF_MODEL_ID, SM_NUM_GPUS and their values.
+OPERATORS_OWN_BYTES = len("HF_MODEL_ID") + len("HuggingFaceH4/zephyr-7b-beta") + len("SM_NUM_GPUS") + len("4")
+
+
+def variables_of(total: int) -> dict[str, Any]:
+    """Return variables that make an environment of so many bytes in all."""
+    described = variables(32, 1000)
+    missing = total - OPERATORS_OWN_BYTES - 32 * (3 + 1000)
+    described["env"].append({"name": "V99", "value": "x" * (missing - 3)})
+    return described
+
+
+@pytest.mark.parametrize(
+    ("runtime", "sage_maker", "reason", "message"),
+    [
+        pytest.param(
+            {},
+            in_region("cn-north-1", "aws"),
+            Reason.INVALID_SPEC,
+            "executionRoleARN is of partition aws, but cn-north-1 is in aws-cn: use a role arn:aws-cn:iam::",
+            id="a role of the commercial partition in China",
+        ),
+        pytest.param(
+            {},
+            in_region("eu-west-1", "aws-us-gov"),
+            Reason.INVALID_SPEC,
+            "executionRoleARN is of partition aws-us-gov, but eu-west-1 is in aws: use a role arn:aws:iam::",
+            id="a role of GovCloud in Europe",
+        ),
+        pytest.param(
+            {"version": "3.3.7"},
+            {},
+            Reason.UNKNOWN_VERSION,
+            "spec.runtime.version: TGI 3.3.7 is not in the catalogue: use one of 0.6.0, ",
+            id="a version without an image",
+        ),
+        pytest.param(
+            {},
+            in_region("sa-west-1", "aws"),
+            Reason.UNKNOWN_VERSION,
+            "AWS publishes no TGI image in sa-west-1",
+            id="a region without images",
+        ),
+        pytest.param(
+            {},
+            {"instanceType": "ml.m5.xlarge"},
+            Reason.UNSUPPORTED_INSTANCE_TYPE,
+            "spec.sageMaker.instanceType: ml.m5.xlarge has no GPU that TGI runs on: use a size of ml.g4dn",
+            id="an instance without a GPU",
+        ),
+        pytest.param(
+            {},
+            {"instanceType": "ml.inf2.xlarge"},
+            Reason.UNSUPPORTED_INSTANCE_TYPE,
+            "it has AWS Inferentia chips and no GPU",
+            id="an instance with another accelerator",
+        ),
+        pytest.param(
+            {"env": [{"name": "API_KEY", "value": "x"}]},
+            {},
+            Reason.CONFLICTING_OPTIONS,
+            "API_KEY locks SageMaker itself out",
+            id="a key that SageMaker cannot send",
+        ),
+        pytest.param(
+            {"numShard": 8},
+            {},
+            Reason.INVALID_NUM_SHARD,
+            "numShard is 8, but the instance has 4 GPU(s)",
+            id="what the checks of TGI find",
+        ),
+        pytest.param(
+            variables_of(32 * 1024 + 1),
+            {},
+            Reason.INVALID_SPEC,
+            "35 variables of 32769 bytes; SageMaker takes 100 of 32768 bytes in all: remove some",
+            id="an environment one byte too large",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    runtime: dict[str, Any], sage_maker: dict[str, Any], reason: Reason, message: str
+) -> None:
+    problem = first_problem(runtime, **sage_maker)
+    assert problem is not None
+    assert problem.reason is reason
+    assert message in problem.message
+    assert problem.message.startswith("spec.")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "sage_maker"),
+    [
+        pytest.param({}, {}, id="the smallest spec"),
+        pytest.param({}, in_region("cn-north-1", "aws-cn"), id="a role of China in China"),
+        pytest.param({}, in_region("us-gov-east-1", "aws-us-gov"), id="a role of GovCloud in GovCloud"),
+        pytest.param({"version": "3.3"}, {}, id="a minor version"),
+        pytest.param(
+            {"image": "111122223333.dkr.ecr.sa-west-1.amazonaws.com/own:1"},
+            in_region("sa-west-1", "aws"),
+            id="an image of one's own where there is none of AWS",
+        ),
+        pytest.param({"numShard": 4}, {}, id="a shard for each GPU"),
+        pytest.param({"env": [{"name": "API_KEYS", "value": "x"}]}, {}, id="a variable named alike"),
+        pytest.param(variables(60), {}, id="as many variables as the CRD allows"),
+        pytest.param(variables_of(32 * 1024), {}, id="an environment just as large as may be"),
+    ],
+)
+def test_near_miss_passes(runtime: dict[str, Any], sage_maker: dict[str, Any]) -> None:
+    assert first_problem(runtime, **sage_maker) is None
+
+
+@pytest.mark.parametrize("region", images.catalogue()["registries"])
+def test_smallest_spec_passes_in_every_region_of_the_catalogue(region: str) -> None:
+    assert first_problem(**in_region(region, images.partition(region))) is None
+
+
+def test_problem_of_the_instance_is_told_before_those_that_need_one() -> None:
+    problem = first_problem({"numShard": 64, "quantize": "exl2"}, instanceType="ml.p3.2xlarge")
+    assert problem is not None
+    assert problem.reason is Reason.UNSUPPORTED_INSTANCE_TYPE

@@ -1,0 +1,168 @@
+"""Names and tags: always valid for AWS, always the same, never another resource's."""
+
+import re
+
+import pytest
+from botocore.session import get_session
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tgi_operator.backends.resource import Owner
+from tgi_operator.backends.sagemaker import names
+
+MODEL = get_session().get_service_model("sagemaker")
+PATTERNS = [
+    re.compile(MODEL.shape_for(shape).metadata["pattern"])
+    for shape in ("EndpointName", "EndpointConfigName", "ModelName")
+]
+
+labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
+namespaces = labels
+"""Names of namespaces: DNS-1123 labels."""
+resource_names = st.lists(labels, min_size=1, max_size=4).map(".".join).filter(lambda name: len(name) <= 253)
+"""Names of custom resources: DNS-1123 subdomains."""
+endpoint_names = st.from_regex(r"[a-z0-9](-?[a-z0-9])*", fullmatch=True).map(lambda name: name[:63].rstrip("-"))
+"""Values of spec.sageMaker.endpointName."""
+revisions = st.from_regex(r"[0-9a-f]{10}", fullmatch=True)
+
+
+def owner(namespace: str = "ml", name: str = "falcon-7b", cluster: str = "c-1", uid: str = "u-1") -> Owner:
+    return Owner(cluster, namespace, name, uid)
+
+
+def assert_aws_takes(name: str) -> None:
+    assert len(name) <= 63
+    for pattern in PATTERNS:
+        assert pattern.fullmatch(name)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "expected"),
+    [
+        pytest.param("ml", "falcon-7b", "ml-falcon-7b", id="as it is, where it can be"),
+        pytest.param("ml", "falcon.7b", "ml-falcon-7b-edb7aeec", id="a dot is replaced and a hash tells it apart"),
+        pytest.param("ml", "a--b", "ml-a-b-9fd8c232", id="repeated hyphens are one"),
+        pytest.param("n" * 31, "m" * 31, f"{'n' * 31}-{'m' * 31}", id="63 characters are kept"),
+        pytest.param("n" * 31, "m" * 32, f"{'n' * 31}-{'m' * 22}-18eb53a9", id="64 are cut and end in a hash"),
+        pytest.param("n" * 31, "m" * 21 + "-" + "m" * 20, f"{'n' * 31}-{'m' * 21}-fe5b82eb", id="cut at a hyphen"),
+    ],
+)
+def test_name_of_the_endpoint_stays_the_same_for_ever(namespace: str, name: str, expected: str) -> None:
+    """Another name is another endpoint: a change here would leave every endpoint there is behind."""
+    assert names.endpoint_name(owner(namespace, name)) == expected
+
+
+@settings(max_examples=50)
+@given(namespaces, resource_names)
+def test_every_resource_has_a_name_that_aws_takes(namespace: str, name: str) -> None:
+    assert_aws_takes(names.endpoint_name(owner(namespace, name)))
+
+
+@settings(max_examples=50)
+@given(namespaces, resource_names)
+def test_name_knows_nothing_of_uid_and_cluster(namespace: str, name: str) -> None:
+    """A resource that is restored from a backup finds its endpoint again."""
+    assert names.endpoint_name(owner(namespace, name)) == names.endpoint_name(owner(namespace, name, "c-2", "u-2"))
+
+
+@settings(max_examples=50)
+@given(namespaces, resource_names, resource_names)
+def test_resources_of_one_namespace_never_share_an_endpoint(namespace: str, one: str, other: str) -> None:
+    assume(one != other)
+    assert names.endpoint_name(owner(namespace, one)) != names.endpoint_name(owner(namespace, other))
+
+
+@settings(max_examples=50)
+@given(namespaces, resource_names)
+def test_dots_and_hyphens_are_told_apart(namespace: str, name: str) -> None:
+    assume("." in name)
+    dotless = name.replace(".", "-")
+    assert names.endpoint_name(owner(namespace, name)) != names.endpoint_name(owner(namespace, dotless))
+
+
+@settings(max_examples=50)
+@given(namespaces, resource_names, resource_names)
+def test_names_that_begin_alike_are_told_apart_where_they_are_cut(namespace: str, name: str, other: str) -> None:
+    long = name + "x" * 63
+    one, another = owner(namespace, long + "a"), owner(namespace, long + other + "b")
+    assert names.endpoint_name(one) != names.endpoint_name(another)
+
+
+@settings(max_examples=50)
+@given(endpoint_names, revisions)
+def test_name_of_a_set_is_valid_and_tells_its_revision(endpoint: str, revision: str) -> None:
+    name = names.set_name(endpoint, revision)
+    assert_aws_takes(name)
+    assert names.revision_of(endpoint, name) == revision
+
+
+@settings(max_examples=50)
+@given(endpoint_names, revisions, revisions)
+def test_revisions_never_share_a_set(endpoint: str, one: str, other: str) -> None:
+    assume(one != other)
+    assert names.set_name(endpoint, one) != names.set_name(endpoint, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "revision"),
+    [
+        pytest.param("ml-falcon-0123456789", "0123456789", id="ours"),
+        pytest.param("ml-falcon", None, id="the endpoint's own name"),
+        pytest.param("ml-other-0123456789", None, id="of another endpoint"),
+        pytest.param("ml-falcon-012345678", None, id="a short hash"),
+        pytest.param("ml-falcon-0123456789a", None, id="a long hash"),
+        pytest.param("ml-falcon-012345678g", None, id="no hash"),
+        pytest.param("ml-falcon-0123456789-2", None, id="a hash and more"),
+        pytest.param("ml-falcon-2026-0123456789", None, id="of an endpoint that begins alike"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_revision_in_a_name(name: str, revision: str | None) -> None:
+    assert names.revision_of("ml-falcon", name) == revision
+
+
+def test_name_of_a_set_is_cut_in_its_middle() -> None:
+    assert names.set_name("e" * 63, "0123456789") == "e" * 52 + "-0123456789"
+    assert names.set_name("e" * 51 + "-" + "e" * 11, "0123456789") == "e" * 51 + "-0123456789"
+
+
+@settings(max_examples=50)
+@given(st.text(), st.text())
+def test_revision_is_the_content(one: str, other: str) -> None:
+    assert re.fullmatch(r"[0-9a-f]{10}", names.revision(one))
+    assert (names.revision(one) == names.revision(other)) == (one == other)
+
+
+def test_owner_is_in_the_tags() -> None:
+    assert names.owner_tags(owner()) == {
+        "tgi-operator.dev/cluster": "c-1",
+        "tgi-operator.dev/namespace": "ml",
+        "tgi-operator.dev/name": "falcon-7b",
+        "tgi-operator.dev/uid": "u-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("tags", "owned", "claimed"),
+    [
+        pytest.param(names.owner_tags(owner()), True, False, id="ours"),
+        pytest.param(names.owner_tags(owner()) | {"team": "ml"}, True, False, id="ours with more tags"),
+        pytest.param(names.owner_tags(owner(uid="u-0")), True, False, id="ours before a restore from a backup"),
+        pytest.param(names.owner_tags(owner(cluster="c-2")), False, True, id="of the same name in another cluster"),
+        pytest.param(names.owner_tags(owner(namespace="dev")), False, False, id="of another namespace"),
+        pytest.param(names.owner_tags(owner(name="falcon")), False, False, id="of another resource"),
+        pytest.param({"team": "ml"}, False, False, id="of somebody who does not know us"),
+        pytest.param({}, False, False, id="without tags"),
+    ],
+)
+def test_whose_an_object_is(tags: dict[str, str], *, owned: bool, claimed: bool) -> None:
+    assert names.is_owned(tags, owner()) is owned
+    assert names.is_claimed_by_other_cluster(tags, owner()) is claimed
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.text(), st.text()))
+def test_tags_are_the_same_after_aws_listed_them(tags: dict[str, str]) -> None:
+    listed = names.to_list(tags)
+    assert names.from_list(reversed(listed)) == tags
+    assert [tag["Key"] for tag in listed] == sorted(tags)

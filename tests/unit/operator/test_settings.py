@@ -1,0 +1,80 @@
+"""Settings from flags and the environment."""
+
+import pytest
+from pydantic import ValidationError
+
+from tgi_operator.settings import Settings
+
+EVERYTHING = {
+    "TGI_OPERATOR_SWEEP_INTERVAL": "10",
+    "TGI_OPERATOR_AWS_READS_PER_SECOND": "2.5",
+    "TGI_OPERATOR_AWS_WRITES_PER_SECOND": "0.5",
+    "TGI_OPERATOR_AWS_DRIFT_READS_PER_MINUTE": "60",
+    "TGI_OPERATOR_WATCH_NAMESPACES": "ml, dev,,",
+    "TGI_OPERATOR_CLUSTER_ID": "blue",
+    "TGI_OPERATOR_WORKERS": "4",
+    "TGI_OPERATOR_HTTP_PORT": "0",
+    "TGI_OPERATOR_HTTP_ADDRESS": "127.0.0.1",
+    "TGI_OPERATOR_LOG_FORMAT": "text",
+    "TGI_OPERATOR_LOG_LEVEL": "DEBUG",
+}
+
+
+def test_every_setting_is_a_variable() -> None:
+    assert set(EVERYTHING) == {f"TGI_OPERATOR_{name.upper()}" for name in Settings.model_fields}
+    assert Settings.read({}, EVERYTHING) == Settings(
+        sweep_interval=10,
+        aws_reads_per_second=2.5,
+        aws_writes_per_second=0.5,
+        aws_drift_reads_per_minute=60,
+        watch_namespaces=("ml", "dev"),
+        cluster_id="blue",
+        workers=4,
+        http_port=0,
+        http_address="127.0.0.1",
+        log_format="text",
+        log_level="DEBUG",
+    )
+
+
+def test_nothing_set_is_the_defaults() -> None:
+    settings = Settings.read({}, {"HOME": "/root", "SWEEP_INTERVAL": "1"})
+    assert settings == Settings()
+    assert settings.watch_namespaces == ()
+
+
+def test_flag_wins_over_variable() -> None:
+    settings = Settings.read({"workers": "8", "watch_namespaces": "prod"}, EVERYTHING)
+    assert (settings.workers, settings.watch_namespaces, settings.log_level) == (8, ("prod",), "DEBUG")
+
+
+@pytest.mark.parametrize(("text", "namespaces"), [("", ()), (" , ", ()), ("ml", ("ml",)), ("a,b", ("a", "b"))])
+def test_namespaces_are_a_list_with_commas(text: str, namespaces: tuple[str, ...]) -> None:
+    assert Settings.read({"watch_namespaces": text}, {}).watch_namespaces == namespaces
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sweep_interval", "0"),
+        ("sweep_interval", "3601"),
+        ("sweep_interval", "often"),
+        ("aws_reads_per_second", "-1"),
+        ("aws_writes_per_second", "0"),
+        ("aws_drift_reads_per_minute", "nan"),
+        ("workers", "0"),
+        ("workers", "2.5"),
+        ("http_port", "65536"),
+        ("log_format", "xml"),
+        ("log_level", "debug"),
+    ],
+)
+def test_wrong_value_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.read({name: value}, {})
+    assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described(name: str) -> None:
+    assert (Settings.model_fields[name].description or "").endswith(".")
