@@ -54,6 +54,7 @@ format: install ## Format the sources.
 .PHONY: crds
 crds: install ## Generate crds/ and docs/reference.md from the types.
 	@$(RUN) python -m tgi_operator.api.crd > crds/tgiendpoints.yaml
+	@$(RUN) python -m tgi_operator.api.reference docs
 
 .PHONY: bench
 bench: install ## Measure: time, AWS calls, Kubernetes writes, memory, for 100 and 1,000 resources.

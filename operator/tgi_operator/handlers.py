@@ -4,6 +4,8 @@ The loop is our own: kopf's change handlers keep their progress in annotations a
 are coroutines: kopf runs plain functions in threads, and the engine lives in one.
 """
 
+import logging
+
 import kopf
 
 from tgi_operator.api.names import GROUP, PLURAL, VERSION
@@ -15,6 +17,16 @@ def configure_logging(log_format: str, *, debug: bool) -> None:
     """Have logs written as `json` or `text`, each line about a resource with the resource's name."""
     form = kopf.LogFormat.JSON if log_format == "json" else kopf.LogFormat.FULL
     kopf.configure(debug=debug, log_format=form)
+    if form is kopf.LogFormat.FULL:
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_with_object)
+
+
+def _with_object(record: logging.LogRecord) -> bool:
+    name = getattr(record, "object", None)
+    if name is not None:
+        record.msg = f"[{name}] {record.msg}"
+    return True
 
 
 def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
@@ -32,7 +44,8 @@ def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def endpoint(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
         if type == "DELETED":
-            engine.removed(body["metadata"]["namespace"], body["metadata"]["name"])
+            meta = body["metadata"]
+            engine.removed(meta["namespace"], meta["name"], meta["uid"])
         else:
             engine.seen(body)
 

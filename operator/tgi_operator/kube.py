@@ -1,6 +1,7 @@
 """The Kubernetes API in plain dicts: one connection pool and one credential path, shared with kopf."""
 
 import base64
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -91,10 +92,16 @@ class Kube:
         async with self.session.request(
             method, f"{self.server}{path}", json=body, headers=headers, timeout=_TIMEOUT
         ) as response:
-            answer: Object = await response.json(content_type=None)
-            if response.status >= 400:
-                raise APIError(response.status, str(answer.get("message", "")) if answer else "")
-            return answer
+            text = await response.text()
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            # A proxy in between answers in HTML.
+            raise APIError(response.status, f"no JSON from {method} {path}") from None
+        if response.status >= 400:
+            raise APIError(response.status, str(answer.get("message", "")))
+        found: Object = answer
+        return found
 
     async def cluster_id(self) -> str:
         """Return the uid of the kube-system namespace, by which a cluster is known."""

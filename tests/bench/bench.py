@@ -189,7 +189,9 @@ def restart(bench: Bench, row: Row) -> None:
     bench.control.clear_requests()
     started = time.monotonic()
     bench.operator.start()
-    wait(lambda: bench.ready() >= row.resources and bench.operator.metrics()["tgi_operator_queue_depth"] == 0, "restart")
+    wait(
+        lambda: bench.ready() >= row.resources and bench.operator.metrics()["tgi_operator_queue_depth"] == 0, "restart"
+    )
     row.restart_settled_seconds = time.monotonic() - started
     time.sleep(2 * SWEEP_SECONDS)
     calls = bench.calls()

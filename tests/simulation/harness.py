@@ -12,7 +12,7 @@ from typing import Any
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
-from tgi_operator.backends.sagemaker.errors import AWSError, meaning
+from tgi_operator.backends.sagemaker.errors import AWSError, Meaning, meaning
 from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Region, Tracked
 from tgi_operator.engine.events import EventRecorder
 from tgi_operator.engine.reconciler import Reconciler
@@ -72,12 +72,15 @@ class Amazon:
         self.fuse = fuse
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.cut: int = 0
+        self.denied: set[str] = set()
 
     async def call(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one operation. Raises AWSError."""
         last = self.fuse.burn()
         if last and not self.fuse.after_effect:
             raise Killed
+        if operation in self.denied:
+            raise AWSError(Meaning.ACCESS_DENIED, operation, "AccessDeniedException", "you are not authorized")
         try:
             response = self.direct(region, operation, request)
         finally:
@@ -120,7 +123,7 @@ class FreshFleet(Fleet):
 
     def track(self, region: str, endpoint: str, key: Key) -> Tracked:
         """Return the record of an endpoint; nothing runs in the background."""
-        return self._regions.setdefault(region, Region()).tracked.setdefault(endpoint, Tracked(key))
+        return self._regions.setdefault(region, Region()).tracked.setdefault(key, Tracked(key, endpoint))
 
     async def listed(self, region: str, endpoint: str) -> Listed | None:
         """Return what ListEndpoints shows now."""

@@ -110,10 +110,10 @@ class Life(RuleBasedStateMachine):
                 self.simulation.aws("DeleteTags", ResourceArn=endpoint["EndpointArn"], TagKeys=keys)
 
     def is_known(self, endpoint: dict[str, Any]) -> bool:
-        """Whether the status tells that the endpoint runs a revision of ours."""
-        body = self.simulation.cluster.object or {}
-        revisions = (body.get("status", {}).get("sageMaker") or {}).get("revisions", ())
-        return names.revision_of(ENDPOINT, endpoint["EndpointConfigName"]) in revisions
+        """Whether the status tells that the endpoint was seen to be ours, and runs a revision of ours."""
+        seen = ((self.simulation.cluster.object or {}).get("status", {})).get("sageMaker") or {}
+        revision = names.revision_of(ENDPOINT, endpoint["EndpointConfigName"])
+        return seen.get("endpointARN") == endpoint["EndpointArn"] and revision in seen["revisions"]
 
     @rule()
     @precondition(lambda self: self.alive and self.simulation.kills >= 3)

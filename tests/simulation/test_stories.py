@@ -11,7 +11,7 @@ from simulation.harness import CLUSTER, ENDPOINT, OWNER, REGION, SPEC, Simulatio
 from tgi_operator.api.names import FINALIZER
 from tgi_operator.backends.sagemaker import names
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
-from tgi_sandbox.aws.lifecycle import Outcome, system_update
+from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update
 
 Spec = dict[str, Any]
 
@@ -498,4 +498,173 @@ def test_the_finalizer_is_there_before_anything_of_aws(simulation: Simulation) -
     simulation.reconcile(kill_at=2)
     assert simulation.cluster.object is not None
     assert simulation.cluster.object["metadata"]["finalizers"] == [FINALIZER]
+    assert simulation.leftovers() == []
+
+
+def test_two_resources_of_one_endpoint_name_do_not_rob_each_other(serving: Simulation) -> None:
+    """The loser of a race wrote down the very revision that the winner runs."""
+    before = serving.leftovers()
+    arn = serving.status["sageMaker"]["endpointARN"]
+    theirs = {names.TAG_CLUSTER: CLUSTER, names.TAG_NAMESPACE: "other", names.TAG_NAME: "falcon-7b", names.TAG_UID: "u"}
+    for part in ("model", "endpoint-config", "endpoint"):
+        name = ENDPOINT if part == "endpoint" else serving.status["sageMaker"]["modelName"]
+        serving.aws("AddTags", ResourceArn=f"{arn.rpartition(':')[0]}:{part}/{name}", Tags=names.to_list(theirs))
+    serving.edit_status(sageMaker={"endpointARN": None}, observedGeneration=-1)
+    serving.settle(3)
+    assert serving.condition("Stalled")["reason"] == "NotOwned"
+    serving.cluster.delete()
+    serving.settle(5)
+    assert serving.is_gone()
+    assert serving.leftovers() == before
+    assert names.from_list(serving.aws("ListTags", ResourceArn=arn)["Tags"]) == theirs
+
+
+def test_a_version_that_failed_is_not_what_an_absent_version_keeps(serving: Simulation) -> None:
+    image = serving.status["image"]
+    serving.script(Outcome.ROLLBACK)
+    serving.cluster.apply(changed(version="3.0.1"))
+    serving.settle(10)
+    assert serving.condition("Stalled")
+    serving.cluster.apply(SPEC)
+    serving.settle(10)
+    assert serving.is_ready()
+    assert serving.status["image"] == image
+
+
+def test_an_endpoint_lost_in_an_update_is_created_again_from_the_old_spec(serving: Simulation) -> None:
+    serving.cluster.apply(NEW)
+    serving.reconcile()
+    region = serving.world.region(DEFAULT_ACCOUNT, REGION)
+    lost = replace(region.endpoint(ENDPOINT), status=Status.FAILED, steps=(), failure_reason="Nobody knows.")
+    region.put(replace(lost, modified=serving.world.clock.now() + 1))
+    serving.settle(3)
+    assert serving.condition("Stalled")["reason"] == "EndpointFailed"
+    serving.cluster.apply(SPEC)
+    serving.settle(15)
+    assert serving.is_ready()
+    assert len(serving.leftovers()) == 3
+
+
+def test_a_live_configuration_that_was_deleted_does_not_stop_updates(serving: Simulation) -> None:
+    serving.aws("DeleteEndpointConfig", EndpointConfigName=serving.status["sageMaker"]["endpointConfigName"])
+    serving.cluster.apply(NEW)
+    for _ in range(8):
+        serving.reconcile()
+        serving.world.clock.advance(60)
+    assert serving.is_ready()
+    serving.settle(2)
+    assert len(serving.leftovers()) == 3
+
+
+def test_going_back_during_an_update_is_not_ready_until_it_is(serving: Simulation) -> None:
+    serving.cluster.apply(NEW)
+    serving.reconcile()
+    serving.cluster.apply(SPEC)
+    serving.reconcile()
+    assert not serving.is_ready()
+    serving.settle(12)
+    assert serving.is_ready()
+    assert len(serving.asked("UpdateEndpoint")) == 2
+
+
+def test_many_failed_revisions_do_not_pile_up(serving: Simulation) -> None:
+    for tokens in range(2000, 2040):
+        serving.script(Outcome.ROLLBACK)
+        serving.cluster.apply(changed(maxTotalTokens=tokens))
+        serving.settle(9)
+        assert serving.condition("Stalled")["reason"] == "UpdateRolledBack"
+        assert len(serving.status["sageMaker"]["revisions"]) <= 3
+    serving.cluster.apply(NEW)
+    serving.settle(9)
+    assert serving.is_ready()
+    assert len(serving.leftovers()) == 3
+
+
+def test_what_was_read_too_early_is_no_rollback(serving: Simulation) -> None:
+    serving.cluster.apply(NEW)
+    region = serving.world.region(DEFAULT_ACCOUNT, REGION)
+    before = region.endpoint(ENDPOINT)
+    serving.reconcile()
+    after = region.endpoint(ENDPOINT)
+    region.put(before)
+    serving.reconcile(check=True)
+    assert serving.condition("Reconciling")["reason"] == "Updating"
+    region.put(after)
+    serving.settle(8)
+    assert serving.is_ready()
+    assert len(serving.asked("UpdateEndpoint")) == 1
+
+
+def test_an_old_failure_reason_is_not_blamed_on_the_next_revision(serving: Simulation) -> None:
+    serving.script(Outcome.ROLLBACK)
+    serving.cluster.apply(NEW)
+    serving.settle(9)
+    serving.cluster.apply(NEWER)
+    serving.reconcile(kill_at=9)
+    assert len(serving.asked("UpdateEndpoint")) == 1
+    region = serving.world.region(DEFAULT_ACCOUNT, REGION)
+    region.put(system_update(region.endpoint(ENDPOINT), serving.world.clock.now(), 300))
+    serving.settle(20)
+    assert serving.is_ready()
+
+
+def test_upkeep_that_is_denied_takes_nothing_from_what_serves(serving: Simulation) -> None:
+    serving.amazon.denied = {"DeleteModel"}
+    serving.cluster.apply(NEW)
+    serving.settle(8)
+    assert serving.is_ready()
+    assert not serving.condition("Stalled")
+    serving.amazon.denied = set()
+    serving.settle(30)
+    assert len(serving.leftovers()) == 3
+
+
+def test_deletion_goes_on_after_a_refusal(serving: Simulation) -> None:
+    serving.amazon.denied = {"DeleteModel"}
+    serving.cluster.delete()
+    serving.settle(5)
+    assert serving.condition("Stalled")["reason"] == "AccessDenied"
+    assert not serving.is_gone()
+    serving.amazon.denied = set()
+    serving.settle(3)
+    assert serving.is_gone()
+    assert serving.leftovers() == []
+
+
+def test_tags_of_a_model_come_back_so_that_it_can_be_deleted(serving: Simulation) -> None:
+    arn = serving.status["sageMaker"]["endpointARN"]
+    model = f"{arn.rpartition(':')[0]}:model/{serving.status['sageMaker']['modelName']}"
+    serving.aws("DeleteTags", ResourceArn=model, TagKeys=list(names.owner_tags(OWNER)))
+    serving.settle(2)
+    serving.cluster.delete()
+    serving.settle(5)
+    assert serving.leftovers() == []
+
+
+def test_a_tag_dropped_together_with_a_change_goes(serving: Simulation) -> None:
+    tagged = copy.deepcopy(dict(SPEC))
+    tagged["sageMaker"]["tags"] = [{"key": "team", "value": "nlp"}]
+    serving.cluster.apply(tagged)
+    serving.settle(2)
+    serving.cluster.apply(NEW)
+    serving.settle(10)
+    arn = serving.status["sageMaker"]["endpointARN"]
+    assert names.from_list(serving.aws("ListTags", ResourceArn=arn)["Tags"]) == names.owner_tags(OWNER)
+    assert "tagKeys" not in serving.status["sageMaker"]
+
+
+def test_tags_that_cannot_be_read_yet_are_waited_for(simulation: Simulation) -> None:
+    simulation.reconcile()
+    region = simulation.world.region(DEFAULT_ACCOUNT, REGION)
+    arn = region.arn("endpoint", ENDPOINT)
+    tags = dict(region.tags.pop(arn))
+    simulation.world.clock.advance(2)
+    simulation.reconcile()
+    assert not simulation.condition("Stalled")
+    simulation.cluster.delete()
+    simulation.reconcile()
+    assert not simulation.is_gone()
+    region.tags[arn] = tags
+    simulation.settle(10)
+    assert simulation.is_gone()
     assert simulation.leftovers() == []

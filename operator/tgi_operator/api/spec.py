@@ -256,7 +256,7 @@ class SageMaker(APIObject):
         min_length=1,
         max_length=2048,
         pattern=r"^[a-zA-Z0-9:/_-]+$",
-        description="KMS key that encrypts the instance's volume.",
+        description="KMS key that encrypts the EBS volume; NVMe disks have keys of their own.",
     )
     enable_network_isolation: bool | None = Field(
         default=None, description="No network for the container: the weights must come from S3."

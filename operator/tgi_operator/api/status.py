@@ -68,6 +68,11 @@ class SageMakerStatus(APIObject):
     last_modified_time: Time | None = Field(
         default=None, description="LastModifiedTime of the endpoint when it was last settled."
     )
+    failure_reason: str | None = Field(
+        default=None,
+        max_length=1024,
+        description="FailureReason of the endpoint, which AWS keeps until an update succeeds.",
+    )
     update_accepted: bool | None = Field(
         default=None, description="True while the outcome of UpdateEndpoint to updateRevision is awaited."
     )

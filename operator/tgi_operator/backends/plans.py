@@ -35,6 +35,11 @@ class Plan(Generic[S]):
     notes: tuple[Note, ...] = ()
     finished: bool = False
 
+    @property
+    def is_upkeep(self) -> bool:
+        """Whether the steps only tidy up: the status is true whether or not they succeed."""
+        return bool(self.steps) and not self.ahead and not self.finished
+
 
 @dataclass(frozen=True)
 class Verdict:

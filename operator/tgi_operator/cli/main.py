@@ -1,6 +1,7 @@
 """TGIEndpoints on SageMaker: run the operator, see what it would do, ask an endpoint something."""
 
 import argparse
+import os
 import sys
 
 from tgi_operator.settings import PREFIX, Settings
@@ -13,6 +14,10 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options))
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter must not complain at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def parser() -> argparse.ArgumentParser:

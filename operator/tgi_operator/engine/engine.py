@@ -49,7 +49,9 @@ class Engine:
         await self._backend.close()
 
     def is_alive(self) -> bool:
-        """Return whether work gets done: nothing waits, or something ended not long ago."""
+        """Return whether work gets done: all workers live, and nothing waits or something ended not long ago."""
+        if any(task.done() for task in self._tasks):
+            return False
         return len(self._queue) == 0 or time.monotonic() - self._reconciler.progress < STUCK_SECONDS
 
     def seen(self, body: Mapping[str, Any]) -> None:
@@ -58,9 +60,9 @@ class Engine:
         if self.store.put(new):
             self._queue.add(new.key)
 
-    def removed(self, namespace: str, name: str) -> None:
+    def removed(self, namespace: str, name: str, uid: str) -> None:
         """Take note of a TGIEndpoint that is gone."""
-        old = self.store.drop(Key(namespace, name))
+        old = self.store.drop(Key(namespace, name), uid)
         if old is not None:
             self._reconciler.forget(old)
 

@@ -110,7 +110,7 @@ class Reconciler:
     async def _step(self, known: Item, resource: Resource) -> str:
         """Look, plan, write the status when it must be known first, act, write it otherwise."""
         key, status = known.key, resource.status
-        seen = None
+        seen = plan = None
         try:
             seen = await self._backend.look(key, resource)
             if seen is None:
@@ -128,7 +128,9 @@ class Reconciler:
             if retry is None:
                 raise
             logger.warning("%s", error, extra={"object": str(key)})
-            await self._tell(await self._show(known, retry.status), resource.status, retry.status)
+            # Upkeep that fails takes nothing away from what serves.
+            shown = plan.status if plan is not None and plan.is_upkeep else retry.status
+            await self._tell(await self._show(known, shown), resource.status, shown)
             if retry.after is not None:
                 self._queue.add_after(key, retry.after)
             return "retry" if retry.after is not None else "stalled"
@@ -204,7 +206,7 @@ class Reconciler:
             message = "The operator met an error of its own; see its log."
             available = was_available(_read_status(known))
             await self._show(known, _say(known, progressing(Reason.RECONCILE_ERROR, message, available=available)))
-        except (APIError, aiohttp.ClientError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - a worker must outlive everything
             logger.warning("The status could not be written either: %s", error, extra={"object": str(key)})
 
 

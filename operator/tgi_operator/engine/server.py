@@ -1,5 +1,6 @@
 """The operator's HTTP server: /healthz and /readyz for the kubelet, /metrics for Prometheus."""
 
+import asyncio
 import logging
 from collections import Counter
 
@@ -11,6 +12,9 @@ from tgi_operator.api.status import ConditionType
 from tgi_operator.engine.engine import Engine
 
 logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5
+RETRIES = 24
 
 
 class Server:
@@ -29,17 +33,32 @@ class Server:
             ]
         )
         self._runner = web.AppRunner(application, access_log=None)
+        self._retry: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen. A port in use is logged, and left to the probes that then fail."""
+        """Listen, as soon as the port is free: a predecessor may still be ending. Probes fail until then."""
         await self._runner.setup()
+        if not await self._listen():
+            self._retry = asyncio.create_task(self._listen_later())
+
+    async def _listen(self) -> bool:
         try:
             await web.TCPSite(self._runner, self._address, self._port).start()
         except OSError as error:
-            logger.warning("No probes and no metrics: %s (set --http-port)", error)
+            logger.warning("No probes and no metrics yet: %s (see --http-port)", error)
+            return False
+        return True
+
+    async def _listen_later(self) -> None:
+        for _ in range(RETRIES):
+            await asyncio.sleep(RETRY_SECONDS)
+            if await self._listen():
+                return
 
     async def close(self) -> None:
         """Stop listening."""
+        if self._retry is not None:
+            self._retry.cancel()
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:

@@ -90,8 +90,10 @@ class Store:
         """Know a status that is about to be written."""
         self._expected[key] = status
 
-    def drop(self, key: Key) -> Item | None:
-        """Forget an item and return it."""
+    def drop(self, key: Key, uid: str | None = None) -> Item | None:
+        """Forget an item and return it; with a `uid`, only the object that has it."""
+        if uid is not None and key in self._items and self._items[key].uid != uid:
+            return None
         self._expected.pop(key, None)
         old = self._items.pop(key, None)
         if old is not None:

@@ -32,6 +32,8 @@ RESERVED: Mapping[str, str] = {
 
 FORBIDDEN: Mapping[str, str] = {
     "PORT": "the port is the backend's",
+    "CUDA_VISIBLE_DEVICES": "the GPUs are the backend's",
+    "NVIDIA_VISIBLE_DEVICES": "the GPUs are the backend's",
     "NGROK": "the launcher's ngrok support panics",
     "NGROK_AUTHTOKEN": "the launcher's ngrok support panics",
     "NGROK_EDGE": "the launcher's ngrok support panics",

@@ -40,7 +40,7 @@ class Reply:
     text: str
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 (it is JSON)
+    def json(self) -> Any:
         return json.loads(self.text)
 
     @property

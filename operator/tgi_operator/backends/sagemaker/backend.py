@@ -74,7 +74,7 @@ class SageMakerBackend:
         if desired is not None and not tracked.check and _is_unchanged(resource, desired, listed):
             tracked.seen, tracked.seen_at = listed, time.monotonic()
             return None
-        thorough = tracked.check or resource.generation != resource.status.observed_generation
+        thorough = tracked.check or resource.deleting or resource.generation != resource.status.observed_generation
         observed = await self._observe(resource, place, desired, tracked, thorough=thorough)
         return Situation(resource, place, desired, problem, observed, self._now())
 
@@ -99,11 +99,11 @@ class SageMakerBackend:
         except AWSError as error:
             if error.meaning not in step.tolerated:
                 raise
-            if error.meaning is Meaning.ALREADY_EXISTS and not await self._is_ours(seen, step):
+            if error.meaning is Meaning.ALREADY_EXISTS and not await self._is_ours(seen, step, must_exist=True):
                 raise AWSError(Meaning.NOT_OWNED, step.operation, error.code, error.message) from None
         status = _STATUS_AFTER.get(step.operation)
         if status is not None:
-            tracked = self._fleet.tracked(region, seen.place.endpoint)
+            tracked = self._fleet.tracked(region, _key(seen.resource))
             if tracked is not None:
                 tracked.seen, tracked.seen_at = Listed(status, ""), time.monotonic()
 
@@ -111,6 +111,11 @@ class SageMakerBackend:
         """Return how to go on after an AWSError: what is shown changes once it is worth a word."""
         if not isinstance(error, AWSError):
             return None
+        if error.meaning in errors.NOT_FOUND and seen is not None:
+            # Something we count on is not there: look at everything.
+            tracked = self._fleet.tracked(seen.place.region, _key(resource))
+            if tracked is not None:
+                tracked.check = True
         now = rfc3339(self._now())
         available = seen.available if seen else was_available(resource.status)
         remedy = errors.REMEDIES.get(error.meaning)
@@ -128,10 +133,7 @@ class SageMakerBackend:
 
     def forget(self, key: Key, resource: Resource) -> None:
         """Stop following the endpoint."""
-        place = render.place(resource.owner, _target(resource))
-        tracked = self._fleet.tracked(place.region, place.endpoint)
-        if tracked is not None and tracked.key == key:
-            self._fleet.forget(place.region, place.endpoint)
+        self._fleet.forget(_target(resource).region, key)
 
     async def close(self) -> None:
         """Stop sweeping and wait for the calls under way."""
@@ -164,19 +166,19 @@ class SageMakerBackend:
             tracked.seen, tracked.seen_at = None, time.monotonic()
             return Observed()
         endpoint = _endpoint(described)
-        revisions = resource.status.sage_maker.revisions if resource.status.sage_maker else ()
-        if thorough or endpoint.revision(place.endpoint) not in revisions:
+        remembered = resource.status.sage_maker
+        if thorough or remembered is None or remembered.endpoint_arn != endpoint.arn:
             endpoint = replace(endpoint, tags=await self._tags(place.region, endpoint.arn))
-        missing = frozenset[Part]()
-        if tracked.check and desired is not None and endpoint.config_name == desired.set_name:
-            missing = await self._missing(place.region, desired.set_name)
+        parts: dict[Part, Mapping[str, str] | None] = {}
+        if thorough and not resource.deleting and endpoint.revision(place.endpoint) is not None:
+            wanted = desired is not None and endpoint.config_name == desired.set_name
+            for part in Part if wanted and tracked.check else (Part.CONFIG,):
+                arn = await self._arn(place.region, part, endpoint.config_name)
+                parts[part] = await self._tags(place.region, arn) if arn is not None else None
         if tracked.check:
             tracked.check, tracked.checked_at = False, time.monotonic()
         tracked.seen, tracked.seen_at = Listed(endpoint.status, endpoint.last_modified), time.monotonic()
-        return Observed(endpoint, missing)
-
-    async def _missing(self, region: str, name: str) -> frozenset[Part]:
-        return frozenset([part for part in Part if await self._arn(region, part, name) is None])
+        return Observed(endpoint, parts)
 
     async def _arn(self, region: str, part: Part, name: str) -> str | None:
         """Return the ARN of a model or configuration, None where there is none."""
@@ -188,12 +190,17 @@ class SageMakerBackend:
                 return None
             raise
 
-    async def _is_ours(self, seen: Situation, step: Step) -> bool:
-        """Return whether the object that a step names exists and carries our tags."""
+    async def _is_ours(self, seen: Situation, step: Step, *, must_exist: bool = False) -> bool:
+        """Return whether the object that a step names exists and carries our tags.
+
+        Raises AWSError where it `must_exist` and cannot be read yet.
+        """
         if step.part is None:
             return False
         name = step.request[_DESCRIBE[step.part][1]]
         arn = await self._arn(seen.place.region, step.part, name)
+        if arn is None and must_exist:
+            raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", f"{name} cannot be read yet")
         if arn is None:
             return False
         return names.is_owned(await self._tags(seen.place.region, arn), seen.resource.owner)
@@ -207,6 +214,10 @@ class SageMakerBackend:
             if not page.get("NextToken"):
                 return tags
             request["NextToken"] = page["NextToken"]
+
+
+def _key(resource: Resource) -> Key:
+    return Key(resource.owner.namespace, resource.owner.name)
 
 
 def _target(resource: Resource) -> SageMaker:
@@ -279,4 +290,5 @@ def _rejected(resource: Resource, seen: Situation | None, error: AWSError, now: 
         fields["last_failure"] = LastFailure(
             time=now, revision=seen.desired.revision, reason=Reason.REJECTED_BY_AWS, message=message[:4096]
         )
-    return Retry(with_verdict(resource.status, resource.generation, verdict, now, **fields), None)
+    after = None if fields else errors.REMEDIES[Meaning.UNKNOWN].longest
+    return Retry(with_verdict(resource.status, resource.generation, verdict, now, **fields), after)

@@ -1,5 +1,6 @@
 """What AWS or TGI would refuse, and what would cost an instance first: found before anything is created."""
 
+import re
 from collections.abc import Callable
 
 from tgi_operator.api.reasons import Reason
@@ -48,6 +49,18 @@ def unknown_image(spec: Spec, target: SageMaker) -> Problem | None:
     return None
 
 
+def unpullable_image(spec: Spec, target: SageMaker) -> Problem | None:
+    """SageMaker pulls from Amazon ECR in the endpoint's own region (ContainerDefinition.Image of the SageMaker API)."""
+    image = spec.runtime.image
+    if image is None or re.match(rf"\d{{12}}\.dkr\.ecr\.{target.region}\.", image):
+        return None
+    return Problem(
+        Reason.INVALID_SPEC,
+        f"spec.runtime.image {image} is not in Amazon ECR of {target.region}, from where SageMaker pulls: "
+        f"copy it to ACCOUNT.dkr.ecr.{target.region}.{images.dns_suffix(target.region)}/…",
+    )
+
+
 def unsupported_instance(_: Spec, target: SageMaker) -> Problem | None:
     """TGI needs a GPU its kernels are built for."""
     try:
@@ -94,6 +107,7 @@ CHECKS: tuple[Check, ...] = (
     role_of_another_partition,
     isolated_from_the_hub,
     unknown_image,
+    unpullable_image,
     unsupported_instance,
     api_key,
     unlaunchable,

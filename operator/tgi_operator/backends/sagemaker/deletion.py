@@ -21,7 +21,7 @@ def deletion(situation: Situation) -> Plan[Step]:
         status = situation.show(progressing(Reason.DELETING, message, available=False))
         if endpoint.status == state.DELETING:
             return Plan(status)
-        return Plan(status, steps=(steps.delete_endpoint(place),))
+        return Plan(status, steps=(steps.delete_endpoint(place),), ahead=True)
     if endpoint is None and situation.remembered.endpoint_status == state.CREATING:
         waited = situation.reconciling_seconds
         if 0 < waited < SETTLING_SECONDS:

@@ -37,6 +37,7 @@ class Meaning(StrEnum):
     UNAVAILABLE = "Unavailable"
     NOT_OWNED = "NotOwned"
     REJECTED = "Rejected"
+    UNKNOWN = "Unknown"
 
 
 NOT_FOUND = frozenset({Meaning.ENDPOINT_NOT_FOUND, Meaning.CONFIG_NOT_FOUND, Meaning.MODEL_NOT_FOUND})
@@ -85,6 +86,9 @@ _BY_CODE = {
     "ServiceUnavailable": Meaning.UNAVAILABLE,
 }
 
+_INVALID = frozenset({"ValidationException", "ValidationError", "SerializationException", "ConflictException"})
+"""Codes that say that the request itself is wrong, so that it will be refused again."""
+
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
@@ -110,7 +114,9 @@ def meaning(code: str, message: str, status: int) -> Meaning:
     for pattern, found in _BY_MESSAGE:
         if pattern.search(message):
             return found
-    return Meaning.UNAVAILABLE if status >= 500 else Meaning.REJECTED
+    if status >= 500:
+        return Meaning.UNAVAILABLE
+    return Meaning.REJECTED if code in _INVALID else Meaning.UNKNOWN
 
 
 def from_botocore(operation: str, error: BotoCoreError | ClientError) -> AWSError:
@@ -158,7 +164,8 @@ REMEDIES: dict[Meaning, Remedy] = {
     Meaning.CREDENTIALS_EXPIRED: Remedy(Reason.CREDENTIALS_EXPIRED, stalled=False, first=1, longest=60, patience=3),
     Meaning.THROTTLED: Remedy(Reason.THROTTLED, stalled=False, first=1, longest=60, patience=3),
     Meaning.UNAVAILABLE: Remedy(Reason.AWS_UNAVAILABLE, stalled=False, first=1, longest=60, patience=3),
-    Meaning.NOT_OWNED: Remedy(Reason.NOT_OWNED, stalled=True, first=60, longest=600),
+    Meaning.NOT_OWNED: Remedy(Reason.NOT_OWNED, stalled=True, first=2, longest=600, patience=3),
+    Meaning.UNKNOWN: Remedy(Reason.REJECTED_BY_AWS, stalled=True, first=60, longest=1800),
 }
 """By meaning; REJECTED has none: the same request is not sent again."""
 

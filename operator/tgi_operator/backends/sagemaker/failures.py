@@ -6,6 +6,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans import Plan, progressing, stalled
+from tgi_operator.backends.sagemaker.collection import collecting
 from tgi_operator.backends.sagemaker.situation import Wanted
 from tgi_operator.backends.sagemaker.state import Step
 
@@ -53,7 +54,7 @@ def blocked(at: Wanted) -> Plan[Step] | None:
         return None
     if not may_be_retried(failure):
         message = f"Revision {failure.revision} failed and is not tried again until the spec changes: {failure.message}"
-        return Plan(at.show(stalled(Reason(failure.reason), message, available=at.available)))
+        return collecting(at, stalled(Reason(failure.reason), message, available=at.available))
     seconds = pause(at, failure)
     if seconds == 0:
         return None

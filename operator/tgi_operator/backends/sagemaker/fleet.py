@@ -15,7 +15,6 @@ from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker import state
 from tgi_operator.backends.sagemaker.aws import API
-from tgi_operator.backends.sagemaker.errors import AWSError
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +23,10 @@ PAGE = 100
 
 MAX_PAGES = 200
 
-READS_OF_A_CHECK = 4
-"""DescribeEndpoint, ListTags, DescribeEndpointConfig, DescribeModel."""
+READS_OF_A_CHECK = 6
+"""DescribeEndpoint, DescribeEndpointConfig and DescribeModel, and ListTags for each."""
 
-LONGEST_SWEEP_PAUSE = 300.0
+LONGEST_SWEEP_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class Tracked:
     """An endpoint that a resource wants to hear of. `seen` is None until it was looked at, and after it vanished."""
 
     key: Key
+    endpoint: str
     seen: Listed | None = None
     seen_at: float = 0.0
     checked_at: float = 0.0
@@ -61,9 +61,10 @@ class Tracked:
 class Region:
     """What is known of one region's fleet."""
 
-    tracked: dict[str, Tracked] = field(default_factory=dict)
+    tracked: dict[Key, Tracked] = field(default_factory=dict)
     listed: dict[str, Listed] = field(default_factory=dict)
     swept_at: float | None = None
+    checks_saved: float = 0.0
     task: "asyncio.Task[None] | None" = None
     first_sweep: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,7 +78,7 @@ class Fleet:
         self._api = api
         self._changed = changed
         self._interval = interval
-        self._checks_per_sweep = max(1, int(drift_reads_per_minute / 60 * interval / READS_OF_A_CHECK))
+        self._checks_per_sweep = drift_reads_per_minute / 60 * interval / READS_OF_A_CHECK
         self._regions: dict[str, Region] = {}
 
     def track(self, region: str, endpoint: str, key: Key) -> Tracked:
@@ -85,17 +86,17 @@ class Fleet:
         fleet = self._regions.setdefault(region, Region())
         if fleet.task is None:
             fleet.task = asyncio.create_task(self._sweep_for_ever(region, fleet), name=f"sweep-{region}")
-        return fleet.tracked.setdefault(endpoint, Tracked(key, checked_at=time.monotonic()))
+        return fleet.tracked.setdefault(key, Tracked(key, endpoint, checked_at=time.monotonic()))
 
-    def tracked(self, region: str, endpoint: str) -> Tracked | None:
-        """Return the record of an endpoint, None where it is not followed."""
+    def tracked(self, region: str, key: Key) -> Tracked | None:
+        """Return the record of a resource's endpoint, None where it is not followed."""
         fleet = self._regions.get(region)
-        return fleet.tracked.get(endpoint) if fleet else None
+        return fleet.tracked.get(key) if fleet else None
 
-    def forget(self, region: str, endpoint: str) -> None:
-        """Stop following an endpoint."""
+    def forget(self, region: str, key: Key) -> None:
+        """Stop following a resource's endpoint."""
         if region in self._regions:
-            self._regions[region].tracked.pop(endpoint, None)
+            self._regions[region].tracked.pop(key, None)
 
     async def listed(self, region: str, endpoint: str) -> Listed | None:
         """Return what the last sweep saw of an endpoint; the region's first sweep is waited for."""
@@ -115,11 +116,7 @@ class Fleet:
         while True:
             pause = self._interval
             if fleet.tracked:
-                try:
-                    failures = 0 if await self._try_sweep(region, fleet) else failures + 1
-                except Exception:
-                    logger.exception("The sweep of %s met an error of its own", region)
-                    failures += 1
+                failures = 0 if await self._try_sweep(region, fleet) else failures + 1
                 # A tracked resource must not wait for ever for a list that may not be had.
                 fleet.first_sweep.set()
                 if failures:
@@ -132,9 +129,9 @@ class Fleet:
         started = time.monotonic()
         try:
             listed = await self._list(region)
-        except AWSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever AWS answers, the next sweep must come
             logger.warning(
-                "ListEndpoints in %s failed; endpoints in transition are described instead: %s", region, error
+                "ListEndpoints in %s failed; endpoints in transition are described instead: %r", region, error
             )
             for tracked in fleet.tracked.values():
                 if tracked.seen is None or tracked.seen.status in state.IN_TRANSITION:
@@ -142,9 +139,9 @@ class Fleet:
             return False
         fleet.listed = listed
         fleet.swept_at = time.monotonic()
-        for name, tracked in fleet.tracked.items():
+        for tracked in fleet.tracked.values():
             # What was seen after the sweep began is newer than the list.
-            if tracked.seen_at < started and tracked.differs(listed.get(name)):
+            if tracked.seen_at < started and tracked.differs(listed.get(tracked.endpoint)):
                 self._changed(tracked.key)
         self._check_some(fleet)
         return True
@@ -166,6 +163,10 @@ class Fleet:
         """Have those looked at whose last full look is the longest ago, as many as the budget allows."""
         settled = (item for item in fleet.tracked.values() if item.seen and item.seen.status not in state.IN_TRANSITION)
         oldest = sorted(settled, key=lambda tracked: tracked.checked_at)
-        for tracked in oldest[: self._checks_per_sweep]:
+        # What is less than a whole check is saved for the next sweep; what nobody needed is not.
+        fleet.checks_saved += self._checks_per_sweep
+        checks = int(fleet.checks_saved)
+        fleet.checks_saved -= checks
+        for tracked in oldest[:checks]:
             tracked.check = True
             self._changed(tracked.key)

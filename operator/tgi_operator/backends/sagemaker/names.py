@@ -83,9 +83,9 @@ def is_owned(tags: Mapping[str, str], owner: Owner) -> bool:
     return all(tags.get(key) == wanted[key] for key in (TAG_CLUSTER, TAG_NAMESPACE, TAG_NAME))
 
 
-def is_claimed_by_other_cluster(tags: Mapping[str, str], owner: Owner) -> bool:
-    """Return whether tags name another cluster's resource."""
-    return tags.get(TAG_CLUSTER, owner.cluster) != owner.cluster
+def is_claimed(tags: Mapping[str, str]) -> bool:
+    """Return whether tags name any resource at all."""
+    return any(key in tags for key in (TAG_CLUSTER, TAG_NAMESPACE, TAG_NAME))
 
 
 def to_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

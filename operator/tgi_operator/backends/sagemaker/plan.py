@@ -12,11 +12,14 @@ from tgi_operator.backends.plans import Plan, stalled, with_verdict
 from tgi_operator.backends.sagemaker import errors
 from tgi_operator.backends.sagemaker.deletion import deletion
 from tgi_operator.backends.sagemaker.recovery import failed
-from tgi_operator.backends.sagemaker.rollout import absent, outdated, rolled_back
+from tgi_operator.backends.sagemaker.rollout import absent, outdated, rolled_back, unsettled
 from tgi_operator.backends.sagemaker.situation import Situation, Wanted
 from tgi_operator.backends.sagemaker.state import Step
 from tgi_operator.backends.sagemaker.upkeep import in_service, miscounted, out_of_service
 from tgi_operator.backends.sagemaker.waiting import in_transition
+
+SECRET_SECONDS = 60
+_SECRET_REASONS = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND})
 
 Rule = Callable[[Wanted], Plan[Step] | None]
 
@@ -24,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     in_transition,  # AWS is at work and refuses to be interrupted
     failed,  # the endpoint can only be deleted
     absent,  # there is no endpoint
+    unsettled,  # AWS has not told the outcome of an update yet
     rolled_back,  # AWS undid what was asked for last
     outdated,  # it runs another revision
     out_of_service,  # it runs the right one, and takes no requests
@@ -34,6 +38,8 @@ RULES: tuple[Rule, ...] = (
 
 def plan(situation: Situation) -> Plan[Step]:
     """Return what to do next and what to show."""
+    if situation.unconfirmed:
+        return Plan(situation.status, after=5)
     if situation.resource.deleting:
         return deletion(situation)
     if situation.foreign:
@@ -57,6 +63,9 @@ def _not_owned(situation: Situation) -> Plan[Step]:
 def _cannot_work(situation: Situation) -> Plan[Step]:
     assert situation.problem is not None  # noqa: S101 - no requests were rendered because of it
     verdict = stalled(situation.problem.reason, situation.problem.message, available=situation.available)
+    # Secrets of other types than Opaque are not watched.
+    after = SECRET_SECONDS if situation.problem.reason in _SECRET_REASONS else None
     if situation.endpoint is None:
-        return Plan(with_verdict(situation.status, situation.resource.generation, verdict, rfc3339(situation.now)))
-    return Plan(situation.show(verdict))
+        status = with_verdict(situation.status, situation.resource.generation, verdict, rfc3339(situation.now))
+        return Plan(status, after=after)
+    return Plan(situation.show(verdict), after=after)

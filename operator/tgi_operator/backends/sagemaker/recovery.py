@@ -16,7 +16,8 @@ def failed(at: Wanted) -> Plan[Step] | None:
         return None
     text = endpoint.failure_reason or "AWS gave no reason."
     failure = failures.remembered(at, at.desired.revision)
-    if failure is None and not at.up_to_date and not at.attempted:
+    blameless = not at.asked and (at.status.update_revision is not None or not at.up_to_date)
+    if failure is None and blameless:
         message = f"The endpoint failed ({text}); it is deleted so that the present spec can be created."
         return _replace(at, Reason.REPLACING, message, at.status.last_failure)
     seen_already = (

@@ -6,8 +6,9 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
 from tgi_operator.backends.plans import Plan, Verdict, progressing, stalled
 from tgi_operator.backends.sagemaker import errors, failures, state, steps
-from tgi_operator.backends.sagemaker.situation import Wanted
-from tgi_operator.backends.sagemaker.state import Step
+from tgi_operator.backends.sagemaker.collection import collecting
+from tgi_operator.backends.sagemaker.situation import CONSISTENCY_SECONDS, Wanted
+from tgi_operator.backends.sagemaker.state import Part, Step
 
 
 def absent(at: Wanted) -> Plan[Step] | None:
@@ -30,6 +31,13 @@ def absent(at: Wanted) -> Plan[Step] | None:
     )
 
 
+def unsettled(at: Wanted) -> Plan[Step] | None:
+    """AWS accepted an update and still shows the endpoint as it was before: look again in a moment."""
+    if not at.asked or not at.remembered.update_accepted or at.modified or at.up_to_date:
+        return None
+    return Plan(at.status, after=5) if at.reconciling_seconds < CONSISTENCY_SECONDS else None
+
+
 def rolled_back(at: Wanted) -> Plan[Step] | None:
     """The wanted revision was asked for, and AWS is back at another one: remember that it failed."""
     endpoint = at.endpoint
@@ -46,7 +54,7 @@ def rolled_back(at: Wanted) -> Plan[Step] | None:
         verdict = progressing(reason, f"The update was rolled back and is tried again: {text}", available=at.available)
         return Plan(at.show(verdict, **settled), after=failures.pause(at, failure))
     message = f"Revision {failure.revision} was rolled back and is not tried again until the spec changes: {text}"
-    return Plan(at.show(stalled(reason, message, available=at.available), **settled))
+    return collecting(at, stalled(reason, message, available=at.available), **settled)
 
 
 def outdated(at: Wanted) -> Plan[Step] | None:
@@ -67,11 +75,16 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     accepted = status.sage_maker.model_copy(update={"endpoint_status": state.UPDATING, "update_accepted": True})
     return Plan(
         status,
-        steps=steps.update(at.desired, at.wanted_replicas),
+        steps=steps.update(at.desired, at.wanted_replicas, stand_in=_stand_in(at)),
         ahead=True,
         done=status.model_copy(update={"sage_maker": accepted}),
         after=at.desired.patience_seconds,
     )
+
+
+def _stand_in(at: Wanted) -> str | None:
+    """Return the name of the live configuration where somebody deleted it: AWS updates no endpoint without it."""
+    return at.endpoint.config_name if at.endpoint and at.observed.is_missing(Part.CONFIG) else None
 
 
 def _begun(at: Wanted, verdict: Verdict, **fields: Any) -> Status:

@@ -14,6 +14,9 @@ from tgi_operator.backends.sagemaker.render import Desired, Place
 from tgi_operator.backends.sagemaker.state import Endpoint, Observed
 from tgi_operator.tgi.checks import Problem
 
+CONSISTENCY_SECONDS = 60
+"""How long what AWS says may be behind what it did: its reads are eventually consistent."""
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -50,14 +53,26 @@ class Situation:
     def foreign(self) -> bool:
         """Whether the endpoint of that name is somebody else's.
 
-        Ours by its tags, or, where somebody took those away, by running a configuration that we named. Tags not asked
-        for mean that the configuration is one of ours.
+        It is ours by its tags; or, where those of ours were all taken away, because it was seen to be ours before and
+        runs a configuration that we named. Tags that were not asked for were seen to be ours before.
         """
-        endpoint, owner = self.endpoint, self.resource.owner
-        if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, owner):
+        endpoint = self.endpoint
+        if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, self.resource.owner):
             return False
-        return names.is_claimed_by_other_cluster(endpoint.tags, owner) or (
-            self.live_revision not in self.remembered.revisions
+        known = endpoint.arn == self.remembered.endpoint_arn and self.live_revision in self.remembered.revisions
+        return names.is_claimed(endpoint.tags) or not known
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether the endpoint may be one that was created a moment ago, whose tags cannot be read yet."""
+        endpoint = self.endpoint
+        return (
+            endpoint is not None
+            and endpoint.tags is not None
+            and not names.is_claimed(endpoint.tags)
+            and self.live_revision == self.status.update_revision
+            and self.remembered.endpoint_arn is None
+            and 0 < self.reconciling_seconds < CONSISTENCY_SECONDS
         )
 
     @property
@@ -78,6 +93,7 @@ class Situation:
             "endpoint_status": endpoint.status if endpoint else None,
             "endpoint_config_name": endpoint.config_name if endpoint else None,
             "model_name": names.set_name(self.place.endpoint, live) if live else None,
+            "failure_reason": endpoint.failure_reason if endpoint else None,
             "revisions": revisions,
         }
         shown: dict[str, Any] = {
@@ -89,8 +105,6 @@ class Situation:
             "current_revision": live,
             "sage_maker": self.remembered.model_copy(update=seen | own),
         }
-        if self.desired is not None:
-            shown["image"] = self.desired.image
         return with_verdict(self.status, self.resource.generation, verdict, rfc3339(self.now), **shown | fields)
 
     @property
@@ -120,21 +134,38 @@ class Wanted(Situation):
         return self.endpoint is not None and self.endpoint.config_name == self.desired.set_name
 
     @property
-    def attempted(self) -> bool:
-        """Whether the wanted revision was asked of the living endpoint.
+    def asked(self) -> bool:
+        """Whether the wanted revision is the one that was asked of AWS last."""
+        return self.status.update_revision == self.desired.revision
 
-        The status says which revision was about to be asked for, when the endpoint was last modified before that, and,
-        written afterwards, that AWS accepted it. After a crash in between, an endpoint modified since and with a
-        FailureReason tells the same.
+    @property
+    def modified(self) -> bool:
+        """Whether AWS changed the endpoint since the status was written before the last request."""
+        return self.endpoint is not None and self.remembered.last_modified_time not in (
+            None,
+            self.endpoint.last_modified,
+        )
+
+    @property
+    def attempted(self) -> bool:
+        """Whether AWS tried to roll out the wanted revision on the living endpoint.
+
+        The status says which revision was about to be asked for, how the endpoint was before that, and, written
+        afterwards, that AWS accepted it. After a crash in between, a new FailureReason tells the same. An endpoint that
+        is as it was before the request was read too early.
         """
-        if self.endpoint is None or self.status.update_revision != self.desired.revision:
+        if self.endpoint is None or not self.asked or not self.modified:
             return False
-        if self.remembered.update_accepted:
-            return True
-        modified = self.remembered.last_modified_time not in (None, self.endpoint.last_modified)
-        return modified and self.endpoint.failure_reason is not None
+        news = self.endpoint.failure_reason not in (None, self.remembered.failure_reason)
+        return bool(self.remembered.update_accepted) or news
 
     @property
     def tag_keys(self) -> tuple[str, ...] | None:
-        """Keys of the tags that come from the spec."""
-        return tuple(sorted(key for key in self.desired.tags if not key.startswith(f"{GROUP}/"))) or None
+        """Keys of the tags that come from the spec, now or when they were last set on the endpoint."""
+        now = {key for key in self.desired.tags if not key.startswith(f"{GROUP}/")}
+        return tuple(sorted(now.union(self.remembered.tag_keys or ()))) or None
+
+    @property
+    def stale_tag_keys(self) -> frozenset[str]:
+        """Keys of tags that the spec no longer has."""
+        return frozenset(self.remembered.tag_keys or ()) - frozenset(self.desired.tags)

@@ -57,10 +57,17 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Observed:
-    """One look: the endpoint, None where there is none, and which parts of the wanted set are known to be missing."""
+    """One look: the endpoint, None where there is none, and the tags of what stands behind it.
+
+    A part whose tags are None is missing; one that is not there at all was not looked at.
+    """
 
     endpoint: Endpoint | None = None
-    missing: frozenset[Part] = frozenset()
+    parts: Mapping[Part, Mapping[str, str] | None] = field(default_factory=dict)
+
+    def is_missing(self, part: Part) -> bool:
+        """Return whether a part was looked for and not found."""
+        return part in self.parts and self.parts[part] is None
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,17 @@ def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
     )
 
 
-def update(desired: Desired, replicas: int) -> tuple[Step, ...]:
-    """Return the steps that roll out a revision on a living endpoint."""
+def update(desired: Desired, replicas: int, *, stand_in: str | None = None) -> tuple[Step, ...]:
+    """Return the steps that roll out a revision on a living endpoint.
+
+    `stand_in` is the name of the configuration it runs, where that was deleted: it is made again, as AWS does not
+    update an endpoint whose configuration is missing. It is never rolled out.
+    """
+    again = desired.create_endpoint_config(replicas) | {"EndpointConfigName": stand_in}
     return (
         create_model(desired),
         create_config(desired, replicas),
+        *((Step("CreateEndpointConfig", again, _EXISTS, Part.CONFIG),) if stand_in else ()),
         Step("UpdateEndpoint", desired.update_endpoint(), tolerated=frozenset({Meaning.CONFIG_IN_USE})),
     )
 
@@ -63,13 +69,10 @@ def delete_sets(place: Place, revisions: Iterable[str]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def retag(arns: Iterable[str], tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step, ...]:
-    """Return the steps that set `tags` and remove the keys `stale` on each of `arns`."""
+def retag(arn: str, tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step, ...]:
+    """Return the steps that set `tags` and remove the keys `stale` of an object."""
     keys = sorted(stale)
-    steps = []
-    for arn in arns:
-        if tags:
-            steps.append(Step("AddTags", {"ResourceArn": arn, "Tags": names.to_list(tags)}))
-        if keys:
-            steps.append(Step("DeleteTags", {"ResourceArn": arn, "TagKeys": keys}))
-    return tuple(steps)
+    return (
+        *((Step("AddTags", {"ResourceArn": arn, "Tags": names.to_list(tags)}),) if tags else ()),
+        *((Step("DeleteTags", {"ResourceArn": arn, "TagKeys": keys}),) if keys else ()),
+    )

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import Status
 from tgi_operator.backends.plans import Note, Plan, serving, stalled
 from tgi_operator.backends.sagemaker import failures, state, steps
+from tgi_operator.backends.sagemaker.collection import collecting
 from tgi_operator.backends.sagemaker.situation import Wanted
 from tgi_operator.backends.sagemaker.state import Endpoint, Part, Step
 
@@ -49,31 +51,32 @@ def in_service(at: Wanted) -> Plan[Step]:
     """All is as it should be: put right what somebody changed, and collect what no revision needs any more."""
     endpoint = at.endpoint
     assert endpoint is not None  # noqa: S101 - `absent` comes first
-    count = endpoint.current_count or 0
-    verdict = serving(Reason.IN_SERVICE, f"{count} of {at.wanted_replicas} instance(s) serve.")
-    old = tuple(revision for revision in at.remembered.revisions if revision != at.desired.revision)
-    kept = {
-        "update_revision": at.desired.revision,
-        "last_modified_time": endpoint.last_modified,
-        "update_accepted": None,
-        "tag_keys": at.tag_keys,
-        "last_failure": None if _is_over(at) else at.status.last_failure,
-    }
-    status = at.show(verdict, **kept)
-    restore = _restore(at)
-    retag = _retag(at, endpoint)
-    collect = steps.delete_sets(at.place, old)
+    verdict = serving(Reason.IN_SERVICE, f"{endpoint.current_count or 0} of {at.wanted_replicas} instance(s) serve.")
+    collect = collecting(
+        at,
+        verdict,
+        image=at.desired.image,
+        update_revision=at.desired.revision,
+        last_modified_time=endpoint.last_modified,
+        update_accepted=None,
+        tag_keys=at.tag_keys,
+        last_failure=None if _is_over(at) else at.status.last_failure,
+    )
+    restore, retag = _restore(at), _retag(at, endpoint)
     notes = (
         *([Note(Reason.RESTORED, f'Created "{at.desired.set_name}" again.')] if restore else []),
         *([Note(Reason.TAGS_RESTORED, "The tags were put right.")] if retag else []),
-        *([Note(Reason.COLLECTED, f"Deleted the sets of revisions {', '.join(old)}.")] if collect else []),
     )
-    return Plan(
-        status,
-        steps=(*restore, *retag, *collect),
-        done=at.show(verdict, **kept, revisions=(at.desired.revision,)),
-        notes=notes,
-    )
+    done = collect.done if collect.done is not None else collect.status
+    if endpoint.tags is not None:
+        done = _without_stale_tag_keys(at, done)
+    return replace(collect, steps=(*restore, *retag, *collect.steps), done=done, notes=(*notes, *collect.notes))
+
+
+def _without_stale_tag_keys(at: Wanted, status: Status) -> Status:
+    assert status.sage_maker is not None  # noqa: S101 - `show` sets it
+    keys = tuple(key for key in status.sage_maker.tag_keys or () if key not in at.stale_tag_keys) or None
+    return status.model_copy(update={"sage_maker": status.sage_maker.model_copy(update={"tag_keys": keys})})
 
 
 def _is_over(at: Wanted) -> bool:
@@ -84,10 +87,9 @@ def _is_over(at: Wanted) -> bool:
 
 def _restore(at: Wanted) -> tuple[Step, ...]:
     """Return the steps that bring back a model or configuration somebody deleted: without them AWS stops patching."""
-    missing = at.observed.missing
     return (
-        *((steps.create_model(at.desired),) if Part.MODEL in missing else ()),
-        *((steps.create_config(at.desired, at.wanted_replicas),) if Part.CONFIG in missing else ()),
+        *((steps.create_model(at.desired),) if at.observed.is_missing(Part.MODEL) else ()),
+        *((steps.create_config(at.desired, at.wanted_replicas),) if at.observed.is_missing(Part.CONFIG) else ()),
     )
 
 
@@ -95,10 +97,18 @@ def _retag(at: Wanted, endpoint: Endpoint) -> tuple[Step, ...]:
     """Return the steps that put the tags right: ours are set, and those the spec no longer has are removed."""
     if endpoint.tags is None:
         return ()
-    wrong = {key: value for key, value in at.desired.tags.items() if endpoint.tags.get(key) != value}
-    stale = {key for key in at.remembered.tag_keys or () if key not in at.desired.tags and key in endpoint.tags}
-    if not wrong and not stale:
-        return ()
-    name = at.desired.set_name
-    arns = (endpoint.arn, endpoint.arn_of(Part.CONFIG, name), endpoint.arn_of(Part.MODEL, name))
-    return steps.retag(arns, wrong, stale)
+    found = {endpoint.arn: endpoint.tags}
+    for part in Part:
+        # A part that was not looked at is taken for tagged as the endpoint, with which it was created.
+        tags = at.observed.parts.get(part, endpoint.tags)
+        if tags is not None:
+            found[endpoint.arn_of(part, at.desired.set_name)] = tags
+    return tuple(
+        step
+        for arn, tags in found.items()
+        for step in steps.retag(
+            arn,
+            {key: value for key, value in at.desired.tags.items() if tags.get(key) != value},
+            at.stale_tag_keys.intersection(tags),
+        )
+    )

@@ -21,7 +21,7 @@ def in_transition(at: Wanted) -> Plan[Step] | None:
     if endpoint is None or endpoint.status not in state.IN_TRANSITION:
         return None
     resizing = endpoint.pending_config_name in (None, endpoint.config_name)
-    if at.up_to_date and resizing and at.status.current_revision == at.desired.revision:
+    if at.up_to_date and resizing and at.asked and at.status.current_revision == at.desired.revision:
         if endpoint.status == state.UPDATING:
             message = f"Serves while AWS changes the fleet to {at.wanted_replicas} instance(s)."
             return Plan(at.show(serving(Reason.SCALING, message)))

@@ -154,7 +154,7 @@ def test_missing_configuration_is_never_taken_for_a_missing_endpoint(rest: str) 
         ("InternalFailure", "", 500, Meaning.UNAVAILABLE),
         ("ServiceUnavailable", "", 503, Meaning.UNAVAILABLE),
         ("SomethingNew", "A code nobody has seen yet.", 502, Meaning.UNAVAILABLE),
-        ("SomethingNew", "A code nobody has seen yet.", 400, Meaning.REJECTED),
+        ("SomethingNew", "A code nobody has seen yet.", 400, Meaning.UNKNOWN),
         ("SomethingNew", "Rate exceeded", 400, Meaning.THROTTLED),
     ],
 )
@@ -237,6 +237,7 @@ def test_a_person_is_asked_only_for_what_a_person_can_change() -> None:
         Meaning.INVALID_ROLE,
         Meaning.ACCESS_DENIED,
         Meaning.NOT_OWNED,
+        Meaning.UNKNOWN,
     }
 
 

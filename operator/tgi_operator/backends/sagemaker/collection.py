@@ -1,0 +1,25 @@
+"""Collecting the models and configurations of revisions that nothing runs and nobody wants."""
+
+from typing import Any
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.plans import Note, Plan, Verdict
+from tgi_operator.backends.sagemaker import steps
+from tgi_operator.backends.sagemaker.situation import Wanted
+from tgi_operator.backends.sagemaker.state import Step
+
+
+def collecting(at: Wanted, verdict: Verdict, **fields: Any) -> Plan[Step]:
+    """Return the plan that shows `verdict` and deletes the sets of all revisions but the wanted and the live one.
+
+    Only for an endpoint that AWS is not at work on. The status lists the sets until they are deleted.
+    """
+    kept = tuple(dict.fromkeys(revision for revision in (at.desired.revision, at.live_revision) if revision))
+    old = tuple(revision for revision in at.remembered.revisions if revision not in kept)
+    revisions = tuple(revision for revision in at.remembered.revisions if revision in kept)
+    return Plan(
+        at.show(verdict, **fields),
+        steps=steps.delete_sets(at.place, old),
+        done=at.show(verdict, **fields, revisions=revisions),
+        notes=(Note(Reason.COLLECTED, f"Deleted the sets of revisions {', '.join(old)}."),) if old else (),
+    )

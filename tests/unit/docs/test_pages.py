@@ -1,0 +1,140 @@
+"""What the documents say exists: links, commands, settings, metrics, calls, dependencies."""
+
+import argparse
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tgi_operator import metrics
+from tgi_operator.api import reference
+from tgi_operator.backends.sagemaker import fleet, state
+from tgi_operator.cli.main import parser as operator_parser
+from tgi_operator.settings import PREFIX, Settings
+from tgi_sandbox.cli import _parser as sandbox_parser
+from unit.docs import pages
+from unit.docs.pages import PAGES, ROOT
+
+OPERATIONS = ROOT / "docs" / "operations.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+SAGEMAKER = ROOT / "operator" / "tgi_operator" / "backends" / "sagemaker"
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def test_there_are_pages() -> None:
+    names = {page.name for page in PAGES}
+    assert names >= {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "architecture.md", "operations.md", "sandbox.md"}
+
+
+@pytest.mark.parametrize("name", ["reference", "troubleshooting"])
+def test_generated_pages_are_current(name: str) -> None:
+    assert (ROOT / "docs" / f"{name}.md").read_text() == getattr(reference, name)(), "run make crds"
+
+
+def test_pages_are_generated_into_a_folder(tmp_path: Path) -> None:
+    reference.main([str(tmp_path)])
+    assert {page.name for page in tmp_path.iterdir()} == {"reference.md", "troubleshooting.md"}
+    assert (tmp_path / "reference.md").read_text() == reference.reference()
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in pages.links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in pages.anchors(target), link
+
+
+@each_page
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {match[1] for command in pages.commands(page) if (match := re.match(r"make ([a-z-]+)", command))}
+    assert named <= targets
+
+
+@each_page
+def test_commands_are_understood(page: Path) -> None:
+    for command in pages.commands(page):
+        words = shlex.split(re.sub(r"^([A-Z_]+=\S+ )*(\.venv/bin/)?", "", command).rstrip("&… "), comments=True)
+        if len(words) < 2 or words[0] not in ("tgi-operator", "tgi-sandbox"):
+            continue
+        if words[:2] in (["tgi-sandbox", "aws"], ["tgi-sandbox", "tgi"]):
+            assert set(words[2::2]) <= {"--port"}, command
+            continue
+        parser = operator_parser() if words[0] == "tgi-operator" else sandbox_parser()
+        assert _understands(parser, words[1:]), command
+
+
+def _understands(parser: argparse.ArgumentParser, words: list[str]) -> bool:
+    # A subcommand named without what it needs is asked for its help.
+    try:
+        parser.parse_args(words if len(words) > 1 else [*words, "--help"])
+    except SystemExit as stopped:
+        return stopped.code == 0
+    return True
+
+
+def test_inline_flags_are_settings() -> None:
+    flags = {f"--{name.replace('_', '-')}" for name in Settings.model_fields}
+    named = {word for text in pages.code(OPERATIONS) for word in re.findall(r"--[a-z-]+", text)}
+    assert named == flags
+
+
+def test_settings_are_those_of_the_operator() -> None:
+    expected = [
+        (f"--{name.replace('_', '-')}", f"{PREFIX}{name.upper()}", str(field.default or "none"), field.description)
+        for name, field in Settings.model_fields.items()
+    ]
+    assert pages.table(OPERATIONS, "flag") == [
+        (flag, variable, "none" if default == "()" else default, description)
+        for flag, variable, default, description in expected
+    ]
+
+
+def test_metrics_are_those_of_the_operator() -> None:
+    families = {f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in metrics.REGISTRY.collect()}
+    assert {row[0] for row in pages.table(OPERATIONS, "metric")} == families
+
+
+def test_the_policy_allows_the_calls_the_code_makes_and_no_others() -> None:
+    sources = "".join(path.read_text() for path in SAGEMAKER.glob("*.py"))
+    called = set(re.findall(r'"((?:Add|Create|Delete|Describe|List|Update)[A-Z]\w+)"', sources))
+    called.remove(state.UPDATE_ROLLBACK_FAILED)
+    (policy,) = (json.loads(block.text) for block in pages.blocks(OPERATIONS) if block.language == "json")
+    actions = {action for statement in policy["Statement"] for action in _list(statement["Action"])}
+    assert actions == {"iam:PassRole"} | {f"sagemaker:{operation}" for operation in called}
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("page", [OPERATIONS, ARCHITECTURE], ids=lambda page: page.name)
+def test_the_time_of_drift_checks_is_that_of_the_defaults(page: Path) -> None:
+    settings = Settings()
+    in_a_sweep = settings.aws_drift_reads_per_minute / 60 * settings.sweep_interval / fleet.READS_OF_A_CHECK
+    minutes = 100 / (max(1, int(in_a_sweep)) * 60 / settings.sweep_interval)
+    assert f" {minutes:.0f} minutes" in page.read_text()
+    assert fleet.READS_OF_A_CHECK == 6
+    assert "six reads" in page.read_text()
+
+
+def test_every_dependency_has_its_reason() -> None:
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", ARCHITECTURE.read_text(), re.MULTILINE) for name in _code(row)
+    }
+    for file in (ROOT / "pyproject.toml", ROOT / "sandbox" / "pyproject.toml"):
+        project = tomllib.loads(file.read_text())
+        extras = project["project"].get("optional-dependencies", {}).values()
+        groups = (*extras, project.get("dependency-groups", {}).get("dev", ()))
+        wanted = [*project["project"]["dependencies"], *(item for group in groups for item in group)]
+        assert {re.split(r"[<>=!]", item)[0] for item in wanted} <= named
+
+
+def _code(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
