@@ -41,6 +41,11 @@ def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
     async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
         _configure(settings)
 
+    @kopf.on.cleanup(registry=handlers)
+    async def stop(**_: object) -> None:
+        # kopf gives tasks begun after its own five seconds to end by themselves: the sweeps would not.
+        await engine.close()
+
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def endpoint(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
         if type == "DELETED":

@@ -1,0 +1,183 @@
+"""Everything real: the API server, the operator's process, the AWS double over HTTP, kubectl."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from tgi_sandbox.aws.control import Control, Request
+from tgi_sandbox.aws.server import AwsDouble
+from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.operator import OperatorProcess
+
+CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
+SPEED = 120.0
+"""Four minutes of AWS in two seconds."""
+
+FALCON: Mapping[str, Any] = {
+    "model": {"uri": "hf://tiiuae/falcon-7b-instruct"},
+    "sageMaker": {
+        "region": "eu-west-1",
+        "executionRoleARN": "arn:aws:iam::111122223333:role/tgi-exec-falcon",
+        "instanceType": "ml.g5.12xlarge",
+    },
+}
+"""The smallest resource."""
+
+
+@dataclass
+class Cloud:
+    """A namespace of the cluster, the AWS account, and the operator between them."""
+
+    plane: ControlPlane
+    aws: AwsDouble
+    operator: OperatorProcess
+    namespace: str
+    program: str
+
+    @property
+    def control(self) -> Control:
+        """The control API of the AWS double."""
+        return self.aws.control
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl in the namespace; return what it prints."""
+        command = [self.program, "--kubeconfig", str(self.plane.kubeconfig), "-n", self.namespace, *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def apply(self, name: str, spec: Mapping[str, Any]) -> None:
+        """Apply a TGIEndpoint with kubectl."""
+        manifest = {
+            "apiVersion": "tgi-operator.dev/v1alpha1",
+            "kind": "TGIEndpoint",
+            "metadata": {"name": name},
+            "spec": dict(spec),
+        }
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Return a TGIEndpoint."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", "tgi", name, "-o", "json"))
+        return found
+
+    def condition(self, name: str, kind: str) -> dict[str, Any]:
+        """Return a condition, empty where there is none."""
+        conditions = self.get(name).get("status", {}).get("conditions", ())
+        return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    def wait_ready(self, name: str, seconds: int = 60) -> None:
+        """Wait as users do."""
+        self.kubectl("wait", "--for=condition=Ready", f"tgi/{name}", f"--timeout={seconds}s")
+
+    def wait_reason(self, name: str, kind: str, reason: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait until a condition is there with a reason; return it."""
+        until(
+            lambda: self.condition(name, kind).get("reason") == reason, lambda: str(self.get(name)["status"]), seconds
+        )
+        return self.condition(name, kind)
+
+    def endpoint(self, name: str) -> dict[str, Any] | None:
+        """Return the AWS endpoint of a TGIEndpoint, None where there is none."""
+        return self.control.endpoint(f"{self.namespace}-{name}")
+
+    def leftovers(self) -> list[str]:
+        """Return the names of all that AWS has of this namespace."""
+        found = [
+            name
+            for region in self.control.state()["regions"]
+            for kind in ("models", "endpoint_configs", "endpoints")
+            for name in region[kind]
+            if name.startswith(self.namespace)
+        ]
+        return sorted(found)
+
+    def sagemaker(self) -> Any:
+        """Return a boto3 client, as somebody else with access to the account would use."""
+        keys = self.aws.environment
+        return boto3.client(
+            "sagemaker",
+            region_name="eu-west-1",
+            endpoint_url=self.aws.address,
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def accepted(self, operation: str, since: int = 0) -> int:
+        """Return how many calls of an operation about this namespace AWS answered with success."""
+        return len(
+            [request for request in self.requests(since) if (request.operation, request.outcome) == (operation, "OK")]
+        )
+
+    def requests(self, since: int = 0) -> list[Request]:
+        """Return the calls about this namespace."""
+        return [request for request in self.control.requests(since) if request.name.startswith(self.namespace)]
+
+
+def until(condition: Callable[[], bool], what: Callable[[], str], seconds: float = 60) -> None:
+    """Wait until `condition` holds; fail with what `what` says."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Yield an API server with the CRD."""
+    program = build.find(["kubectl"])["kubectl"]
+    with ControlPlane(tmp_path_factory.mktemp("cluster"), components.CORE) as running:
+        command = [str(program), "--kubeconfig", str(running.kubeconfig)]
+        subprocess.run([*command, "apply", "-f", str(CRD)], check=True, capture_output=True)
+        wait = ["wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev"]
+        subprocess.run([*command, *wait], check=True, capture_output=True)
+        until(lambda: _is_served(running), lambda: "the CRD is not served")
+        yield running
+
+
+def _is_served(running: ControlPlane) -> bool:
+    try:
+        running.api.request("GET", "/apis/tgi-operator.dev/v1alpha1/tgiendpoints")
+    except RuntimeError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[AwsDouble]:
+    """Yield the AWS double."""
+    with AwsDouble(speed=SPEED) as double:
+        yield double
+
+
+@pytest.fixture(scope="session")
+def operator(
+    plane: ControlPlane, aws: AwsDouble, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """Yield the operator's process."""
+    log = tmp_path_factory.mktemp("operator") / "operator.log"
+    limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
+    with OperatorProcess(plane.kubeconfig, aws.environment, log, sweep_interval=0.5, **limits) as process:
+        yield process
+
+
+@pytest.fixture
+def cloud(plane: ControlPlane, aws: AwsDouble, operator: OperatorProcess) -> Iterator[Cloud]:
+    """Yield a new namespace in a cloud without faults; in the end all is deleted, and nothing may be left."""
+    if not operator.process.running:
+        operator.start()
+    made = Cloud(plane, aws, operator, plane.create_namespace(), str(build.find(["kubectl"])["kubectl"]))
+    yield made
+    aws.control.clear_faults()
+    made.kubectl("delete", "tgi", "--all", "--timeout=60s")
+    assert made.leftovers() == []
+    assert made.control.violations() == []
