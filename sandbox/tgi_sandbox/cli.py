@@ -92,7 +92,8 @@ def _up(options: argparse.Namespace) -> int:
         return _detach(folder, options.aws_speed)
     if not folder.pid_file.acquire():
         return _already_up(folder)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell that starts this in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         _run(folder, options.aws_speed)
@@ -250,7 +251,8 @@ def _status(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from tgi_sandbox.demo import DemoError, demo  # noqa: PLC0415 - the other commands draw no tables
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell that starts this in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         return demo(options.dir / "demo")

@@ -19,6 +19,11 @@ def invoke(cloud: Cloud, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def events(cloud: Cloud) -> set[str]:
+    """Return the reasons of the Events."""
+    return set(cloud.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").split())
+
+
 def test_a_resource_becomes_an_endpoint_that_answers(cloud: Cloud) -> None:
     since = len(cloud.control.requests())
     cloud.apply("falcon-7b", FALCON)
@@ -35,8 +40,7 @@ def test_a_resource_becomes_an_endpoint_that_answers(cloud: Cloud) -> None:
     columns = cloud.kubectl("get", "tgi").splitlines()
     assert columns[0].split() == ["NAME", "BACKEND", "READY", "REASON", "REPLICAS", "DESIRED", "URL", "AGE"]
     assert columns[1].split()[:6] == ["falcon-7b", "SageMaker", "True", "InService", "1", "1"]
-    events = cloud.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").split()
-    assert events == ["Creating", "InService"]
+    until(lambda: events(cloud) == {"Creating", "InService"}, lambda: str(events(cloud)), 10)
     question = "What is deep learning?"
     assert "deep learning" in invoke(cloud, "falcon-7b", question)
     assert invoke(cloud, "falcon-7b", question, "--no-stream") == invoke(cloud, "falcon-7b", question)
