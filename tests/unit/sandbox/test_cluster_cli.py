@@ -1,6 +1,7 @@
 """The `tgi-sandbox` command where nothing has to run for the answer."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ def test_bad_arguments_are_refused(arguments: list[str]) -> None:
         cli.main(arguments)
 
 
-def test_environment_file_can_be_sourced(tmp_path: Path) -> None:
+def test_environment_file_can_be_sourced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/bin")
     kubeconfig, kubectl = tmp_path / "a folder's" / "kubeconfig", tmp_path / "a bin" / "kubectl"
     env = tmp_path / "env"
     env.write_text(cli.environment_file(kubeconfig, "http://127.0.0.1:4566", kubectl))
@@ -33,10 +35,10 @@ def test_environment_file_can_be_sourced(tmp_path: Path) -> None:
         str(kubeconfig),
         "http://127.0.0.1:4566",
         "us-east-1",
-        f"{kubectl.parent}:/bin",
+        f"{Path(sys.executable).parent}:{kubectl.parent}:/bin",
     ]
 
 
-def test_kubectl_that_is_on_path_already_changes_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_what_is_on_path_already_changes_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}")
     assert "PATH" not in cli.environment_file(tmp_path / "kubeconfig", "http://127.0.0.1:1", tmp_path / "kubectl")
