@@ -13,6 +13,21 @@ from tgi_operator.engine.engine import Engine
 from tgi_operator.kube import Kube
 
 
+class NoDiffs(kopf.DiffBaseStorage):
+    """Remembers nothing: kopf would copy every object at every event to find differences that nobody asks for."""
+
+    def build(self, **_: object) -> kopf.BodyEssence:
+        """Return nothing of the object."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: object) -> kopf.BodyEssence | None:
+        """Return nothing remembered."""
+        return None
+
+    def store(self, **_: object) -> None:
+        """Remember nothing."""
+
+
 def configure_logging(log_format: str, *, debug: bool) -> None:
     """Have logs written as `json` or `text`, each line about a resource with the resource's name."""
     form = kopf.LogFormat.JSON if log_format == "json" else kopf.LogFormat.FULL
@@ -65,6 +80,7 @@ def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
 def _configure(settings: kopf.OperatorSettings) -> None:
     # kopf takes its own finalizer off whatever no handler of its needs: ours must have another name.
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"
+    settings.persistence.diffbase_storage = NoDiffs()
     # Safe and lean, because the handlers only hand on: a worker is free again at once.
     settings.queueing.worker_limit = 100
     settings.queueing.idle_timeout = 0.05

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -144,12 +145,16 @@ def measure(bench: Bench, number: int, account: str) -> Row:
     bench.control.clear_requests()
     cpu = bench.control.cpu()["process_seconds"]
     writes = bench.writes()
+    applied: list[float] = []
     started = time.monotonic()
     apply = bench.apply(number, account)
+    threading.Thread(target=note_end, args=(apply, started, applied), daemon=True).start()
     wait(lambda: bench.control.counts().get("CreateEndpoint", {}).get("OK", 0) >= number, "accepting")
     row.accepted_seconds = time.monotonic() - started
     row.double_cpu_seconds = bench.control.cpu()["process_seconds"] - cpu
-    row.applied_seconds = row.accepted_seconds if apply.poll() is None else row.applied_seconds
+    wait(lambda: bool(applied), "applying")
+    row.applied_seconds = applied[0]
+    print(f"applied after {row.applied_seconds:.1f} s, accepted after {row.accepted_seconds:.1f} s", flush=True)
     wait(lambda: in_service(bench.control) >= number, "AWS")
     row.aws_ready_seconds = time.monotonic() - started
     wait(lambda: bench.ready() >= number, "getting ready")
@@ -164,6 +169,12 @@ def measure(bench: Bench, number: int, account: str) -> Row:
     steady(bench, row)
     restart(bench, row)
     return row
+
+
+def note_end(process: "subprocess.Popen[bytes]", started: float, seconds: list[float]) -> None:
+    """Add the time from `started` until the process ended."""
+    process.wait()
+    seconds.append(time.monotonic() - started)
 
 
 def in_service(control: Control) -> int:
