@@ -16,7 +16,6 @@ def list_map(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
-ATOMIC_LIST: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 SET_LIST: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
 INT32_MAX = 2**31 - 1

@@ -11,7 +11,6 @@ from pydantic import Field
 from tgi_operator.api.schema import SET_LIST, APIObject, Int32, Positive, cel, list_map
 
 HF_SCHEME = "hf://"
-S3_SCHEME = "s3://"
 
 _HF_URI = r"hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
 _S3_URI = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?"

@@ -196,6 +196,9 @@ _FAILURES: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
     )
 )
 
+RETRYABLE = frozenset(known.reason for _, known in _FAILURES if known.retryable)
+"""Reasons of failures after which the same revision may well succeed."""
+
 
 def failure(failure_reason: str, otherwise: Reason) -> Failure:
     """Return what an endpoint's FailureReason means; `otherwise` is the reason where the text is not known."""

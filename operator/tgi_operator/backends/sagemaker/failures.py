@@ -6,6 +6,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans import Plan, progressing, stalled
+from tgi_operator.backends.sagemaker import errors
 from tgi_operator.backends.sagemaker.collection import collecting
 from tgi_operator.backends.sagemaker.situation import Wanted
 from tgi_operator.backends.sagemaker.state import Step
@@ -14,8 +15,6 @@ RETRY_FIRST_SECONDS = 60
 RETRY_LONGEST_SECONDS = 1800
 RETRY_LIMIT = 50
 """A revision that AWS had no capacity for is tried again after 1, 2, 4, … 30 minutes, for about a day."""
-
-_RETRYABLE = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.INTERNAL_FAILURE})
 
 
 def remembered(at: Wanted, revision: str) -> LastFailure | None:
@@ -38,7 +37,7 @@ def remember(at: Wanted, revision: str, reason: Reason, message: str) -> LastFai
 
 def may_be_retried(failure: LastFailure) -> bool:
     """Return whether the same revision may well succeed later, and was not tried too often."""
-    return failure.reason in _RETRYABLE and failure.attempts < RETRY_LIMIT
+    return failure.reason in errors.RETRYABLE and failure.attempts < RETRY_LIMIT
 
 
 def pause(at: Wanted, failure: LastFailure) -> float:
