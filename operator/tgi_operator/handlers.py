@@ -5,10 +5,13 @@ are coroutines: kopf runs plain functions in threads, and the engine lives in on
 """
 
 import logging
+from collections.abc import Iterable
 
 import kopf
 
 from tgi_operator.api.names import GROUP, PLURAL, VERSION
+from tgi_operator.backends.incluster.kinds import Kind
+from tgi_operator.backends.incluster.names import LABEL_NAME
 from tgi_operator.engine.engine import Engine
 from tgi_operator.kube import Kube
 
@@ -44,8 +47,8 @@ def _with_object(record: logging.LogRecord) -> bool:
     return True
 
 
-def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
-    """Return the handlers, bound to one engine."""
+def registry(engine: Engine, kube: Kube, kinds: Iterable[Kind]) -> kopf.OperatorRegistry:
+    """Return the handlers, bound to one engine; `kinds` are watched beside TGIEndpoints and Secrets."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
@@ -54,7 +57,7 @@ def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
 
     @kopf.on.startup(registry=handlers)
     async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
-        _configure(settings)
+        _configure(settings, kinds)
 
     @kopf.on.cleanup(registry=handlers)
     async def stop(**_: object) -> None:
@@ -74,10 +77,19 @@ def registry(engine: Engine, kube: Kube) -> kopf.OperatorRegistry:
         version = "" if type == "DELETED" else str(meta["resourceVersion"])
         engine.secret_seen(meta["namespace"], meta["name"], version)
 
+    async def child(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
+        if type == "DELETED":
+            engine.child_removed(body)
+        else:
+            engine.child_seen(body)
+
+    for kind in kinds:
+        kopf.on.event(kind.api_version, kind.plural, registry=handlers)(child)
+
     return handlers
 
 
-def _configure(settings: kopf.OperatorSettings) -> None:
+def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     # kopf takes its own finalizer off whatever no handler of its needs: ours must have another name.
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"
     settings.persistence.diffbase_storage = NoDiffs()
@@ -90,6 +102,8 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.connect_timeout = 10
     # Tokens are in Opaque Secrets; Helm's releases and service account tokens are large or none of our business.
     settings.watching.field_selectors["v1", "secrets"] = "type=Opaque"
+    for kind in kinds:
+        settings.watching.label_selectors[kind.api_version, kind.plural] = LABEL_NAME
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.networking.enforce_retry_after = True
@@ -100,10 +114,10 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.process.ultimate_exiting_timeout = 25
 
 
-async def watch(engine: Engine, kube: Kube, namespaces: tuple[str, ...]) -> None:
+async def watch(engine: Engine, kube: Kube, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
     """Watch until SIGTERM or SIGINT, or until a watch fails for good."""
     await kopf.operator(
-        registry=registry(engine, kube),
+        registry=registry(engine, kube, kinds),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,

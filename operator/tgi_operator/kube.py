@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -18,6 +18,8 @@ from tgi_operator.api.names import API_VERSION, FIELD_MANAGER, PLURAL
 
 Object = dict[str, Any]
 
+_PAGE = 500
+_APPLY = "application/apply-patch+yaml"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
@@ -95,19 +97,21 @@ class Kube:
         self, method: str, path: str, body: Object | None = None, *, content_type: str = "application/json"
     ) -> Object:
         headers = {"Content-Type": content_type} if body is not None else {}
-        async with self.session.request(
-            method, f"{self.server}{path}", json=body, headers=headers, timeout=_TIMEOUT
-        ) as response:
-            text = await response.text()
+        status, text = await self._send(method, path, headers, body)
         try:
             answer = json.loads(text)
         except ValueError:
             # A proxy in between answers in HTML.
-            raise APIError(response.status, f"no JSON from {method} {path}") from None
-        if response.status >= 400:
-            raise APIError(response.status, str(answer.get("message", "")))
+            raise APIError(status, f"no JSON from {method} {path}") from None
+        if status >= 400:
+            raise APIError(status, str(answer.get("message", "")))
         found: Object = answer
         return found
+
+    async def _send(self, method: str, path: str, headers: Mapping[str, str], body: Object | None) -> tuple[int, str]:
+        url = f"{self.server}{path}"
+        async with self.session.request(method, url, json=body, headers=headers, timeout=_TIMEOUT) as response:
+            return response.status, await response.text()
 
     async def cluster_id(self) -> str:
         """Return the uid of the kube-system namespace, by which a cluster is known."""
@@ -115,22 +119,59 @@ class Kube:
 
     async def endpoint(self, namespace: str, name: str) -> Object | None:
         """Return a TGIEndpoint, None where there is none."""
-        return await self._get(_path(namespace, name))
+        return await self.get(_path(namespace, name))
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         """Return the data of a Secret, None where there is none."""
-        found = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        found = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
         return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
 
-    async def _get(self, path: str) -> Object | None:
+    async def get(self, path: str) -> Object | None:
+        """Return what is at a path, None where there is nothing."""
         try:
             return await self._request("GET", path)
         except APIError as error:
             if error.status == 404:
                 return None
             raise
+
+    async def items(self, path: str, **selectors: str) -> list[Object]:
+        """Return all objects of a list, page by page; `selectors` are labelSelector and fieldSelector."""
+        found: list[Object] = []
+        query = {"limit": str(_PAGE), **selectors}
+        while True:
+            page = await self._request("GET", f"{path}?{urlencode(query)}")
+            kind, version = str(page["kind"]).removesuffix("List"), page["apiVersion"]
+            found += [{"apiVersion": version, "kind": kind, **item} for item in page["items"]]
+            if not page["metadata"].get("continue"):
+                return found
+            query["continue"] = page["metadata"]["continue"]
+
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        """Return the last lines of a container's log."""
+        query = urlencode({"container": container, "tailLines": lines})
+        status, text = await self._send("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}", {}, None)
+        if status >= 400:
+            raise APIError(status, f"no log of {namespace}/{pod}")
+        return text
+
+    async def apply(self, path: str, manifest: Object) -> Object:
+        """Return the object after a server-side apply of `manifest`; what others own of it stays theirs."""
+        metrics.KUBERNETES_WRITES.labels("apply").inc()
+        query = urlencode({"fieldManager": FIELD_MANAGER, "force": "true"})
+        return await self._request("PATCH", f"{path}?{query}", manifest, content_type=_APPLY)
+
+    async def delete(self, path: str, uid: str) -> None:
+        """Delete the object that has the uid, and in the background what it owns; nothing where it is gone."""
+        metrics.KUBERNETES_WRITES.labels("delete").inc()
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            await self._request("DELETE", path, options)
+        except APIError as error:
+            if error.status != 404:
+                raise
 
     async def set_finalizers(self, namespace: str, name: str, version: str, finalizers: list[str]) -> Object:
         """Return the object with other finalizers, if it still is at resourceVersion `version` (409 otherwise)."""

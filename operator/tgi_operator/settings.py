@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tgi_operator import __version__
+
 PREFIX = "TGI_OPERATOR_"
 
 
@@ -22,6 +24,12 @@ class Settings(BaseModel):
     )
     watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch; none: all of them.")
     cluster_id: str = Field(default="", description="Cluster in the owner tags; empty: the uid of kube-system.")
+    image: str = Field(
+        default=f"tgi-operator:{__version__}",
+        min_length=1,
+        max_length=255,
+        description="Container image of the operator, which jobs that fetch weights run.",
+    )
     workers: int = Field(default=16, ge=1, le=256, description="Resources reconciled at the same time.")
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside

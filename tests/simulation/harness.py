@@ -235,9 +235,9 @@ class Simulation:
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.fleet = FreshFleet(self.amazon, self.queue.add, interval=30, drift_reads_per_minute=30)
-        backend = SageMakerBackend(self.amazon, self.fleet, self.cluster, self._now)
+        backends = {"sageMaker": SageMakerBackend(self.amazon, self.fleet, self.cluster, self._now)}
         kube: Any = self.cluster
-        self.reconciler = Reconciler(kube, self.store, self.queue, backend, EventRecorder(kube, "test"), CLUSTER)
+        self.reconciler = Reconciler(kube, self.store, self.queue, backends, EventRecorder(kube, "test"), CLUSTER)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.world.clock.now(), UTC)

@@ -442,7 +442,7 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
     ("change", "reason", "says"),
     [
         ({"runtime": {"version": "9.9.9"}}, "UnknownVersion", "9.9.9 is not in the catalogue"),
-        ({"runtime": {"numShard": 8}}, "InvalidNumShard", "the instance has 4 GPU(s)"),
+        ({"runtime": {"numShard": 8}}, "InvalidNumShard", "there are 4 GPU(s) for it"),
         ({"runtime": {"numShard": 4}}, "InvalidNumShard", "attention heads"),
         ({"runtime": {"env": [{"name": "HF_TOKEN", "value": "x"}]}}, "ConflictingOptions", "spec.model.tokenSecretRef"),
         ({"instanceType": "ml.m5.large"}, "UnsupportedInstanceType", "ml.m5.large has no GPU"),

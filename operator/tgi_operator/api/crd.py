@@ -7,11 +7,17 @@ import yaml
 from pydantic import BaseModel
 
 from tgi_operator.api.names import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from tgi_operator.api.schema import cel
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 
-_DROPPED = ("title", "$defs", "discriminator", "additionalProperties")
+_DROPPED = ("title", "$defs", "discriminator")
 _HEADER = "# Generated from operator/tgi_operator/api by `make crds`. Do not edit.\n"
+
+_SERVICE_NAME = (
+    "!has(self.spec.inCluster) || size(self.metadata.name) <= 63 && "
+    "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
+)
 
 _COLUMNS = (
     ("Backend", "string", ".status.backend", 0),
@@ -34,6 +40,15 @@ def crd() -> dict[str, Any]:
         "type": "object",
         "description": "A large language model served by HuggingFace Text Generation Inference.",
         "required": ["spec"],
+        **cel(
+            (
+                _SERVICE_NAME,
+                (
+                    "with inCluster, the name is also that of a Service: up to 63 lower case letters, digits and '-', "
+                    "beginning with a letter"
+                ),
+            )
+        ),
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
@@ -97,6 +112,8 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         target = definitions[node["$ref"].rpartition("/")[2]]
         # What stands beside the reference (the field's description and rules) adds to the type's own.
         return _structural(_beside(target, {key: value for key, value in node.items() if key != "$ref"}), definitions)
+    if "x-kubernetes-int-or-string" in node:
+        return {key: value for key, value in node.items() if key != "title"}
     if "anyOf" in node:
         options = [option for option in node["anyOf"] if option.get("type") != "null"]
         if len(options) != 1:
@@ -104,12 +121,16 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         rest = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
         return _structural(_beside(options[0], rest), definitions)
     result = {key: value for key, value in node.items() if key not in _DROPPED}
+    if result.get("additionalProperties") in (True, False):
+        del result["additionalProperties"]  # a closed object is one without unknown fields; an open one says so itself
     if isinstance(result.get("default"), list | dict):
         del result["default"]  # an absent list or object stays absent in what users stored
     if "properties" in result:
         result["properties"] = {name: _structural(child, definitions) for name, child in result["properties"].items()}
     if "items" in result:
         result["items"] = _structural(result["items"], definitions)
+    if "additionalProperties" in result:
+        result["additionalProperties"] = _structural(result["additionalProperties"], definitions)
     return result
 
 

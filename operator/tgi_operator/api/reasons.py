@@ -18,13 +18,21 @@ class Reason(StrEnum):
 
     # Serving
     IN_SERVICE = "InService", "The generation is rolled out and serves. Nothing to do."
-    SCALING = "Scaling", "The endpoint serves this generation while its number of instances changes."
+    SCALING = "Scaling", "The endpoint serves this generation while the number of its instances or pods changes."
 
     # On the way
-    CREATING = "Creating", "Model, endpoint configuration and endpoint are being created. Wait: minutes are usual."
+    CREATING = "Creating", "What serves is being created, and the model loaded. Wait: minutes are usual."
+    FETCHING_WEIGHTS = "FetchingWeights", "A job downloads the weights into the claim. Pods follow when it is done."
     UPDATING = "Updating", "A new revision is being rolled out; the old one serves meanwhile."
     SYSTEM_UPDATING = "SystemUpdating", "AWS maintains the endpoint. It serves; changes wait until AWS is done."
     ROLLING_BACK = "RollingBack", "AWS returns the endpoint to its previous capacity."
+    UNSCHEDULABLE = (
+        "Unschedulable",
+        (
+            "No node takes a pod: the message has the scheduler's words. Free or add GPUs of that kind, or change gpu, "
+            "nodeSelector or tolerations. It goes on by itself when there is room."
+        ),
+    )
     DELETING = "Deleting", "The endpoint and what belongs to it are being deleted."
     REPLACING = "Replacing", "A failed endpoint is deleted so that it can be created again."
     THROTTLED = "Throttled", "AWS limits the rate of calls. The operator slows down and goes on by itself."
@@ -47,10 +55,15 @@ class Reason(StrEnum):
     SECRET_KEY_NOT_FOUND = "SecretKeyNotFound", "The Secret exists, but has no such key or it is empty."
     REJECTED_BY_AWS = "RejectedByAWS", "AWS refused a request as invalid. It is not repeated until the spec changes."
 
-    # For a person to change: the account
+    REJECTED_BY_KUBERNETES = (
+        "RejectedByKubernetes",
+        "The API server refused an object made from the spec, often because of podTemplate. The message has its words.",
+    )
+
+    # For a person to change: the account or the cluster
     NOT_OWNED = (
         "NotOwned",
-        "An endpoint of that name exists and is not this resource's. It is never touched: choose another endpointName.",
+        "Something of that name exists and is not this resource's. It is never touched: choose another name.",
     )
     QUOTA_EXCEEDED = "QuotaExceeded", "The account's quota is used up. Ask for more in AWS Service Quotas."
     ACCESS_DENIED = "AccessDenied", "The operator's IAM identity lacks a permission, or may not pass the role."
@@ -73,18 +86,51 @@ class Reason(StrEnum):
         "ContainerNotHealthy",
         "The container did not start or did not answer its health check in time. Read the endpoint's log group.",
     )
-    MODEL_DOWNLOAD_FAILED = "ModelDownloadFailed", "SageMaker could not download the weights. Check uri and role."
+    MODEL_DOWNLOAD_FAILED = (
+        "ModelDownloadFailed",
+        (
+            "The weights could not be downloaded. Check uri, revision, token and role. In the cluster, delete the "
+            "failed job to have it tried again."
+        ),
+    )
+    IMAGE_PULL_FAILED = "ImagePullFailed", "The container image cannot be pulled. Check runtime.version or image."
+    CRASH_LOOP_BACK_OFF = (
+        "CrashLoopBackOff",
+        "The container ends again and again. The message has its last words and exit code: change the spec.",
+    )
+    OOM_KILLED = "OOMKilled", "The container took more memory than its limit. Raise resources.limits.memory."
+    OUT_OF_GPU_MEMORY = (
+        "OutOfGPUMemory",
+        (
+            "The model, or one batch of it, does not fit the GPU. Lower maxBatchPrefillTokens or maxTotalTokens, "
+            "quantize, or take more or larger GPUs."
+        ),
+    )
+    UNSUPPORTED_MODEL = (
+        "UnsupportedModel",
+        (
+            "TGI cannot run this model so, or not on this GPU. The message has its words: another model, version, "
+            "quantization or GPU."
+        ),
+    )
+    PROBE_FAILED = (
+        "ProbeFailed",
+        "A pod runs and does not answer its health check. It is restarted when that lasts; read its log.",
+    )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
-        "AWS has been at one change for longer than it ever should. Nothing can be cancelled; ask AWS support.",
+        (
+            "A change takes longer than it ever should. On SageMaker nothing can be cancelled: ask AWS support. In the "
+            "cluster the old pods serve on; look at the new ones."
+        ),
     )
 
     OUT_OF_SERVICE = "OutOfService", "AWS took the endpoint out of service. Ask AWS support, or delete it in AWS."
 
     # Events only
     DELETED = "Deleted", "The endpoint and what belongs to it are gone."
-    RETAINED = "Retained", "The resource was deleted with deletionPolicy Retain: AWS was left alone."
-    SCALED = "Scaled", "Another number of instances was asked of AWS."
+    RETAINED = "Retained", "The resource was deleted with deletionPolicy Retain: what it names was left alone."
+    SCALED = "Scaled", "Another number of instances or pods was asked for."
     TAGS_RESTORED = "TagsRestored", "Tags of the endpoint were put right."
-    COLLECTED = "Collected", "Models and endpoint configurations of old revisions were deleted."
-    RESTORED = "Restored", "A model or endpoint configuration that somebody deleted was created again."
+    COLLECTED = "Collected", "What old revisions left was deleted."
+    RESTORED = "Restored", "What somebody deleted or changed was put back."

@@ -88,8 +88,12 @@ def _rows(schema: Schema, path: str) -> Iterator[str]:
 
 
 def _type(schema: Schema) -> str:
+    if "x-kubernetes-int-or-string" in schema:
+        return "integer or string"
     if schema["type"] == "array":
         return f"list of {_type(schema['items'])}"
+    if "additionalProperties" in schema:
+        return f"map of {_type(schema['additionalProperties'])}"
     return str(schema.get("format", schema["type"]))
 
 

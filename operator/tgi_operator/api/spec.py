@@ -1,19 +1,21 @@
-"""`TGIEndpoint.spec` as types. The CRD and the field reference are generated from here.
-
-AWS fields are spelled as AWS Controllers for Kubernetes spells them; bounds are those of the SageMaker API model.
-"""
+"""`TGIEndpoint.spec` as types. The CRD and the field reference are generated from here."""
 
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from tgi_operator.api.schema import SET_LIST, APIObject, Int32, Positive, cel, list_map
+from tgi_operator.api.incluster import InCluster, Rollout
+from tgi_operator.api.sagemaker import SageMaker
+from tgi_operator.api.schema import APIObject, Int32, Positive, cel, list_map
 
 HF_SCHEME = "hf://"
+S3_SCHEME = "s3://"
+PVC_SCHEME = "pvc://"
 
 _HF_URI = r"hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
 _S3_URI = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?"
+_PVC_URI = r"pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?"
 
 
 class SecretKeyRef(APIObject):
@@ -48,8 +50,9 @@ class Model(APIObject):
 
     uri: str = Field(
         max_length=1024,
-        pattern=rf"^({_HF_URI}|{_S3_URI})$",
-        description="`hf://owner/name` on the Hugging Face Hub, or `s3://bucket/prefix/` of safetensors files.",
+        pattern=rf"^({_HF_URI}|{_S3_URI}|{_PVC_URI})$",
+        description="`hf://owner/name` on the Hugging Face Hub, `s3://bucket/prefix/` of safetensors files, or, in the "
+        "cluster, `pvc://claim/folder` of a volume claim that has them.",
     )
     revision: str | None = Field(
         default=None,
@@ -61,7 +64,8 @@ class Model(APIObject):
     token_secret_ref: SecretKeyRef | None = Field(
         default=None,
         description="Hub token for gated or private models. A changed Secret rolls the endpoint. "
-        "SageMaker shows container environments, the token among them, to whoever may call DescribeModel.",
+        "SageMaker shows container environments, the token among them, to whoever may call DescribeModel; pods have "
+        "it by reference.",
     )
 
     @property
@@ -73,6 +77,14 @@ class Model(APIObject):
     def hub_id(self) -> str:
         """`owner/name` of an hf:// uri."""
         return self.uri.removeprefix(HF_SCHEME)
+
+    @property
+    def claim(self) -> tuple[str, str] | None:
+        """Claim and folder of a pvc:// uri, None for any other."""
+        if not self.uri.startswith(PVC_SCHEME):
+            return None
+        name, _, folder = self.uri.removeprefix(PVC_SCHEME).partition("/")
+        return name, folder.strip("/")
 
 
 class DType(StrEnum):
@@ -139,8 +151,8 @@ class Runtime(APIObject):
     quantize: Quantize | None = Field(default=None, description="`QUANTIZE`: quantization of the weights.")
     num_shard: Annotated[Int32, Field(ge=1, le=64)] | None = Field(
         default=None,
-        description="`NUM_SHARD`: GPUs the model is split over. Absent: all GPUs of the instance, or fewer where "
-        "the model is known to have attention heads that so many cannot share evenly.",
+        description="`NUM_SHARD`: GPUs the model is split over. Absent: all GPUs of the instance or pod, or fewer "
+        "where the model is known to have attention heads that so many cannot share evenly.",
     )
     max_input_tokens: Positive | None = Field(default=None, description="`MAX_INPUT_TOKENS`: longest prompt.")
     max_total_tokens: Positive | None = Field(
@@ -163,126 +175,6 @@ class Runtime(APIObject):
     )
 
 
-class VPCConfig(APIObject):
-    """`VpcConfig` of CreateModel."""
-
-    security_group_ids: tuple[Annotated[str, Field(max_length=32, pattern=r"^[-0-9a-zA-Z]+$")], ...] = Field(
-        alias="securityGroupIDs",
-        min_length=1,
-        max_length=5,
-        json_schema_extra=SET_LIST,
-        description="Security groups of the endpoint's network interfaces.",
-    )
-    subnets: tuple[Annotated[str, Field(max_length=32, pattern=r"^[-0-9a-zA-Z]+$")], ...] = Field(
-        min_length=1, max_length=16, json_schema_extra=SET_LIST, description="Subnets of the network interfaces."
-    )
-
-
-class RoutingStrategy(StrEnum):
-    """`RoutingStrategy` of a production variant, those that fit TGI."""
-
-    LEAST_OUTSTANDING_REQUESTS = "LEAST_OUTSTANDING_REQUESTS"
-    RANDOM = "RANDOM"
-    PREFIX_AWARE = "PREFIX_AWARE"
-
-
-class RoutingConfig(APIObject):
-    """`RoutingConfig` of a production variant."""
-
-    routing_strategy: RoutingStrategy = Field(description="How requests are spread over the instances.")
-
-
-class Tag(APIObject):
-    """An AWS tag."""
-
-    key: str = Field(min_length=1, max_length=128, pattern=r"^[\w _.:/=+\-@]+$", description="Key.")
-    value: str = Field(max_length=256, pattern=r"^[\w _.:/=+\-@]*$", description="Value.")
-
-
-class SageMaker(APIObject):
-    """An Amazon SageMaker real-time endpoint."""
-
-    model_config = APIObject.model_config | {
-        "json_schema_extra": cel(
-            (
-                "has(self.endpointName) == has(oldSelf.endpointName)",
-                "endpointName is immutable: create a new TGIEndpoint to change it",
-            ),
-        )
-    }
-
-    region: str = Field(
-        max_length=32,
-        pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$",
-        json_schema_extra=cel(("self == oldSelf", "region is immutable: create a new TGIEndpoint to move")),
-        description="AWS region. Immutable.",
-    )
-    execution_role_arn: str = Field(
-        alias="executionRoleARN",
-        min_length=20,
-        max_length=2048,
-        pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$",
-        description="Role SageMaker assumes to pull the image, read the weights and write logs.",
-    )
-    instance_type: str = Field(
-        max_length=64, pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$", description="Instance type, such as ml.g5.12xlarge."
-    )
-    endpoint_name: str | None = Field(
-        default=None,
-        max_length=63,
-        pattern=r"^[a-z0-9](-?[a-z0-9])*$",
-        json_schema_extra=cel(("self == oldSelf", "endpointName is immutable: create a new TGIEndpoint to change it")),
-        description="Name of the endpoint. Absent: NAMESPACE-NAME, cut to 63 characters. Immutable.",
-    )
-    volume_size_in_gb: Annotated[Int32, Field(ge=1, le=512)] | None = Field(
-        default=None,
-        alias="volumeSizeInGB",
-        description="Size of the EBS volume. AWS refuses it for instance types with NVMe disks of their own, as all "
-        "present GPU families have.",
-    )
-    container_startup_health_check_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
-        default=None,
-        description="Time the container has to download, load and answer. Absent: by the size in the model's name, "
-        "else 900.",
-    )
-    model_data_download_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
-        default=None, description="Time for the download from S3. Absent: as the start-up timeout."
-    )
-    vpc_config: VPCConfig | None = Field(default=None, description="Private network of the endpoint.")
-    kms_key_id: str | None = Field(
-        default=None,
-        alias="kmsKeyID",
-        min_length=1,
-        max_length=2048,
-        pattern=r"^[a-zA-Z0-9:/_-]+$",
-        description="KMS key that encrypts the EBS volume; NVMe disks have keys of their own.",
-    )
-    enable_network_isolation: bool | None = Field(
-        default=None, description="No network for the container: the weights must come from S3."
-    )
-    routing_config: RoutingConfig | None = Field(default=None, description="How requests are routed.")
-    inference_ami_version: str | None = Field(
-        default=None,
-        alias="inferenceAMIVersion",
-        min_length=1,
-        max_length=63,
-        pattern=r"^[a-zA-Z0-9-]+$",
-        description="Host image, hence GPU driver. Absent: the one that fits the CUDA of the container image.",
-    )
-    tags: tuple[Tag, ...] = Field(
-        default=(),
-        max_length=40,
-        json_schema_extra=list_map("key")
-        | cel(
-            (
-                "self.all(t, !t.key.lowerAscii().startsWith('aws:') && !t.key.startsWith('tgi-operator.dev/'))",
-                "tag keys must not begin with aws: or tgi-operator.dev/",
-            )
-        ),
-        description="Tags for the endpoint, its configuration and its model.",
-    )
-
-
 class DeletionPolicy(StrEnum):
     """What happens to the backend's objects when the resource is deleted."""
 
@@ -290,10 +182,11 @@ class DeletionPolicy(StrEnum):
     RETAIN = "Retain"
 
 
-BACKENDS = ("sageMaker",)
+BACKENDS = ("sageMaker", "inCluster")
 """Fields of the spec that name a backend; exactly one is set."""
 
 _ONE_BACKEND = "[" + ", ".join(f"has(self.{name})" for name in BACKENDS) + "].exists_one(b, b)"
+_SAME_BACKEND = " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in BACKENDS)
 
 _ISOLATED_ONLY_FROM_S3 = (
     "!has(self.sageMaker) || !has(self.sageMaker.enableNetworkIsolation) || !self.sageMaker.enableNetworkIsolation"
@@ -308,9 +201,32 @@ class Spec(APIObject):
         "json_schema_extra": cel(
             (_ONE_BACKEND, f"exactly one backend must be set: {', '.join(BACKENDS)}"),
             (
+                _SAME_BACKEND,
+                (
+                    "the backend of a living resource cannot be exchanged: create a second TGIEndpoint with the other "
+                    "backend, move the traffic, delete this one"
+                ),
+            ),
+            (
                 _ISOLATED_ONLY_FROM_S3,
                 "enableNetworkIsolation keeps the container from the Hugging Face Hub: model.uri must be s3://",
             ),
+            (
+                "has(self.inCluster) || !self.model.uri.startsWith('pvc://')",
+                "pvc:// is a volume claim of the cluster: it needs inCluster",
+            ),
+            (
+                "!has(self.inCluster) || !has(self.inCluster.cache) || !self.model.uri.startsWith('pvc://')",
+                "the weights of a pvc:// uri are on their claim already: remove inCluster.cache",
+            ),
+            (
+                "!has(self.inCluster) || has(self.inCluster.cache) || !self.model.uri.startsWith('s3://')",
+                (
+                    "in the cluster, weights from s3:// are downloaded once: set inCluster.cache to the claim that "
+                    "keeps them"
+                ),
+            ),
+            ("!has(self.rollout) || has(self.inCluster)", "rollout is of pods: it needs inCluster"),
         )
     }
 
@@ -318,10 +234,18 @@ class Spec(APIObject):
     runtime: Runtime = Field(default=Runtime(), description="TGI and its options.")
     replicas: Positive | None = Field(
         default=None,
-        description="Instances that serve. Absent: keep what runs, 1 for a new endpoint.",
+        description="Instances or pods that serve. Absent: keep what runs, 1 for a new endpoint.",
     )
+    rollout: Rollout | None = Field(default=None, description="How a change reaches the pods of `inCluster`.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE,
-        description="Delete removes what the operator created when the resource is deleted; Retain leaves it running.",
+        description="Delete removes what the operator created when the resource is deleted. Retain leaves an endpoint "
+        "on SageMaker running; of pods it keeps the claim with the weights.",
     )
     sage_maker: SageMaker | None = Field(default=None, description="Serve on Amazon SageMaker.")
+    in_cluster: InCluster | None = Field(default=None, description="Serve in pods of this cluster.")
+
+    @property
+    def backend(self) -> str:
+        """The field of `BACKENDS` that is set; sageMaker where none is, which the API server does not admit."""
+        return "inCluster" if self.in_cluster is not None else "sageMaker"

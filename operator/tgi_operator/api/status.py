@@ -48,13 +48,16 @@ class Condition(APIObject):
 
 
 class LastFailure(APIObject):
-    """The memory of what must not be tried again: remove it to have the same revision tried once more."""
+    """What failed last; on SageMaker the memory of what must not be tried again, until it is removed."""
 
     time: Time = Field(description="When it was seen.")
     revision: str = Field(max_length=63, description="Revision that failed.")
     reason: str = Field(max_length=1024, description="Reason, as in the conditions.")
-    message: str = Field(max_length=4096, description="What AWS said.")
+    message: str = Field(max_length=4096, description="What AWS, the scheduler or the container said last.")
     attempts: Int32 = Field(default=1, ge=1, description="How often this revision failed in a row.")
+    pod: str | None = Field(default=None, max_length=253, description="Pod that failed.")
+    container: str | None = Field(default=None, max_length=63, description="Container that failed.")
+    exit_code: Int32 | None = Field(default=None, description="Exit code of the container.")
 
 
 class SageMakerStatus(APIObject):
@@ -87,6 +90,33 @@ class SageMakerStatus(APIObject):
     )
 
 
+class UnhealthyPod(APIObject):
+    """A pod that does not serve, and why."""
+
+    name: str = Field(max_length=253, description="Name of the pod.")
+    reason: str = Field(max_length=1024, description="Reason, as in the conditions.")
+    message: str = Field(max_length=1024, description="What the scheduler, the kubelet or the container said.")
+
+
+class InClusterStatus(APIObject):
+    """What was last seen in the cluster."""
+
+    deployment_name: str = Field(max_length=253, description="Name of the Deployment.")
+    service_name: str = Field(max_length=63, description="Name of the Service.")
+    claim_name: str | None = Field(default=None, max_length=253, description="Claim that keeps the weights.")
+    replacement: str | None = Field(
+        default=None,
+        max_length=63,
+        description="How pods are replaced: Surge (a new one first) or InPlace (an old one makes room first).",
+    )
+    unhealthy_pods: tuple[UnhealthyPod, ...] | None = Field(
+        default=None,
+        max_length=10,
+        json_schema_extra=list_map("name"),
+        description="Pods that do not serve, up to 10 of them.",
+    )
+
+
 class Status(APIObject):
     """What is: written by the operator only."""
 
@@ -101,10 +131,10 @@ class Status(APIObject):
         json_schema_extra=list_map("type"),
         description="Ready, Available and, while so, Reconciling and Stalled.",
     )
-    backend: str | None = Field(default=None, max_length=63, description="Backend that serves: SageMaker.")
-    replicas: Int32 | None = Field(default=None, ge=0, description="Instances that exist.")
-    ready_replicas: Int32 | None = Field(default=None, ge=0, description="Instances that serve.")
-    desired_replicas: Int32 | None = Field(default=None, ge=0, description="Instances that are wanted.")
+    backend: str | None = Field(default=None, max_length=63, description="Backend that serves: SageMaker or InCluster.")
+    replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that exist.")
+    ready_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that serve.")
+    desired_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that are wanted.")
     selector: str | None = Field(default=None, max_length=1024, description="Label selector of the pods, for /scale.")
     url: str | None = Field(default=None, max_length=2048, description="Where requests go.")
     image: str | None = Field(default=None, max_length=255, description="Container image.")
@@ -113,4 +143,5 @@ class Status(APIObject):
     )
     update_revision: str | None = Field(default=None, max_length=63, description="Revision last asked of the backend.")
     sage_maker: SageMakerStatus | None = Field(default=None, description="The endpoint on SageMaker.")
-    last_failure: LastFailure | None = Field(default=None, description="Last revision that failed.")
+    in_cluster: InClusterStatus | None = Field(default=None, description="The pods and what belongs to them.")
+    last_failure: LastFailure | None = Field(default=None, description="Last failure.")

@@ -1,1 +1,1 @@
-"""Where an endpoint can run. A backend is a folder here and one line in `BACKENDS` of the engine."""
+"""Where an endpoint can run. A backend is a folder here and one line in the engine."""

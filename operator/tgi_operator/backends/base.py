@@ -1,6 +1,5 @@
-"""What the engine asks of a backend, and what a backend may ask of Kubernetes."""
+"""What the engine asks of a backend."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -11,13 +10,6 @@ from tgi_operator.backends.resource import Resource
 
 Seen = TypeVar("Seen")
 Step = TypeVar("Step")
-
-
-class SecretReader(Protocol):
-    """Reads Secrets."""
-
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the Secret's data, None where there is no such Secret."""
 
 
 @dataclass(frozen=True)

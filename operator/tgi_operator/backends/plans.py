@@ -1,11 +1,13 @@
 """A plan, and the handful of things a status can say, in the same words for every backend."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from tgi_operator.api.conditions import Say, merge
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
+from tgi_operator.api.times import parse
 
 S = TypeVar("S")
 
@@ -69,7 +71,7 @@ def stalled(reason: Reason, message: str, *, available: bool) -> Verdict:
 
 
 def overdue(verdict: Verdict, message: str) -> Verdict:
-    """AWS is still at work, for longer than it should be: a person must know."""
+    """The work goes on for longer than it should: a person must know."""
     return replace(verdict, reason=Reason.PROGRESS_DEADLINE_EXCEEDED, message=message, stalled=True)
 
 
@@ -100,3 +102,9 @@ def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **
 def was_available(status: Status) -> bool:
     """Return whether requests were answered when the status was written."""
     return any(c.type == ConditionType.AVAILABLE and c.status == ConditionStatus.TRUE for c in status.conditions)
+
+
+def reconciling_seconds(status: Status, now: datetime) -> float:
+    """Return how long the resource has been Reconciling; 0 where it is not."""
+    since = [c.last_transition_time for c in status.conditions if c.type == ConditionType.RECONCILING]
+    return (now - parse(since[0])).total_seconds() if since else 0.0

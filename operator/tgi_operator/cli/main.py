@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands.add_parser("run", help="watch TGIEndpoints and reconcile them"))
     _add_invoke(commands.add_parser("invoke", help="ask an endpoint something"))
     _add_plan(commands.add_parser("plan", help="print the AWS calls a file would lead to, offline"))
+    _add_fetch(commands.add_parser("fetch", help="fill a folder with a model's weights, as the operator's Jobs do"))
     _add_catalog(commands.add_parser("catalog", help="the container images of TGI"))
     return root
 
@@ -80,6 +81,22 @@ def _plan(options: argparse.Namespace) -> int:
     from tgi_operator.cli.plan import plan
 
     return plan(options.filename, options.namespace)
+
+
+def _add_fetch(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", help="hf://OWNER/NAME, s3://BUCKET/PREFIX/, or file:///PATH, which is only checked")
+    command.add_argument("directory", nargs="?", help="where to: the Hugging Face cache, or the folder of the files")
+    command.add_argument("--revision", help="commit, branch or tag of an hf:// model (default: main)")
+    command.add_argument(
+        "--progress-seconds", type=float, default=10.0, metavar="N", help="time between two lines (default: 10)"
+    )
+    command.set_defaults(run=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from tgi_operator.cli.fetch import fetch
+
+    return fetch(options.source, options.directory, options.revision, options.progress_seconds)
 
 
 def _add_catalog(command: argparse.ArgumentParser) -> None:

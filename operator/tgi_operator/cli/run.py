@@ -47,10 +47,10 @@ async def _operate(settings: Settings) -> None:
         engine = Engine(settings, kube, cluster)
         server = Server(engine, settings.http_address, settings.http_port)
         await server.start()
-        engine.start()
+        kinds = await engine.start()
         logger.info("Watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
         try:
-            await watch(engine, kube, settings.watch_namespaces)
+            await watch(engine, kube, kinds, settings.watch_namespaces)
         finally:
             await engine.close()
             await server.close()

@@ -8,6 +8,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from tgi_operator.backends.base import Backend
+from tgi_operator.backends.incluster.backend import InClusterBackend
+from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
 from tgi_operator.engine.events import EventRecorder
@@ -24,29 +27,38 @@ STUCK_SECONDS = 600
 
 
 class Engine:
-    """Store, queue, backend and workers of one operator."""
+    """Store, queue, backends and workers of one operator."""
 
     def __init__(self, settings: Settings, kube: Kube, cluster: str) -> None:
         self.store = Store()
         self.ready = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue()
-        self._backend = SageMakerBackend.build(settings, kube, self._queue.add)
+        self._namespaces = settings.watch_namespaces
+        self._in_cluster = InClusterBackend(kube, self._queue.add, settings.image)
+        self._sagemaker = SageMakerBackend.build(settings, kube, self._queue.add)
         events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}")
-        self._reconciler = Reconciler(kube, self.store, self._queue, self._backend, events, cluster)
+        self._reconciler = Reconciler(kube, self.store, self._queue, self._backends(), events, cluster)
         self._workers = settings.workers
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Start the workers."""
+    def _backends(self) -> Mapping[str, Backend[Any, Any]]:
+        """Return the backends by the field of the spec that chooses them."""
+        return {"sageMaker": self._sagemaker, "inCluster": self._in_cluster}
+
+    async def start(self) -> tuple[Kind, ...]:
+        """Start the workers; return the kinds of objects to watch beside TGIEndpoints and Secrets."""
+        kinds = await self._in_cluster.start(self._namespaces)
         work = [self._queue.run_timer(), *(self._reconciler.run_worker() for _ in range(self._workers))]
         self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
+        return kinds
 
     async def close(self) -> None:
         """Take no more keys, and wait for the AWS calls under way, which are bounded in time."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._backend.close()
+        await self._sagemaker.close()
+        await self._in_cluster.close()
 
     def is_alive(self) -> bool:
         """Return whether work gets done: all workers live, and nothing waits or something ended not long ago."""
@@ -65,6 +77,14 @@ class Engine:
         old = self.store.drop(Key(namespace, name), uid)
         if old is not None:
             self._reconciler.forget(old)
+
+    def child_seen(self, body: Mapping[str, Any]) -> None:
+        """Take note of an object of a resource that was listed, added or changed."""
+        self._in_cluster.seen(body)
+
+    def child_removed(self, body: Mapping[str, Any]) -> None:
+        """Take note of an object of a resource that is gone."""
+        self._in_cluster.gone(body)
 
     def secret_seen(self, namespace: str, name: str, version: str) -> None:
         """Take note of a Secret that changed, or is gone (no version)."""

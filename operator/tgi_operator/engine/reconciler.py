@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -38,14 +39,14 @@ class Reconciler:
         kube: Kube,
         store: Store,
         queue: WorkQueue[Key],
-        backend: Backend[Any, Any],
+        backends: Mapping[str, Backend[Any, Any]],
         events: EventRecorder,
         cluster: str,
     ) -> None:
         self._kube = kube
         self._store = store
         self._queue = queue
-        self._backend = backend
+        self._backends = backends
         self._events = events
         self._cluster = cluster
         self.progress = time.monotonic()
@@ -55,9 +56,11 @@ class Reconciler:
         """Drop what is held of a resource that is gone."""
         self._queue.forget(known.key)
         try:
-            self._backend.forget(known.key, self._resource(known))
+            resource = self._resource(known)
         except ValidationError:
             logger.debug("Nothing is held of a spec that was never read", extra={"object": str(known.key)})
+        else:
+            self._backend(resource).forget(known.key, resource)
 
     async def run_worker(self) -> None:
         """Work on one key after the other, for ever."""
@@ -101,7 +104,7 @@ class Reconciler:
         except ValidationError as error:
             return await self._show_unreadable(known, error)
         if resource.deleting and resource.spec.deletion_policy is DeletionPolicy.RETAIN:
-            await self._events.tell(known, "Normal", Note(Reason.RETAINED, "AWS was left alone."))
+            await self._events.tell(known, "Normal", Note(Reason.RETAINED, _retained(resource)))
             return await self._release(known, resource)
         if not known.held and not resource.deleting:
             known = self._keep(await self._kube.set_finalizers(*key, known.version, [*known.finalizers, FINALIZER]))
@@ -109,22 +112,22 @@ class Reconciler:
 
     async def _step(self, known: Item, resource: Resource) -> str:
         """Look, plan, write the status when it must be known first, act, write it otherwise."""
-        key, status = known.key, resource.status
+        key, status, backend = known.key, resource.status, self._backend(resource)
         seen = plan = None
         try:
-            seen = await self._backend.look(key, resource)
+            seen = await backend.look(key, resource)
             if seen is None:
                 self._queue.forget(key)
                 return "unchanged"
-            plan = self._backend.plan(seen)
+            plan = backend.plan(seen)
             if plan.ahead:
                 known = await self._show(known, plan.status)
                 status = plan.status
             for step in plan.steps:
-                await self._backend.apply(seen, step)
+                await backend.apply(seen, step)
         except Exception as error:
             failures = self._queue.failed(key)
-            retry = self._backend.explain(replace(resource, status=status), seen, error, failures)
+            retry = backend.explain(replace(resource, status=status), seen, error, failures)
             if retry is None:
                 raise
             logger.warning("%s", error, extra={"object": str(key)})
@@ -152,13 +155,16 @@ class Reconciler:
     async def _release(self, known: Item, resource: Resource) -> str:
         """Let Kubernetes delete the object: nothing that is ours is left."""
         finalizers = [name for name in known.finalizers if name != FINALIZER]
-        self._backend.forget(known.key, resource)
+        self._backend(resource).forget(known.key, resource)
         try:
             await self._kube.set_finalizers(*known.key, known.version, finalizers)
         except APIError as error:
             if error.status != 404:
                 raise
         return "released"
+
+    def _backend(self, resource: Resource) -> Backend[Any, Any]:
+        return self._backends[resource.spec.backend]
 
     def _resource(self, known: Item) -> Resource:
         """Return the item with its spec and status read. Raises ValidationError."""
@@ -208,6 +214,10 @@ class Reconciler:
             await self._show(known, _say(known, progressing(Reason.RECONCILE_ERROR, message, available=available)))
         except Exception as error:  # noqa: BLE001 - a worker must outlive everything
             logger.warning("The status could not be written either: %s", error, extra={"object": str(key)})
+
+
+def _retained(resource: Resource) -> str:
+    return "AWS was left alone." if resource.spec.backend == "sageMaker" else "The claim with the weights was kept."
 
 
 def _read_status(known: Item) -> Status:

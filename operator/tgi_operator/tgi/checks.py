@@ -124,8 +124,8 @@ def more_shards_than_gpus(launch: Launch) -> Problem | None:
     if launch.shards > launch.instance.count:
         return Problem(
             Reason.INVALID_NUM_SHARD,
-            f"spec.runtime.numShard is {launch.shards}, but the instance has {launch.instance.count} GPU(s): "
-            f"use at most {launch.instance.count} or a larger instanceType",
+            f"spec.runtime.numShard is {launch.shards}, but there are {launch.instance.count} GPU(s) for it: "
+            f"use at most {launch.instance.count}, or {launch.instance.more}",
         )
     return None
 
@@ -202,9 +202,8 @@ def too_old_a_gpu(launch: Launch) -> Problem | None:
         value = launch.environment.get(name)
         if value in ("bfloat16", "fp8", "marlin"):
             return _conflict(
-                f"spec.runtime.{name.lower()} {value} needs CUDA capability 8.0; the {launch.instance.gpu} of this "
-                f"instanceType has {launch.instance.capability[0]}.{launch.instance.capability[1]}: "
-                "use ml.g5 or newer"
+                f"spec.runtime.{name.lower()} {value} needs CUDA capability 8.0; the {launch.instance.gpu} has "
+                f"{launch.instance.capability[0]}.{launch.instance.capability[1]}: {launch.instance.newer}"
             )
     return None
 

@@ -1,10 +1,13 @@
-"""The catalogue of SageMaker's TGI images, from data/sagemaker-images.json (see `tgi-operator catalog`)."""
+"""The images of TGI: those of SageMaker from data/sagemaker-images.json, its own from data/releases.yaml."""
 
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+import yaml
 
 _DNS_SUFFIXES = {
     "cn": "amazonaws.com.cn",
@@ -40,9 +43,37 @@ def catalogue() -> dict[str, Any]:
     return dict(json.loads(files(__package__).joinpath(CATALOGUE).read_text()))
 
 
+@cache
+def releases() -> dict[str, Any]:
+    """Return the table of TGI's own images: repository, and versions, which are its tags."""
+    return dict(yaml.safe_load(files(__package__).joinpath("data/releases.yaml").read_text()))
+
+
 def newest_version() -> str:
     """Return the newest version of TGI in the catalogue."""
     return max(map(str, catalogue()["versions"]), key=_numbers)
+
+
+def release_image(version: str | None) -> str:
+    """Return TGI's own image of `version`, or of the newest of a minor version such as 3.3; None: the newest of all.
+
+    Raises UnknownImageError.
+    """
+    table = releases()
+    known = _newest(version, table["versions"]) if version is not None else max(table["versions"], key=_numbers)
+    if known is None:
+        raise UnknownImageError(f"TGI {version} is no known release: use {_some(table['versions'])}, or runtime.image")
+    return f"{table['repository']}:{known}"
+
+
+def _newest(version: str, known: Iterable[str]) -> str | None:
+    """Return `version`, or the newest patch of a minor version, None where there is none."""
+    fitting = [candidate for candidate in known if candidate == version or candidate.startswith(f"{version}.")]
+    return max(fitting, key=_numbers, default=None)
+
+
+def _some(versions: Iterable[str]) -> str:
+    return ", ".join(sorted(versions, key=_numbers, reverse=True)[:5])
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -69,19 +100,18 @@ def image(version: str, region: str) -> str:
     Raises UnknownImageError.
     """
     table = catalogue()
-    patches = [known for known in table["versions"] if known.startswith(f"{version}.")]
-    tag = table["versions"].get(max(patches, key=_numbers) if patches else version)
-    if tag is None:
+    known = _newest(version, table["versions"])
+    if known is None:
         raise UnknownImageError(f"TGI {version} is not in the catalogue: use one of {', '.join(table['versions'])}")
     account = table["registries"].get(region)
     if account is None:
         raise UnknownImageError(f"AWS publishes no TGI image in {region}: set runtime.image, or use another region")
-    return f"{account}.dkr.ecr.{region}.{dns_suffix(region)}/{table['repository']}:{tag}"
+    return f"{account}.dkr.ecr.{region}.{dns_suffix(region)}/{table['repository']}:{table['versions'][known]}"
 
 
 def tgi_version(image_uri: str) -> tuple[int, ...] | None:
     """Return the TGI version in an image's tag, such as (3, 3, 6), or None where the tag tells none."""
-    found = re.search(r"tgi(\d+)\.(\d+)\.(\d+)", image_uri)
+    found = re.search(r"(?:tgi|text-generation-inference:)(\d+)\.(\d+)\.(\d+)", image_uri)
     return tuple(map(int, found.groups())) if found else None
 
 

@@ -10,12 +10,17 @@ import yaml
 
 @dataclass(frozen=True)
 class Instance:
-    """The GPUs of an instance type: `count` of `gpu`, each with `memory_mib`, of CUDA `capability` (major, minor)."""
+    """The GPUs of an instance type: `count` of `gpu`, each with `memory_mib`, of CUDA `capability` (major, minor).
+
+    `more` and `newer` tell how a user gets more of them, and newer ones.
+    """
 
     gpu: str
     count: int
     memory_mib: int
     capability: tuple[int, int]
+    more: str = "take a larger spec.sageMaker.instanceType"
+    newer: str = "use a spec.sageMaker.instanceType of ml.g5 or newer"
 
 
 class UnsupportedInstanceTypeError(ValueError):

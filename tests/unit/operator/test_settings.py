@@ -12,6 +12,7 @@ EVERYTHING = {
     "TGI_OPERATOR_AWS_DRIFT_READS_PER_MINUTE": "60",
     "TGI_OPERATOR_WATCH_NAMESPACES": "ml, dev,,",
     "TGI_OPERATOR_CLUSTER_ID": "blue",
+    "TGI_OPERATOR_IMAGE": "registry/tgi-operator:1",
     "TGI_OPERATOR_WORKERS": "4",
     "TGI_OPERATOR_HTTP_PORT": "0",
     "TGI_OPERATOR_HTTP_ADDRESS": "127.0.0.1",
@@ -33,6 +34,7 @@ def test_every_setting_is_a_variable() -> None:
         http_port=0,
         http_address="127.0.0.1",
         log_format="text",
+        image="registry/tgi-operator:1",
         log_level="DEBUG",
     )
 

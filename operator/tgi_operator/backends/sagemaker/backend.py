@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.spec import SageMaker
+from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.status import LastFailure
 from tgi_operator.api.times import rfc3339, rfc3339_exact
-from tgi_operator.backends.base import Retry, SecretReader
+from tgi_operator.backends import secrets
+from tgi_operator.backends.base import Retry
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans import Plan, progressing, stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Resource
@@ -23,6 +24,7 @@ from tgi_operator.backends.sagemaker.plan import plan
 from tgi_operator.backends.sagemaker.render import Desired
 from tgi_operator.backends.sagemaker.situation import Situation
 from tgi_operator.backends.sagemaker.state import Endpoint, Observed, Part, Step
+from tgi_operator.backends.secrets import SecretReader
 from tgi_operator.settings import Settings
 from tgi_operator.tgi.checks import Problem
 
@@ -47,19 +49,19 @@ class SageMakerBackend:
     """Implements backends.base.Backend for `spec.sageMaker`."""
 
     def __init__(
-        self, api: API, fleet: Fleet, secrets: SecretReader, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, api: API, fleet: Fleet, reader: SecretReader, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._api = api
         self._fleet = fleet
-        self._secrets = secrets
+        self._secrets = reader
         self._now = now
 
     @classmethod
-    def build(cls, settings: Settings, secrets: SecretReader, changed: Callable[[Key], None]) -> Self:
+    def build(cls, settings: Settings, reader: SecretReader, changed: Callable[[Key], None]) -> Self:
         """Return the backend for `settings`; it tells `changed` the keys to look at."""
         api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second)
         drift = settings.aws_drift_reads_per_minute
-        return cls(api, Fleet(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift), secrets)
+        return cls(api, Fleet(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift), reader)
 
     async def look(self, key: Key, resource: Resource) -> Situation | None:
         """Return what there is, None where the sweep shows it as the status has it. Raises AWSError."""
@@ -144,15 +146,9 @@ class SageMakerBackend:
         problem = checks.first_problem(resource.spec, target)
         if problem is not None:
             return problem, None
-        reference, token = resource.spec.model.token_secret_ref, None
-        if reference is not None:
-            namespace = resource.owner.namespace
-            found = _token(
-                namespace, reference.name, reference.key, await self._secrets.secret(namespace, reference.name)
-            )
-            if isinstance(found, Problem):
-                return found, None
-            token = found
+        token = await secrets.token(self._secrets, resource)
+        if isinstance(token, Problem):
+            return token, None
         return None, render.desired(resource, target, token)
 
     async def _observe(
@@ -239,21 +235,6 @@ def _is_unchanged(resource: Resource, desired: Desired, listed: Listed | None) -
         and remembered.revisions == (desired.revision,)
         and desired.replicas in (None, status.replicas)
     )
-
-
-def _token(namespace: str, name: str, key: str, secret: Mapping[str, bytes] | None) -> str | Problem:
-    where = f"spec.model.tokenSecretRef: Secret {namespace}/{name}"
-    if secret is None:
-        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist: create it")
-    value = secret.get(key, b"").strip()
-    if not value:
-        return Problem(
-            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {key!r}: add it or name another key"
-        )
-    try:
-        return value.decode("ascii")
-    except UnicodeDecodeError:
-        return Problem(Reason.SECRET_KEY_NOT_FOUND, f"{where} has no text under key {key!r}: put the Hub token there")
 
 
 def _endpoint(described: Mapping[str, Any]) -> Endpoint:

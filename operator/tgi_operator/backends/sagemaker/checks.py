@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.spec import SageMaker, Spec
+from tgi_operator.api.sagemaker import SageMaker
+from tgi_operator.api.spec import Spec
 from tgi_operator.backends.sagemaker import render
 from tgi_operator.tgi import checks as tgi_checks
 from tgi_operator.tgi import images, launcher

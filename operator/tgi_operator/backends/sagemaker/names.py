@@ -1,16 +1,14 @@
 """Names and tags of what the operator creates on SageMaker."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 
 from tgi_operator.api.names import GROUP
+from tgi_operator.backends.naming import digest, with_tail
 from tgi_operator.backends.resource import Owner
 
 MAX_NAME = 63
 """Longest name of an endpoint, configuration or model (EndpointName of the SageMaker API model)."""
-
-REVISION_LENGTH = 10
 
 TAG_CLUSTER = f"{GROUP}/cluster"
 TAG_NAMESPACE = f"{GROUP}/namespace"
@@ -31,7 +29,7 @@ def endpoint_name(owner: Owner) -> str:
     allowed = re.sub(r"[^a-z0-9]+", "-", full.lower()).strip("-")
     if allowed == full and len(full) <= MAX_NAME:
         return full
-    return _with_tail(allowed, _digest(full)[:8])
+    return with_tail(allowed, digest(full)[:8], MAX_NAME)
 
 
 def set_name(endpoint: str, revision: str) -> str:
@@ -40,7 +38,7 @@ def set_name(endpoint: str, revision: str) -> str:
     Where the endpoint's name must be cut, a hash of the whole of it keeps names of different endpoints apart.
     """
     if len(endpoint) + 1 + len(revision) > MAX_NAME:
-        return _with_tail(endpoint, f"{_digest(endpoint)[:8]}-{revision}")
+        return with_tail(endpoint, f"{digest(endpoint)[:8]}-{revision}", MAX_NAME)
     return f"{endpoint}-{revision}"
 
 
@@ -48,19 +46,6 @@ def revision_of(endpoint: str, name: str) -> str | None:
     """Return the revision in a configuration's name, None where the name is not one of ours for that endpoint."""
     revision = name.rpartition("-")[2]
     return revision if name == set_name(endpoint, revision) and re.fullmatch(r"[0-9a-f]{10}", revision) else None
-
-
-def _with_tail(stem: str, tail: str) -> str:
-    return f"{stem[: MAX_NAME - 1 - len(tail)].rstrip('-')}-{tail}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def revision(content: str) -> str:
-    """Return the revision for the canonical text of the rendered requests."""
-    return _digest(content)[:REVISION_LENGTH]
 
 
 def owner_tags(owner: Owner) -> dict[str, str]:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tgi_operator.api.spec import Runtime, SageMaker, Spec
+from tgi_operator.api.sagemaker import SageMaker
+from tgi_operator.api.spec import Runtime, Spec
+from tgi_operator.backends import naming
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker import names
 from tgi_operator.tgi import images, launcher, models, sizes
@@ -128,7 +130,7 @@ def desired(resource: Resource, target: SageMaker, token: str | None) -> Desired
     content = json.dumps({"model": model, "config": config}, sort_keys=True)
     return Desired(
         place=place(resource.owner, target),
-        revision=names.revision(content),
+        revision=naming.revision(content),
         image=image_uri,
         model=model,
         config=config,

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from tgi_operator.api.names import GROUP
-from tgi_operator.api.status import ConditionType, SageMakerStatus, Status
-from tgi_operator.api.times import parse, rfc3339
-from tgi_operator.backends.plans import Verdict, with_verdict
+from tgi_operator.api.status import SageMakerStatus, Status
+from tgi_operator.api.times import rfc3339
+from tgi_operator.backends.plans import Verdict, reconciling_seconds, with_verdict
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import names, state
 from tgi_operator.backends.sagemaker.render import Desired, Place
@@ -110,8 +110,7 @@ class Situation:
     @property
     def reconciling_seconds(self) -> float:
         """How long the resource has been Reconciling; 0 where it is not."""
-        since = [c.last_transition_time for c in self.status.conditions if c.type == ConditionType.RECONCILING]
-        return (self.now - parse(since[0])).total_seconds() if since else 0.0
+        return reconciling_seconds(self.status, self.now)
 
     @property
     def wanted_replicas(self) -> int:

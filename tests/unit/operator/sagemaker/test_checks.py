@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.spec import SageMaker, Spec
+from tgi_operator.api.sagemaker import SageMaker
+from tgi_operator.api.spec import Spec
 from tgi_operator.backends.sagemaker import checks
 from tgi_operator.tgi import images
 from tgi_operator.tgi.checks import Problem
@@ -97,7 +98,7 @@ def variables_of(total: int) -> dict[str, Any]:
             {"numShard": 8},
             {},
             Reason.INVALID_NUM_SHARD,
-            "numShard is 8, but the instance has 4 GPU(s)",
+            "numShard is 8, but there are 4 GPU(s) for it",
             id="what the checks of TGI find",
         ),
         pytest.param(

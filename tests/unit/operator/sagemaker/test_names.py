@@ -7,6 +7,7 @@ from botocore.session import get_session
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tgi_operator.backends import naming
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker import names
 
@@ -131,8 +132,8 @@ def test_name_of_a_set_is_cut_in_its_middle() -> None:
 @settings(max_examples=50)
 @given(st.text(), st.text())
 def test_revision_is_the_content(one: str, other: str) -> None:
-    assert re.fullmatch(r"[0-9a-f]{10}", names.revision(one))
-    assert (names.revision(one) == names.revision(other)) == (one == other)
+    assert re.fullmatch(r"[0-9a-f]{10}", naming.revision(one))
+    assert (naming.revision(one) == naming.revision(other)) == (one == other)
 
 
 def test_owner_is_in_the_tags() -> None:

@@ -11,7 +11,8 @@ from botocore.validate import validate_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.api.spec import DType, Quantize, RoutingStrategy, SageMaker, Spec
+from tgi_operator.api.sagemaker import RoutingStrategy, SageMaker
+from tgi_operator.api.spec import DType, Quantize, Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker import checks, render

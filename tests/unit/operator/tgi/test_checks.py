@@ -201,7 +201,7 @@ FORESEEN = [
     ),
     pytest.param(
         launch(quantize="marlin", on="ml.g4dn.12xlarge"),
-        "quantize marlin needs CUDA capability 8.0; the T4 of this instanceType has 7.5: use ml.g5 or newer",
+        "quantize marlin needs CUDA capability 8.0; the T4 has 7.5: use a spec.sageMaker.instanceType of ml.g5",
         "Using quantized Marlin models requires a GPU with CUDA capability 8.0 or later.",
         id="marlin on a T4",
     ),
@@ -216,7 +216,7 @@ FORESEEN = [
 REFUSED_SHARDS = [
     pytest.param(
         launch(numShard=8),
-        "numShard is 8, but the instance has 4 GPU(s): use at most 4 or a larger instanceType",
+        "numShard is 8, but there are 4 GPU(s) for it: use at most 4, or take a larger spec.sageMaker.instanceType",
         "Each process is one gpu",
         id="more shards than GPUs",
     ),

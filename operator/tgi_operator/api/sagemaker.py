@@ -1,0 +1,131 @@
+"""`spec.sageMaker`: an Amazon SageMaker real-time endpoint.
+
+AWS fields are spelled as AWS Controllers for Kubernetes spells them; bounds are those of the SageMaker API model.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from tgi_operator.api.schema import SET_LIST, APIObject, Int32, cel, list_map
+
+
+class VPCConfig(APIObject):
+    """`VpcConfig` of CreateModel."""
+
+    security_group_ids: tuple[Annotated[str, Field(max_length=32, pattern=r"^[-0-9a-zA-Z]+$")], ...] = Field(
+        alias="securityGroupIDs",
+        min_length=1,
+        max_length=5,
+        json_schema_extra=SET_LIST,
+        description="Security groups of the endpoint's network interfaces.",
+    )
+    subnets: tuple[Annotated[str, Field(max_length=32, pattern=r"^[-0-9a-zA-Z]+$")], ...] = Field(
+        min_length=1, max_length=16, json_schema_extra=SET_LIST, description="Subnets of the network interfaces."
+    )
+
+
+class RoutingStrategy(StrEnum):
+    """`RoutingStrategy` of a production variant, those that fit TGI."""
+
+    LEAST_OUTSTANDING_REQUESTS = "LEAST_OUTSTANDING_REQUESTS"
+    RANDOM = "RANDOM"
+    PREFIX_AWARE = "PREFIX_AWARE"
+
+
+class RoutingConfig(APIObject):
+    """`RoutingConfig` of a production variant."""
+
+    routing_strategy: RoutingStrategy = Field(description="How requests are spread over the instances.")
+
+
+class Tag(APIObject):
+    """An AWS tag."""
+
+    key: str = Field(min_length=1, max_length=128, pattern=r"^[\w _.:/=+\-@]+$", description="Key.")
+    value: str = Field(max_length=256, pattern=r"^[\w _.:/=+\-@]*$", description="Value.")
+
+
+class SageMaker(APIObject):
+    """An Amazon SageMaker real-time endpoint."""
+
+    model_config = APIObject.model_config | {
+        "json_schema_extra": cel(
+            (
+                "has(self.endpointName) == has(oldSelf.endpointName)",
+                "endpointName is immutable: create a new TGIEndpoint to change it",
+            ),
+        )
+    }
+
+    region: str = Field(
+        max_length=32,
+        pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$",
+        json_schema_extra=cel(("self == oldSelf", "region is immutable: create a new TGIEndpoint to move")),
+        description="AWS region. Immutable.",
+    )
+    execution_role_arn: str = Field(
+        alias="executionRoleARN",
+        min_length=20,
+        max_length=2048,
+        pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$",
+        description="Role SageMaker assumes to pull the image, read the weights and write logs.",
+    )
+    instance_type: str = Field(
+        max_length=64, pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$", description="Instance type, such as ml.g5.12xlarge."
+    )
+    endpoint_name: str | None = Field(
+        default=None,
+        max_length=63,
+        pattern=r"^[a-z0-9](-?[a-z0-9])*$",
+        json_schema_extra=cel(("self == oldSelf", "endpointName is immutable: create a new TGIEndpoint to change it")),
+        description="Name of the endpoint. Absent: NAMESPACE-NAME, cut to 63 characters. Immutable.",
+    )
+    volume_size_in_gb: Annotated[Int32, Field(ge=1, le=512)] | None = Field(
+        default=None,
+        alias="volumeSizeInGB",
+        description="Size of the EBS volume. AWS refuses it for instance types with NVMe disks of their own, as all "
+        "present GPU families have.",
+    )
+    container_startup_health_check_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
+        default=None,
+        description="Time the container has to download, load and answer. Absent: by the size in the model's name, "
+        "else 900.",
+    )
+    model_data_download_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
+        default=None, description="Time for the download from S3. Absent: as the start-up timeout."
+    )
+    vpc_config: VPCConfig | None = Field(default=None, description="Private network of the endpoint.")
+    kms_key_id: str | None = Field(
+        default=None,
+        alias="kmsKeyID",
+        min_length=1,
+        max_length=2048,
+        pattern=r"^[a-zA-Z0-9:/_-]+$",
+        description="KMS key that encrypts the EBS volume; NVMe disks have keys of their own.",
+    )
+    enable_network_isolation: bool | None = Field(
+        default=None, description="No network for the container: the weights must come from S3."
+    )
+    routing_config: RoutingConfig | None = Field(default=None, description="How requests are routed.")
+    inference_ami_version: str | None = Field(
+        default=None,
+        alias="inferenceAMIVersion",
+        min_length=1,
+        max_length=63,
+        pattern=r"^[a-zA-Z0-9-]+$",
+        description="Host image, hence GPU driver. Absent: the one that fits the CUDA of the container image.",
+    )
+    tags: tuple[Tag, ...] = Field(
+        default=(),
+        max_length=40,
+        json_schema_extra=list_map("key")
+        | cel(
+            (
+                "self.all(t, !t.key.lowerAscii().startsWith('aws:') && !t.key.startsWith('tgi-operator.dev/'))",
+                "tag keys must not begin with aws: or tgi-operator.dev/",
+            )
+        ),
+        description="Tags for the endpoint, its configuration and its model.",
+    )

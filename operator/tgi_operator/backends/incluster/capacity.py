@@ -1,0 +1,52 @@
+"""Whether the cluster has GPUs free for one more pod."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tgi_operator.backends.incluster.coverage import quantity
+from tgi_operator.backends.incluster.kinds import Object
+
+LABEL_PRODUCT = "nvidia.com/gpu.product"
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one more pod needs: `count` of a resource, on a node with these labels and one of these products."""
+
+    resource: str
+    count: int
+    node_selector: Mapping[str, str]
+    products: tuple[str, ...]
+    tolerated: frozenset[str | None]
+    """Keys of the taints that are borne; None: all."""
+
+    def suits(self, node: Object) -> bool:
+        """Return whether the node is of the kind, takes pods, and has as many of the resource in all."""
+        labels = node["metadata"].get("labels", {})
+        spec = node.get("spec", {})
+        taints = {taint["key"] for taint in spec.get("taints", ()) if taint.get("effect") != "PreferNoSchedule"}
+        return (
+            not spec.get("unschedulable", False)
+            and (None in self.tolerated or taints <= self.tolerated)
+            and all(labels.get(name) == value for name, value in self.node_selector.items())
+            and (not self.products or labels.get(LABEL_PRODUCT) in self.products)
+            and _amount(node.get("status", {}).get("allocatable", {}).get(self.resource)) >= self.count
+        )
+
+    def fits(self, node: Object, pods: Iterable[Object]) -> bool:
+        """Return whether a suitable node with those pods has enough of the resource left."""
+        allocatable = _amount(node["status"]["allocatable"].get(self.resource))
+        used = sum(_used(pod, self.resource) for pod in pods)
+        return allocatable - used >= self.count
+
+
+def _used(pod: Object, resource: str) -> int:
+    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return 0
+    containers: list[dict[str, Any]] = pod["spec"].get("containers", [])
+    return sum(_amount(each.get("resources", {}).get("limits", {}).get(resource)) for each in containers)
+
+
+def _amount(text: Any) -> int:
+    return int(quantity(str(text)) or 0) if text is not None else 0

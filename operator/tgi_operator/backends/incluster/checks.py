@@ -1,0 +1,71 @@
+"""What would keep pods from ever serving: found before anything is created."""
+
+from collections.abc import Callable
+
+from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.incluster import render
+from tgi_operator.backends.incluster.pod_template import OWN_NAMES
+from tgi_operator.tgi import checks as tgi_checks
+from tgi_operator.tgi import images, launcher
+from tgi_operator.tgi.checks import Problem
+from tgi_operator.tgi.gpus import UnsupportedGPUError, gpus
+
+Check = Callable[[Spec, InCluster], Problem | None]
+
+
+def unknown_release(spec: Spec, _: InCluster) -> Problem | None:
+    """The version must be a release of TGI."""
+    try:
+        render.image(spec, None)
+    except images.UnknownImageError as error:
+        return Problem(Reason.UNKNOWN_VERSION, f"spec.runtime.version: {error}")
+    return None
+
+
+def unsupported_gpu(_: Spec, target: InCluster) -> Problem | None:
+    """TGI needs a GPU its kernels are built for."""
+    try:
+        gpus(target.gpu.products, target.gpu.count)
+    except UnsupportedGPUError as error:
+        return Problem(Reason.UNSUPPORTED_INSTANCE_TYPE, f"spec.inCluster.gpu.products: {error}")
+    return None
+
+
+def own_variable(spec: Spec, _: InCluster) -> Problem | None:
+    """The volumes decide where TGI finds its files."""
+    for variable in spec.runtime.env:
+        if variable.name in OWN_NAMES:
+            return Problem(
+                Reason.CONFLICTING_OPTIONS,
+                f"spec.runtime.env: {variable.name} is set by the operator, by where the weights are: remove it",
+            )
+    return None
+
+
+def gpus_twice(_: Spec, target: InCluster) -> Problem | None:
+    """The GPUs are in `gpu`, where the launcher's options are checked against them."""
+    name = target.gpu.resource_name
+    for field in ("requests", "limits"):
+        if name in getattr(target.resources, field):
+            return Problem(
+                Reason.INVALID_SPEC,
+                f"spec.inCluster.resources.{field} sets {name}: use spec.inCluster.gpu.count instead",
+            )
+    return None
+
+
+def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
+    """The launcher must accept the options on those GPUs."""
+    options = launcher.options(spec.runtime, images.tgi_version(render.image(spec, None)))
+    machine = gpus(target.gpu.products, target.gpu.count)
+    return tgi_checks.first_problem(tgi_checks.Launch(spec.model, spec.runtime, options, machine))
+
+
+CHECKS: tuple[Check, ...] = (unknown_release, unsupported_gpu, own_variable, gpus_twice, unlaunchable)
+
+
+def first_problem(spec: Spec, target: InCluster) -> Problem | None:
+    """Return the first problem of the spec, None where it can work."""
+    return next((problem for check in CHECKS if (problem := check(spec, target)) is not None), None)

@@ -1,0 +1,126 @@
+"""What the watch told of the objects of all resources, by resource: slim, so that thousands of them fit into memory."""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, JOB, KINDS, MONITOR, POD, SERVICE, Object
+from tgi_operator.backends.incluster.names import LABEL_NAME
+from tgi_operator.backends.keys import Key
+
+Child = tuple[str, str]
+"""Kind and name."""
+
+_METADATA = ("name", "namespace", "uid", "labels", "annotations", "ownerReferences", "deletionTimestamp", "generation")
+_STATUS: Mapping[str, tuple[str, ...]] = {
+    DEPLOYMENT.name: (
+        "observedGeneration",
+        "replicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "conditions",
+    ),
+    JOB.name: ("active", "failed", "conditions"),
+    POD.name: ("phase", "reason", "message", "conditions", "containerStatuses", "initContainerStatuses"),
+    CLAIM.name: ("phase",),
+    SERVICE.name: (),
+    BUDGET.name: (),
+    MONITOR.name: (),
+}
+"""Fields of the status that decide something; a change of any other is no news."""
+
+_POD_METADATA = ("name", "namespace", "uid", "labels", "deletionTimestamp", "creationTimestamp")
+_CONDITION = ("type", "status", "reason", "message")
+
+
+class Children:
+    """Objects by the resource whose name is on their label."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, dict[Child, tuple[int, bytes]]] = {}
+
+    def of(self, key: Key) -> dict[Child, Object]:
+        """Return the objects of a resource."""
+        return {child: json.loads(zlib.decompress(kept)) for child, (_, kept) in self._by_key.get(key, {}).items()}
+
+    def put(self, body: Mapping[str, Any]) -> Key | None:
+        """Keep an object, unless it is older than what is known; return whose it is if it is worth a look."""
+        key, child = _key(body), _child(body)
+        if key is None:
+            return None
+        version, kept = int(body["metadata"]["resourceVersion"]), _packed(body)
+        before = self._by_key.setdefault(key, {}).get(child)
+        if before is not None and version <= before[0]:
+            return None
+        self._by_key[key][child] = (version, kept)
+        return key if before is None or before[1] != kept else None
+
+    def drop(self, body: Mapping[str, Any]) -> Key | None:
+        """Forget an object that is gone; return whose it was."""
+        key = _key(body)
+        return key if key is not None and self._forget(key, _child(body)) else None
+
+    def forget(self, key: Key) -> None:
+        """Forget all objects of a resource that is gone."""
+        self._by_key.pop(key, None)
+
+    def replace(self, kind: str, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
+        """Take `bodies` for all the objects of a kind there are; return whose are worth a look.
+
+        A watch does not tell what vanished while it was broken.
+        """
+        listed = list(bodies)
+        there = {(_key(body), _child(body)) for body in listed}
+        gone = [
+            (key, child)
+            for key, children in self._by_key.items()
+            for child in children
+            if child[0] == kind and (key, child) not in there
+        ]
+        changed = {key for key, child in gone if self._forget(key, child)}
+        return changed | {key for body in listed if (key := self.put(body)) is not None}
+
+    def _forget(self, key: Key, child: Child) -> bool:
+        children = self._by_key.get(key, {})
+        found = children.pop(child, None) is not None
+        if not children:
+            self._by_key.pop(key, None)
+        return found
+
+
+def _key(body: Mapping[str, Any]) -> Key | None:
+    meta = body["metadata"]
+    name = meta.get("labels", {}).get(LABEL_NAME)
+    return Key(meta["namespace"], name) if name else None
+
+
+def _child(body: Mapping[str, Any]) -> Child:
+    return str(body["kind"]), str(body["metadata"]["name"])
+
+
+def _packed(body: Mapping[str, Any]) -> bytes:
+    """Return the parts that decide something; equal parts give equal bytes."""
+    return zlib.compress(json.dumps(slim(body), sort_keys=True).encode(), 1)
+
+
+def slim(body: Mapping[str, Any]) -> Object:
+    """Return an object with only what decides something."""
+    kind, status = str(body["kind"]), body.get("status") or {}
+    kept = {name: status[name] for name in _STATUS[kind] if name in status}
+    if "conditions" in kept:
+        kept["conditions"] = [_only(condition, _CONDITION) for condition in kept["conditions"]]
+    if kind == POD.name:
+        spec = _only(body["spec"], ("nodeName",))
+        return {"kind": kind, "metadata": _only(body["metadata"], _POD_METADATA), "spec": spec, "status": kept}
+    rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+    return {**rest, "metadata": _only(body["metadata"], _METADATA), "status": kept}
+
+
+def _only(body: Mapping[str, Any], fields: Iterable[str]) -> Object:
+    return {name: body[name] for name in fields if name in body}
+
+
+WATCHED = tuple(KINDS[kind] for kind in _STATUS)
+"""Kinds of which the watch tells."""

@@ -1,0 +1,49 @@
+"""The kinds of objects a resource has in the cluster, and where the API serves them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object: `name` as in manifests, and how it is addressed."""
+
+    name: str
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """Return the path of the objects of a namespace, or of the one called `name`."""
+        return f"{self._root}/namespaces/{namespace}/{self.plural}{f'/{name}' if name else ''}"
+
+    @property
+    def everywhere(self) -> str:
+        """Path of the objects of all namespaces."""
+        return f"{self._root}/{self.plural}"
+
+    @property
+    def group(self) -> str:
+        """Path of the API version, which tells whether it is served."""
+        return self._root
+
+    @property
+    def _root(self) -> str:
+        return f"/{'apis' if '/' in self.api_version else 'api'}/{self.api_version}"
+
+
+DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments")
+SERVICE = Kind("Service", "v1", "services")
+BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
+CLAIM = Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims")
+JOB = Kind("Job", "batch/v1", "jobs")
+POD = Kind("Pod", "v1", "pods")
+MONITOR = Kind("PodMonitor", "monitoring.coreos.com/v1", "podmonitors")
+
+KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR)}
+
+
+def kind_of(manifest: Object) -> Kind:
+    """Return the kind of a manifest."""
+    return KINDS[str(manifest["kind"])]

@@ -1,0 +1,67 @@
+"""Names and labels of what a resource has in the cluster."""
+
+from collections.abc import Mapping
+
+from tgi_operator.api.names import FIELD_MANAGER, GROUP
+from tgi_operator.backends.naming import digest, with_tail
+from tgi_operator.backends.resource import Owner
+
+LABEL_NAME = f"{GROUP}/name"
+"""Label of every object of a resource, the resource's name: by it the operator watches them."""
+
+LABEL_REVISION = f"{GROUP}/revision"
+
+CONTAINER = "tgi"
+"""Name of TGI's container in its pods."""
+
+_LONGEST = 63
+"""Longest name of a Job, which labels its pods, and of a Service."""
+
+_MANAGED_BY = "app.kubernetes.io/managed-by"
+_COMPONENT = "app.kubernetes.io/component"
+_SERVER, _WEIGHTS = "server", "weights"
+
+
+def labels(owner: Owner) -> dict[str, str]:
+    """Return the labels of every object of the resource."""
+    return {
+        "app.kubernetes.io/name": "text-generation-inference",
+        "app.kubernetes.io/instance": owner.name,
+        _MANAGED_BY: FIELD_MANAGER,
+        LABEL_NAME: owner.name,
+    }
+
+
+def selector(owner: Owner) -> dict[str, str]:
+    """Return the labels that only pods that serve have."""
+    return {LABEL_NAME: owner.name, _COMPONENT: _SERVER}
+
+
+def server_labels(owner: Owner) -> dict[str, str]:
+    """Return the labels of pods that serve, but for their revision."""
+    return labels(owner) | selector(owner)
+
+
+def weights_labels(owner: Owner) -> dict[str, str]:
+    """Return the labels of the pods that fetch weights."""
+    return labels(owner) | {_COMPONENT: _WEIGHTS}
+
+
+def is_server(found: Mapping[str, str]) -> bool:
+    """Return whether the labels are those of a pod that serves."""
+    return found.get(_COMPONENT) == _SERVER
+
+
+def is_ours(found: Mapping[str, str], owner: Owner) -> bool:
+    """Return whether the labels say that an object is the resource's: also that of a deleted one of the same name."""
+    return found.get(_MANAGED_BY) == FIELD_MANAGER and found.get(LABEL_NAME) == owner.name
+
+
+def claim_name(owner: Owner) -> str:
+    """Return the name of the claim that is made for the weights."""
+    return with_tail(owner.name, "weights", _LONGEST)
+
+
+def job_name(owner: Owner, what: str) -> str:
+    """Return the name of the job that fetches `what`, a text that tells source and target."""
+    return with_tail(owner.name, f"fetch-{digest(f'{owner.name}/{what}')[:10]}", _LONGEST)

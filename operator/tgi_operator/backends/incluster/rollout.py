@@ -1,0 +1,68 @@
+"""Bringing a revision to the pods, with regard to how many GPUs there are."""
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.incluster import strategy
+from tgi_operator.backends.incluster.situation import Wanted
+from tgi_operator.backends.incluster.steps import Apply, Step
+from tgi_operator.backends.incluster.strategy import IN_PLACE, SURGE, Strategy
+from tgi_operator.backends.plans import Plan, progressing, stalled
+
+REFUSED_SECONDS = 60
+
+
+def outdated(at: Wanted) -> Plan[Step] | None:
+    """There is no Deployment, or it asks for another revision: apply everything."""
+    if at.up_to_date:
+        return None
+    desired, replicas = at.desired, at.wanted_replicas
+    chosen = strategy.asked(desired.rollout) or (SURGE if at.room else IN_PLACE)
+    if at.deployed is None:
+        message = f"Starting {replicas} pod(s) of revision {desired.revision}."
+        verdict = progressing(Reason.CREATING, message, available=False)
+    else:
+        message = f"Rolling out revision {desired.revision}. {how(at, chosen)}"
+        verdict = progressing(Reason.UPDATING, message, available=at.available)
+    manifests = (desired.service, desired.budget, desired.deployment(replicas, chosen))
+    monitor = (desired.monitor,) if at.monitored else ()
+    return Plan(
+        at.show(verdict, update_revision=desired.revision, image=desired.image),
+        steps=tuple(Apply(manifest) for manifest in (*manifests, *monitor)),
+        ahead=True,
+    )
+
+
+def squeezed(at: Wanted) -> Plan[Step] | None:
+    """A new pod waits for a GPU that an old one has: let the old one make room."""
+    deployed = at.deployed
+    if deployed is None or deployed.strategy != SURGE or strategy.asked(at.desired.rollout) is not None:
+        return None
+    waits = any(each.reason is Reason.UNSCHEDULABLE for each in at.troubles)
+    if not waits or deployed.replaced:
+        return None
+    verdict = progressing(
+        Reason.UPDATING, f"Rolling out revision {at.desired.revision}. {how(at, IN_PLACE)}", available=at.available
+    )
+    manifest = at.desired.deployment(at.wanted_replicas, IN_PLACE)
+    return Plan(at.show(verdict), steps=(Apply(manifest),), ahead=True)
+
+
+def refused(at: Wanted) -> Plan[Step] | None:
+    """The cluster lets no pod be made: a quota, or a policy."""
+    deployed = at.deployed
+    if deployed is None or deployed.complete:
+        return None
+    failed = deployed.condition("ReplicaFailure")
+    if failed.get("status") != "True":
+        return None
+    words = str(failed.get("message", ""))
+    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in words else Reason.REJECTED_BY_KUBERNETES
+    return Plan(at.show(stalled(reason, words, available=at.available)), after=REFUSED_SECONDS)
+
+
+def how(at: Wanted, chosen: Strategy) -> str:
+    """Return in words how pods are replaced, and why so."""
+    if strategy.asked(at.desired.rollout) is not None:
+        return f"At most {chosen.max_surge} pod(s) more and {chosen.max_unavailable} fewer at a time, as rollout says."
+    if chosen.replacement == "Surge":
+        return "A GPU is free: a new pod serves before an old one ends."
+    return "No GPU of that kind is free: an old pod ends before a new one starts."

@@ -1,0 +1,87 @@
+"""What pods of the wanted revision make of it."""
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import LastFailure, Status
+from tgi_operator.backends.incluster import pods
+from tgi_operator.backends.incluster.kinds import JOB
+from tgi_operator.backends.incluster.pods import Trouble
+from tgi_operator.backends.incluster.rollout import how
+from tgi_operator.backends.incluster.situation import Deployed, Wanted, revision_of
+from tgi_operator.backends.incluster.steps import Delete, Step
+from tgi_operator.backends.plans import Note, Plan, Verdict, overdue, progressing, serving
+
+
+def serves(at: Wanted) -> Plan[Step] | None:
+    """All pods wanted serve, and nothing is wrong: jobs of old revisions are of no use any more."""
+    if not _deployed(at).complete or at.troubles:
+        return None
+    old = tuple(job for job in at.all(JOB) if at.desired.job is None or job["metadata"]["name"] != _job_name(at))
+    steps = tuple(Delete(job) for job in old if "deletionTimestamp" not in job["metadata"])
+    names = ", ".join(job["metadata"]["name"] for job in old)
+    return Plan(outcome(at), steps=steps, notes=(Note(Reason.COLLECTED, f"Deleted job {names}."),) if steps else ())
+
+
+def rolling(at: Wanted) -> Plan[Step]:
+    """Pods start, or something keeps them from it."""
+    waited, patience = at.reconciling_seconds, at.desired.progress_deadline_seconds
+    return Plan(outcome(at), after=patience - waited + 1 if waited <= patience else None)
+
+
+def outcome(at: Wanted) -> Status:
+    """Return the status that tells what the pods are doing."""
+    deployed, found = _deployed(at), pods.worst(at.troubles)
+    served_before = at.status.current_revision == at.desired.revision
+    if deployed.complete and deployed.wanted == at.wanted_replicas and found is None:
+        verdict = serving(Reason.IN_SERVICE, f"{deployed.ready} of {at.wanted_replicas} pod(s) serve.")
+        return _shown(at, verdict, current=at.desired.revision, failure=_kept_failure(at))
+    if found is None and served_before and deployed.replaced and deployed.ready > 0:
+        verdict = serving(Reason.SCALING, f"{deployed.ready} of {at.wanted_replicas} pod(s) serve while others start.")
+        return _shown(at, verdict, current=at.desired.revision, failure=_kept_failure(at))
+    verdict = _verdict(at, deployed, found, served_before=served_before)
+    failure = at.remember(found) if found is not None else at.status.last_failure
+    return _shown(at, verdict, current=at.status.current_revision, failure=failure)
+
+
+def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_before: bool) -> Verdict:
+    counted = f"{_updated_and_ready(at)} of {at.wanted_replicas} pod(s) serve revision {at.desired.revision}."
+    first = not at.status.current_revision
+    reason = Reason.CREATING if first or served_before else Reason.UPDATING
+    message = counted if first or served_before else f"{counted} {how(at, deployed.strategy)}"
+    verdict = progressing(reason, message, available=at.available)
+    if found is not None:
+        verdict = progressing(found.reason, f"{counted} Pod {found.pod}: {found.message}", available=at.available)
+    late = deployed.overdue or at.reconciling_seconds > at.desired.progress_deadline_seconds
+    if found is not None and (found.stalled or late):
+        return Verdict(verdict.ready, verdict.available, found.reason, verdict.message, stalled=True)
+    return overdue(verdict, f"No progress for too long. {message}") if late else verdict
+
+
+def _shown(at: Wanted, verdict: Verdict, *, current: str | None, failure: LastFailure | None) -> Status:
+    return at.show(
+        verdict,
+        image=at.desired.image,
+        current_revision=current,
+        update_revision=at.desired.revision,
+        last_failure=failure,
+    )
+
+
+def _kept_failure(at: Wanted) -> LastFailure | None:
+    """Return the last failure of the revision that serves now: it tells why a pod was restarted."""
+    failure = at.status.last_failure
+    return failure if failure is not None and failure.revision == at.desired.revision else None
+
+
+def _updated_and_ready(at: Wanted) -> int:
+    mine = (pod for pod in at.servers if revision_of(pod) == at.live_revision)
+    return sum(pods.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in mine)
+
+
+def _deployed(at: Wanted) -> Deployed:
+    assert at.deployed is not None  # noqa: S101 - `outdated` comes first
+    return at.deployed
+
+
+def _job_name(at: Wanted) -> str:
+    assert at.desired.job is not None  # noqa: S101 - only asked where there is one
+    return str(at.desired.job["metadata"]["name"])

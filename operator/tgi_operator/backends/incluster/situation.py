@@ -1,0 +1,239 @@
+"""All that a decision may look at: the resource, what should be in the cluster, and what was seen there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tgi_operator.api.spec import Spec
+from tgi_operator.api.status import InClusterStatus, LastFailure, Status, UnhealthyPod
+from tgi_operator.api.times import rfc3339
+from tgi_operator.backends.incluster import names, pods, render
+from tgi_operator.backends.incluster.children import Child
+from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, POD, Kind, Object
+from tgi_operator.backends.incluster.pods import Trouble
+from tgi_operator.backends.incluster.render import Desired
+from tgi_operator.backends.incluster.strategy import Strategy
+from tgi_operator.backends.plans import Verdict, reconciling_seconds, with_verdict
+from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.tgi.checks import Problem
+
+MOST_PODS = 10
+"""Unhealthy pods in the status, at the most."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that a rule may look at.
+
+    `desired` is None where the spec cannot work; `problem` says why. `foreign` names an object that is in the way.
+    `monitored`: the cluster has PodMonitors. `room`: GPUs are free for one more pod; None where nobody asked.
+    `progress` is the last line of the job that fetches weights.
+    """
+
+    resource: Resource
+    desired: Desired | None
+    problem: Problem | None
+    children: Mapping[Child, Object]
+    now: datetime
+    foreign: str | None = None
+    monitored: bool = False
+    room: bool | None = None
+    progress: str = ""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose the objects are."""
+        return self.resource.owner
+
+    @property
+    def spec(self) -> Spec:
+        """The spec."""
+        return self.resource.spec
+
+    @property
+    def status(self) -> Status:
+        """The status last written."""
+        return self.resource.status
+
+    def child(self, kind: Kind, name: str) -> Object | None:
+        """Return an object of the resource, None where it is not there, or about to go."""
+        found = self.children.get((kind.name, name))
+        return None if found is None or "deletionTimestamp" in found["metadata"] else found
+
+    def all(self, kind: Kind) -> tuple[Object, ...]:
+        """Return all objects of a kind, by name."""
+        return tuple(body for (found, _), body in sorted(self.children.items()) if found == kind.name)
+
+    @property
+    def deployment(self) -> Object | None:
+        """The living Deployment."""
+        return self.child(DEPLOYMENT, self.owner.name)
+
+    @property
+    def deployed(self) -> "Deployed | None":
+        """The living Deployment, as far as it decides."""
+        return Deployed(self.deployment) if self.deployment is not None else None
+
+    @property
+    def available(self) -> bool:
+        """Whether requests are answered now."""
+        return self.deployed is not None and self.deployed.ready > 0
+
+    @property
+    def live_revision(self) -> str | None:
+        """The revision that the Deployment asks for."""
+        return self.deployed.revision if self.deployed else None
+
+    @property
+    def servers(self) -> tuple[Object, ...]:
+        """Pods that serve, or should."""
+        return tuple(pod for pod in self.all(POD) if names.is_server(pod["metadata"].get("labels", {})))
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What keeps pods of the live revision from serving."""
+        mine = (pod for pod in self.servers if revision_of(pod) == self.live_revision)
+        return tuple(found for pod in mine if (found := pods.trouble(pod)) is not None)
+
+    @property
+    def wanted_replicas(self) -> int:
+        """The pods wanted: those of the spec, else those that the Deployment asks for, else one."""
+        if self.spec.replicas is not None:
+            return self.spec.replicas
+        return self.deployed.wanted if self.deployed else self.status.desired_replicas or 1
+
+    @property
+    def reconciling_seconds(self) -> float:
+        """How long the resource has been Reconciling; 0 where it is not."""
+        return reconciling_seconds(self.status, self.now)
+
+    def show(self, verdict: Verdict, **fields: Any) -> Status:
+        """Return the status with `verdict` and what was seen; `fields` of Status go on top."""
+        deployed, owner = self.deployed, self.owner
+        claims = self.all(CLAIM)
+        seen = InClusterStatus(
+            deployment_name=owner.name,
+            service_name=owner.name,
+            claim_name=claims[0]["metadata"]["name"] if claims else None,
+            replacement=deployed.strategy.replacement if deployed else None,
+            unhealthy_pods=tuple(
+                UnhealthyPod(name=each.pod, reason=each.reason, message=each.message)
+                for each in sorted(self.troubles, key=lambda each: each.pod)[:MOST_PODS]
+            )
+            or None,
+        )
+        shown: dict[str, Any] = {
+            "backend": "InCluster",
+            "replicas": deployed.replicas if deployed else 0,
+            "ready_replicas": deployed.ready if deployed else 0,
+            "desired_replicas": self.wanted_replicas,
+            "selector": ",".join(f"{name}={value}" for name, value in names.selector(owner).items()),
+            "url": render.url(owner),
+            "in_cluster": seen,
+        }
+        return with_verdict(self.status, self.resource.generation, verdict, rfc3339(self.now), **shown | fields)
+
+    def remember(self, found: Trouble) -> LastFailure:
+        """Return the memory of a failure, with the time it was first seen so."""
+        revision = self.live_revision or "none"
+        failure = LastFailure(
+            time=rfc3339(self.now),
+            revision=revision,
+            reason=found.reason,
+            message=found.message,
+            pod=found.pod,
+            container=found.container,
+            exit_code=found.exit_code,
+        )
+        before = self.status.last_failure
+        same = before is not None and before.model_copy(update={"time": failure.time}) == failure
+        return before if before is not None and same else failure
+
+
+@dataclass(frozen=True)
+class Wanted(Situation):
+    """A situation whose spec can work."""
+
+    desired: Desired
+
+    @property
+    def job(self) -> Object | None:
+        """The job that fetches the weights wanted."""
+        return self.child(JOB, self.desired.job["metadata"]["name"]) if self.desired.job else None
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the Deployment asks for the revision wanted."""
+        return self.live_revision == self.desired.revision
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a Deployment says of itself."""
+
+    body: Object
+
+    @property
+    def revision(self) -> str | None:
+        """The revision it asks for."""
+        return revision_of(self.body["spec"]["template"])
+
+    @property
+    def strategy(self) -> Strategy:
+        """How it replaces pods."""
+        return Strategy.of(self.body)
+
+    @property
+    def wanted(self) -> int:
+        """Pods it asks for."""
+        return int(self.body["spec"].get("replicas", 1))
+
+    @property
+    def replicas(self) -> int:
+        """Pods there are."""
+        return int(self._status.get("replicas", 0))
+
+    @property
+    def ready(self) -> int:
+        """Pods that serve, of any revision."""
+        return int(self._status.get("readyReplicas", 0))
+
+    @property
+    def updated(self) -> int:
+        """Pods of its present revision."""
+        return int(self._status.get("updatedReplicas", 0))
+
+    @property
+    def observed(self) -> bool:
+        """Whether the Deployment controller has seen it as it is now."""
+        return int(self._status.get("observedGeneration", 0)) >= int(self.body["metadata"]["generation"])
+
+    @property
+    def replaced(self) -> bool:
+        """Whether all pods are of its present revision, so that no old one is left."""
+        return self.observed and self.updated == self.replicas > 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether as many pods as it asks for serve its present revision, and no other is left."""
+        return self.replaced and self.wanted == self.updated == int(self._status.get("availableReplicas", 0))
+
+    def condition(self, kind: str) -> Mapping[str, Any]:
+        """Return a condition, empty where there is none."""
+        return next((each for each in self._status.get("conditions", ()) if each["type"] == kind), {})
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a rollout made no progress within its deadline."""
+        return self.observed and self.condition("Progressing").get("reason") == "ProgressDeadlineExceeded"
+
+    @property
+    def _status(self) -> Mapping[str, Any]:
+        return self.body.get("status") or {}
+
+
+def revision_of(body: Object) -> str | None:
+    """Return the revision on the labels of a pod or a pod template."""
+    found = body["metadata"].get("labels", {}).get(names.LABEL_REVISION)
+    return str(found) if found is not None else None

@@ -1,0 +1,53 @@
+"""How pods are replaced: a new one first where a GPU is free for it, else an old one makes room."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from tgi_operator.api.incluster import Rollout
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """The rolling update of a Deployment."""
+
+    max_surge: int | str
+    max_unavailable: int | str
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The strategy of a DeploymentSpec."""
+        rolling = {"maxSurge": self.max_surge, "maxUnavailable": self.max_unavailable}
+        return {"type": "RollingUpdate", "rollingUpdate": rolling}
+
+    @property
+    def replacement(self) -> str:
+        """What the status calls it."""
+        return "InPlace" if str(self.max_surge).rstrip("%") == "0" else "Surge"
+
+    @classmethod
+    def of(cls, deployment: dict[str, Any]) -> Self:
+        """Return the strategy of a living Deployment."""
+        rolling = deployment["spec"].get("strategy", {}).get("rollingUpdate") or {}
+        return cls(rolling.get("maxSurge", "25%"), rolling.get("maxUnavailable", "25%"))
+
+
+SURGE = Strategy(1, 0)
+IN_PLACE = Strategy(0, 1)
+
+
+def asked(rollout: Rollout | None) -> Strategy | None:
+    """Return the strategy that the spec asks for, None where it leaves that to the operator."""
+    if rollout is None or (rollout.max_surge is None and rollout.max_unavailable is None):
+        return None
+    surge, missing = rollout.max_surge, rollout.max_unavailable
+    # Where one is 0, the other cannot be.
+    if surge is None:
+        surge = "1" if str(missing).rstrip("%") == "0" else "0"
+    if missing is None:
+        missing = "1" if surge.rstrip("%") == "0" else "0"
+    return Strategy(count_or_percent(surge), count_or_percent(missing))
+
+
+def count_or_percent(text: str) -> int | str:
+    """Return an IntOrString as Kubernetes takes it."""
+    return text if text.endswith("%") else int(text)

@@ -1,0 +1,47 @@
+"""What somebody changed or deleted is put back, and another number of pods is asked for."""
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.incluster import strategy
+from tgi_operator.backends.incluster.coverage import covers
+from tgi_operator.backends.incluster.kinds import JOB, Object, kind_of
+from tgi_operator.backends.incluster.serving import outcome
+from tgi_operator.backends.incluster.situation import Wanted
+from tgi_operator.backends.incluster.steps import Apply, Step
+from tgi_operator.backends.plans import Note, Plan
+
+
+def drifted(at: Wanted) -> Plan[Step] | None:
+    """Something is not as it was applied: apply it again. What others added to it stays."""
+    wrong = [manifest for manifest in _wanted(at) if not _is_right(at, manifest)]
+    if not wrong:
+        return None
+    deployed = at.deployed
+    assert deployed is not None  # noqa: S101 - `outdated` comes first
+    scaled = deployed.wanted != at.wanted_replicas
+    names = ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in wrong)
+    note = (
+        Note(Reason.SCALED, f"From {deployed.wanted} to {at.wanted_replicas} pod(s).")
+        if scaled
+        else Note(Reason.RESTORED, f"Put right: {names}.")
+    )
+    return Plan(outcome(at), steps=tuple(Apply(manifest) for manifest in wrong), notes=(note,))
+
+
+def _wanted(at: Wanted) -> tuple[Object, ...]:
+    desired, deployed = at.desired, at.deployed
+    assert deployed is not None  # noqa: S101 - `outdated` comes first
+    # How the pods are replaced is decided when a revision is rolled out.
+    chosen = strategy.asked(desired.rollout) or deployed.strategy
+    made = (desired.service, desired.budget, desired.deployment(at.wanted_replicas, chosen), desired.claim, desired.job)
+    return tuple(manifest for manifest in (*made, desired.monitor if at.monitored else None) if manifest is not None)
+
+
+def _is_right(at: Wanted, manifest: Object) -> bool:
+    kind = kind_of(manifest)
+    live = at.children.get((kind.name, manifest["metadata"]["name"]))
+    if live is None:
+        return False
+    # What is about to go must be gone first; and a job cannot be changed, nor needs it once it is done.
+    if "deletionTimestamp" in live["metadata"] or kind is JOB:
+        return True
+    return covers(live, manifest)

@@ -1,0 +1,37 @@
+"""The Hub token of a resource, from its Secret."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.resource import Resource
+from tgi_operator.tgi.checks import Problem
+
+
+class SecretReader(Protocol):
+    """Reads Secrets."""
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """Return the Secret's data, None where there is no such Secret."""
+
+
+async def token(reader: SecretReader, resource: Resource) -> str | Problem | None:
+    """Return the Hub token, None where the spec names no Secret, or why there is none where it does."""
+    reference, namespace = resource.spec.model.token_secret_ref, resource.owner.namespace
+    if reference is None:
+        return None
+    where = f"spec.model.tokenSecretRef: Secret {namespace}/{reference.name}"
+    secret = await reader.secret(namespace, reference.name)
+    if secret is None:
+        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist: create it")
+    value = secret.get(reference.key, b"").strip()
+    if not value:
+        return Problem(
+            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {reference.key!r}: add it or name another key"
+        )
+    try:
+        return value.decode("ascii")
+    except UnicodeDecodeError:
+        return Problem(
+            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no text under key {reference.key!r}: put the Hub token there"
+        )

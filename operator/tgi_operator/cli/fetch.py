@@ -1,0 +1,62 @@
+"""`tgi-operator fetch`: fill a volume with a model's weights, or see that they are there."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from tgi_operator.weights import bucket, folder, hub
+from tgi_operator.weights.failures import FetchError, LastingError, of_volume
+from tgi_operator.weights.progress import say
+from tgi_operator.weights.source import Folder, HubModel, parse
+
+_TERMINATION_MESSAGE_BYTES = 4096
+
+
+def fetch(uri: str, directory: str | None, revision: str | None, progress_seconds: float) -> int:
+    """Fetch the weights and check them; return the exit code."""
+    # TGI runs as another user.
+    os.umask(0o022)
+    # The first process of a container is not ended by a signal it does not handle. What is on the volume is resumed.
+    signal.signal(signal.SIGTERM, _end)
+    token = os.environ.get("HF_TOKEN", "").strip() or None
+    try:
+        found = _fetched(uri, directory, revision, token, progress_seconds)
+        folder.check(found)
+    except FetchError as error:
+        text = str(error).replace(token, "(token)") if token else str(error)
+        sys.stderr.write(f"tgi-operator: {text}\n")
+        _leave_message(text)
+        return error.exit_code
+    say(f"{found} holds a model")
+    return 0
+
+
+def _fetched(uri: str, directory: str | None, revision: str | None, token: str | None, seconds: float) -> Path:
+    source = parse(uri)
+    if revision is not None and not isinstance(source, HubModel):
+        raise LastingError(f"{uri} has no revisions: only hf:// models take --revision")
+    if isinstance(source, Folder):
+        return source.path
+    if directory is None:
+        raise LastingError(f"{uri} needs a directory to be fetched into")
+    target = Path(directory).absolute()
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}") from error
+    if isinstance(source, HubModel):
+        return hub.fetch(source, revision or "main", target, token, seconds)
+    return bucket.fetch(source, target, seconds)
+
+
+def _leave_message(text: str) -> None:
+    """Write what Kubernetes shows in the pod's status."""
+    path = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
+    if path.is_file() and os.access(path, os.W_OK):
+        path.write_bytes(text.encode()[:_TERMINATION_MESSAGE_BYTES])
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    os._exit(128 + number)

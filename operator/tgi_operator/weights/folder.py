@@ -1,0 +1,69 @@
+"""The folder that weights are in: what may be written there, whether it fits, and whether a model is in it."""
+
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from tgi_operator.weights.failures import LastingError
+from tgi_operator.weights.progress import gib
+from tgi_operator.weights.selection import SAFETENSORS, weights
+
+STATE = ".fetch"
+"""The subfolder for what has to be remembered from run to run."""
+
+_CONFIG = "config.json"
+_INDEX = f"model{SAFETENSORS}.index.json"
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """Return the path of a name that others chose; raises LastingError for one that leads elsewhere."""
+    parts = relative.split("/")
+    if {"", ".", ".."} & set(parts) or "\0" in relative or parts[0] == STATE:
+        raise LastingError(f"the name {relative!r} cannot be a file in {folder}: rename it at the source")
+    return folder.joinpath(*parts)
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise LastingError where the bytes do not fit on the folder's volume."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise LastingError(
+            f"{gib(needed)} GiB are to be fetched, and the volume of {folder} has {gib(free)} GiB free: "
+            "a larger claim is needed"
+        )
+
+
+def check(folder: Path) -> None:
+    """Raise LastingError unless the folder holds a model that TGI can load."""
+    try:
+        present = {path.name for path in folder.iterdir() if path.is_file()}
+        index = json.loads((folder / _INDEX).read_text()) if _INDEX in present else {}
+        listed = set(index.get("weight_map", {}).values())
+    except (OSError, ValueError, AttributeError) as error:
+        raise LastingError(f"{folder} cannot be read as a model's folder: {error}") from error
+    if _CONFIG not in present:
+        raise LastingError(f"{folder} has no {_CONFIG}: it must hold a model in the layout of the Hugging Face Hub")
+    if not weights(present):
+        raise LastingError(f"{folder} has no weights: TGI needs *.safetensors files (or *.bin) beside {_CONFIG}")
+    if missing := sorted(listed - present):
+        raise LastingError(f"{folder} lacks {len(missing)} of the files in {_INDEX}, such as {missing[0]}: copy them")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a small file so that a reader, or a kill, finds the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    temporary.write_text(text)
+    flush(temporary)
+    temporary.replace(path)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file is on the disk: nothing may be recorded as complete that a crash of the node can undo."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,138 @@
+"""Weights from the Hugging Face Hub, by its own library."""
+
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.constants import MAX_HTTP_DOWNLOAD_SIZE
+from huggingface_hub.hf_api import ModelInfo
+
+from tgi_operator.weights import failures, folder, hub_failures
+from tgi_operator.weights.failures import LastingError, PassingError
+from tgi_operator.weights.hub_cache import HubCache, HubFile
+from tgi_operator.weights.progress import Progress, amount, gib, say
+from tgi_operator.weights.selection import choose
+from tgi_operator.weights.source import HubModel
+
+Result = TypeVar("Result")
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_TOKEN = re.compile(r"[!-~]+")
+_DOWNLOADS = 8
+_ATTEMPTS = 5
+_ANSWER_SECONDS = 30.0
+_LONGEST_PAUSE = 60.0
+
+
+def fetch(source: HubModel, revision: str, directory: Path, token: str | None, seconds: float) -> Path:
+    """Make a revision complete in the cache `directory`, and return the folder of its commit; raises FetchError."""
+    if not _REVISION.fullmatch(revision):
+        raise LastingError(f"model.revision is {revision!r}: it must be a commit, a branch or a tag")
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise LastingError("HF_TOKEN is no token: the key of model.tokenSecretRef must hold it and nothing else")
+    download = _Download(source.id, revision, directory, token)
+    try:
+        return download.run(seconds)
+    except OSError as error:
+        raise download.failure(error) from error
+    except ValueError as error:
+        # A name that the library refuses.
+        raise LastingError(f"hf://{source.id}: {failures.line(error)}") from error
+
+
+class _Download:
+    """One revision of one model on its way from the Hub to the cache."""
+
+    def __init__(self, model: str, revision: str, directory: Path, token: str | None) -> None:
+        self._model = model
+        self._revision = revision
+        self._token = token
+        self._cache = HubCache(directory, model)
+
+    def run(self, seconds: float) -> Path:
+        """Fetch what is missing; return the folder of the commit."""
+        if _COMMIT.fullmatch(self._revision) and self._cache.is_complete(self._revision):
+            commit = self._revision
+            say(f"hf://{self._model}: commit {commit} is complete in {self._cache.directory}")
+        else:
+            commit = self._fetch(seconds)
+        self._cache.name(self._revision, commit)
+        return self._cache.snapshot(commit)
+
+    def failure(self, error: OSError) -> failures.FetchError:
+        """Return what an error means."""
+        return failures.of_volume(error, self._cache.directory) or hub_failures.failure(
+            error, self._model, self._revision, with_token=self._token is not None
+        )
+
+    def _fetch(self, seconds: float) -> str:
+        # Without a token of ours none is sent: None would let the library look for one.
+        api = HfApi(token=self._token or False)
+        info = self._patiently(
+            lambda: api.model_info(self._model, revision=self._revision, files_metadata=True, timeout=_ANSWER_SECONDS)
+        )
+        commit, files = str(info.sha), _files(info)
+        missing = [file for file in files if not self._cache.is_there(commit, file)]
+        total = sum(file.size for file in files)
+        needed = total - sum(self._cache.arrived(commit, file) for file in files)
+        what = f"hf://{self._model}, {self._revision} is commit {commit}"
+        say(f"{what}: {amount(total, len(files))}, {gib(needed)} GiB of {len(missing)} to fetch")
+        folder.require_space(self._cache.directory, needed)
+        for file in files:
+            if file.size > MAX_HTTP_DOWNLOAD_SIZE:
+                text = f"{file.name} has {gib(file.size)} GiB, more than the Hub sends in one piece: use an s3:// uri"
+                raise LastingError(f"hf://{self._model}: {text}")
+        with Progress(total, lambda: sum(self._cache.arrived(commit, file) for file in files), seconds):
+            self._fetch_all(commit, missing)
+        self._cache.complete(commit, files)
+        return commit
+
+    def _fetch_all(self, commit: str, files: list[HubFile]) -> None:
+        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+            tasks = [pool.submit(self._patiently, partial(self._fetch_one, commit, file)) for file in files]
+            try:
+                for task in tasks:
+                    task.result()
+            except BaseException:
+                # Those under way come to their end, and need not be fetched by the next run.
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _fetch_one(self, commit: str, file: HubFile) -> None:
+        self._cache.discard(commit, file)
+        path = hf_hub_download(
+            self._model,
+            file.name,
+            revision=commit,
+            cache_dir=self._cache.directory,
+            token=self._token or False,
+        )
+        folder.flush(Path(path))
+        if not self._cache.is_there(commit, file):
+            raise PassingError(f"hf://{self._model}: {file.name} has not the size that the Hub tells")
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        """Call, and again after a pause where the Hub, or the way to it, is in trouble."""
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return call()
+            except OSError as error:
+                failure = self.failure(error)
+                if isinstance(failure, LastingError):
+                    raise failure from error
+                pause = min(_LONGEST_PAUSE, hub_failures.retry_after(error) or 2.0 ** (attempt - 1))
+                say(f"{failure}; again in {pause:g} s")
+                time.sleep(pause)
+        return call()
+
+
+def _files(info: ModelInfo) -> list[HubFile]:
+    listed = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    chosen = (listed[name] for name in choose(listed))
+    return [HubFile(one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else str(one.blob_id)) for one in chosen]

@@ -1,0 +1,77 @@
+"""What an answer of the Hugging Face Hub, or none, means to the one who wrote the resource."""
+
+from typing import Any
+
+from huggingface_hub.constants import ENDPOINT
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from tgi_operator.weights.failures import FetchError, LastingError, PassingError, line
+
+_SECRET = "model.tokenSecretRef"  # noqa: S105 - the name of a field
+_BUSY = {408, 425, 429}
+
+
+def failure(error: OSError, model: str, revision: str, *, with_token: bool) -> FetchError:
+    """Return the failure that an error of the library or of the network is."""
+    error = _reason(error)
+    status = _status(error)
+    if remedy := _remedy(error, status, model, revision, with_token=with_token):
+        return LastingError(f"hf://{model}: {remedy}")
+    if status is None:
+        return PassingError(f"hf://{model}: the connection to {ENDPOINT} failed: {line(_origin(error))}")
+    if status >= 500 or status in _BUSY:
+        return PassingError(f"hf://{model}: the Hub answered {status}")
+    return LastingError(f"hf://{model}: the Hub answered {status}: {line(error)}")
+
+
+def retry_after(error: OSError) -> float | None:
+    """Return the seconds that the Hub asks to wait, None where it names none."""
+    response: Any = getattr(_reason(error), "response", None)
+    try:
+        return float(response.headers["Retry-After"])
+    except (AttributeError, KeyError, ValueError):
+        return None
+
+
+def _remedy(error: OSError, status: int | None, model: str, revision: str, *, with_token: bool) -> str | None:
+    if isinstance(error, GatedRepoError):
+        ask = f"ask for access at {ENDPOINT}/{model}"
+        if with_token:
+            return f"the model is gated and the token of {_SECRET} has no access ({status}): {ask} with its account"
+        return f"the model is gated ({status}): {ask} and set {_SECRET}"
+    if isinstance(error, RepositoryNotFoundError):
+        secret = f"the token of {_SECRET} must be allowed to read it" if with_token else f"set {_SECRET}"
+        return f"there is no such model ({status}): check model.uri; if it is private, {secret}"
+    if isinstance(error, RevisionNotFoundError):
+        return f"there is no revision {revision!r} ({status}): check model.revision"
+    if isinstance(error, EntryNotFoundError):
+        return f"a file of the commit is gone ({status}): check model.revision"
+    if status in (401, 403):
+        what = f"the token of {_SECRET} is refused" if with_token else f"a token is needed: set {_SECRET}"
+        return f"{what} ({status})"
+    return None
+
+
+def _reason(error: OSError) -> OSError:
+    # What the library raises where it would have been content with an older copy in the cache.
+    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, OSError):
+        return error.__cause__
+    return error
+
+
+def _origin(error: BaseException) -> BaseException:
+    # Such as "Connection refused", of which each layer above has made a longer sentence.
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def _status(error: OSError) -> int | None:
+    response: Any = getattr(error, "response", None)
+    return None if response is None else int(response.status_code)

@@ -1,0 +1,37 @@
+"""Which files of a Hub repository TGI needs."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+
+SAFETENSORS = ".safetensors"
+PICKLED = ".bin"
+
+_COMPANIONS = {".json", ".txt", ".model", ".tiktoken", ".jinja", ".py"}
+# TGI passes over these but the first (`_weight_files_from_dir` of its utils/hub.py); an adapter alone is no model.
+_NO_WEIGHTS = ("adapter", "arguments", "args", "training")
+
+# The same weights once more, in the layout of the one who trained them.
+_ORIGINALS = "consolidated*"
+_ORIGINALS_FOLDER = "original/"
+
+
+def choose(names: Iterable[str]) -> list[str]:
+    """Return the names to fetch: configuration, tokenizer, code, and the weights in the best format there is."""
+    wanted = [name for name in names if not name.startswith(_ORIGINALS_FOLDER)]
+    chosen = weights(wanted)
+    return sorted({*chosen, *(name for name in wanted if PurePosixPath(name).suffix in _COMPANIONS)})
+
+
+def weights(names: Iterable[str]) -> list[str]:
+    """Return the weight files among the names, as TGI looks for them: safetensors, else .bin, in no subfolder."""
+    listed = list(names)
+    for suffix in (SAFETENSORS, PICKLED):
+        found = [name for name in listed if name.endswith(suffix) and "/" not in name and not _is_something_else(name)]
+        if found:
+            return [name for name in found if not fnmatch(name, _ORIGINALS)] or found
+    return []
+
+
+def _is_something_else(name: str) -> bool:
+    return any(word in name for word in _NO_WEIGHTS)

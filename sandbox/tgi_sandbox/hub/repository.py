@@ -1,0 +1,76 @@
+"""What the Hub stores: repositories, commits, files."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_LARGE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".msgpack", ".h5", ".model")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """The content of a file; `large` is what the Hub keeps apart from git and hands out from another host."""
+
+    content: bytes
+    large: bool
+    announced: int | None = None
+
+    @property
+    def etag(self) -> str:
+        """The name of the content: git's for a small file, its SHA-256 for a large one."""
+        if self.large:
+            return hashlib.sha256(self.content).hexdigest()
+        return hashlib.sha1(b"blob %d\0" % len(self.content) + self.content, usedforsecurity=False).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """The size the Hub tells."""
+        return len(self.content) if self.announced is None else self.announced
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The files of a commit."""
+
+    sha: str
+    files: Mapping[str, Blob]
+
+    def siblings(self) -> list[dict[str, Any]]:
+        """The files as `GET /api/models/…?blobs=true` lists them."""
+        return [_sibling(name, blob) for name, blob in self.files.items()]
+
+
+@dataclass
+class Repository:
+    """A model. `readers` are the tokens that may read a gated one; None: it is open to everybody."""
+
+    id: str
+    readers: frozenset[str] | None = None
+    commits: dict[str, Commit] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
+
+    def commit(
+        self, files: Mapping[str, bytes], branch: str = "main", announced: Mapping[str, int] | None = None
+    ) -> Commit:
+        """Make these the files of a branch; `announced` are sizes to tell instead of the true ones."""
+        sizes = announced or {}
+        blobs = {name: Blob(data, name.endswith(_LARGE_SUFFIXES), sizes.get(name)) for name, data in files.items()}
+        seed = repr((self.id, branch, len(self.commits), sorted(blobs))).encode()
+        made = Commit(hashlib.sha1(seed, usedforsecurity=False).hexdigest(), blobs)
+        self.commits[made.sha] = made
+        self.branches[branch] = made.sha
+        return made
+
+    def at(self, revision: str) -> Commit | None:
+        """The commit a branch or a hash names."""
+        return self.commits.get(self.branches.get(revision, revision))
+
+
+def _sibling(name: str, blob: Blob) -> dict[str, Any]:
+    about: dict[str, Any] = {"rfilename": name, "size": blob.size, "blobId": blob.etag}
+    if blob.large:
+        # The pointer that git has in its place is another blob, whose name nobody needs.
+        about |= {"blobId": hashlib.sha1(blob.etag.encode(), usedforsecurity=False).hexdigest()}
+        about["lfs"] = {"sha256": blob.etag, "size": blob.size, "pointerSize": 134}
+    return about

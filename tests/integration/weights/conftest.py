@@ -1,0 +1,109 @@
+"""The real command as a process, the Hub double, and S3 of the AWS double."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tgi_sandbox.aws.server import AwsDouble
+from tgi_sandbox.hub import HubDouble
+
+MIB = 2**20
+
+
+@dataclass
+class Command:
+    """`tgi-operator fetch` with an environment of its own: no token, no credentials, an empty home."""
+
+    home: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        command = self._command(*arguments)
+        return subprocess.run(
+            command, env=self._variables(environment), capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def killed(self, ready: Callable[[], bool], *arguments: str | Path, **environment: str) -> None:
+        """Run it, and kill it as soon as `ready`."""
+        process = subprocess.Popen(self._command(*arguments), env=self._variables(environment))
+        deadline = time.monotonic() + 30
+        while not ready():
+            assert process.poll() is None, "it ended"
+            assert time.monotonic() < deadline, "it never got so far"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+        """Start it."""
+        return subprocess.Popen(
+            self._command(*arguments),
+            env=self._variables(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def _command(self, *arguments: str | Path) -> list[str]:
+        return [str(Path(sys.executable).with_name("tgi-operator")), "fetch", *map(str, arguments)]
+
+    def _variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home.with_name("tmp")),
+            "TERMINATION_MESSAGE_PATH": str(self.home.with_name("termination-log")),
+            **self.environment,
+            **environment,
+        }
+
+
+def make_command(folder: Path, environment: Mapping[str, str]) -> Command:
+    """Return the command for a folder of its own."""
+    for name in ("home", "tmp"):
+        (folder / name).mkdir()
+    (folder / "termination-log").touch()
+    return Command(folder / "home", environment)
+
+
+@pytest.fixture(scope="session")
+def running_hub() -> Iterator[HubDouble]:
+    with HubDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def hub(running_hub: HubDouble) -> HubDouble:
+    running_hub.reset()
+    return running_hub
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[AwsDouble]:
+    with AwsDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def s3(aws: AwsDouble) -> Any:
+    """Return a client of an S3 with one empty bucket, `weights`."""
+    aws.control.reset()
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=aws.address,
+        aws_access_key_id=aws.environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws.environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    client.create_bucket(Bucket="weights")
+    return client

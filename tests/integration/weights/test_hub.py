@@ -1,0 +1,339 @@
+"""Weights from the Hub: the command, the unmodified huggingface_hub inside it, and the Hub double."""
+
+import os
+import re
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+from huggingface_hub import try_to_load_from_cache
+
+from integration.weights.conftest import MIB, Command, make_command
+from tgi_sandbox.hub import Commit, Fault, HubDouble, Repository
+
+MODEL = "acme/tiny-7b"
+URI = f"hf://{MODEL}"
+TOKEN = "hf_abcdefghijklmnop"
+SHARD = "model.safetensors"
+LARGE = os.urandom(24 * MIB)
+"""More than two of the pieces that the library reads and writes."""
+
+FILES = {
+    "config.json": b'{"model_type": "llama"}',
+    "tokenizer.json": b"{}",
+    "tokenizer.model": b"\0sentencepiece",
+    SHARD: b"\0" * 1000,
+    "pytorch_model.bin": b"\1" * 1000,
+    "original/consolidated.safetensors": b"\2" * 1000,
+    "README.md": b"# Tiny",
+}
+CHOSEN = {"config.json", "tokenizer.json", "tokenizer.model", SHARD}
+
+
+@pytest.fixture
+def repository(hub: HubDouble) -> Repository:
+    return hub.add(Repository(MODEL))
+
+
+@pytest.fixture
+def commit(repository: Repository) -> Commit:
+    return repository.commit(FILES)
+
+
+@pytest.fixture
+def fetch(hub: HubDouble, tmp_path: Path) -> Command:
+    return make_command(tmp_path, {"HF_ENDPOINT": hub.address})
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "claim" / "hub"
+
+
+def snapshot(cache: Path, commit: Commit) -> Path:
+    return cache / "models--acme--tiny-7b" / "snapshots" / commit.sha
+
+
+def test_an_empty_claim_is_filled_as_the_library_and_the_router_of_tgi_look_for_it(
+    fetch: Command, cache: Path, commit: Commit
+) -> None:
+    done = fetch(URI, cache)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in snapshot(cache, commit).iterdir()} == CHOSEN
+    for revision in ("main", commit.sha):
+        for name in CHOSEN:
+            found = try_to_load_from_cache(MODEL, name, cache_dir=cache, revision=revision)
+            assert isinstance(found, str)
+            assert Path(found).read_bytes() == FILES[name]
+        # hf-hub, the Rust library in TGI's launcher and router, reads this also for a commit, and trims nothing.
+        assert (cache / "models--acme--tiny-7b" / "refs" / revision).read_text() == commit.sha
+
+
+def test_everybody_may_read_what_was_fetched(fetch: Command, cache: Path, commit: Commit) -> None:
+    before = os.umask(0o077)
+    try:
+        fetch(URI, cache)
+    finally:
+        os.umask(before)
+
+    modes = {
+        (path.is_dir(), stat.S_IMODE(path.lstat().st_mode))
+        for path in [cache, *cache.rglob("*")]
+        if not path.is_symlink()
+    }
+    assert modes == {(True, 0o755), (False, 0o644)}
+
+
+def test_nothing_is_written_elsewhere(fetch: Command, cache: Path, commit: Commit) -> None:
+    fetch(URI, cache)
+
+    assert list(fetch.home.iterdir()) == []
+    assert {path.name for path in fetch.home.parent.iterdir()} == {"home", "tmp", "termination-log", "claim"}
+
+
+def test_a_second_run_asks_for_the_commit_and_no_more(
+    fetch: Command, cache: Path, commit: Commit, hub: HubDouble
+) -> None:
+    fetch(URI, cache)
+    hub.requests.clear()
+
+    assert fetch(URI, cache).returncode == 0
+    assert [request.path for request in hub.requests] == [f"/api/models/{MODEL}/revision/main"]
+
+
+def test_a_pinned_commit_that_is_complete_needs_no_hub(
+    fetch: Command, cache: Path, commit: Commit, hub: HubDouble
+) -> None:
+    fetch(URI, cache, "--revision", commit.sha)
+    hub.requests.clear()
+
+    done = fetch(URI, cache, "--revision", commit.sha)
+    assert (done.returncode, hub.requests) == (0, [])
+    assert "is complete" in done.stdout
+
+
+def test_a_branch_that_moved_costs_what_has_changed(
+    fetch: Command, cache: Path, commit: Commit, repository: Repository, hub: HubDouble
+) -> None:
+    fetch(URI, cache)
+    newer = repository.commit(FILES | {"config.json": b'{"model_type": "mistral"}'})
+    hub.requests.clear()
+
+    assert fetch(URI, cache).returncode == 0
+    assert [request.path.rpartition("/")[2] for request in hub.downloads()] == ["config.json"]
+    assert (snapshot(cache, newer) / "config.json").read_bytes() == b'{"model_type": "mistral"}'
+    assert (cache / "models--acme--tiny-7b" / "refs" / "main").read_text() == newer.sha
+
+
+def test_a_killed_download_goes_on_where_it_was(
+    fetch: Command, cache: Path, repository: Repository, hub: HubDouble
+) -> None:
+    commit = repository.commit(FILES | {SHARD: LARGE})
+    hub.faults.add(Fault(SHARD, after=12 * MIB, hold=True))
+    blobs = cache / "models--acme--tiny-7b" / "blobs"
+
+    def has_a_part() -> bool:
+        return any(path.stat().st_size for path in blobs.glob("*.incomplete"))
+
+    fetch.killed(has_a_part, URI, cache)
+    assert not (snapshot(cache, commit) / SHARD).exists()
+    assert not (cache / "models--acme--tiny-7b" / "refs" / "main").exists()
+    hub.requests.clear()
+
+    assert fetch(URI, cache).returncode == 0
+    assert (snapshot(cache, commit) / SHARD).read_bytes() == LARGE
+    (again,) = [request for request in hub.downloads() if request.path.endswith(SHARD)]
+    assert again.status == 206
+    assert again.sent < len(LARGE)
+
+
+def test_a_stop_is_obeyed_at_once(fetch: Command, cache: Path, repository: Repository, hub: HubDouble) -> None:
+    repository.commit(FILES | {SHARD: LARGE})
+    hub.faults.add(Fault(SHARD, after=12 * MIB, hold=True))
+
+    process = fetch.start(URI, cache)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(URI)
+    process.terminate()
+    process.communicate(timeout=5)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_connection_cut_in_a_file_is_taken_up_again(
+    fetch: Command, cache: Path, repository: Repository, hub: HubDouble
+) -> None:
+    commit = repository.commit(FILES | {SHARD: LARGE})
+    hub.faults.add(Fault(SHARD, after=12 * MIB))
+
+    assert fetch(URI, cache).returncode == 0
+    assert (snapshot(cache, commit) / SHARD).read_bytes() == LARGE
+    assert [request.status for request in hub.downloads() if request.path.endswith(SHARD)] == [200, 206]
+
+
+def test_two_at_once_fetch_every_file_once(fetch: Command, cache: Path, repository: Repository, hub: HubDouble) -> None:
+    commit = repository.commit(FILES | {SHARD: LARGE})
+
+    both = [fetch.start(URI, cache) for _ in range(2)]
+    for process in both:
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, "")
+    assert (snapshot(cache, commit) / SHARD).read_bytes() == LARGE
+    assert len([request for request in hub.downloads() if request.path.endswith(SHARD)]) == 1
+
+
+def test_a_file_that_a_crash_of_the_node_cut_short_is_fetched_again(
+    fetch: Command, cache: Path, commit: Commit
+) -> None:
+    fetch(URI, cache, "--revision", commit.sha)
+    os.truncate(snapshot(cache, commit) / SHARD, 10)
+
+    assert fetch(URI, cache, "--revision", commit.sha).returncode == 0
+    assert (snapshot(cache, commit) / SHARD).read_bytes() == FILES[SHARD]
+
+
+def test_pickled_weights_are_taken_where_there_are_no_others(
+    fetch: Command, cache: Path, repository: Repository
+) -> None:
+    commit = repository.commit({"config.json": b"{}", "pytorch_model.bin": b"1", "model.gguf": b"2"})
+
+    assert fetch(URI, cache).returncode == 0
+    assert {path.name for path in snapshot(cache, commit).iterdir()} == {"config.json", "pytorch_model.bin"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, ["is gated (401)", "set model.tokenSecretRef"]),
+        ({"HF_TOKEN": f"{TOKEN}-other"}, ["is gated", "has no access (403)", "ask for access at"]),
+    ],
+)
+def test_a_gated_model_names_the_way_to_access(
+    fetch: Command, cache: Path, hub: HubDouble, environment: dict[str, str], words: list[str]
+) -> None:
+    hub.add(Repository(MODEL, readers=frozenset({TOKEN}))).commit(FILES)
+
+    done = fetch(URI, cache, **environment)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, *words)
+    assert TOKEN not in done.stdout + done.stderr
+
+
+def test_a_token_opens_a_gated_model_and_is_shown_to_nobody_else(fetch: Command, cache: Path, hub: HubDouble) -> None:
+    hub.add(Repository(MODEL, readers=frozenset({TOKEN}))).commit(FILES)
+
+    # Secrets often end in a line break, which no header may.
+    done = fetch(URI, cache, HF_TOKEN=f"{TOKEN}\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert TOKEN not in done.stdout
+    tokens = {(request.path.startswith("/large/"), request.token) for request in hub.requests}
+    assert tokens == {(True, None), (False, TOKEN)}
+
+
+def test_a_token_that_no_header_can_hold_is_not_printed(fetch: Command, cache: Path, commit: Commit) -> None:
+    token = f"{TOKEN}\nqrstuvwxyz"
+    done = fetch(URI, cache, HF_TOKEN=token)
+
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, "HF_TOKEN is no token")
+    assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "revision", "words"),
+    [
+        ("hf://acme/nothing", "main", ["there is no such model (401)", "check model.uri"]),
+        (URI, "v9", ["there is no revision 'v9' (404)", "check model.revision"]),
+        (URI, "../../x", ["model.revision is '../../x'"]),
+    ],
+)
+def test_what_the_hub_does_not_have_is_named(
+    fetch: Command, cache: Path, commit: Commit, uri: str, revision: str, words: list[str]
+) -> None:
+    done = fetch(uri, cache, "--revision", revision)
+
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, *words)
+
+
+def test_a_limit_and_a_hub_in_trouble_are_waited_for(
+    fetch: Command, cache: Path, commit: Commit, hub: HubDouble
+) -> None:
+    hub.faults.add(Fault("/revision/main", status=429, retry_after=0.1))
+    hub.faults.add(Fault("config.json", method="HEAD", status=429, retry_after=0.1))
+    hub.faults.add(Fault(SHARD, status=503))
+
+    done = fetch(URI, cache)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the Hub answered 429; again in 0.1 s" in done.stdout
+
+
+def test_a_hub_that_stays_in_trouble_may_be_tried_later(
+    fetch: Command, cache: Path, commit: Commit, hub: HubDouble
+) -> None:
+    hub.faults.add(Fault("/revision/main", status=503, retry_after=0.01, times=100))
+
+    done = fetch(URI, cache)
+    assert done.returncode == 1
+    assert_one_line(fetch, done.stderr, "the Hub answered 503")
+
+
+def test_what_does_not_fit_is_not_begun(fetch: Command, cache: Path, repository: Repository, hub: HubDouble) -> None:
+    repository.commit(FILES, announced={SHARD: 2**60})
+
+    done = fetch(URI, cache)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, "1073741824.0 GiB are to be fetched", "GiB free", "a larger claim is needed")
+    assert hub.downloads() == []
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"config.json": b"{}", "model.gguf": b"1"}, "has no weights"),
+        ({SHARD: b"1"}, "has no config.json"),
+        (
+            {"config.json": b"{}", SHARD: b"1", f"{SHARD}.index.json": b'{"weight_map": {"a": "gone.safetensors"}}'},
+            "such as gone.safetensors",
+        ),
+    ],
+)
+def test_a_repository_without_a_model_is_no_success(
+    fetch: Command, cache: Path, repository: Repository, files: dict[str, bytes], words: str
+) -> None:
+    repository.commit(files)
+
+    done = fetch(URI, cache)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, words)
+
+
+def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_read(
+    fetch: Command, cache: Path, repository: Repository, hub: HubDouble
+) -> None:
+    repository.commit(FILES | {"../../../evil.json": b"{}"})
+
+    done = fetch(URI, cache)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, "the name '../../../evil.json' cannot be a file in")
+    assert hub.downloads() == []
+
+
+def test_progress_is_told_in_plain_lines(fetch: Command, cache: Path, repository: Repository, hub: HubDouble) -> None:
+    commit = repository.commit(FILES | {SHARD: LARGE})
+    hub.faults.add(Fault(SHARD, after=12 * MIB))
+
+    lines = fetch(URI, cache, "--progress-seconds", "0.2").stdout.splitlines()
+    assert lines[0] == f"{URI}, main is commit {commit.sha}: 0.0 GiB in 4 files, 0.0 GiB of 4 to fetch"
+    assert any(re.fullmatch(r"0\.0 of 0\.0 GiB", line) for line in lines[1:-1])
+    assert lines[-1] == f"{snapshot(cache, commit)} holds a model"
+
+
+def assert_one_line(fetch: Command, errors: str, *words: str) -> None:
+    """Check what a person sees: on standard error, and in the pod's status."""
+    assert errors.startswith("tgi-operator: ")
+    assert errors.count("\n") == 1
+    for word in words:
+        assert word in errors
+    assert fetch.home.with_name("termination-log").read_text() == errors.removeprefix("tgi-operator: ").rstrip("\n")

@@ -1,0 +1,125 @@
+"""What an error means: whether it will fail again, and what a person reads."""
+
+import errno
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from tgi_operator.weights import bucket, failures, hub_failures
+from tgi_operator.weights.failures import FetchError, LastingError, PassingError
+from tgi_operator.weights.source import Prefix
+
+CLAIM = Path("/claim")
+SOURCE = Prefix("acme-models", "llama/v1/")
+
+
+def hub_error(kind: type[HfHubHTTPError], status: int, **headers: str) -> HfHubHTTPError:
+    response: Any = SimpleNamespace(status_code=status, headers=headers, request=None)
+    return kind("said", response=response)
+
+
+def s3_error(code: str, status: int, operation: str = "ListObjectsV2") -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "said"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+@pytest.mark.parametrize(
+    ("error", "with_token", "kind", "words"),
+    [
+        (hub_error(GatedRepoError, 401), False, LastingError, "is gated (401): ask for access at"),
+        (hub_error(GatedRepoError, 403), True, LastingError, "has no access (403)"),
+        (hub_error(RepositoryNotFoundError, 404), True, LastingError, "must be allowed to read it"),
+        (hub_error(RevisionNotFoundError, 404), False, LastingError, "no revision 'v1' (404): check model.revision"),
+        (hub_error(EntryNotFoundError, 404), False, LastingError, "a file of the commit is gone (404)"),
+        (hub_error(HfHubHTTPError, 401), True, LastingError, "the token of model.tokenSecretRef is refused (401)"),
+        (hub_error(HfHubHTTPError, 403), False, LastingError, "a token is needed: set model.tokenSecretRef (403)"),
+        (hub_error(HfHubHTTPError, 416), False, LastingError, "the Hub answered 416"),
+        (hub_error(HfHubHTTPError, 429), False, PassingError, "the Hub answered 429"),
+        (hub_error(HfHubHTTPError, 504), False, PassingError, "the Hub answered 504"),
+        (ConnectionError("refused\nby http://hub/x?Signature=1"), False, PassingError, "refused by http://hub/x?..."),
+    ],
+)
+def test_an_answer_of_the_hub(error: OSError, with_token: bool, kind: type[FetchError], words: str) -> None:
+    failure = hub_failures.failure(error, "acme/tiny", "v1", with_token=with_token)
+
+    assert type(failure) is kind
+    assert str(failure).startswith("hf://acme/tiny: ")
+    assert words in str(failure)
+
+
+def test_a_broken_connection_is_told_by_its_first_cause() -> None:
+    try:
+        try:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        except OSError as error:
+            raise ConnectionError("HTTPConnectionPool(...): Max retries exceeded") from error
+    except OSError as error:
+        failure = hub_failures.failure(error, "acme/tiny", "main", with_token=False)
+    assert str(failure).endswith("failed: ConnectionRefusedError: [Errno 111] Connection refused")
+
+
+def test_the_reason_behind_a_copy_that_is_not_in_the_cache() -> None:
+    error = LocalEntryNotFoundError("no connection, or no copy")
+    error.__cause__ = hub_error(HfHubHTTPError, 429, **{"Retry-After": "7"})
+
+    assert isinstance(hub_failures.failure(error, "acme/tiny", "main", with_token=False), PassingError)
+    assert hub_failures.retry_after(error) == 7
+
+
+@pytest.mark.parametrize(
+    "error", [hub_error(HfHubHTTPError, 429), hub_error(HfHubHTTPError, 429, **{"Retry-After": "soon"}), OSError()]
+)
+def test_the_hub_names_no_pause(error: OSError) -> None:
+    assert hub_failures.retry_after(error) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (s3_error("AccessDenied", 403), LastingError, "needs s3:ListBucket on arn:aws:s3:::acme-models and"),
+        (s3_error("403", 403, "HeadObject"), LastingError, "s3:GetObject on arn:aws:s3:::acme-models/llama/v1/*"),
+        (s3_error("AccessDenied", 403, "AssumeRoleWithWebIdentity"), LastingError, "must trust the pod's service"),
+        (s3_error("NoSuchBucket", 404), LastingError, "check model.uri"),
+        (s3_error("InvalidRequest", 400), LastingError, "said"),
+        (s3_error("SlowDown", 503), PassingError, "SlowDown"),
+        (s3_error("TooManyRequests", 429), PassingError, "said"),
+        (NoCredentialsError(), LastingError, "give the pod's service account a role"),
+        (EndpointConnectionError(endpoint_url="http://s3"), PassingError, "Could not connect"),
+    ],
+)
+def test_an_answer_of_s3(error: Exception, kind: type[FetchError], words: str) -> None:
+    failure = bucket.failure(error, SOURCE)
+
+    assert type(failure) is kind
+    assert str(failure).startswith("s3://acme-models/llama/v1/: ")
+    assert words in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "the volume of /claim is full: a larger claim is needed"),
+        (errno.EDQUOT, "the volume of /claim is full: a larger claim is needed"),
+        (errno.EROFS, "/claim/x: Read-only file system: the volume must be writable for uid"),
+        (errno.EACCES, "/claim/x: Permission denied"),
+        (errno.ENAMETOOLONG, "/claim/x: File name too long"),
+        (errno.EIO, None),
+        (errno.ECONNRESET, None),
+    ],
+)
+def test_what_the_volume_refuses(number: int, words: str | None) -> None:
+    failure = failures.of_volume(OSError(number, os.strerror(number), "/claim/x"), CLAIM)
+
+    assert (words or "None") in str(failure)

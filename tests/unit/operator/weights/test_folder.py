@@ -1,0 +1,90 @@
+"""What may be written into a folder, and whether a model is in it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tgi_operator.weights import folder
+from tgi_operator.weights.failures import LastingError
+
+HERE = Path("/claim/model")
+INDEX = "model.safetensors.index.json"
+
+
+@given(st.text(alphabet="ab./\\\0~$", max_size=12))
+def test_no_name_leads_out_of_the_folder(name: str) -> None:
+    try:
+        path = folder.inside(HERE, name)
+    except LastingError:
+        return
+    assert path.resolve() == path
+    assert HERE in path.parents
+    assert str(path.relative_to(HERE)) == name
+
+
+@pytest.mark.parametrize("name", ["config.json", "a/b.json", "..config", "a/...", ".gitattributes", "a/.fetch"])
+def test_an_odd_name_is_a_name(name: str) -> None:
+    assert folder.inside(HERE, name) == HERE / name
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../x", "a/../../x", "/etc/passwd", "a//b", "a/", "", "./a", ".fetch/lock", "a\0b"]
+)
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(LastingError, match="cannot be a file in /claim/model"):
+        folder.inside(HERE, name)
+
+
+def index(*shards: str) -> str:
+    return json.dumps({"weight_map": {f"layer.{number}": shard for number, shard in enumerate(shards)}})
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config.json": "{}", "model.safetensors": ""},
+        {"config.json": "{}", "pytorch_model.bin": ""},
+        {"config.json": "{}", "a.safetensors": "", "b.safetensors": "", INDEX: index("a.safetensors", "b.safetensors")},
+    ],
+)
+def test_a_model_is_a_configuration_and_weights(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    folder.check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "has no config.json"),
+        ({"model.safetensors": ""}, "has no config.json"),
+        ({"config.json": "{}"}, "has no weights"),
+        ({"config.json": "{}", "training_args.bin": ""}, "has no weights"),
+        ({"config.json": "{}", "model.gguf": ""}, "has no weights"),
+        (
+            {"config.json": "{}", "a.safetensors": "", INDEX: index("a.safetensors", "b.safetensors")},
+            "lacks 1 of the files in model.safetensors.index.json, such as b.safetensors",
+        ),
+        ({"config.json": "{}", "a.safetensors": "", INDEX: "{"}, "cannot be read"),
+        ({"config.json": "{}", "a.safetensors": "", INDEX: "[]"}, "cannot be read"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, files: dict[str, str], words: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(LastingError, match=words):
+        folder.check(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LastingError, match="/nowhere cannot be read"):
+        folder.check(tmp_path / "nowhere")
+
+
+def test_more_than_is_free_is_refused(tmp_path: Path) -> None:
+    folder.require_space(tmp_path, 1)
+    with pytest.raises(LastingError, match=r"1073741824\.0 GiB are to be fetched, and the volume of .* GiB free"):
+        folder.require_space(tmp_path, 2**60)
