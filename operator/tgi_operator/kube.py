@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -156,6 +156,16 @@ class Kube:
         if status >= 400:
             raise APIError(status, f"no log of {namespace}/{pod}")
         return text
+
+    async def exchange(self, path: str, body: str, seconds: float) -> AsyncIterator[bytes]:
+        """Post JSON to something behind the API server's proxy, and yield its answer as it comes."""
+        headers, timeout = {"Content-Type": "application/json"}, aiohttp.ClientTimeout(total=seconds, connect=10)
+        url = f"{self.server}{path}"
+        async with self.session.post(url, data=body, headers=headers, timeout=timeout) as response:
+            if response.status >= 400:
+                raise APIError(response.status, (await response.text()).strip())
+            async for chunk in response.content.iter_any():
+                yield chunk
 
     async def apply(self, path: str, manifest: Object) -> Object:
         """Return the object after a server-side apply of `manifest`; what others own of it stays theirs."""

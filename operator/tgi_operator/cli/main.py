@@ -1,4 +1,4 @@
-"""TGIEndpoints on SageMaker: run the operator, see what it would do, ask an endpoint something."""
+"""TGIEndpoints: run the operator, see what it would do, ask an endpoint something."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="watch TGIEndpoints and reconcile them"))
     _add_invoke(commands.add_parser("invoke", help="ask an endpoint something"))
-    _add_plan(commands.add_parser("plan", help="print the AWS calls a file would lead to, offline"))
+    _add_plan(commands.add_parser("plan", help="print the AWS calls or objects a file would lead to, offline"))
     _add_fetch(commands.add_parser("fetch", help="fill a folder with a model's weights, as the operator's Jobs do"))
     _add_catalog(commands.add_parser("catalog", help="the container images of TGI"))
     return root

@@ -1,19 +1,27 @@
-"""`tgi-operator plan`: the AWS calls a file would lead to, without a cluster, an account or a credential."""
+"""`tgi-operator plan`: what a file would lead to, without a cluster, an account or a credential."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.names import API_VERSION, KIND
+from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends.incluster import checks as pod_checks
+from tgi_operator.backends.incluster import render as pods
+from tgi_operator.backends.incluster.strategy import IN_PLACE, asked
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker import checks, render, steps
-from tgi_operator.backends.sagemaker.state import Step
+from tgi_operator.settings import Settings
+from tgi_operator.tgi.checks import Problem
+
+Document = dict[str, Any]
 
 
 class InvalidResourceError(ValueError):
@@ -21,23 +29,23 @@ class InvalidResourceError(ValueError):
 
 
 def plan(file: str, namespace: str) -> int:
-    """Print the calls for every TGIEndpoint of `file` (- for standard input); return the exit code."""
+    """Print the AWS calls or objects for every TGIEndpoint of `file` (- for standard input); return the exit code."""
     text = sys.stdin.read() if file == "-" else Path(file).read_text()
     failed = False
     for manifest in resources(text):
         name = f"{manifest['metadata'].get('namespace', namespace)}/{manifest['metadata']['name']}"
         try:
-            calls = list(planned(manifest, namespace))
+            documents = list(planned(manifest, namespace))
         except InvalidResourceError as error:
             sys.stderr.write(f"{name}: {error}\n")
             failed = True
             continue
         sys.stdout.write(f"# {name}\n")
-        yaml.safe_dump_all([{call.operation: dict(call.request)} for call in calls], sys.stdout, sort_keys=False)
+        yaml.safe_dump_all(documents, sys.stdout, sort_keys=False)
     return 1 if failed else 0
 
 
-def resources(text: str) -> Iterator[dict[str, Any]]:
+def resources(text: str) -> Iterator[Document]:
     """Yield the TGIEndpoints of a YAML text, lists unrolled; other kinds are passed over."""
     for document in yaml.safe_load_all(text):
         for manifest in (document or {}).get("items", [document]) if document else []:
@@ -45,22 +53,44 @@ def resources(text: str) -> Iterator[dict[str, Any]]:
                 yield manifest
 
 
-def planned(manifest: dict[str, Any], namespace: str) -> tuple[Step, ...]:
-    """Return the calls that would create what the manifest asks for. Raises InvalidResourceError."""
+def planned(manifest: Document, namespace: str) -> Iterable[Document]:
+    """Return the AWS calls, or the objects, that would create what the manifest asks for.
+
+    Raises InvalidResourceError.
+    """
     try:
         spec = Spec.model_validate(manifest.get("spec", {}))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(("spec", *map(str, first["loc"])))
         raise InvalidResourceError(f"{field}: {first['msg']}") from None
-    if spec.sage_maker is None:
-        raise InvalidResourceError("spec: exactly one backend must be set: sageMaker")
-    problem = checks.first_problem(spec, spec.sage_maker)
-    if problem is not None:
-        raise InvalidResourceError(f"{problem.reason}: {problem.message}")
     meta = manifest["metadata"]
     owner = Owner("(the cluster)", meta.get("namespace", namespace), meta["name"], "(the resource)")
     resource = Resource(owner, generation=1, deleting=False, spec=spec, status=Status())
-    reference = spec.model.token_secret_ref
+    if spec.sage_maker is not None and spec.in_cluster is None:
+        return _calls(resource, spec.sage_maker)
+    if spec.in_cluster is not None and spec.sage_maker is None:
+        return _objects(resource, spec.in_cluster)
+    raise InvalidResourceError("spec: exactly one backend must be set: sageMaker or inCluster")
+
+
+def _calls(resource: Resource, target: SageMaker) -> Iterable[Document]:
+    _refuse(checks.first_problem(resource.spec, target))
+    reference = resource.spec.model.token_secret_ref
     token = f"(key {reference.key} of Secret {reference.name})" if reference else None
-    return steps.create(render.desired(resource, spec.sage_maker, token), spec.replicas or 1)
+    desired = render.desired(resource, target, token)
+    return [{step.operation: dict(step.request)} for step in steps.create(desired, resource.spec.replicas or 1)]
+
+
+def _objects(resource: Resource, target: InCluster) -> Iterable[Document]:
+    _refuse(pod_checks.first_problem(resource.spec, target))
+    token = "(the token)" if resource.spec.model.token_secret_ref else None
+    desired = pods.desired(resource, target, token, Settings().image)
+    deployment = desired.deployment(resource.spec.replicas or 1, asked(desired.rollout) or IN_PLACE)
+    made = (desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor)
+    return [manifest for manifest in made if manifest is not None]
+
+
+def _refuse(problem: Problem | None) -> None:
+    if problem is not None:
+        raise InvalidResourceError(f"{problem.reason}: {problem.message}")

@@ -50,11 +50,15 @@ def test_there_are_resources() -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_every_resource_shown_can_work(name: str) -> None:
-    assert [step.operation for step in planned(SHOWN[name], "ml")] == [
-        "CreateModel",
-        "CreateEndpointConfig",
-        "CreateEndpoint",
-    ]
+    documents = list(planned(SHOWN[name], "ml"))
+    if "inCluster" in SHOWN[name]["spec"]:
+        assert {"Deployment", "Service", "PodDisruptionBudget"} <= {document["kind"] for document in documents}
+    else:
+        assert [call for document in documents for call in document] == [
+            "CreateModel",
+            "CreateEndpointConfig",
+            "CreateEndpoint",
+        ]
 
 
 def test_what_is_installed_is_complete(rendered: dict[str, list[Manifest]]) -> None:
@@ -84,6 +88,7 @@ def test_the_pod_fits_the_restricted_standard_and_the_settings(rendered: dict[st
     pod = rendered["Deployment"][0]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert rendered["Deployment"][0]["spec"]["strategy"] == {"type": "Recreate"}
+    assert {"name": "TGI_OPERATOR_IMAGE", "value": container["image"]} in container["env"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert f"USER {pod['securityContext']['runAsUser']}:" in (ROOT / "Dockerfile").read_text()
     assert not container["securityContext"]["allowPrivilegeEscalation"]

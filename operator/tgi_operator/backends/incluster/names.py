@@ -26,7 +26,6 @@ def labels(owner: Owner) -> dict[str, str]:
     """Return the labels of every object of the resource."""
     return {
         "app.kubernetes.io/name": "text-generation-inference",
-        "app.kubernetes.io/instance": owner.name,
         _MANAGED_BY: FIELD_MANAGER,
         LABEL_NAME: owner.name,
     }
