@@ -14,7 +14,7 @@ import yaml
 
 from tgi_sandbox.aws.control import Control, Request
 from tgi_sandbox.aws.server import AwsDouble
-from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.cluster import ControlPlane, build
 from tgi_sandbox.operator import OperatorProcess
 
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
@@ -29,7 +29,17 @@ FALCON: Mapping[str, Any] = {
         "instanceType": "ml.g5.12xlarge",
     },
 }
-"""The smallest resource."""
+"""The smallest resource on SageMaker."""
+
+ZEPHYR: Mapping[str, Any] = {
+    "model": {"uri": "hf://HuggingFaceH4/zephyr-7b-beta"},
+    "inCluster": {"gpu": {"count": 4, "products": ["NVIDIA-A100-SXM4-40GB"]}},
+}
+"""Pods of which two fit onto the cluster's only node with A100."""
+
+CHILDREN = "deployments,replicasets,pods,services,poddisruptionbudgets,jobs"
+
+NODES = ("m5.xlarge", "g5.12xlarge", "g6.xlarge", "p4d.24xlarge")
 
 
 @dataclass
@@ -86,6 +96,21 @@ class Cloud:
         )
         return self.condition(name, kind)
 
+    def object(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return an object of the namespace, None where there is none."""
+        found = self.kubectl("get", kind, name, "-o", "json", "--ignore-not-found")
+        return dict(json.loads(found)) if found else None
+
+    def objects(self, kinds: str) -> list[dict[str, Any]]:
+        """Return the objects of some kinds in the namespace, such as `deployments,services`."""
+        return list(json.loads(self.kubectl("get", kinds, "-o", "json"))["items"])
+
+    def pods(self, name: str) -> list[dict[str, Any]]:
+        """Return the pods of a TGIEndpoint that serve or should, the oldest first."""
+        selector = self.get(name)["status"]["selector"]
+        found = json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+        return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
     def endpoint(self, name: str) -> dict[str, Any] | None:
         """Return the AWS endpoint of a TGIEndpoint, None where there is none."""
         return self.control.endpoint(f"{self.namespace}-{name}")
@@ -133,9 +158,9 @@ def until(condition: Callable[[], bool], what: Callable[[], str], seconds: float
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Yield an API server with the CRD."""
+    """Yield a cluster with the CRD."""
     program = build.find(["kubectl"])["kubectl"]
-    with ControlPlane(tmp_path_factory.mktemp("cluster"), components.CORE) as running:
+    with ControlPlane(tmp_path_factory.mktemp("cluster"), nodes=NODES) as running:
         command = [str(program), "--kubeconfig", str(running.kubeconfig)]
         subprocess.run([*command, "apply", "-f", str(CRD)], check=True, capture_output=True)
         wait = ["wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev"]
@@ -176,8 +201,11 @@ def cloud(plane: ControlPlane, aws: AwsDouble, operator: OperatorProcess) -> Ite
     if not operator.process.running:
         operator.start()
     made = Cloud(plane, aws, operator, plane.create_namespace(), str(build.find(["kubectl"])["kubectl"]))
+    until(lambda: made.object("serviceaccount", "default") is not None, lambda: "no pod is let in without it")
     yield made
     aws.control.clear_faults()
     made.kubectl("delete", "tgi", "--all", "--timeout=60s")
     assert made.leftovers() == []
     assert made.control.violations() == []
+    # The garbage collector learns of a new kind of owner, the CRD's, within half a minute.
+    until(lambda: made.objects(CHILDREN) == [], lambda: f"left: {made.kubectl('get', CHILDREN)}", 60)

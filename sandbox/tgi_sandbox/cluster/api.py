@@ -2,11 +2,12 @@
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from http import HTTPStatus
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tgi_sandbox.cluster.ports import LOOPBACK
 
@@ -30,14 +31,27 @@ class ApiServer:
         self._token = token
         self._context = ssl.create_default_context(cafile=str(certificate_authority))
 
+    @classmethod
+    def from_kubeconfig(cls, kubeconfig: Path, certificate_authority: Path) -> Self:
+        """Talk to the server that the control plane's kubeconfig names, as its user."""
+        config = json.loads(kubeconfig.read_text())
+        _, _, port = config["clusters"][0]["cluster"]["server"].rpartition(":")
+        return cls(int(port), config["users"][0]["user"]["token"], certificate_authority)
+
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request with a JSON body and return the JSON answer."""
+        """Send a request with a JSON body, which for PATCH is a merge patch, and return the JSON answer."""
         answer: dict[str, Any] = json.loads(self._send(method, path, body))
         return answer
 
     def text(self, path: str) -> str:
         """Return what a path that is not JSON says, such as /metrics."""
         return self._send("GET", path)
+
+    def watch(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield the events of a watch until the server ends it."""
+        with closing(self._connect(timeout=None)) as connection:
+            for line in self._respond(connection, "GET", path):
+                yield json.loads(line)
 
     def ready(self) -> bool:
         """Whether the API server says that it is ready."""
@@ -48,15 +62,19 @@ class ApiServer:
         return True
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        content = None if body is None else json.dumps(body)
-        connection = HTTPSConnection(LOOPBACK, self._port, timeout=_TIMEOUT_SECONDS, context=self._context)
-        try:
-            connection.request(method, path, content, headers)
-            response = connection.getresponse()
-            text = response.read().decode()
-        finally:
-            connection.close()
+        with closing(self._connect(_TIMEOUT_SECONDS)) as connection:
+            return self._respond(connection, method, path, body).read().decode()
+
+    def _connect(self, timeout: float | None) -> HTTPSConnection:
+        return HTTPSConnection(LOOPBACK, self._port, timeout=timeout, context=self._context)
+
+    def _respond(
+        self, connection: HTTPSConnection, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> HTTPResponse:
+        content_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise ApiError(response.status, text)
-        return text
+            raise ApiError(response.status, response.read().decode())
+        return response

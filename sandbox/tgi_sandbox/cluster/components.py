@@ -1,5 +1,6 @@
 """The command line of each component of the control plane."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,11 @@ APISERVER = "kube-apiserver"
 CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
 KWOK = "kwok"
+NETWORK = "network"
 
 # Enough to store and validate objects: no garbage collection, no namespace deletion, no pods.
 CORE = (ETCD, APISERVER)
-ALL = (ETCD, APISERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK)
-
-STAGES = Path(__file__).with_name("stages.yaml")
+ALL = (ETCD, APISERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, NETWORK)
 
 # The defaults throttle a client to tens of requests a second, which many hundred objects at once would wait for.
 _CLIENT_LIMITS = ("--kube-api-qps=500", "--kube-api-burst=1000")
@@ -73,6 +73,31 @@ class Layout:
         """The administrator's kubeconfig."""
         return self.directory / "kubeconfig"
 
+    @property
+    def stages(self) -> Path:
+        """What KWOK does with nodes, pods and volumes."""
+        return self.directory / "stages.yaml"
+
+    @property
+    def egress(self) -> Path:
+        """By what way the API server reaches pods and nodes."""
+        return self.directory / "egress.json"
+
+    @property
+    def network_socket(self) -> str:
+        """The name of the network's socket, which is none of a file: the path of one has to be short."""
+        return f"@tgi-sandbox-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:16]}"
+
+    @property
+    def kubelet_certificate(self) -> Path:
+        """The certificate of all kubelets, which they sign themselves, and its key."""
+        return self.certificates / "kubelet.pem"
+
+    @property
+    def containers(self) -> Path:
+        """The folder of the logs of containers, removed before each start."""
+        return self.directory / "logs" / "pods"
+
     def log(self, component: str) -> Path:
         """Return the log file of a component."""
         return self.directory / "logs" / f"{component}.log"
@@ -86,6 +111,7 @@ def flags(component: str, layout: Layout, ports: Ports, components: tuple[str, .
         CONTROLLER_MANAGER: _controller_manager,
         SCHEDULER: _scheduler,
         KWOK: _kwok,
+        NETWORK: _network,
     }[component](layout, ports, components)
 
 
@@ -110,6 +136,7 @@ def _etcd(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
 def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> list[str]:
     # Without the controller manager nobody creates the service accounts that this plugin requires of every pod.
     admission = [] if CONTROLLER_MANAGER in components else ["--disable-admission-plugins=ServiceAccount"]
+    network = [f"--egress-selector-config-file={layout.egress}"] if NETWORK in components else []
     return [
         f"--etcd-servers=http://{LOOPBACK}:{ports.etcd}",
         f"--bind-address={LOOPBACK}",
@@ -126,7 +153,19 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
         "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
         *admission,
+        *network,
     ]
+
+
+def egress(layout: Layout) -> dict[str, object]:
+    """Return the API server's configuration to reach pods and nodes through the network."""
+    # A proxy on TCP would have to speak TLS: without, the API server panics.
+    proxy = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": layout.network_socket}}}
+    return {
+        "apiVersion": "apiserver.k8s.io/v1beta1",
+        "kind": "EgressSelectorConfiguration",
+        "egressSelections": [{"name": "cluster", "connection": proxy}],
+    }
 
 
 def _controller_manager(layout: Layout, _ports: Ports, _: tuple[str, ...]) -> list[str]:
@@ -148,8 +187,12 @@ def _scheduler(layout: Layout, _ports: Ports, _: tuple[str, ...]) -> list[str]:
 def _kwok(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
     return [
         f"--kubeconfig={layout.kubeconfig}",
-        f"--config={STAGES}",
+        f"--config={layout.stages}",
         "--manage-all-nodes=true",
         "--node-lease-duration-seconds=40",  # without leases nodes count as lost after 50 s
         f"--server-address={LOOPBACK}:{ports.kwok}",
     ]
+
+
+def _network(layout: Layout, _ports: Ports, _: tuple[str, ...]) -> list[str]:
+    return [f"--directory={layout.directory}"]

@@ -1,26 +1,29 @@
 """A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, and nodes by KWOK."""
 
+import json
 import secrets
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tgi_sandbox.cluster import build, components
+from tgi_sandbox.cluster import build, components, stages
 from tgi_sandbox.cluster.api import ApiError, ApiServer
-from tgi_sandbox.cluster.components import APISERVER, CONTROLLER_MANAGER, ETCD, KWOK, Layout, Ports
+from tgi_sandbox.cluster.components import APISERVER, CONTROLLER_MANAGER, ETCD, KWOK, NETWORK, Layout, Ports
 from tgi_sandbox.cluster.credentials import (
     certificate_authority,
     write_kubeconfig,
+    write_self_signed_certificate,
     write_service_account_key,
     write_token_file,
 )
 from tgi_sandbox.cluster.nodes import build_node
-from tgi_sandbox.cluster.ports import answers, free_ports, is_listening
+from tgi_sandbox.cluster.ports import answers, free_ports, is_bound, is_listening
 from tgi_sandbox.processes import Process, stop_all
 
-DEFAULT_NODES = ("g5.2xlarge", "g5.12xlarge", "g5.12xlarge")
+DEFAULT_NODES = ("g5.2xlarge", "g5.12xlarge", "g5.12xlarge", "g6.xlarge", "m5.xlarge")
 
 _READY_SECONDS = 60.0
 
@@ -80,6 +83,8 @@ class ControlPlane:
                 if name not in components.CORE:
                     process.start()
             self._wait_for_controllers()
+            if NETWORK in self.processes:
+                self.processes[NETWORK].wait_ready(lambda: is_bound(self.layout.network_socket), _READY_SECONDS)
         except BaseException:
             self.stop()
             raise
@@ -100,24 +105,33 @@ class ControlPlane:
         return str(created["metadata"]["name"])
 
     def add_node(self, instance_type: str) -> str:
-        """Add a node of an EC2 instance type, wait until KWOK has made it Ready, and return its name."""
+        """Add a node of an EC2 instance type, wait until it is Ready and takes pods, and return its name."""
         self._nodes_added += 1
         name = f"{instance_type.replace('.', '-')}-{self._nodes_added}"
-        self.api.request("POST", "/api/v1/nodes", build_node(name, instance_type))
+        self.api.request("POST", "/api/v1/nodes", build_node(name, instance_type, number=self._nodes_added))
         self.processes[KWOK].wait_ready(lambda: self._is_node_ready(name), _READY_SECONDS)
         return name
 
+    def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations of a pod, such as `script.annotations` returns; those that are None are removed."""
+        patch = {"metadata": {"annotations": annotations}}
+        self.api.request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}", patch)
+
     def _prepare(self, programs: Mapping[str, Path], ports: Ports) -> None:
         layout = self.layout
-        shutil.rmtree(layout.etcd_data, ignore_errors=True)
+        for folder in (layout.etcd_data, layout.containers):
+            shutil.rmtree(folder, ignore_errors=True)
         layout.certificates.mkdir(parents=True, exist_ok=True)
         for stale in (*layout.certificates.iterdir(), *(layout.log(name) for name in components.ALL)):
             stale.unlink(missing_ok=True)
         write_service_account_key(layout.service_account_key)
+        write_self_signed_certificate(layout.kubelet_certificate)
+        layout.stages.write_text(stages.render())
+        layout.egress.write_text(json.dumps(components.egress(layout)))
         self.processes = {
             name: Process(
                 name,
-                [str(programs[name]), *components.flags(name, layout, ports, self._components)],
+                [*_command(name, programs), *components.flags(name, layout, ports, self._components)],
                 layout.log(name),
             )
             for name in self._components
@@ -155,4 +169,12 @@ class ControlPlane:
     def _is_node_ready(self, name: str) -> bool:
         node = self.api.request("GET", f"/api/v1/nodes/{name}")
         conditions = node["status"].get("conditions", [])
-        return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+        ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+        # The controller manager takes away the taints of a node that was not ready; until then no pod is put there.
+        return ready and not (CONTROLLER_MANAGER in self.processes and node["spec"].get("taints"))
+
+
+def _command(component: str, programs: Mapping[str, Path]) -> list[str]:
+    if component == NETWORK:
+        return [sys.executable, "-m", "tgi_sandbox.cluster.network"]
+    return [str(programs[component])]

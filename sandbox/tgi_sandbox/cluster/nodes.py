@@ -1,6 +1,7 @@
 """Node objects shaped as EC2 instance types, for KWOK to keep Ready."""
 
 from functools import cache
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,21 @@ import yaml
 
 from tgi_sandbox.cluster.build import kubernetes_version
 
+KUBELET_PORT = 10250
+
 _TYPES = Path(__file__).with_name("nodes.yaml")
+# Outside the range of services. Nothing is reached there but through the sandbox's network.
+_NODE_ADDRESSES = IPv4Address("10.0.0.0")
+_POD_ADDRESSES = IPv4Address("10.128.0.0")
+# Many more than a node's 110 pods: KWOK loses an address now and then, and does not mind where a range ends.
+_POD_PREFIX = 20
 
 
-def build_node(name: str, instance_type: str, zone: str = "us-east-1a") -> dict[str, Any]:
-    """Return a Node of an instance type; all that the instance has can be allocated."""
+def build_node(name: str, instance_type: str, zone: str = "us-east-1a", number: int = 1) -> dict[str, Any]:
+    """Return a Node of an instance type; all that the instance has can be allocated.
+
+    Its `number` is what sets its addresses, and those of its pods, apart from other nodes'.
+    """
     types = _instance_types()
     if instance_type not in types:
         raise ValueError(f"{instance_type} is not one of the sandbox's node types: {', '.join(types)}")
@@ -36,14 +47,20 @@ def build_node(name: str, instance_type: str, zone: str = "us-east-1a") -> dict[
             "nvidia.com/gpu.product": shape["gpu"]["product"],
             "nvidia.com/gpu.memory": str(shape["gpu"]["memoryMiB"]),
         }
+    pods = f"{_POD_ADDRESSES + (number << (32 - _POD_PREFIX))}/{_POD_PREFIX}"
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
+        "spec": {"podCIDR": pods, "podCIDRs": [pods]},
         "status": {
             "capacity": resources,
             "allocatable": resources,
-            "addresses": [{"type": "Hostname", "address": name}],
+            "addresses": [
+                {"type": "InternalIP", "address": str(_NODE_ADDRESSES + number)},
+                {"type": "Hostname", "address": name},
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET_PORT}},
             "nodeInfo": _node_info(),
         },
     }

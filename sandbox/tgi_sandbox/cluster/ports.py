@@ -1,4 +1,4 @@
-"""Free TCP ports on loopback for servers that have to be told theirs."""
+"""Free TCP ports on loopback for servers that have to be told theirs, and who listens where."""
 
 import random
 import socket
@@ -29,6 +29,17 @@ def is_listening(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(_TIMEOUT_SECONDS)
         return client.connect_ex((LOOPBACK, port)) == 0
+
+
+def is_bound(name: str) -> bool:
+    """Whether somebody accepts connections on an abstract socket, `@` and a name."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(abstract(name)) == 0
+
+
+def abstract(name: str) -> str:
+    """Return the address of an abstract socket, as the kernel has it; a leading `@` is how people write it."""
+    return "\0" + name.removeprefix("@")
 
 
 def answers(port: int, path: str) -> bool:

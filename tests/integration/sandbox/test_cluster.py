@@ -5,20 +5,18 @@ import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client, config
 
+from integration.sandbox.conftest import WAIT_SECONDS, is_found, wait_until
 from tgi_sandbox.cluster import ControlPlane, components
 from tgi_sandbox.cluster.api import ApiError, ApiServer
 from tgi_sandbox.cluster.ports import answers
 from tgi_sandbox.processes import ProcessError
 
-_WAIT_SECONDS = 30.0
 _START_SCRIPT = """
 import sys, time
 from pathlib import Path
@@ -29,39 +27,6 @@ control_plane.start()
 print(*(process.pid for process in control_plane.processes.values()), flush=True)
 time.sleep(60)
 """
-
-
-@pytest.fixture(scope="module")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path_factory.mktemp("cluster"), nodes=["m5.xlarge", "g5.12xlarge"]) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def api(control_plane: ControlPlane) -> ApiServer:
-    return control_plane.api
-
-
-@pytest.fixture
-def namespace(control_plane: ControlPlane) -> str:
-    return control_plane.create_namespace()
-
-
-def _wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
-
-
-def _is_found(api: ApiServer, path: str) -> bool:
-    try:
-        api.request("GET", path)
-    except ApiError as error:
-        if error.code in (404, 429):  # 429: the storage of a new resource is being set up
-            return False
-        raise
-    return True
 
 
 def _is_alive(pid: int) -> bool:
@@ -109,7 +74,7 @@ def test_nodes_are_ready_with_their_gpus(api: ApiServer) -> None:
         assert ready["status"] == "True"
     # What keeps them Ready from here on: a node without a renewed lease counts as lost.
     leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-    _wait_until(lambda: {lease["metadata"]["name"] for lease in api.request("GET", leases)["items"]} >= set(gpus))
+    wait_until(lambda: {lease["metadata"]["name"] for lease in api.request("GET", leases)["items"]} >= set(gpus))
 
 
 def test_kubeconfig_is_private_and_works_with_any_client(control_plane: ControlPlane) -> None:
@@ -123,7 +88,7 @@ def test_kubeconfig_is_private_and_works_with_any_client(control_plane: ControlP
 
 def test_rbac_keeps_strangers_out(control_plane: ControlPlane, api: ApiServer, namespace: str) -> None:
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-    _wait_until(lambda: _is_found(api, f"{accounts}/default"))
+    wait_until(lambda: is_found(api, f"{accounts}/default"))
     token = api.request("POST", f"{accounts}/default/token", {"spec": {}})["status"]["token"]
     authority = control_plane.layout.certificate_authority
     port = int(api.url.rpartition(":")[2])
@@ -154,11 +119,11 @@ def test_custom_resource_with_cel(api: ApiServer, namespace: str) -> None:
     }
     definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     api.request("POST", definitions, definition)
-    _wait_until(lambda: _established(api.request("GET", f"{definitions}/things.sandbox.test")))
+    wait_until(lambda: _established(api.request("GET", f"{definitions}/things.sandbox.test")))
 
     things = f"/apis/sandbox.test/v1/namespaces/{namespace}/things"
     thing = {"apiVersion": "sandbox.test/v1", "kind": "Thing", "metadata": {"name": "one"}}
-    _wait_until(lambda: _is_found(api, things))
+    wait_until(lambda: is_found(api, things))
     with pytest.raises(ApiError, match="more than the maximum") as refused:
         api.request("POST", things, thing | {"spec": {"replicas": 3, "maximum": 2}})
     assert refused.value.code == 422
@@ -169,13 +134,13 @@ def test_custom_resource_with_cel(api: ApiServer, namespace: str) -> None:
 def test_deployment_runs_on_gpus_and_ends_with_its_namespace(api: ApiServer, namespace: str) -> None:
     deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     api.request("POST", deployments, _deployment(gpus=2, replicas=2))
-    _wait_until(lambda: api.request("GET", f"{deployments}/tgi")["status"].get("readyReplicas") == 2)
+    wait_until(lambda: api.request("GET", f"{deployments}/tgi")["status"].get("readyReplicas") == 2)
     pods = _pods(api, namespace)
     assert [pod["spec"]["nodeName"] for pod in pods] == ["g5-12xlarge-2"] * 2
     assert all(pod["status"]["phase"] == "Running" and pod["status"]["podIP"] for pod in pods)
     assert all(pod["status"]["containerStatuses"][0]["ready"] for pod in pods)
     api.request("DELETE", f"/api/v1/namespaces/{namespace}")
-    _wait_until(lambda: not _is_found(api, f"/api/v1/namespaces/{namespace}"))
+    wait_until(lambda: not is_found(api, f"/api/v1/namespaces/{namespace}"))
 
 
 def test_pod_that_asks_for_more_gpus_than_a_node_has_stays_pending(api: ApiServer, namespace: str) -> None:
@@ -186,7 +151,7 @@ def test_pod_that_asks_for_more_gpus_than_a_node_has_stays_pending(api: ApiServe
         conditions = [condition for pod in _pods(api, namespace) for condition in pod["status"].get("conditions", [])]
         return next((condition["message"] for condition in conditions if condition["type"] == "PodScheduled"), "")
 
-    _wait_until(lambda: "Insufficient nvidia.com/gpu" in reason())
+    wait_until(lambda: "Insufficient nvidia.com/gpu" in reason())
 
 
 def test_job_completes(api: ApiServer, namespace: str) -> None:
@@ -195,7 +160,7 @@ def test_job_completes(api: ApiServer, namespace: str) -> None:
     template["spec"]["restartPolicy"] = "Never"
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "download"}, "spec": {"template": template}}
     api.request("POST", jobs, job)
-    _wait_until(lambda: api.request("GET", f"{jobs}/download")["status"].get("succeeded") == 1)
+    wait_until(lambda: api.request("GET", f"{jobs}/download")["status"].get("succeeded") == 1)
 
 
 def test_node_can_be_added_later(control_plane: ControlPlane, api: ApiServer) -> None:
@@ -216,12 +181,12 @@ def test_core_alone_starts_empty_each_time_and_survives_restarts_of_its_parts(tm
         with pytest.raises(ProcessError, match="kube-apiserver ended"):
             control_plane.check()
         apiserver.start()
-        apiserver.wait_ready(control_plane.api.ready, _WAIT_SECONDS)
-        assert _is_found(control_plane.api, "/api/v1/namespaces/kept")
+        apiserver.wait_ready(control_plane.api.ready, WAIT_SECONDS)
+        assert is_found(control_plane.api, "/api/v1/namespaces/kept")
         pids = [process.pid for process in control_plane.processes.values()]
     assert not any(_is_alive(pid) for pid in pids if pid is not None)
     with control_plane:
-        assert not _is_found(control_plane.api, "/api/v1/namespaces/kept")
+        assert not is_found(control_plane.api, "/api/v1/namespaces/kept")
 
 
 def test_component_that_fails_is_named_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +209,7 @@ def test_killed_parent_leaves_no_component_alive(tmp_path: Path) -> None:
         assert len(pids) == len(components.ALL)
         assert all(_is_alive(pid) for pid in pids)
         parent.kill()
-    _wait_until(lambda: not any(_is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(_is_alive(pid) for pid in pids))
 
 
 def _run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -265,10 +230,10 @@ def test_up_detached_and_down(tmp_path: Path) -> None:
         script = f". {folder / 'env'} && kubectl get nodes --no-headers && echo $AWS_ENDPOINT_URL"
         used = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
         assert used.returncode == 0, used.stderr
-        assert used.stdout.count(" Ready ") == 3
+        assert used.stdout.count(" Ready ") == 5
         assert answers(int(used.stdout.rstrip().rpartition(":")[2]), "/_sandbox/clock")
         pids = _pids(folder)
-        assert len(pids) == 7
+        assert len(pids) == 8
         again = _run_cli("up", "--detach", "--dir", str(folder))
         assert again.returncode == 0
         assert "already up" in again.stdout
@@ -277,7 +242,7 @@ def test_up_detached_and_down(tmp_path: Path) -> None:
         down = _run_cli("down", "--dir", str(folder))
     assert down.returncode == 0
     assert not any(_is_alive(pid) for pid in pids[1:])
-    _wait_until(lambda: not _is_alive(pids[0]))
+    wait_until(lambda: not _is_alive(pids[0]))
     assert not (folder / "env").exists()
     assert _run_cli("down", "--dir", str(folder)).returncode == 0
 
@@ -286,11 +251,11 @@ def test_up_detached_and_down(tmp_path: Path) -> None:
 def test_up_in_the_foreground_ends_with_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "tgi_sandbox.cli", "up", "--dir", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
-        _wait_until(lambda: (tmp_path / "env").exists() or up.poll() is not None)
+        wait_until(lambda: (tmp_path / "env").exists() or up.poll() is not None)
         pids = _pids(tmp_path)
         up.send_signal(number)
-        assert up.wait(_WAIT_SECONDS) == 0
-    assert len(pids) == 7
+        assert up.wait(WAIT_SECONDS) == 0
+    assert len(pids) == 8
     assert not any(_is_alive(pid) for pid in pids)
 
 
@@ -298,10 +263,10 @@ def test_up_ends_where_a_component_ends(tmp_path: Path) -> None:
     folder = tmp_path / "sandbox"
     command = [sys.executable, "-m", "tgi_sandbox.cli", "up", "--dir", str(folder)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as up:
-        _wait_until(lambda: (folder / "env").exists() or up.poll() is not None)
+        wait_until(lambda: (folder / "env").exists() or up.poll() is not None)
         _, etcd, *rest = _pids(folder)
         os.kill(etcd, signal.SIGKILL)
-        assert up.wait(_WAIT_SECONDS) == 1
+        assert up.wait(WAIT_SECONDS) == 1
         assert up.stderr is not None
         assert "etcd ended with exit code -9" in up.stderr.read()
     assert not any(_is_alive(pid) for pid in rest)

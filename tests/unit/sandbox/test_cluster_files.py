@@ -1,15 +1,22 @@
 """Nodes, credentials and command lines of the control plane."""
 
 import json
+import re
+import ssl
 import stat
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tgi_sandbox.cluster import components
-from tgi_sandbox.cluster.components import Layout, Ports
-from tgi_sandbox.cluster.credentials import certificate_authority, write_kubeconfig, write_private
+from tgi_sandbox.cluster import components, stages
+from tgi_sandbox.cluster.components import NETWORK, Layout, Ports
+from tgi_sandbox.cluster.credentials import (
+    certificate_authority,
+    write_kubeconfig,
+    write_private,
+    write_self_signed_certificate,
+)
 from tgi_sandbox.cluster.nodes import build_node
 from tgi_sandbox.cluster.ports import free_ports, is_listening
 
@@ -32,10 +39,23 @@ def test_unknown_instance_type_is_refused_with_the_known_ones() -> None:
         build_node("small", "t2.nano")
 
 
+def test_nodes_and_their_pods_have_addresses_of_their_own() -> None:
+    nodes = [build_node(f"gpu-{number}", "g6.xlarge", number=number) for number in (1, 2, 300)]
+    assert [node["status"]["addresses"][0]["address"] for node in nodes] == ["10.0.0.1", "10.0.0.2", "10.0.1.44"]
+    assert [node["spec"]["podCIDR"] for node in nodes] == ["10.128.16.0/20", "10.128.32.0/20", "10.146.192.0/20"]
+
+
 def test_stages_have_names_of_their_own() -> None:
-    stages = list(yaml.safe_load_all(components.STAGES.read_text()))
-    assert len({stage["metadata"]["name"] for stage in stages}) == len(stages)
-    assert {stage["kind"] for stage in stages} == {"Stage"}
+    found = list(yaml.safe_load_all(stages.render()))
+    assert len({stage["metadata"]["name"] for stage in found}) == len(found)
+    assert {stage["kind"] for stage in found} == {"Stage"}
+
+
+def test_every_stage_of_a_pod_is_one_that_the_decision_names() -> None:
+    found = yaml.safe_load_all(stages.render())
+    names = {stage["metadata"]["name"] for stage in found if stage["spec"]["resourceRef"]["kind"] == "Pod"}
+    decision = (Path(stages.__file__).with_name("pods.jq")).read_text()
+    assert {f"pod-{answer}" for answer in re.findall(r'(?:then|else) "([a-z-]+)"', decision)} >= names
 
 
 def test_private_file_is_private_even_where_a_public_one_was(tmp_path: Path) -> None:
@@ -60,7 +80,12 @@ def test_certificate_authority_is_the_last_certificate(tmp_path: Path) -> None:
     assert certificate_authority(tmp_path / "apiserver.crt") == authority
 
 
-@pytest.mark.parametrize("component", components.ALL)
+def test_self_signed_certificate_is_one_that_a_server_can_use(tmp_path: Path) -> None:
+    write_self_signed_certificate(tmp_path / "kubelet.pem")
+    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tmp_path / "kubelet.pem")
+
+
+@pytest.mark.parametrize("component", [name for name in components.ALL if name != NETWORK])
 def test_every_component_listens_on_loopback_alone(tmp_path: Path, component: str) -> None:
     flags = components.flags(component, Layout(tmp_path), Ports(1, 2, 3, 4), components.ALL)
     on_loopback = any("127.0.0.1" in flag for flag in flags)
@@ -72,6 +97,19 @@ def test_pods_need_no_service_account_where_nobody_creates_it(tmp_path: Path) ->
     ports = Ports(1, 2, 3, 4)
     assert flag in components.flags("kube-apiserver", Layout(tmp_path), ports, components.CORE)
     assert flag not in components.flags("kube-apiserver", Layout(tmp_path), ports, components.ALL)
+
+
+def test_api_server_asks_for_the_network_only_where_there_is_one(tmp_path: Path) -> None:
+    flag = f"--egress-selector-config-file={tmp_path / 'egress.json'}"
+    ports = Ports(1, 2, 3, 4)
+    assert flag in components.flags("kube-apiserver", Layout(tmp_path), ports, components.ALL)
+    assert flag not in components.flags("kube-apiserver", Layout(tmp_path), ports, components.CORE)
+
+
+def test_network_of_each_folder_has_a_socket_of_its_own(tmp_path: Path) -> None:
+    first, second = Layout(tmp_path / "a").network_socket, Layout(tmp_path / "b").network_socket
+    assert first != second
+    assert first.startswith("@")
 
 
 def test_free_ports_are_distinct_and_free() -> None:

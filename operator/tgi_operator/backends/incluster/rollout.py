@@ -25,7 +25,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     manifests = (desired.service, desired.budget, desired.deployment(replicas, chosen))
     monitor = (desired.monitor,) if at.monitored else ()
     return Plan(
-        at.show(verdict, update_revision=desired.revision, image=desired.image),
+        at.show(verdict, update_revision=desired.revision),
         steps=tuple(Apply(manifest) for manifest in (*manifests, *monitor)),
         ahead=True,
     )

@@ -1,7 +1,7 @@
 """What pods of the wanted revision make of it."""
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import LastFailure, Status
+from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster import pods
 from tgi_operator.backends.incluster.kinds import JOB
 from tgi_operator.backends.incluster.pods import Trouble
@@ -31,15 +31,27 @@ def outcome(at: Wanted) -> Status:
     """Return the status that tells what the pods are doing."""
     deployed, found = _deployed(at), pods.worst(at.troubles)
     served_before = at.status.current_revision == at.desired.revision
-    if deployed.complete and deployed.wanted == at.wanted_replicas and found is None:
-        verdict = serving(Reason.IN_SERVICE, f"{deployed.ready} of {at.wanted_replicas} pod(s) serve.")
-        return _shown(at, verdict, current=at.desired.revision, failure=_kept_failure(at))
+    if found is None and deployed.complete and deployed.wanted == at.wanted_replicas:
+        return _served(at, serving(Reason.IN_SERVICE, f"{deployed.ready} of {at.wanted_replicas} pod(s) serve."))
     if found is None and served_before and deployed.replaced and deployed.ready > 0:
-        verdict = serving(Reason.SCALING, f"{deployed.ready} of {at.wanted_replicas} pod(s) serve while others start.")
-        return _shown(at, verdict, current=at.desired.revision, failure=_kept_failure(at))
+        message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve while others start."
+        return _served(at, serving(Reason.SCALING, message))
     verdict = _verdict(at, deployed, found, served_before=served_before)
     failure = at.remember(found) if found is not None else at.status.last_failure
-    return _shown(at, verdict, current=at.status.current_revision, failure=failure)
+    return at.show(verdict, update_revision=at.desired.revision, last_failure=failure)
+
+
+def _served(at: Wanted, verdict: Verdict) -> Status:
+    """Return the status of a revision that serves: only now its image is the one that an unnamed version keeps."""
+    revision, failure = at.desired.revision, at.status.last_failure
+    return at.show(
+        verdict,
+        image=at.desired.image,
+        current_revision=revision,
+        update_revision=revision,
+        # Of this revision it tells why a pod was restarted; what failed before is over.
+        last_failure=failure if failure is not None and failure.revision == revision else None,
+    )
 
 
 def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_before: bool) -> Verdict:
@@ -54,22 +66,6 @@ def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_be
     if found is not None and (found.stalled or late):
         return Verdict(verdict.ready, verdict.available, found.reason, verdict.message, stalled=True)
     return overdue(verdict, f"No progress for too long. {message}") if late else verdict
-
-
-def _shown(at: Wanted, verdict: Verdict, *, current: str | None, failure: LastFailure | None) -> Status:
-    return at.show(
-        verdict,
-        image=at.desired.image,
-        current_revision=current,
-        update_revision=at.desired.revision,
-        last_failure=failure,
-    )
-
-
-def _kept_failure(at: Wanted) -> LastFailure | None:
-    """Return the last failure of the revision that serves now: it tells why a pod was restarted."""
-    failure = at.status.last_failure
-    return failure if failure is not None and failure.revision == at.desired.revision else None
 
 
 def _updated_and_ready(at: Wanted) -> int:

@@ -1,0 +1,124 @@
+"""What runs in pods: TGI simulator processes, started by the first connection to a pod."""
+
+import asyncio
+import base64
+import os
+import signal
+import sys
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tgi_sandbox.cluster.api import ApiError, ApiServer
+from tgi_sandbox.cluster.network.environment import environment, port_of
+from tgi_sandbox.cluster.network.pod import Container, Pod
+from tgi_sandbox.cluster.network.tunnels import UnreachableError
+from tgi_sandbox.cluster.ports import answers, free_ports
+from tgi_sandbox.processes import Process, ProcessError
+
+_START_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+_PASSED_ON = ("PATH", "SANDBOX_TOKEN_DELAY")
+
+# One life of a container: the pod's uid, the container's name, how often it was restarted.
+_Life = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class _Running:
+    process: Process
+    port: int
+    grace_seconds: int
+
+
+class Containers:
+    """At most one process for each life of a container; it ends when that life does."""
+
+    def __init__(self, api: ApiServer, folder: Path) -> None:
+        self._api = api
+        self._folder = folder
+        self._starting: dict[_Life, asyncio.Task[_Running]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def port(self, pod: Pod, port: int) -> int:
+        """Return the port on loopback of the process behind a port of a pod, starting it where there is none."""
+        container = next((one for one in pod.containers if port_of(one) == port), None)
+        if container is None:
+            raise UnreachableError(f"connection refused: no TGI of pod {pod.name} listens on port {port}")
+        if not container.started:
+            raise UnreachableError(f"connection refused: {container.name} of pod {pod.name} has not started")
+        life = (pod.uid, container.name, container.restarts)
+        starting = self._starting.get(life)
+        if starting is None or (starting.done() and not _is_usable(starting)):
+            starting = self._starting[life] = asyncio.create_task(self._start(pod, container))
+        return (await asyncio.shield(starting)).port
+
+    def log(self, pod: Pod, container: Container, previous: bool) -> str | None:
+        """Return what a container has printed in this life, or in the last one before in which it was started."""
+        lives = {int(log.stem): log for log in self._logs(pod, container.name).glob("*.log")}
+        wanted = [life for life in lives if (life < container.restarts if previous else life == container.restarts)]
+        return lives[max(wanted)].read_text(errors="replace") if wanted else None
+
+    def retain(self, uids: AbstractSet[str]) -> None:
+        """End what runs in any but these pods."""
+        for life in [life for life in self._starting if life[0] not in uids]:
+            self._retire(life)
+
+    def observe(self, pod: Pod) -> None:
+        """End what a pod no longer runs."""
+        for container in pod.containers:
+            for life in [life for life in self._starting if life[:2] == (pod.uid, container.name)]:
+                if container.is_over(life[2]):
+                    self._retire(life)
+
+    async def _start(self, pod: Pod, container: Container) -> _Running:
+        env = await asyncio.to_thread(self._environment, pod, container)
+        (port,) = free_ports(1)
+        command = [sys.executable, "-m", "tgi_sandbox.tgi", "--port", str(port)]
+        log = self._logs(pod, container.name) / f"{container.restarts}.log"
+        process = Process(f"{container.name} of pod {pod.name}", command, log, env)
+        try:
+            await asyncio.to_thread(process.start)
+            await asyncio.to_thread(process.wait_ready, lambda: answers(port, "/health"), _START_SECONDS)
+        except ProcessError as error:
+            await asyncio.to_thread(process.stop)
+            raise UnreachableError(str(error)) from error
+        return _Running(process, port, pod.grace_seconds)
+
+    def _environment(self, pod: Pod, container: Container) -> dict[str, str]:
+        def secret(name: str, key: str) -> str:
+            try:
+                data = self._api.request("GET", f"/api/v1/namespaces/{pod.namespace}/secrets/{name}").get("data", {})
+                return base64.b64decode(data[key]).decode()
+            except (ApiError, KeyError) as error:
+                raise UnreachableError(f"{key} of secret {name} cannot be read: {error}") from error
+
+        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        return passed_on | (environment(container, secret) or {})
+
+    def _logs(self, pod: Pod, container: str) -> Path:
+        # As under a node's /var/log/pods.
+        return self._folder / f"{pod.namespace}_{pod.name}_{pod.uid}" / container
+
+    def _retire(self, life: _Life) -> None:
+        ending = asyncio.create_task(_end(self._starting.pop(life)))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+
+def _is_usable(started: asyncio.Task[_Running]) -> bool:
+    return started.exception() is None and started.result().process.running
+
+
+async def _end(started: asyncio.Task[_Running]) -> None:
+    """End a process as a kubelet would, with time to finish what it has begun."""
+    (running,) = await asyncio.gather(started, return_exceptions=True)
+    if isinstance(running, _Running):
+        running.process.signal(signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(running.grace_seconds):
+                # No thread waits instead: there are few, and the grace may be minutes.
+                while not running.process.wait(0):  # noqa: ASYNC110 (nothing tells when a child has ended)
+                    await asyncio.sleep(_POLL_SECONDS)
+        running.process.signal(signal.SIGKILL)

@@ -1,0 +1,54 @@
+"""Where each address leads, and what each container has printed."""
+
+import asyncio
+
+from tgi_sandbox.cluster.api import ApiServer
+from tgi_sandbox.cluster.components import Layout
+from tgi_sandbox.cluster.network.containers import Containers
+from tgi_sandbox.cluster.network.pod import Pod
+from tgi_sandbox.cluster.network.pods import Pods, named, with_address
+from tgi_sandbox.cluster.network.tunnels import UnreachableError
+from tgi_sandbox.cluster.nodes import KUBELET_PORT
+
+
+class Network:
+    """Knows all pods, and what runs in them."""
+
+    def __init__(self, api: ApiServer, layout: Layout, kubelet_port: int) -> None:
+        self._api = api
+        self._kubelet_port = kubelet_port
+        self._pods = Pods()
+        self._containers = Containers(api, layout.containers)
+
+    async def route(self, host: str, port: int) -> int:
+        """Return the port on loopback that stands for a port of a pod or a node."""
+        if port == KUBELET_PORT:
+            return self._kubelet_port
+        pod = self._pods.at(host)
+        if pod is None or not all(container.started for container in pod.containers):
+            # The watch may be behind what the caller knows.
+            pod = await asyncio.to_thread(with_address, self._api, host)
+        if pod is None:
+            raise UnreachableError(f"no route to host: no pod has the address {host}")
+        return await self._containers.port(pod, port)
+
+    def log(self, namespace: str, name: str, container: str, previous: bool) -> str:
+        """Return what a container has printed, or what the user says it has."""
+        pod = named(self._api, namespace, name)
+        printed = (self._containers.log(pod, one, previous) for one in pod.containers if one.name == container)
+        return next(printed, None) or pod.script("logs") or pod.script("message") or ""
+
+    def listed(self, pods: list[Pod]) -> None:
+        """Take note of all pods."""
+        self._pods.replace(pods)
+        self._containers.retain(self._pods.uids)
+
+    def changed(self, pod: Pod) -> None:
+        """Take note of a pod that is new or has changed."""
+        self._pods.add(pod)
+        self._containers.observe(pod)
+
+    def deleted(self, pod: Pod) -> None:
+        """Take note that a pod is gone."""
+        self._pods.remove(pod)
+        self._containers.retain(self._pods.uids)

@@ -1,0 +1,225 @@
+"""TGI pods in the cluster, from their creation to their end, as a user sees them."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
+from e2e.test_kstatus import kstatus
+
+Spec = dict[str, Any]
+
+
+def changed(spec: Mapping[str, Any] = ZEPHYR, **fields: Any) -> Spec:
+    """Return the spec with other fields; those of inCluster are merged."""
+    made = copy.deepcopy(dict(spec))
+    made["inCluster"] |= fields.pop("inCluster", {})
+    return made | fields
+
+
+def invoke(cloud: Cloud, *arguments: str) -> str:
+    """Run `tgi-operator invoke`; return the answer."""
+    command = [str(Path(sys.executable).with_name("tgi-operator")), "invoke", "-n", cloud.namespace, *arguments]
+    environment = {"KUBECONFIG": str(cloud.plane.kubeconfig), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_pods_serve_answer_and_go(cloud: Cloud) -> None:
+    cloud.apply("zephyr", changed(replicas=2))
+    cloud.wait_ready("zephyr")
+    status = cloud.get("zephyr")["status"]
+    assert (status["backend"], status["replicas"], status["readyReplicas"], status["desiredReplicas"]) == (
+        "InCluster",
+        2,
+        2,
+        2,
+    )
+    assert status["url"] == f"http://zephyr.{cloud.namespace}.svc:80"
+    assert status["currentRevision"] == status["updateRevision"]
+    assert len(cloud.pods("zephyr")) == 2
+    uid = cloud.get("zephyr")["metadata"]["uid"]
+    for child in cloud.objects("deployments,services,poddisruptionbudgets"):
+        assert [owner["uid"] for owner in child["metadata"]["ownerReferences"]] == [uid], child["kind"]
+    question = "What is deep learning?"
+    answer = invoke(cloud, "zephyr", question)
+    assert "deep learning" in answer
+    assert invoke(cloud, "zephyr", question, "--no-stream") == answer
+    assert invoke(cloud, "zephyr", question, "--chat")
+    cloud.kubectl("delete", "tgi", "zephyr", "--timeout=30s")
+    until(lambda: cloud.objects(CHILDREN) == [], lambda: cloud.kubectl("get", CHILDREN))
+
+
+def test_steady_pods_cost_nothing(cloud: Cloud) -> None:
+    cloud.apply("zephyr", changed(replicas=2))
+    cloud.wait_ready("zephyr")
+    until(lambda: cloud.operator.metrics()["tgi_operator_queue_depth"] == 0, lambda: "the queue does not empty")
+    kinds = f"{CHILDREN},tgi"
+    before = {child["metadata"]["uid"]: child["metadata"]["resourceVersion"] for child in cloud.objects(kinds)}
+    writes = written(cloud)
+    cloud.operator.stop()
+    cloud.operator.start()
+    until(lambda: cloud.operator.metrics()["tgi_operator_queue_depth"] == 0, lambda: "the queue does not empty")
+    assert written(cloud) == {}, f"a restart writes nothing; {writes} before"
+    after = {child["metadata"]["uid"]: child["metadata"]["resourceVersion"] for child in cloud.objects(kinds)}
+    assert after == before
+
+
+def written(cloud: Cloud) -> dict[str, float]:
+    """Return the operator's writes to Kubernetes by kind."""
+    metrics = cloud.operator.metrics()
+    return {name: value for name, value in metrics.items() if name.startswith("tgi_operator_kubernetes_writes_total")}
+
+
+def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    first = cloud.get("zephyr")["status"]["currentRevision"]
+    cloud.apply("zephyr", changed(runtime={"maxTotalTokens": 4096}))
+    updating = cloud.wait_reason("zephyr", "Reconciling", "Updating", 10)
+    assert "a new pod serves before an old one ends" in updating["message"]
+    cloud.wait_ready("zephyr")
+    assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "Surge"
+    assert cloud.get("zephyr")["status"]["currentRevision"] != first
+    # Two pods take all eight GPUs.
+    cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 4096}))
+    cloud.wait_ready("zephyr")
+    cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 2048}))
+    updating = cloud.wait_reason("zephyr", "Reconciling", "Updating", 10)
+    assert "an old pod ends before a new one starts" in updating["message"]
+    cloud.wait_ready("zephyr")
+    assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"
+
+
+def test_a_new_pod_that_finds_no_room_gets_that_of_an_old_one(cloud: Cloud) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    # Its GPUs are free, its memory is not: the scheduler knows better than the plan.
+    cloud.apply("zephyr", changed(inCluster={"resources": {"requests": {"memory": "600Gi"}}}))
+    cloud.wait_ready("zephyr")
+    cloud.apply("zephyr", changed(inCluster={"resources": {"requests": {"memory": "601Gi"}}}))
+    updating = cloud.wait_reason("zephyr", "Reconciling", "Updating", 10)
+    assert "a new pod serves before an old one ends" in updating["message"]
+    until(
+        lambda: cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace",
+        lambda: str(cloud.get("zephyr")["status"]),
+    )
+    cloud.wait_ready("zephyr")
+    assert len(cloud.pods("zephyr")) == 1
+
+
+def test_scaled_by_hand_it_stays_ready_and_the_revision_the_same(cloud: Cloud) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    revision = cloud.get("zephyr")["status"]["currentRevision"]
+    cloud.kubectl("scale", "tgi/zephyr", "--replicas=2")
+    until(lambda: cloud.get("zephyr")["status"].get("readyReplicas") == 2, lambda: str(cloud.get("zephyr")["status"]))
+    assert cloud.condition("zephyr", "Ready")["status"] == "True"
+    assert cloud.get("zephyr")["status"]["currentRevision"] == revision
+    assert len({pod["metadata"]["labels"]["pod-template-hash"] for pod in cloud.pods("zephyr")}) == 1
+    transitions = cloud.condition("zephyr", "Ready")["lastTransitionTime"]
+    cloud.kubectl("scale", "tgi/zephyr", "--replicas=1")
+    until(lambda: len(cloud.pods("zephyr")) == 1, lambda: str(cloud.pods("zephyr")))
+    cloud.wait_ready("zephyr")
+    assert cloud.condition("zephyr", "Ready")["lastTransitionTime"] == transitions, "it was Ready all the time"
+
+
+def test_without_replicas_what_somebody_scaled_stays(cloud: Cloud) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    cloud.kubectl("scale", "deployment/zephyr", "--replicas=2")
+    until(lambda: cloud.get("zephyr")["status"].get("readyReplicas") == 2, lambda: str(cloud.get("zephyr")["status"]))
+    cloud.apply("zephyr", changed(runtime={"maxTotalTokens": 2048}))
+    cloud.wait_ready("zephyr")
+    assert len(cloud.pods("zephyr")) == 2
+
+
+@pytest.mark.parametrize("kind", ["deployment", "service", "poddisruptionbudget"])
+def test_a_deleted_child_is_put_back(cloud: Cloud, kind: str) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    old = cloud.object(kind, "zephyr")
+    assert old is not None
+    cloud.kubectl("delete", kind, "zephyr")
+    until(lambda: cloud.object(kind, "zephyr") is not None, lambda: f"no {kind}")
+    new = cloud.object(kind, "zephyr")
+    assert new is not None
+    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+    cloud.wait_ready("zephyr")
+
+
+def test_what_others_change_is_put_right_and_what_they_add_is_left(cloud: Cloud) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    selector = {"spec": {"selector": {"tgi-operator.dev/name": "other"}}}
+    cloud.kubectl("patch", "service", "zephyr", "--type=merge", "-p", json.dumps(selector))
+    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "stolen"}]
+    cloud.kubectl("patch", "deployment", "zephyr", "--type=json", "-p", json.dumps(image))
+    cloud.kubectl("annotate", "deployment", "zephyr", "mesh.example.com/inject=true")
+    cloud.kubectl("label", "service", "zephyr", "team=ml")
+    until(lambda: settled(cloud), lambda: cloud.kubectl("get", "deployment,service", "-o", "yaml"))
+    cloud.wait_ready("zephyr")
+    assert "Restored" in cloud.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}")
+
+
+def settled(cloud: Cloud) -> bool:
+    """Return whether our fields are back and those of others are there."""
+    service, deployment = cloud.object("service", "zephyr"), cloud.object("deployment", "zephyr")
+    assert service is not None
+    assert deployment is not None
+    return bool(
+        service["spec"]["selector"]["tgi-operator.dev/name"] == "zephyr"
+        and service["metadata"]["labels"]["team"] == "ml"
+        and deployment["metadata"]["annotations"]["mesh.example.com/inject"] == "true"
+        and deployment["spec"]["template"]["spec"]["containers"][0]["image"] != "stolen"
+    )
+
+
+def test_an_object_of_somebody_else_is_left_alone(cloud: Cloud) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "zephyr"},
+        "spec": {"ports": [{"port": 1}], "selector": {"app": "other"}},
+    }
+    cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(service))
+    before = cloud.object("service", "zephyr")
+    cloud.apply("zephyr", ZEPHYR)
+    stalled = cloud.wait_reason("zephyr", "Stalled", "NotOwned", 10)
+    assert "Service" in stalled["message"]
+    assert kstatus(cloud.get("zephyr")) == "Failed"
+    assert cloud.objects("deployments,poddisruptionbudgets") == []
+    assert cloud.object("service", "zephyr") == before
+    cloud.kubectl("delete", "service", "zephyr")
+
+
+def test_a_spec_that_cannot_work_creates_nothing(cloud: Cloud) -> None:
+    cloud.apply("zephyr", changed(runtime={"numShard": 8}))
+    cloud.wait_reason("zephyr", "Stalled", "InvalidNumShard", 10)
+    assert cloud.objects(CHILDREN) == []
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+
+
+def test_the_backend_cannot_be_exchanged(cloud: Cloud) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    patch = {"spec": {"inCluster": None, "sageMaker": dict(SAGEMAKER)}}
+    refusal = cloud.kubectl("patch", "tgi", "zephyr", "--type=merge", "-p", json.dumps(patch), check=False)
+    assert "create a second TGIEndpoint" in refusal
+    assert cloud.condition("zephyr", "Ready")["status"] == "True"
+
+
+SAGEMAKER: Mapping[str, str] = {
+    "region": "eu-west-1",
+    "executionRoleARN": "arn:aws:iam::111122223333:role/tgi-exec",
+    "instanceType": "ml.g5.2xlarge",
+}

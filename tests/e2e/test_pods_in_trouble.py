@@ -1,0 +1,224 @@
+"""What keeps pods from serving is on the resource, and Ready is never True while it does."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
+from e2e.test_kstatus import kstatus, kubectl_wait
+from e2e.test_pods import Spec, changed
+from tgi_sandbox.cluster.script import Outcome, annotations
+
+LAUNCHER = 'Error: ArgumentValidation("`max_input_tokens`(2048) must be < `max_total_tokens`(2048)")'
+
+
+def scripted(outcome: Outcome | None = None, **values: Any) -> Spec:
+    """Return the spec whose pods meet a fate from their beginning."""
+    return changed(inCluster={"podTemplate": {"metadata": {"annotations": annotations(outcome, **values)}}})
+
+
+def annotate(cloud: Cloud, outcome: Outcome | None, **values: Any) -> None:
+    """Have the living pods of zephyr meet a fate; None: recover."""
+    wanted = annotations(outcome or Outcome.OK, **values)
+    for pod in cloud.pods("zephyr"):
+        cloud.plane.annotate_pod(cloud.namespace, pod["metadata"]["name"], wanted)
+
+
+def failure(cloud: Cloud) -> Mapping[str, Any]:
+    """Return the last failure in the status."""
+    return dict(cloud.get("zephyr")["status"].get("lastFailure") or {})
+
+
+@pytest.fixture
+def serving(cloud: Cloud) -> Cloud:
+    """A cloud in which zephyr serves."""
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    return cloud
+
+
+def test_an_image_that_is_not_there(serving: Cloud) -> None:
+    serving.apply("zephyr", changed(runtime={"image": "ghcr.io/huggingface/text-generation-inference:does-not-exist"}))
+    stalled = serving.wait_reason("zephyr", "Stalled", "ImagePullFailed", 20)
+    assert "does-not-exist" in stalled["message"]
+    assert kstatus(serving.get("zephyr")) == "Failed"
+    assert serving.condition("zephyr", "Available")["status"] == "True", "the old pod serves on"
+    assert failure(serving)["container"] == "tgi"
+    serving.apply("zephyr", ZEPHYR)
+    serving.wait_ready("zephyr")
+    assert not serving.condition("zephyr", "Stalled")
+
+
+def test_no_gpu_left(serving: Cloud) -> None:
+    serving.kubectl("scale", "tgi/zephyr", "--replicas=3")
+    waiting = serving.wait_reason("zephyr", "Reconciling", "Unschedulable", 20)
+    assert "Insufficient nvidia.com/gpu" in waiting["message"], "the scheduler's own words"
+    assert serving.condition("zephyr", "Ready")["status"] == "False"
+    assert serving.condition("zephyr", "Available")["status"] == "True"
+    status = serving.get("zephyr")["status"]
+    assert [pod["reason"] for pod in status["inCluster"]["unhealthyPods"]] == ["Unschedulable"]
+    assert kstatus(serving.get("zephyr")) == "InProgress", "it may pass by itself"
+    serving.kubectl("scale", "tgi/zephyr", "--replicas=2")
+    serving.wait_ready("zephyr")
+    assert "unhealthyPods" not in serving.get("zephyr")["status"]["inCluster"]
+
+
+def test_out_of_memory(serving: Cloud) -> None:
+    annotate(serving, Outcome.OOM_KILLED)
+    until(lambda: failure(serving).get("reason") == "OOMKilled", lambda: str(serving.get("zephyr")["status"]))
+    assert failure(serving)["exitCode"] == 137
+    assert failure(serving)["pod"] == serving.pods("zephyr")[0]["metadata"]["name"]
+    assert "resources.limits.memory" in failure(serving)["message"]
+    assert serving.condition("zephyr", "Ready")["status"] == "False"
+    annotate(serving, None)
+    serving.wait_ready("zephyr")
+    assert failure(serving)["reason"] == "OOMKilled", "why it was restarted is remembered"
+
+
+def test_a_crash_loop_in_the_launchers_words(cloud: Cloud) -> None:
+    cloud.apply(
+        "zephyr", scripted(Outcome.CRASH_LOOP, start_seconds=0.1, message=f"\x1b[2mstarting\x1b[0m\n{LAUNCHER}")
+    )
+    stalled = cloud.wait_reason("zephyr", "Stalled", "ConflictingOptions", 30)
+    assert LAUNCHER in stalled["message"]
+    assert "change the options under runtime" in stalled["message"]
+    assert (failure(cloud)["container"], failure(cloud)["exitCode"]) == ("tgi", 1)
+    assert kstatus(cloud.get("zephyr")) == "Failed"
+    version = cloud.get("zephyr")["metadata"]["resourceVersion"]
+    time.sleep(6)
+    assert cloud.get("zephyr")["metadata"]["resourceVersion"] == version, "each restart is no news"
+
+
+def test_a_probe_that_fails(serving: Cloud) -> None:
+    annotate(serving, Outcome.PROBE_FAILURE)
+    serving.wait_reason("zephyr", "Ready", "ProbeFailed", 20)
+    assert serving.condition("zephyr", "Available")["status"] == "False"
+    annotate(serving, None)
+    serving.wait_ready("zephyr")
+
+
+def test_a_rollout_past_its_deadline_keeps_the_old_pods(serving: Cloud) -> None:
+    late = {**scripted(start_seconds=600), "rollout": {"progressDeadlineSeconds": 3}}
+    serving.apply("zephyr", late)
+    stalled = serving.wait_reason("zephyr", "Stalled", "ProgressDeadlineExceeded", 30)
+    assert "0 of 1 pod(s) serve" in stalled["message"]
+    assert serving.condition("zephyr", "Available")["status"] == "True"
+    assert kstatus(serving.get("zephyr")) == "Failed"
+    serving.apply("zephyr", ZEPHYR)
+    serving.wait_ready("zephyr")
+
+
+def test_a_node_is_drained(serving: Cloud) -> None:
+    other = serving.plane.add_node("p4d.24xlarge")
+    serving.kubectl("scale", "tgi/zephyr", "--replicas=2")
+    until(
+        lambda: serving.get("zephyr")["status"].get("readyReplicas") == 2, lambda: str(serving.get("zephyr")["status"])
+    )
+    nodes = {pod["spec"]["nodeName"] for pod in serving.pods("zephyr")}
+    try:
+        for node in nodes - {other} or {other}:
+            serving.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
+        until(
+            lambda: serving.get("zephyr")["status"].get("readyReplicas") == 2,
+            lambda: str(serving.get("zephyr")["status"]),
+        )
+        serving.wait_ready("zephyr")
+        assert not {pod["spec"]["nodeName"] for pod in serving.pods("zephyr")} & (nodes - {other})
+    finally:
+        for node in nodes:
+            serving.kubectl("uncordon", node)
+        serving.kubectl("delete", "node", other)
+        until(lambda: other not in {pod["spec"].get("nodeName") for pod in serving.pods("zephyr")}, lambda: other)
+
+
+def test_the_api_server_refuses_the_pod_template(cloud: Cloud) -> None:
+    cloud.apply("zephyr", changed(inCluster={"podTemplate": {"spec": {"restartPolicy": "Never"}}}))
+    stalled = cloud.wait_reason("zephyr", "Stalled", "RejectedByKubernetes", 20)
+    assert "restartPolicy" in stalled["message"]
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+
+
+def test_a_quota_lets_no_pod_be_made(cloud: Cloud) -> None:
+    cloud.kubectl("create", "quota", "gpus", "--hard=requests.nvidia.com/gpu=1")
+    cloud.apply("zephyr", ZEPHYR)
+    stalled = cloud.wait_reason("zephyr", "Stalled", "QuotaExceeded", 20)
+    assert "exceeded quota" in stalled["message"]
+    cloud.kubectl("delete", "quota", "gpus")
+    cloud.wait_ready("zephyr", 120)
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["ok", "bad image"])
+def test_every_moment_is_told_right(cloud: Cloud, fails: bool) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    assert seen(cloud)[-1] == "Current"
+    tag = "does-not-exist" if fails else "3.3.6"
+    cloud.apply("zephyr", changed(runtime={"image": f"ghcr.io/huggingface/text-generation-inference:{tag}"}))
+    found = seen(cloud)
+    assert found[0] == "InProgress"
+    assert found[-1] == ("Failed" if fails else "Current")
+
+
+def seen(cloud: Cloud) -> list[str]:
+    """Return what kstatus says at each moment until it is done; check that `kubectl wait` agrees, and the pods."""
+    said = []
+    for resource in moments(cloud):
+        said.append(kstatus(resource))
+        assert kubectl_wait(resource) == (said[-1] == "Current")
+        if said[-1] == "Current":
+            revision = resource["status"]["currentRevision"]
+            ready = [
+                pod
+                for pod in cloud.pods("zephyr")
+                if pod["metadata"]["labels"]["tgi-operator.dev/revision"] == revision
+            ]
+            assert len(ready) == 1
+        if said[-1] != "InProgress":
+            break
+    return said
+
+
+def moments(cloud: Cloud) -> Iterator[Mapping[str, Any]]:
+    """Yield the resource again and again for a while, each time something changed."""
+    deadline, version = time.monotonic() + 30, ""
+    path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{cloud.namespace}/tgiendpoints/zephyr"
+    while time.monotonic() < deadline:
+        resource = cloud.plane.api.request("GET", path)
+        if resource["metadata"]["resourceVersion"] != version:
+            version = resource["metadata"]["resourceVersion"]
+            yield resource
+        time.sleep(0.01)
+
+
+def test_kill_dash_nine(cloud: Cloud) -> None:
+    for round_ in range(4):
+        cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 2048 + round_}))
+        time.sleep(0.05 * round_)
+        cloud.operator.process.signal(signal.SIGKILL)
+        cloud.operator.process.wait(10)
+        cloud.operator.start()
+    cloud.wait_ready("zephyr")
+    (template,) = {pod["metadata"]["labels"]["pod-template-hash"] for pod in cloud.pods("zephyr")}
+    assert template
+    names = {(child["kind"], child["metadata"]["name"]) for child in cloud.objects("deployments,services,pdb,jobs")}
+    assert names == {("Deployment", "zephyr"), ("Service", "zephyr"), ("PodDisruptionBudget", "zephyr")}
+
+
+def test_the_token_is_by_reference_and_a_new_one_rolls_the_pods(cloud: Cloud) -> None:
+    spec = changed(model={**ZEPHYR["model"], "tokenSecretRef": {"name": "hub", "key": "token"}})
+    cloud.apply("zephyr", spec)
+    cloud.wait_reason("zephyr", "Stalled", "SecretNotFound", 10)
+    cloud.kubectl("create", "secret", "generic", "hub", "--from-literal=token=hf_firstsecret")
+    cloud.wait_ready("zephyr")
+    first = cloud.get("zephyr")["status"]["currentRevision"]
+    patch = {"stringData": {"token": "hf_secondsecret"}}
+    cloud.kubectl("patch", "secret", "hub", "--type=merge", "-p", json.dumps(patch))
+    until(lambda: cloud.get("zephyr")["status"]["currentRevision"] != first, lambda: str(cloud.get("zephyr")["status"]))
+    cloud.wait_ready("zephyr")
+    everything = cloud.kubectl("get", f"tgi,events,{CHILDREN}", "-o", "yaml") + cloud.operator.log.read_text()
+    assert "hf_firstsecret" not in everything
+    assert "hf_secondsecret" not in everything

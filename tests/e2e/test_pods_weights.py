@@ -1,0 +1,108 @@
+"""Weights are brought onto a claim once, before a GPU is taken."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.conftest import ZEPHYR, Cloud, until
+from e2e.test_kstatus import kstatus
+from e2e.test_pods import changed
+
+CACHED = changed(inCluster={"cache": {"size": "50Gi"}})
+
+
+def jobs(cloud: Cloud) -> list[dict[str, Any]]:
+    """Return the jobs."""
+    return cloud.objects("jobs")
+
+
+def environment(cloud: Cloud) -> dict[str, str]:
+    """Return the variables of TGI's container."""
+    deployment = cloud.object("deployment", "zephyr")
+    assert deployment is not None
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
+def test_weights_are_fetched_once_and_pods_start_offline(cloud: Cloud) -> None:
+    cloud.apply("zephyr", CACHED)
+    cloud.wait_reason("zephyr", "Reconciling", "FetchingWeights", 10)
+    cloud.wait_ready("zephyr")
+    (job,) = jobs(cloud)
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"][:2] == [
+        "fetch",
+        "hf://HuggingFaceH4/zephyr-7b-beta",
+    ]
+    assert environment(cloud)["HF_HUB_OFFLINE"] == "1"
+    assert cloud.get("zephyr")["status"]["inCluster"]["claimName"] == "zephyr-weights"
+    # The same weights with other options: nothing is fetched again.
+    cloud.apply("zephyr", {**CACHED, "runtime": {"maxTotalTokens": 2048}})
+    cloud.wait_ready("zephyr")
+    assert [each["metadata"]["uid"] for each in jobs(cloud)] == [job["metadata"]["uid"]]
+    # Another revision of the model: another job, and the old one goes.
+    cloud.apply("zephyr", {**CACHED, "model": {**ZEPHYR["model"], "revision": "v0.1"}})
+    cloud.wait_ready("zephyr")
+    until(lambda: len(jobs(cloud)) == 1, lambda: str(jobs(cloud)))
+    assert jobs(cloud)[0]["metadata"]["uid"] != job["metadata"]["uid"]
+    assert environment(cloud)["REVISION"] == "v0.1"
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_the_deletion_policy_decides_about_the_claim(cloud: Cloud, policy: str) -> None:
+    cloud.apply("zephyr", {**CACHED, "deletionPolicy": policy})
+    cloud.wait_ready("zephyr")
+    claim = cloud.object("pvc", "zephyr-weights")
+    assert claim is not None
+    cloud.kubectl("delete", "tgi", "zephyr", "--timeout=30s")
+    if policy == "Delete":
+        until(lambda: cloud.object("pvc", "zephyr-weights") is None, lambda: "the claim is left")
+        return
+    until(lambda: cloud.objects("pods") == [], lambda: "pods are left")
+    kept = cloud.object("pvc", "zephyr-weights")
+    assert kept is not None
+    assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
+    assert "deletionTimestamp" not in kept["metadata"]
+    # Applied again, it takes the claim back.
+    cloud.apply("zephyr", CACHED)
+    cloud.wait_ready("zephyr")
+    assert cloud.get("zephyr")["status"]["inCluster"]["claimName"] == "zephyr-weights"
+
+
+def test_a_job_that_fails_is_told_and_tried_again_when_it_is_deleted(cloud: Cloud) -> None:
+    cloud.kubectl("create", "quota", "none", "--hard=pods=0")
+    cloud.apply("zephyr", CACHED)
+    until(lambda: jobs(cloud) != [], lambda: "no job")
+    name = jobs(cloud)[0]["metadata"]["name"]
+    failed = [
+        {"type": kind, "status": "True", "reason": "PodFailurePolicy", "message": "exit code 3", **TIMES}
+        for kind in ("FailureTarget", "Failed")
+    ]
+    status = {"status": {"conditions": failed}}
+    cloud.plane.api.request("PATCH", f"/apis/batch/v1/namespaces/{cloud.namespace}/jobs/{name}/status", status)
+    stalled = cloud.wait_reason("zephyr", "Stalled", "ModelDownloadFailed", 10)
+    assert name in stalled["message"]
+    assert kstatus(cloud.get("zephyr")) == "Failed"
+    assert cloud.objects("deployments") == [], "no GPU was taken"
+    cloud.kubectl("delete", "quota", "none")
+    cloud.kubectl("delete", "job", name)
+    cloud.wait_ready("zephyr")
+
+
+TIMES = {"lastTransitionTime": "2026-01-01T00:00:00Z", "lastProbeTime": "2026-01-01T00:00:00Z"}
+
+
+def test_a_claim_that_has_the_weights_is_looked_at_first(cloud: Cloud) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "models"},
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(claim))
+    cloud.apply("zephyr", changed(model={"uri": "pvc://models/zephyr/v1"}))
+    cloud.wait_ready("zephyr")
+    (job,) = jobs(cloud)
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"][:2] == ["fetch", "file:///models/zephyr/v1"]
+    assert environment(cloud)["MODEL_ID"] == "/models/zephyr/v1"
+    assert cloud.object("pvc", "models") is not None
