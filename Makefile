@@ -19,9 +19,11 @@ help: ## Show this list.
 install: $(filter .tools/%,$(UV)) ## Install the project and its tools into .venv.
 	@$(UV) sync --frozen --quiet
 
+BACKEND := sagemaker
+
 .PHONY: demo
-demo: install ## Deploy the example on the sandbox and ask it a question.
-	@$(RUN) tgi-sandbox demo
+demo: install ## Deploy the example on the sandbox and ask it a question; BACKEND=incluster: in pods.
+	@$(RUN) tgi-sandbox demo --backend $(BACKEND)
 
 .PHONY: cluster
 cluster: install ## Start the sandbox: a Kubernetes control plane and an AWS double.
@@ -59,4 +61,4 @@ crds: install ## Generate crds/ and docs/reference.md from the types.
 .PHONY: bench
 bench: install ## Measure: time, AWS calls, Kubernetes writes, memory, for 100 and 1,000 resources.
 	@$(RUN) tgi-sandbox build
-	@$(RUN) python tests/bench/bench.py
+	@PYTHONPATH=tests $(RUN) python -m bench

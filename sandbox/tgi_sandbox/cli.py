@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[in_folder], help="tell what runs; exit code 1 where nothing does")
     status.set_defaults(run=_status)
     show = commands.add_parser("demo", parents=[in_folder], help="deploy the example, and ask it a question")
+    show.add_argument(
+        "--backend", choices=("sagemaker", "incluster"), default="sagemaker", help="where (default: %(default)s)"
+    )
     show.set_defaults(run=_demo)
     programs = commands.add_parser("build", help="only build the control plane's programs")
     programs.set_defaults(run=_build)
@@ -255,7 +258,7 @@ def _demo(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        return demo(options.dir / "demo")
+        return demo(options.dir / "demo", options.backend)
     except (DemoError, subprocess.CalledProcessError) as error:
         raise ProcessError(str(error)) from None
 

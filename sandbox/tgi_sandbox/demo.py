@@ -21,7 +21,11 @@ from tgi_sandbox.cluster import ControlPlane, build
 from tgi_sandbox.operator import OperatorProcess
 
 REPOSITORY = Path(__file__).parents[2]
-EXAMPLE = REPOSITORY / "manifests" / "examples" / "tgiendpoint.yaml"
+EXAMPLES = REPOSITORY / "manifests" / "examples"
+BACKENDS = {"sagemaker": EXAMPLES / "tgiendpoint.yaml", "incluster": EXAMPLES / "in-cluster.yaml"}
+"""The example by backend."""
+
+NODES = ("m5.xlarge", "g6.xlarge", "g6.xlarge")
 CRD = REPOSITORY / "crds" / "tgiendpoints.yaml"
 QUESTION = "What is deep learning?"
 
@@ -65,13 +69,13 @@ class Progress:
         return table
 
 
-def demo(folder: Path) -> int:
+def demo(folder: Path, backend: str) -> int:
     """Run the demo with its files in `folder`; return the exit code. Everything it started ends with it."""
-    console = Console()
+    console, example = Console(), BACKENDS[backend]
     programs = build.ensure()
     console.print("Starting a Kubernetes control plane and an AWS double …")
     with (
-        ControlPlane(folder / "cluster") as plane,
+        ControlPlane(folder / "cluster", nodes=NODES) as plane,
         AwsDouble(speed=AWS_SPEED) as aws,
     ):
         kubectl = [str(programs["kubectl"]), "--kubeconfig", str(plane.kubeconfig)]
@@ -79,10 +83,13 @@ def demo(folder: Path) -> int:
         _run(console, [*kubectl, "wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev"])
         console.print("Starting the operator: tgi-operator run")
         with OperatorProcess(plane.kubeconfig, aws.environment, folder / "operator.log", sweep_interval=1):
-            _retry(lambda: _run(console, [*kubectl, "apply", "-f", str(EXAMPLE)]))
-            name = str(yaml.safe_load(EXAMPLE.read_text())["metadata"]["name"])
+            _retry(lambda: _run(console, [*kubectl, "apply", "-f", str(example)]))
+            name = str(yaml.safe_load(example.read_text())["metadata"]["name"])
             _watch(console, plane, name)
             _run(console, [*kubectl, "get", "tgi", name])
+            if backend == "incluster":
+                children = ["deployments,services,jobs,pods", "-l", f"tgi-operator.dev/name={name}"]
+                _run(console, [*kubectl, "get", *children])
             _run(console, [*kubectl, "get", "events", "--field-selector", f"involvedObject.name={name}"])
             ask = [str(Path(sys.executable).with_name("tgi-operator")), "invoke", name, QUESTION]
             console.print(f"\n[bold]$ tgi-operator invoke {name} {QUESTION!r}[/bold]", highlight=False)
@@ -94,7 +101,9 @@ def demo(folder: Path) -> int:
 
 def _run(console: Console, command: list[str]) -> None:
     shown = " ".join(word for word in command[3:])
-    console.print(f"\n[bold]$ kubectl {shown}[/bold]".replace(str(REPOSITORY) + "/", ""), highlight=False)
+    console.print(
+        f"\n[bold]$ kubectl {shown}[/bold]".replace(str(REPOSITORY) + "/", ""), highlight=False, soft_wrap=True
+    )
     subprocess.run(command, check=True)  # noqa: S603 - our own command
 
 

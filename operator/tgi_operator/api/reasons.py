@@ -20,6 +20,8 @@ class Reason(StrEnum):
     IN_SERVICE = "InService", "The generation is rolled out and serves. Nothing to do."
     SCALING = "Scaling", "The endpoint serves this generation while the number of its instances or pods changes."
 
+    SCALED_TO_ZERO = "ScaledToZero", "No pods are wanted, so none serves. Scale the Deployment, or set replicas."
+
     # On the way
     CREATING = "Creating", "What serves is being created, and the model loaded. Wait: minutes are usual."
     FETCHING_WEIGHTS = "FetchingWeights", "A job downloads the weights into the claim. Pods follow when it is done."

@@ -109,6 +109,9 @@ class InClusterStatus(APIObject):
         max_length=63,
         description="How pods are replaced: Surge (a new one first) or InPlace (an old one makes room first).",
     )
+    last_progress_time: Time | None = Field(
+        default=None, description="When the reason, the revision or the number of pods that serve changed last."
+    )
     unhealthy_pods: tuple[UnhealthyPod, ...] | None = Field(
         default=None,
         max_length=10,

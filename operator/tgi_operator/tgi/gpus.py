@@ -37,7 +37,9 @@ def gpus(products: Iterable[str], count: int) -> Instance:
 
 
 def _gpu(product: str) -> Instance:
-    row = next((row for pattern, row in _known() if pattern.fullmatch(product)), None)
+    # NVIDIA's device plugin marks GPUs that pods share so.
+    plain = product.removesuffix("-SHARED")
+    row = next((row for pattern, row in _known() if pattern.fullmatch(plain)), None)
     if row is None:
         return _ANY
     if "unsupported" in row:

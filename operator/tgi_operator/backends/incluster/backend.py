@@ -13,7 +13,7 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends import secrets
 from tgi_operator.backends.base import Retry
-from tgi_operator.backends.incluster import checks, names, render, strategy, weights
+from tgi_operator.backends.incluster import checks, names, pods, render, strategy, weights
 from tgi_operator.backends.incluster.capacity import Demand
 from tgi_operator.backends.incluster.children import WATCHED, Child, Children
 from tgi_operator.backends.incluster.fetching import fetchers, is_condition
@@ -152,8 +152,7 @@ class InClusterBackend:
         except APIError as error:
             if error.status not in _REFUSALS:
                 raise
-            token = seen.desired.token if seen.desired else None
-            words = str(error).replace(token, "[redacted]") if token else str(error)
+            words = pods.redacted(str(error), seen.desired.token if seen.desired else None)
             raise RefusedError(f"{body['kind']} {name}: {words}") from None
 
     def explain(self, resource: Resource, seen: Situation | None, error: Exception, failures: int) -> Retry | None:
@@ -211,7 +210,7 @@ class InClusterBackend:
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
             logger.debug("No progress of the job: %s", error, extra={"object": f"{at.owner.namespace}/{at.owner.name}"})
             return ""
-        return log.strip()[-256:]
+        return pods.redacted(log.strip()[-256:], at.desired.token)
 
     async def _has_room(self, target: InCluster) -> bool:
         """Return whether a node has GPUs free for one more pod; where the operator may not see that, it has none."""

@@ -40,22 +40,30 @@ class Children:
 
     def __init__(self) -> None:
         self._by_key: dict[Key, dict[Child, tuple[int, bytes]]] = {}
+        self._keys: dict[tuple[str, Child], Key] = {}
 
     def of(self, key: Key) -> dict[Child, Object]:
         """Return the objects of a resource."""
         return {child: json.loads(zlib.decompress(kept)) for child, (_, kept) in self._by_key.get(key, {}).items()}
 
     def put(self, body: Mapping[str, Any]) -> Key | None:
-        """Keep an object, unless it is older than what is known; return whose it is if it is worth a look."""
+        """Keep an object, unless it is older than what is known; return whose it is if it is worth a look.
+
+        One whose label was changed was the first one's, and has to be put right.
+        """
         key, child = _key(body), _child(body)
         if key is None:
             return None
         version, kept = int(body["metadata"]["resourceVersion"]), _packed(body)
-        before = self._by_key.setdefault(key, {}).get(child)
+        first = self._keys.get((key.namespace, child), key)
+        before = self._by_key.get(first, {}).get(child)
         if before is not None and version <= before[0]:
             return None
-        self._by_key[key][child] = (version, kept)
-        return key if before is None or before[1] != kept else None
+        if first != key:
+            self._forget(first, child)
+        self._by_key.setdefault(key, {})[child] = (version, kept)
+        self._keys[key.namespace, child] = key
+        return first if first != key or before is None or before[1] != kept else None
 
     def drop(self, body: Mapping[str, Any]) -> Key | None:
         """Forget an object that is gone; return whose it was."""
@@ -64,7 +72,8 @@ class Children:
 
     def forget(self, key: Key) -> None:
         """Forget all objects of a resource that is gone."""
-        self._by_key.pop(key, None)
+        for child in self._by_key.pop(key, {}):
+            self._keys.pop((key.namespace, child), None)
 
     def replace(self, kind: str, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
         """Take `bodies` for all the objects of a kind there are; return whose are worth a look.
@@ -85,6 +94,7 @@ class Children:
     def _forget(self, key: Key, child: Child) -> bool:
         children = self._by_key.get(key, {})
         found = children.pop(child, None) is not None
+        self._keys.pop((key.namespace, child), None)
         if not children:
             self._by_key.pop(key, None)
         return found

@@ -1,14 +1,16 @@
 """Whether a living object still is as it was applied, whatever others and the API server added to it."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Any
 
-_KEYS = ("name", "mountPath", "containerPort", "topologyKey", "uid", "port", "key")
-"""Fields that tell items of a list apart, tried in this order."""
+_AMOUNTS = frozenset({"requests", "limits", "sizeLimit", "cpu", "memory", "storage", "ephemeral-storage"})
+"""Fields that are, or hold, a resource.Quantity: there 1000m is 1, and the API server writes it so."""
 
 _SUFFIXES = {
-    "m": Decimal("0.001"),
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
     "": Decimal(1),
     **{letter: Decimal(10) ** (3 * power) for power, letter in enumerate("kMGTPE", start=1)},
     **{f"{letter}i": Decimal(2) ** (10 * power) for power, letter in enumerate("KMGTPE", start=1)},
@@ -16,46 +18,52 @@ _SUFFIXES = {
 """Suffixes of a resource.Quantity (k8s.io/apimachinery/pkg/api/resource)."""
 
 
-def covers(live: Any, wanted: Any) -> bool:
-    """Return whether everything in `wanted` is in `live` with the same value; what is more in `live` is others'."""
+def covers(live: Any, wanted: Any, *, amount: bool = False) -> bool:
+    """Return whether everything in `wanted` is in `live` with the same value; what is more in `live` is others'.
+
+    With `amount` two texts are the same where they are the same resource.Quantity.
+    """
     if isinstance(wanted, Mapping):
-        return isinstance(live, Mapping) and all(_has(live, name, value) for name, value in wanted.items())
+        return isinstance(live, Mapping) and all(
+            _has(live, name, value, amount=amount or name in _AMOUNTS) for name, value in wanted.items()
+        )
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
         return isinstance(live, list) and _covers_items(live, wanted)
-    return bool(live == wanted) or _same_quantity(live, wanted)
+    if isinstance(live, bool) is not isinstance(wanted, bool):
+        return False
+    return bool(live == wanted) or (amount and _is_same_amount(live, wanted))
 
 
-def _has(live: Mapping[str, Any], name: str, value: Any) -> bool:
+def _has(live: Mapping[str, Any], name: str, value: Any, *, amount: bool) -> bool:
     if name in live:
-        return covers(live[name], value)
-    # The API server stores no empty list or map.
-    return value in ([], {}, None)
+        return covers(live[name], value, amount=amount)
+    # The API server leaves out what is empty, false or 0.
+    return not value
 
 
 def _covers_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
-    key = next((key for key in _KEYS if wanted and all(_is_keyed(item, key) for item in wanted)), None)
-    if key is None:
+    """Return whether each item is there: maps in any order and among others', anything else in its place."""
+    if not all(isinstance(item, Mapping) for item in wanted):
         return len(live) == len(wanted) and all(map(covers, live, wanted))
-    by_key = {item[key]: item for item in live if _is_keyed(item, key)}
-    return all(item[key] in by_key and covers(by_key[item[key]], item) for item in wanted)
+    left = list(live)
+    # One that says more first: what covers it may cover others too.
+    for item in sorted(wanted, key=len, reverse=True):
+        found = next((index for index, other in enumerate(left) if covers(other, item)), None)
+        if found is None:
+            return False
+        del left[found]
+    return True
 
 
-def _is_keyed(item: Any, key: str) -> bool:
-    return isinstance(item, Mapping) and key in item
-
-
-def _same_quantity(live: Any, wanted: Any) -> bool:
-    """Return whether two texts are the same amount: the API server writes 1000m as 1."""
-    if not isinstance(live, str | int) or not isinstance(wanted, str | int):
-        return False
+def _is_same_amount(live: Any, wanted: Any) -> bool:
     amount = quantity(str(wanted))
     return amount is not None and amount == quantity(str(live))
 
 
 def quantity(text: str) -> Decimal | None:
     """Return the amount that a resource.Quantity such as 24Gi is, None where the text is none."""
-    number = text.rstrip("mkMGTPEKi")
+    number = text.rstrip("numkMGTPEKi")
     try:
         return Decimal(number) * _SUFFIXES[text[len(number) :]]
-    except (InvalidOperation, KeyError):
+    except (DecimalException, KeyError):
         return None

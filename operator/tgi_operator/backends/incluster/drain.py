@@ -14,7 +14,7 @@ _SCRIPT = r"""
 busy() {
   exec 3<>"/dev/tcp/127.0.0.1/$PORT" || return 1
   printf 'GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
-  while read -r name value _; do
+  while [ $SECONDS -lt $end ] && read -t $((end - SECONDS)) -r name value _; do
     case $name in
       tgi_queue_size|tgi_batch_current_size) case ${value%%.*} in ''|0) ;; *) return 0 ;; esac ;;
     esac

@@ -1,5 +1,6 @@
 """The weights are brought onto their claim before a pod asks for a GPU."""
 
+from dataclasses import replace
 from typing import Any
 
 from tgi_operator.api.reasons import Reason
@@ -65,7 +66,8 @@ def _is_there(at: Wanted, manifest: Object) -> bool:
 
 def _trouble(at: Wanted) -> Trouble | None:
     newest = fetchers(at)[:1]
-    return pods.trouble(newest[0]) if newest else None
+    found = pods.trouble(newest[0]) if newest else None
+    return replace(found, message=pods.redacted(found.message, at.desired.token)) if found else None
 
 
 def _words(at: Wanted, found: Trouble | None) -> str:

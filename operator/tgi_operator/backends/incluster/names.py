@@ -58,7 +58,9 @@ def is_ours(found: Mapping[str, str], owner: Owner) -> bool:
 
 def claim_name(owner: Owner) -> str:
     """Return the name of the claim that is made for the weights."""
-    return with_tail(owner.name, "weights", _LONGEST)
+    if len(owner.name) + len("-weights") > _LONGEST:
+        return with_tail(owner.name, f"{digest(owner.name)[:8]}-weights", _LONGEST)
+    return f"{owner.name}-weights"
 
 
 def job_name(owner: Owner, what: str) -> str:

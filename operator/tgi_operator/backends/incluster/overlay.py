@@ -26,24 +26,27 @@ def overlay(base: Any, patch: Any, field: str = "") -> Any:
         merged = {name: value for name, value in base.items() if name not in patch}
         for name, value in patch.items():
             if value is not None:
-                merged[name] = overlay(base.get(name, _empty(value)), value, name)
+                merged[name] = overlay(base.get(name), value, name)
         return merged
     key = _KEYS.get(field)
-    if key is not None and isinstance(base, list) and isinstance(patch, list) and _all_have(key, patch):
-        return _merged(base, patch, key)
-    return patch
+    if key is not None and isinstance(patch, list) and _all_have(key, patch) and _all_have(key, base or []):
+        return _merged(base or [], patch, key)
+    return _without_nulls(patch)
 
 
-def _empty(value: Any) -> Any:
-    """Return what a patch of that type is merged over where there is nothing: nulls in it must not stay."""
-    return {} if isinstance(value, Mapping) else None
+def _all_have(key: str, items: Any) -> bool:
+    return isinstance(items, list) and all(
+        isinstance(item, Mapping) and isinstance(item.get(key), str | int) for item in items
+    )
 
 
-def _all_have(key: str, items: Sequence[Any]) -> bool:
-    return all(isinstance(item, Mapping) and key in item for item in items)
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value if each is not None] if isinstance(value, list) else value
 
 
 def _merged(base: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
     changes = {item[key]: item for item in patch}
-    kept = [overlay(item, changes.pop(item[key])) if item.get(key) in changes else item for item in base]
-    return [*kept, *(overlay({}, item) for item in changes.values())]
+    kept = [overlay(item, changes.pop(item[key])) if item[key] in changes else item for item in base]
+    return [*kept, *(_without_nulls(item) for item in changes.values())]

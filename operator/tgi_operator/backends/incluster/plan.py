@@ -9,7 +9,6 @@ from collections.abc import Callable
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import DeletionPolicy
 from tgi_operator.backends.incluster.fetching import fetching
-from tgi_operator.backends.incluster.kinds import CLAIM
 from tgi_operator.backends.incluster.rollout import outdated, refused, squeezed
 from tgi_operator.backends.incluster.serving import rolling, serves
 from tgi_operator.backends.incluster.situation import Situation, Wanted
@@ -52,7 +51,7 @@ def plan(situation: Situation) -> Plan[Step]:
 
 def _deletion(situation: Situation) -> Plan[Step]:
     """Garbage collection takes all that is owned; the claim goes by the deletion policy."""
-    claims = () if situation.spec.deletion_policy is DeletionPolicy.RETAIN else situation.all(CLAIM)
+    claims = () if situation.spec.deletion_policy is DeletionPolicy.RETAIN else situation.claims
     return Plan(
         situation.status,
         steps=tuple(Delete(claim) for claim in claims),

@@ -29,10 +29,10 @@ OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_H
 def pod_template(resource: Resource, target: InCluster, image: str, source: Source, token: str | None) -> Object:
     """Return the PodTemplateSpec, without a revision, with `podTemplate` merged over it."""
     owner, spec = resource.owner, resource.spec
-    metadata: Object = {"labels": names.server_labels(owner)}
+    own: Object = {"labels": names.server_labels(owner)}
     if token is not None and not source.offline:
         # Pods have the token by reference, which a change of the Secret does not renew: a digest of it rolls them.
-        metadata["annotations"] = {_ANNOTATION_TOKEN: digest(f"{owner.uid}/{token}")[:16]}
+        own["annotations"] = {_ANNOTATION_TOKEN: digest(f"{owner.uid}/{token}")[:16]}
     pod: Object = {
         # A Service called `prometheus` would set PROMETHEUS_PORT=tcp://…, at which the launcher ends.
         "enableServiceLinks": False,
@@ -52,9 +52,10 @@ def pod_template(resource: Resource, target: InCluster, image: str, source: Sour
         value = getattr(target, field)
         if value is not None:
             pod[str(InCluster.model_fields[field].alias)] = value
-    template: Object = overlay({"metadata": metadata, "spec": pod}, target.pod_template or {})
+    template: Object = overlay({"metadata": own, "spec": pod}, target.pod_template or {})
     # Without its own labels the Deployment would not know the pod.
-    template["metadata"]["labels"] |= names.server_labels(owner)
+    metadata = template.setdefault("metadata", {})
+    metadata["labels"] = metadata.get("labels", {}) | names.server_labels(owner)
     return template
 
 
@@ -89,7 +90,7 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
     return {
         "name": names.CONTAINER,
         "image": image,
-        "env": [*({"name": name, "value": variables[name]} for name in sorted(variables)), *token],
+        "env": [*({"name": name, "value": _literal(variables[name])} for name in sorted(variables)), *token],
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(spec, target),
         "volumeMounts": [*source.mounts, {"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 - the container's own
@@ -102,6 +103,11 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         # Root, as the image has it: since TGI 3.1 its Python is below /root (TGI issue 3082). Without any capability.
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
+
+
+def _literal(value: str) -> str:
+    """Return a value so that the kubelet takes it as it is: it puts other variables in place of $(NAME)."""
+    return value.replace("$", "$$")
 
 
 def _probe(period: int, failures: int) -> Object:

@@ -15,6 +15,7 @@ _LAST_WORDS = 600
 """How much of a log's end is quoted: the error is on its last lines."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_TOKENS = re.compile(r"hf_[A-Za-z0-9]{8,}")
 
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 """Waiting reasons of the kubelet about images (kubernetes pkg/kubelet/images/types.go)."""
@@ -48,6 +49,16 @@ def trouble(pod: Object) -> Trouble | None:
     if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
         return None
     return next((found for check in _CHECKS if (found := check(pod)) is not None), None)
+
+
+def redacted(text: str, token: str | None) -> str:
+    """Return `text` without the Hub token, or anything that looks like one."""
+    return _TOKENS.sub("[redacted]", text.replace(token, "[redacted]") if token else text)
+
+
+def is_over(pod: Object) -> bool:
+    """Return whether the pod has ended for good: its controller has made, or makes, another."""
+    return pod["status"].get("phase") in ("Failed", "Succeeded")
 
 
 def is_ready(pod: Object) -> bool:
@@ -108,10 +119,11 @@ def _ended(pod: Object) -> Trouble | None:
 
 
 def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) -> Trouble:
-    code, words = int(ended.get("exitCode", 0)), _last_words(ended.get("message", ""))
+    code, log = int(ended.get("exitCode", 0)), str(ended.get("message", ""))
+    words = _last_words(log)
     if ended.get("reason") == "OOMKilled":
         reason, advice = Reason.OOM_KILLED, "raise inCluster.resources.limits.memory"
-    elif (known := failures.recognised(words)) is not None:
+    elif (known := failures.recognised(log)) is not None:
         reason, advice = known.reason, known.advice
     else:
         reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read its log: kubectl logs -p {_name(pod)}"

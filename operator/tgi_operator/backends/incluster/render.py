@@ -117,7 +117,7 @@ def _monitor(owner: Owner, target: InCluster) -> Object:
     endpoint = {"port": pod_template.PORT_NAME, "path": "/metrics", "interval": target.pod_monitor.interval}
     spec = {"selector": {"matchLabels": names.selector(owner)}, "podMetricsEndpoints": [endpoint]}
     made = manifest(MONITOR, owner, owner.name, spec)
-    made["metadata"]["labels"] |= target.pod_monitor.labels
+    made["metadata"]["labels"] = target.pod_monitor.labels | made["metadata"]["labels"]
     return made
 
 

@@ -17,7 +17,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     desired, replicas = at.desired, at.wanted_replicas
     chosen = strategy.asked(desired.rollout) or (SURGE if at.room else IN_PLACE)
     if at.deployed is None:
-        message = f"Starting {replicas} pod(s) of revision {desired.revision}."
+        message = f"0 of {replicas} pod(s) serve revision {desired.revision}."
         verdict = progressing(Reason.CREATING, message, available=False)
     else:
         message = f"Rolling out revision {desired.revision}. {how(at, chosen)}"
@@ -25,7 +25,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     manifests = (desired.service, desired.budget, desired.deployment(replicas, chosen))
     monitor = (desired.monitor,) if at.monitored else ()
     return Plan(
-        at.show(verdict, update_revision=desired.revision),
+        at.show(verdict, replacement=chosen.replacement, update_revision=desired.revision),
         steps=tuple(Apply(manifest) for manifest in (*manifests, *monitor)),
         ahead=True,
     )
@@ -43,7 +43,7 @@ def squeezed(at: Wanted) -> Plan[Step] | None:
         Reason.UPDATING, f"Rolling out revision {at.desired.revision}. {how(at, IN_PLACE)}", available=at.available
     )
     manifest = at.desired.deployment(at.wanted_replicas, IN_PLACE)
-    return Plan(at.show(verdict), steps=(Apply(manifest),), ahead=True)
+    return Plan(at.show(verdict, replacement=IN_PLACE.replacement), steps=(Apply(manifest),), ahead=True)
 
 
 def refused(at: Wanted) -> Plan[Step] | None:

@@ -1,7 +1,7 @@
 """What pods of the wanted revision make of it."""
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import Status
+from tgi_operator.api.status import ConditionStatus, Status
 from tgi_operator.backends.incluster import pods
 from tgi_operator.backends.incluster.kinds import JOB
 from tgi_operator.backends.incluster.pods import Trouble
@@ -23,8 +23,9 @@ def serves(at: Wanted) -> Plan[Step] | None:
 
 def rolling(at: Wanted) -> Plan[Step]:
     """Pods start, or something keeps them from it."""
-    waited, patience = at.reconciling_seconds, at.desired.progress_deadline_seconds
-    return Plan(outcome(at), after=patience - waited + 1 if waited <= patience else None)
+    shown, patience = outcome(at), at.desired.progress_deadline_seconds
+    waited = at.waited_seconds(next(Reason(each.reason) for each in shown.conditions))
+    return Plan(shown, after=patience - waited + 1 if waited <= patience else None)
 
 
 def outcome(at: Wanted) -> Status:
@@ -33,7 +34,13 @@ def outcome(at: Wanted) -> Status:
     served_before = at.status.current_revision == at.desired.revision
     if found is None and deployed.complete and deployed.wanted == at.wanted_replicas:
         return _served(at, serving(Reason.IN_SERVICE, f"{deployed.ready} of {at.wanted_replicas} pod(s) serve."))
-    if found is None and served_before and deployed.replaced and deployed.ready > 0:
+    if found is None and deployed.wanted == at.wanted_replicas == deployed.replicas == 0:
+        nobody = Verdict(
+            ConditionStatus.TRUE, available=False, reason=Reason.SCALED_TO_ZERO, message="No pods are wanted."
+        )
+        return _served(at, nobody)
+    # The numbers may be of a moment ago: another number of pods is wanted, and the same revision serves.
+    if found is None and served_before and deployed.updated == deployed.replicas and deployed.ready > 0:
         message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve while others start."
         return _served(at, serving(Reason.SCALING, message))
     verdict = _verdict(at, deployed, found, served_before=served_before)
@@ -62,13 +69,16 @@ def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_be
     verdict = progressing(reason, message, available=at.available)
     if found is not None:
         verdict = progressing(found.reason, f"{counted} Pod {found.pod}: {found.message}", available=at.available)
-    late = deployed.overdue or at.reconciling_seconds > at.desired.progress_deadline_seconds
+    late = deployed.overdue or at.waited_seconds(verdict.reason) > at.desired.progress_deadline_seconds
     if found is not None and (found.stalled or late):
         return Verdict(verdict.ready, verdict.available, found.reason, verdict.message, stalled=True)
     return overdue(verdict, f"No progress for too long. {message}") if late else verdict
 
 
 def _updated_and_ready(at: Wanted) -> int:
+    deployed = _deployed(at)
+    if deployed.updated == deployed.replicas:
+        return deployed.ready
     mine = (pod for pod in at.servers if revision_of(pod) == at.live_revision)
     return sum(pods.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in mine)
 

@@ -1,20 +1,21 @@
 """All that a decision may look at: the resource, what should be in the cluster, and what was seen there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
-from tgi_operator.api.status import InClusterStatus, LastFailure, Status, UnhealthyPod
-from tgi_operator.api.times import rfc3339
+from tgi_operator.api.status import ConditionType, InClusterStatus, LastFailure, Status, UnhealthyPod
+from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.incluster import names, pods, render
 from tgi_operator.backends.incluster.children import Child
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, POD, Kind, Object
 from tgi_operator.backends.incluster.pods import Trouble
 from tgi_operator.backends.incluster.render import Desired
 from tgi_operator.backends.incluster.strategy import Strategy
-from tgi_operator.backends.plans import Verdict, reconciling_seconds, with_verdict
+from tgi_operator.backends.plans import Verdict, with_verdict
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.tgi.checks import Problem
 
@@ -92,9 +93,15 @@ class Situation:
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
-        """What keeps pods of the live revision from serving."""
+        """What keeps pods of the live revision from serving, without the Hub token.
+
+        Pods that ended for good, such as evicted ones, say something only as long as none of their successors serves.
+        """
+        token = self.desired.token if self.desired else None
         mine = (pod for pod in self.servers if revision_of(pod) == self.live_revision)
-        return tuple(found for pod in mine if (found := pods.trouble(pod)) is not None)
+        told = (pod for pod in mine if not self.available or not pods.is_over(pod))
+        found = (each for pod in told if (each := pods.trouble(pod)) is not None)
+        return tuple(replace(each, message=pods.redacted(each.message, token)) for each in found)
 
     @property
     def wanted_replicas(self) -> int:
@@ -104,19 +111,44 @@ class Situation:
         return self.deployed.wanted if self.deployed else self.status.desired_replicas or 1
 
     @property
-    def reconciling_seconds(self) -> float:
-        """How long the resource has been Reconciling; 0 where it is not."""
-        return reconciling_seconds(self.status, self.now)
+    def claims(self) -> tuple[Object, ...]:
+        """The claim that was made for the weights, where there is one."""
+        claim = self.children.get((CLAIM.name, names.claim_name(self.owner)))
+        ours = claim is not None and names.is_ours(claim["metadata"].get("labels", {}), self.owner)
+        return (claim,) if claim is not None and ours else ()
 
-    def show(self, verdict: Verdict, **fields: Any) -> Status:
-        """Return the status with `verdict` and what was seen; `fields` of Status go on top."""
+    def waited_seconds(self, reason: Reason) -> float:
+        """Return how long nothing has changed, where `reason` is what there is to say now."""
+        since = self.status.in_cluster.last_progress_time if self.status.in_cluster else None
+        if since is None or not self._is_as_before(reason, self.live_revision):
+            return 0.0
+        return (self.now - parse(since)).total_seconds()
+
+    def _is_as_before(self, reason: str, revision: str | None) -> bool:
+        """Return whether the status says the same of the same revision and as many pods."""
+        before = next((each.reason for each in self.status.conditions if each.type == ConditionType.READY), None)
+        ready = self.deployed.ready if self.deployed else 0
+        return (_kind(before), self.status.update_revision, self.status.ready_replicas) == (
+            _kind(reason),
+            revision,
+            ready,
+        )
+
+    def show(self, verdict: Verdict, *, replacement: str | None = None, **fields: Any) -> Status:
+        """Return the status with `verdict` and what was seen; `fields` of Status go on top.
+
+        `replacement` is how pods are about to be replaced, where that is not how the living Deployment does it.
+        """
         deployed, owner = self.deployed, self.owner
-        claims = self.all(CLAIM)
+        revision = fields.get("update_revision", self.status.update_revision)
+        before = self.status.in_cluster.last_progress_time if self.status.in_cluster else None
+        as_before = before is not None and self._is_as_before(verdict.reason, revision)
         seen = InClusterStatus(
             deployment_name=owner.name,
             service_name=owner.name,
-            claim_name=claims[0]["metadata"]["name"] if claims else None,
-            replacement=deployed.strategy.replacement if deployed else None,
+            claim_name=self._claim_name,
+            last_progress_time=before if as_before else rfc3339(self.now),
+            replacement=replacement or (deployed.strategy.replacement if deployed else None),
             unhealthy_pods=tuple(
                 UnhealthyPod(name=each.pod, reason=each.reason, message=each.message)
                 for each in sorted(self.troubles, key=lambda each: each.pod)[:MOST_PODS]
@@ -133,6 +165,14 @@ class Situation:
             "in_cluster": seen,
         }
         return with_verdict(self.status, self.resource.generation, verdict, rfc3339(self.now), **shown | fields)
+
+    @property
+    def _claim_name(self) -> str | None:
+        """Name of the claim with the weights."""
+        target = self.spec.in_cluster
+        if target is None or target.cache is None:
+            return self.spec.model.claim[0] if self.spec.model.claim else None
+        return target.cache.claim_name or names.claim_name(self.owner)
 
     def remember(self, found: Trouble) -> LastFailure:
         """Return the memory of a failure, with the time it was first seen so."""
@@ -217,7 +257,8 @@ class Deployed:
     @property
     def complete(self) -> bool:
         """Whether as many pods as it asks for serve its present revision, and no other is left."""
-        return self.replaced and self.wanted == self.updated == int(self._status.get("availableReplicas", 0))
+        available = int(self._status.get("availableReplicas", 0))
+        return self.replaced and self.wanted == self.updated == self.ready == available
 
     def condition(self, kind: str) -> Mapping[str, Any]:
         """Return a condition, empty where there is none."""
@@ -231,6 +272,11 @@ class Deployed:
     @property
     def _status(self) -> Mapping[str, Any]:
         return self.body.get("status") or {}
+
+
+def _kind(reason: str | None) -> str | None:
+    """Return the reason, but one for all that pods on their way are said to be."""
+    return Reason.UPDATING if reason in (Reason.CREATING, Reason.PROGRESS_DEADLINE_EXCEEDED) else reason
 
 
 def revision_of(body: Object) -> str | None:

@@ -22,7 +22,7 @@ class Strategy:
     @property
     def replacement(self) -> str:
         """What the status calls it."""
-        return "InPlace" if str(self.max_surge).rstrip("%") == "0" else "Surge"
+        return "InPlace" if _is_zero(str(self.max_surge)) else "Surge"
 
     @classmethod
     def of(cls, deployment: dict[str, Any]) -> Self:
@@ -39,15 +39,21 @@ def asked(rollout: Rollout | None) -> Strategy | None:
     """Return the strategy that the spec asks for, None where it leaves that to the operator."""
     if rollout is None or (rollout.max_surge is None and rollout.max_unavailable is None):
         return None
-    surge, missing = rollout.max_surge, rollout.max_unavailable
     # Where one is 0, the other cannot be.
-    if surge is None:
-        surge = "1" if str(missing).rstrip("%") == "0" else "0"
-    if missing is None:
-        missing = "1" if surge.rstrip("%") == "0" else "0"
+    surge = rollout.max_surge or _other(rollout.max_unavailable)
+    missing = rollout.max_unavailable or _other(rollout.max_surge)
     return Strategy(count_or_percent(surge), count_or_percent(missing))
+
+
+def _other(given: str | None) -> str:
+    """Return what goes with the one that is given: 0, or 1 where that is 0."""
+    return "1" if given is not None and _is_zero(given) else "0"
 
 
 def count_or_percent(text: str) -> int | str:
     """Return an IntOrString as Kubernetes takes it."""
     return text if text.endswith("%") else int(text)
+
+
+def _is_zero(text: str) -> bool:
+    return int(text.rstrip("%")) == 0

@@ -24,7 +24,7 @@ def drifted(at: Wanted) -> Plan[Step] | None:
         if scaled
         else Note(Reason.RESTORED, f"Put right: {names}.")
     )
-    return Plan(outcome(at), steps=tuple(Apply(manifest) for manifest in wrong), notes=(note,))
+    return Plan(outcome(at), steps=tuple(Apply(manifest) for manifest in wrong), ahead=True, notes=(note,))
 
 
 def _wanted(at: Wanted) -> tuple[Object, ...]:

@@ -1,6 +1,7 @@
 """Where the weights come from, and the job that brings them onto a claim, once."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ FETCHER_UID = 65532
 
 FAILS_AGAIN = 3
 """Exit code of `tgi-operator fetch` for what another try would not change."""
+
+_SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
+"""Variables of `runtime.env` that lead to the weights, for the job as for the pods."""
 
 CONTAINER = "fetch"
 _TRIES = 4
@@ -86,7 +90,10 @@ def job(resource: Resource, target: InCluster, found: Source, image: str) -> Obj
         "image": image,
         "command": ["tgi-operator"],
         "args": arguments,
-        "env": token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else [],
+        "env": [
+            *(each.model_dump() for each in resource.spec.runtime.env if _SHARED.fullmatch(each.name)),
+            *(token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else []),
+        ],
         "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
         "volumeMounts": [*found.mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the container's own
         "terminationMessagePolicy": "FallbackToLogsOnError",

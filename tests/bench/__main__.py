@@ -1,0 +1,35 @@
+"""Measures the operator against what a platform team would ask of it, and prints a table for each backend.
+
+For each N: N resources are applied at once to a real API server. `make bench` runs it.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import endpoints, pods
+from bench.bed import print_table
+
+BACKENDS = {"sagemaker": endpoints.measure, "incluster": pods.measure}
+
+
+def main() -> int:
+    """Run the bench of each backend, for every N on a cluster of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("numbers", type=int, nargs="*", default=[100, 1000], metavar="N")
+    parser.add_argument("--backend", choices=BACKENDS, help="one backend only")
+    options = parser.parse_args()
+    for name in [options.backend] if options.backend else BACKENDS:
+        rows: list[Any] = []
+        for number in options.numbers:
+            print(f"\n{name}, {number} resources", flush=True)
+            with tempfile.TemporaryDirectory() as workspace:
+                rows.append(BACKENDS[name](number, Path(workspace)))
+        print_table(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What both benches stand on: a cluster, the operator's process, and how to count what it writes."""
+
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tgi_sandbox.cluster import ControlPlane
+from tgi_sandbox.operator import OperatorProcess
+
+ROOT = Path(__file__).parents[2]
+STEADY_SECONDS = 60
+LIMIT_SECONDS = 300
+
+
+@dataclass
+class Bed:
+    """A cluster and an operator."""
+
+    plane: ControlPlane
+    operator: OperatorProcess
+    kubectl: str
+
+    def apply(self, manifests: list[str]) -> Callable[[], float]:
+        """Start `kubectl apply` of all manifests at once; return what waits for its end and returns its seconds."""
+        file = Path(tempfile.mkstemp(suffix=".yaml")[1])
+        file.write_text("---\n".join(manifests))
+        command = [self.kubectl, "--kubeconfig", str(self.plane.kubeconfig), "apply", "-f", str(file)]
+        started, ended = time.monotonic(), list[float]()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+        def note_end() -> None:
+            process.wait()
+            ended.append(time.monotonic() - started)
+
+        threading.Thread(target=note_end, daemon=True).start()
+
+        def seconds() -> float:
+            wait(lambda: bool(ended), "applying")
+            return ended[0]
+
+        return seconds
+
+    def writes(self) -> Counter[str]:
+        """Writes of the operator that the API server served, by what was written."""
+        text = self.plane.api.text("/metrics")
+        found: Counter[str] = Counter()
+        for labels, value in re.findall(r"^apiserver_request_total\{(.*?)\} (\S+)$", text, re.MULTILINE):
+            label = dict(re.findall(r'(\w+)="(.*?)"', labels))
+            kind = (label["verb"], label["resource"])
+            if kind == ("PATCH", "tgiendpoints"):
+                found[label["subresource"] or "finalizer"] += int(float(value))
+            # Nobody else in the cluster uses server-side apply.
+            elif label["verb"] == "APPLY":
+                found[f"apply {label['resource']}"] += int(float(value))
+        # The scheduler posts Events too: these are those that the operator counts itself.
+        events = self.operator.metrics().get('tgi_operator_kubernetes_writes_total{kind="event"}', 0)
+        return found + Counter(event=int(events))
+
+    def ready(self) -> int:
+        """How many resources the operator counts as ready."""
+        return int(self.operator.metrics().get('tgi_operator_endpoints{reason="InService"}', 0))
+
+    def restart(self, resources: int) -> float:
+        """Kill the operator and start it on what it left; return the seconds until it is settled."""
+        self.operator.process.signal(signal.SIGKILL)
+        self.operator.process.wait(10)
+        started = time.monotonic()
+        self.operator.start()
+        wait(lambda: self.ready() >= resources and self.operator.metrics()["tgi_operator_queue_depth"] == 0, "restart")
+        return time.monotonic() - started
+
+
+def install(plane: ControlPlane, kubectl: str) -> None:
+    """Install the CRD."""
+    command = [kubectl, "--kubeconfig", str(plane.kubeconfig), "apply", "-f", str(ROOT / "crds" / "tgiendpoints.yaml")]
+    subprocess.run(command, check=True, capture_output=True)
+    time.sleep(3)
+
+
+def wait(condition: Callable[[], bool], what: str) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} took longer than {LIMIT_SECONDS} s")
+        time.sleep(0.1)
+
+
+def print_counts(title: str, counts: Counter[str], number: int) -> None:
+    """Print counts for each of `number` resources."""
+    print(f"\n{title}, for each of {number}:")
+    for name, count in sorted(counts.items()):
+        print(f"  {name:36}{count / number:8.2f}")
+
+
+def print_table(rows: list[Any]) -> None:
+    """Print one column for each row, a dataclass, and one line for each of its fields."""
+    print()
+    for field in fields(rows[0]):
+        cells = "".join(f"{getattr(row, field.name):>12.2f}".replace(".00", "   ") for row in rows)
+        print(f"{field.name.replace('_', ' '):36}{cells}")

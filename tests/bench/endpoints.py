@@ -1,0 +1,139 @@
+"""Resources on SageMaker, against the AWS double."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bed import STEADY_SECONDS, Bed, install, print_counts, wait
+from tgi_sandbox.aws.control import Control
+from tgi_sandbox.aws.server import AwsDouble
+from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.operator import OperatorProcess
+
+SWEEP_SECONDS = 10
+CREATION_SECONDS = 30
+"""How long the double's endpoints are Creating, in real seconds."""
+
+MUTATING = re.compile(r"^(Create|Update|Delete|AddTags)")
+
+MANIFEST = """\
+apiVersion: tgi-operator.dev/v1alpha1
+kind: TGIEndpoint
+metadata: {{name: falcon-{number:04d}, namespace: default}}
+spec:
+  model: {{uri: "hf://tiiuae/falcon-7b-instruct"}}
+  sageMaker:
+    region: eu-west-1
+    executionRoleARN: arn:aws:iam::111122223333:role/tgi-exec-falcon
+    instanceType: ml.g5.12xlarge
+"""
+
+
+@dataclass
+class Row:
+    """What was measured for one N; seconds are counted from the start of `kubectl apply`."""
+
+    resources: int
+    applied_seconds: float = 0
+    accepted_seconds: float = 0
+    double_cpu_seconds: float = 0
+    aws_ready_seconds: float = 0
+    ready_seconds: float = 0
+    aws_calls_per_endpoint: float = 0
+    aws_creates_per_endpoint: float = 0
+    kubernetes_writes_per_resource: float = 0
+    events_per_resource: float = 0
+    steady_aws_calls_per_minute: float = 0
+    steady_kubernetes_writes: float = 0
+    rss_mib: float = 0
+    restart_mutating_calls: int = 0
+    restart_aws_calls: int = 0
+    restart_settled_seconds: float = 0
+    restart_rss_mib: float = 0
+
+
+def measure(number: int, workspace: Path) -> Row:
+    """Apply `number` resources and measure until they are steady, and after a restart."""
+    with _running(workspace) as (bed, control):
+        return _measure(bed, control, number)
+
+
+@contextmanager
+def _running(workspace: Path) -> Iterator[tuple[Bed, Control]]:
+    programs = build.ensure([*components.CORE, "kubectl"])
+    durations = {"create": float(CREATION_SECONDS)}
+    with (
+        ControlPlane(workspace / "cluster", components.CORE) as plane,
+        AwsDouble(durations=durations) as aws,
+    ):
+        kubectl = str(programs["kubectl"])
+        install(plane, kubectl)
+        operator = OperatorProcess(
+            plane.kubeconfig,
+            aws.environment,
+            workspace / "operator.log",
+            sweep_interval=SWEEP_SECONDS,
+            aws_reads_per_second=100000,
+            aws_writes_per_second=100000,
+        )
+        with operator:
+            yield Bed(plane, operator, kubectl), aws.control
+
+
+def _measure(bed: Bed, control: Control, number: int) -> Row:
+    row = Row(number)
+    control.clear_requests()
+    cpu = control.cpu()["process_seconds"]
+    writes = bed.writes()
+    started = time.monotonic()
+    applied = bed.apply([MANIFEST.format(number=index) for index in range(number)])
+    wait(lambda: control.counts().get("CreateEndpoint", {}).get("OK", 0) >= number, "accepting")
+    row.accepted_seconds = time.monotonic() - started
+    row.double_cpu_seconds = control.cpu()["process_seconds"] - cpu
+    row.applied_seconds = applied()
+    print(f"applied after {row.applied_seconds:.1f} s, accepted after {row.accepted_seconds:.1f} s", flush=True)
+    wait(lambda: _in_service(control) >= number, "AWS")
+    row.aws_ready_seconds = time.monotonic() - started
+    wait(lambda: bed.ready() >= number, "getting ready")
+    row.ready_seconds = time.monotonic() - started
+    calls = _calls(control)
+    row.aws_calls_per_endpoint = calls.total() / number
+    row.aws_creates_per_endpoint = sum(calls[name] for name in calls if name.startswith("Create")) / number
+    after = bed.writes() - writes
+    row.events_per_resource = after.pop("event") / number
+    row.kubernetes_writes_per_resource = after.total() / number
+    print_counts("AWS calls until Ready", calls, number)
+    _steady(bed, control, row)
+    control.clear_requests()
+    row.restart_settled_seconds = bed.restart(number)
+    time.sleep(2 * SWEEP_SECONDS)
+    calls = _calls(control)
+    row.restart_aws_calls = calls.total()
+    row.restart_mutating_calls = sum(count for name, count in calls.items() if MUTATING.match(name))
+    row.restart_rss_mib = bed.operator.memory_mib()
+    return row
+
+
+def _steady(bed: Bed, control: Control, row: Row) -> None:
+    """Measure a minute in which nothing happens."""
+    time.sleep(3)
+    calls, writes = _calls(control), bed.writes()
+    time.sleep(STEADY_SECONDS)
+    row.steady_aws_calls_per_minute = (_calls(control) - calls).total() * 60 / STEADY_SECONDS
+    row.steady_kubernetes_writes = (bed.writes() - writes).total()
+    row.rss_mib = bed.operator.memory_mib()
+
+
+def _calls(control: Control) -> Counter[str]:
+    """AWS calls by operation."""
+    return Counter({operation: sum(by.values()) for operation, by in control.counts().items()})
+
+
+def _in_service(control: Control) -> int:
+    """How many endpoints AWS has in service."""
+    state = control.state()
+    return sum(e["EndpointStatus"] == "InService" for region in state["regions"] for e in region["endpoints"].values())
