@@ -85,6 +85,17 @@ class Cloud:
         conditions = self.get(name).get("status", {}).get("conditions", ())
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
+    def moments(self, name: str, seconds: float) -> Iterator[Mapping[str, Any]]:
+        """Yield a TGIEndpoint again and again for a while, each time something changed."""
+        path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{self.namespace}/tgiendpoints/{name}"
+        deadline, version = time.monotonic() + seconds, ""
+        while time.monotonic() < deadline:
+            resource = self.plane.api.request("GET", path)
+            if resource["metadata"]["resourceVersion"] != version:
+                version = resource["metadata"]["resourceVersion"]
+                yield resource
+            time.sleep(0.01)
+
     def wait_ready(self, name: str, seconds: int = 60) -> None:
         """Wait as users do."""
         self.kubectl("wait", "--for=condition=Ready", f"tgi/{name}", f"--timeout={seconds}s")

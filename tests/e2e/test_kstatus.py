@@ -1,52 +1,14 @@
 """What `kubectl wait` and kstatus (Flux, Helm) conclude at every moment of a resource's life."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from e2e.conftest import FALCON, Cloud
+from kstatus import kstatus, kubectl_wait
 
 NEW = {**FALCON, "runtime": {"maxTotalTokens": 2048}}
-
-
-def kstatus(resource: Mapping[str, Any]) -> str:
-    """Return what kstatus says (cli-utils pkg/kstatus/status/generic.go), rule by rule in its order."""
-    if "deletionTimestamp" in resource["metadata"]:
-        return "Terminating"
-    status = resource.get("status", {})
-    if status.get("observedGeneration", resource["metadata"]["generation"]) != resource["metadata"]["generation"]:
-        return "InProgress"
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "Reconciling" and condition["status"] == "True":
-            return "InProgress"
-        if condition["type"] == "Stalled" and condition["status"] == "True":
-            return "Failed"
-    ready = next((c["status"] for c in status.get("conditions", ()) if c["type"] == "Ready"), "True")
-    return "Current" if ready == "True" else "InProgress"
-
-
-def kubectl_wait(resource: Mapping[str, Any]) -> bool:
-    """Return whether `kubectl wait --for=condition=Ready` is satisfied (kubectl pkg/cmd/wait/condition.go)."""
-    status = resource.get("status", {})
-    ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), None)
-    if ready is None:
-        return False
-    observed = ready.get("observedGeneration", status.get("observedGeneration"))
-    return ready["status"] == "True" and (observed is None or observed >= resource["metadata"]["generation"])
-
-
-def moments(cloud: Cloud, seconds: float) -> Iterator[Mapping[str, Any]]:
-    """Yield the resource again and again for a while, each time something changed."""
-    path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{cloud.namespace}/tgiendpoints/falcon-7b"
-    deadline, version = time.monotonic() + seconds, ""
-    while time.monotonic() < deadline:
-        resource = cloud.plane.api.request("GET", path)
-        if resource["metadata"]["resourceVersion"] != version:
-            version = resource["metadata"]["resourceVersion"]
-            yield resource
-        time.sleep(0.01)
 
 
 def serves_the_spec(cloud: Cloud, resource: Mapping[str, Any]) -> bool:
@@ -62,7 +24,7 @@ def serves_the_spec(cloud: Cloud, resource: Mapping[str, Any]) -> bool:
 def test_every_moment_of_create_and_update(cloud: Cloud, outcome: str) -> None:
     cloud.apply("falcon-7b", FALCON)
     seen = []
-    for resource in moments(cloud, 15):
+    for resource in cloud.moments("falcon-7b", 15):
         seen.append(kstatus(resource))
         assert kubectl_wait(resource) == (seen[-1] == "Current")
         if seen[-1] == "Current":
@@ -73,7 +35,7 @@ def test_every_moment_of_create_and_update(cloud: Cloud, outcome: str) -> None:
     cloud.control.script(f"{cloud.namespace}-falcon-7b", outcome, on="update")
     cloud.apply("falcon-7b", NEW)
     seen = []
-    for resource in moments(cloud, 25):
+    for resource in cloud.moments("falcon-7b", 25):
         seen.append(kstatus(resource))
         assert kubectl_wait(resource) == (seen[-1] == "Current")
         if seen[-1] != "InProgress":

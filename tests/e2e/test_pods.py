@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
-from e2e.test_kstatus import kstatus
+from kstatus import kstatus
 
 Spec = dict[str, Any]
 

@@ -3,14 +3,14 @@
 import json
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
-from e2e.test_kstatus import kstatus, kubectl_wait
 from e2e.test_pods import Spec, changed
+from kstatus import kstatus, kubectl_wait
 from tgi_operator.backends.incluster import pods
 from tgi_sandbox.cluster.script import Outcome, annotations
 
@@ -169,7 +169,7 @@ def test_every_moment_is_told_right(cloud: Cloud, fails: bool) -> None:
 def seen(cloud: Cloud) -> list[str]:
     """Return what kstatus says at each moment until it is done; check that `kubectl wait` agrees, and the pods."""
     said = []
-    for resource in moments(cloud):
+    for resource in cloud.moments("zephyr", 30):
         said.append(kstatus(resource))
         assert kubectl_wait(resource) == (said[-1] == "Current")
         if said[-1] == "Current":
@@ -183,18 +183,6 @@ def seen(cloud: Cloud) -> list[str]:
         if said[-1] != "InProgress":
             break
     return said
-
-
-def moments(cloud: Cloud) -> Iterator[Mapping[str, Any]]:
-    """Yield the resource again and again for a while, each time something changed."""
-    deadline, version = time.monotonic() + 30, ""
-    path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{cloud.namespace}/tgiendpoints/zephyr"
-    while time.monotonic() < deadline:
-        resource = cloud.plane.api.request("GET", path)
-        if resource["metadata"]["resourceVersion"] != version:
-            version = resource["metadata"]["resourceVersion"]
-            yield resource
-        time.sleep(0.01)
 
 
 def test_kill_dash_nine(cloud: Cloud) -> None:

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from e2e.conftest import ZEPHYR, Cloud, until
-from e2e.test_kstatus import kstatus
 from e2e.test_pods import changed
+from kstatus import kstatus
 
 CACHED = changed(inCluster={"cache": {"size": "50Gi"}})
 

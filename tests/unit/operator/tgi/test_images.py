@@ -98,3 +98,40 @@ def test_unknown_image_says_what_there_is(version: str, region: str, text: str) 
 def test_what_a_tag_tells(uri: str, version: tuple[int, ...] | None, cuda: tuple[int, int] | None) -> None:
     assert images.tgi_version(uri) == version
     assert images.cuda_version(uri) == cuda
+
+
+RELEASES: list[str] = list(images.releases()["versions"])
+OWN = "ghcr.io/huggingface/text-generation-inference"
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_release_is_a_tag_that_tells_its_version(version: str) -> None:
+    image = images.release_image(version)
+    assert image == f"{OWN}:{version}"
+    assert images.tgi_version(image) == tuple(map(int, version.split(".")))
+
+
+@pytest.mark.parametrize("minor", sorted({version.rpartition(".")[0] for version in RELEASES}))
+def test_minor_release_stands_for_its_newest_patch(minor: str) -> None:
+    newest = max(tuple(map(int, version.split("."))) for version in RELEASES if version.startswith(f"{minor}."))
+    assert images.tgi_version(images.release_image(minor)) == newest
+
+
+def test_newest_release_is_the_newest_by_number() -> None:
+    assert images.release_image(None) == f"{OWN}:3.3.7"
+    assert images.tgi_version(images.release_image(None)) == max(
+        tuple(map(int, version.split("."))) for version in RELEASES
+    )
+
+
+@pytest.mark.parametrize("version", ["9.9", "9.9.9", "3.3.99", "0.9.4"])
+def test_unknown_release_says_what_there_is(version: str) -> None:
+    text = f"TGI {version} is no known release: use 3.3.7, 3.3.6, 3.3.5, 3.3.4, 3.3.3, or runtime.image"
+    with pytest.raises(images.UnknownImageError, match=re.escape(text)):
+        images.release_image(version)
+
+
+@pytest.mark.parametrize("tag", ["3.3.7-rocm", "3.3.7-intel-cpu", "3.3.7@sha256:0a1b"])
+def test_other_builds_of_a_release_tell_its_version(tag: str) -> None:
+    assert images.tgi_version(f"{OWN}:{tag}") == (3, 3, 7)
+    assert images.tgi_version(f"registry.local/mirror/text-generation-inference:{tag}") == (3, 3, 7)

@@ -1,0 +1,167 @@
+"""What the CRD lets in of `inCluster` and `rollout`, and in which words it refuses the rest."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tgi_sandbox.cluster import ControlPlane
+from tgi_sandbox.cluster.api import ApiError
+
+Spec = dict[str, Any]
+
+SMALLEST: Spec = {"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-beta"}, "inCluster": {}}
+SAGEMAKER = {
+    "region": "eu-west-1",
+    "executionRoleARN": "arn:aws:iam::111122223333:role/tgi-exec",
+    "instanceType": "ml.g5.2xlarge",
+}
+CACHED = {"cache": {"size": "50Gi"}}
+
+
+def spec(changes: Spec | None = None, **in_cluster: Any) -> Spec:
+    """Return a spec in which top-level fields and fields of inCluster differ from the smallest."""
+    changed = {**copy.deepcopy(SMALLEST), **(changes or {})}
+    if "inCluster" in changed:
+        changed["inCluster"] |= in_cluster
+    return changed
+
+
+class Endpoints:
+    """The TGIEndpoints of one namespace."""
+
+    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
+        self._api = control_plane.api
+        self._path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{namespace}/tgiendpoints"
+
+    def create(self, described: Spec, name: str = "zephyr") -> Spec:
+        metadata = {"name": name}
+        body = {"apiVersion": "tgi-operator.dev/v1alpha1", "kind": "TGIEndpoint", "metadata": metadata}
+        return self._api.request("POST", f"{self._path}?fieldValidation=Strict", body | {"spec": described})
+
+    def update(self, described: Spec) -> Spec:
+        living = self._api.request("GET", f"{self._path}/zephyr")
+        return self._api.request("PUT", f"{self._path}/zephyr", living | {"spec": described})
+
+
+@pytest.fixture
+def endpoints(control_plane: ControlPlane, namespace: str) -> Endpoints:
+    return Endpoints(control_plane, namespace)
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        pytest.param(spec(), id="the smallest"),
+        pytest.param(spec(resources={"requests": {"cpu": 4, "memory": "24Gi", "nvidia.com/mig": 0}}), id="quantities"),
+        pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}), id="a number and a percentage"),
+        pytest.param(spec({"rollout": {"maxSurge": "0%"}}), id="0 alone"),
+        pytest.param(spec({"model": {"uri": "pvc://models/zephyr/v1"}}), id="a claim with weights"),
+        pytest.param(spec({"model": {"uri": "pvc://models"}}), id="a claim that is a model"),
+        pytest.param(spec({"model": {"uri": "s3://weights/zephyr/"}}, **CACHED), id="S3 and a claim"),
+        pytest.param(spec(cache={"claimName": "shared", "subPath": "zephyr/v1"}), id="a claim that is there"),
+        pytest.param(
+            spec(cache={"size": "50Gi", "storageClassName": "efs", "accessMode": "ReadWriteMany"}), id="a claim"
+        ),
+        pytest.param(
+            spec(podTemplate={"spec": {"containers": [{"name": "tgi", "anything": {"at": 1}}]}}), id="podTemplate"
+        ),
+        pytest.param(spec(tolerations=[]), id="no tolerations"),
+        pytest.param(spec(podDisruptionBudget={"maxUnavailable": "50%"}), id="a budget in percent"),
+    ],
+)
+def test_what_can_work_is_accepted(endpoints: Endpoints, described: Spec) -> None:
+    assert endpoints.create(described)["spec"]["inCluster"].items() >= described["inCluster"].items()
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        pytest.param(spec({"sageMaker": SAGEMAKER}), "exactly one backend must be set", id="both backends"),
+        pytest.param({"model": SMALLEST["model"]}, "exactly one backend must be set", id="no backend"),
+        pytest.param(
+            {"model": {"uri": "pvc://models/x"}, "sageMaker": SAGEMAKER}, "it needs inCluster", id="pvc:// on SageMaker"
+        ),
+        pytest.param(
+            {"model": SMALLEST["model"], "sageMaker": SAGEMAKER, "rollout": {"maxSurge": 1}},
+            "rollout is of pods",
+            id="rollout on SageMaker",
+        ),
+        pytest.param(
+            spec({"model": {"uri": "s3://weights/zephyr/"}}),
+            "set inCluster.cache to the claim",
+            id="S3 without a claim",
+        ),
+        pytest.param(
+            spec({"model": {"uri": "pvc://models/x"}}, **CACHED), "remove inCluster.cache", id="pvc:// and a claim"
+        ),
+        pytest.param(spec(cache={}), "set exactly one", id="neither claim nor size"),
+        pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "set exactly one", id="claim and size"),
+        pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "they need size", id="class of a claim"),
+        pytest.param(spec(cache={"size": "much"}), "spec.inCluster.cache.size", id="no quantity"),
+        pytest.param(spec(cache={"size": -1}), "spec.inCluster.cache.size", id="less than nothing"),
+        pytest.param(spec(cache={"claimName": "a", "subPath": "../b"}), "subPath", id="another folder"),
+        pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": 0}}), "must not both be 0", id="both 0"),
+        pytest.param(spec({"rollout": {"maxSurge": "0%", "maxUnavailable": 0}}), "must not both be 0", id="both 0 too"),
+        pytest.param(spec({"rollout": {"maxSurge": "101%"}}), "spec.rollout.maxSurge", id="more than all"),
+        pytest.param(spec(gpu={"count": 0}), "spec.inCluster.gpu.count", id="no GPU"),
+        pytest.param(spec(terminationGracePeriodSeconds=5), "terminationGracePeriodSeconds", id="no grace"),
+    ],
+)
+def test_what_cannot_work_is_refused(endpoints: Endpoints, described: Spec, message: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        endpoints.create(described)
+    assert refused.value.code == 422
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["0zephyr", "zephyr.7b", "z" * 64])
+def test_the_name_must_be_that_of_a_service(endpoints: Endpoints, name: str) -> None:
+    with pytest.raises(ApiError, match="the name is also that of a Service"):
+        endpoints.create(spec(), name)
+    assert endpoints.create({"model": SMALLEST["model"], "sageMaker": SAGEMAKER}, name), "on SageMaker it is free"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        pytest.param(
+            spec(), {"model": SMALLEST["model"], "sageMaker": SAGEMAKER}, "create a second TGIEndpoint", id="to AWS"
+        ),
+        pytest.param(
+            {"model": SMALLEST["model"], "sageMaker": SAGEMAKER}, spec(), "create a second TGIEndpoint", id="to pods"
+        ),
+        pytest.param(
+            spec(cache={"size": "1Gi", "storageClassName": "a"}),
+            spec(cache={"size": "1Gi", "storageClassName": "b"}),
+            "immutable",
+            id="another class",
+        ),
+        pytest.param(
+            spec(cache={"size": "1Gi"}),
+            spec(cache={"size": "1Gi", "accessMode": "ReadWriteOnce"}),
+            "immutable",
+            id="a mode",
+        ),
+    ],
+)
+def test_what_cannot_be_changed(endpoints: Endpoints, before: Spec, after: Spec, message: str) -> None:
+    endpoints.create(before)
+    with pytest.raises(ApiError, match=message):
+        endpoints.update(after)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(spec(cache={"size": "2Gi"}), id="a larger claim"),
+        pytest.param(spec(cache={"claimName": "shared"}), id="another claim"),
+        pytest.param(spec(), id="no claim"),
+        pytest.param(
+            spec({"replicas": 3, "rollout": {"maxSurge": 1}}, cache={"size": "1Gi"}, gpu={"count": 4}), id="more"
+        ),
+    ],
+)
+def test_the_rest_can_be_changed(endpoints: Endpoints, after: Spec) -> None:
+    endpoints.create(spec(cache={"size": "1Gi"}))
+    assert endpoints.update(after)["metadata"]["generation"] == 2

@@ -1,0 +1,235 @@
+"""A resource and what is seen of it in the cluster: the objects as the controllers of Kubernetes would leave them."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tgi_operator.api.spec import Spec
+from tgi_operator.api.status import Status
+from tgi_operator.backends.incluster import names, plan, render
+from tgi_operator.backends.incluster.children import Child
+from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.render import Desired
+from tgi_operator.backends.incluster.situation import Wanted
+from tgi_operator.backends.incluster.steps import Apply, Step
+from tgi_operator.backends.plans import Plan
+from tgi_operator.backends.resource import Owner, Resource
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+OWNER = Owner("c-1", "ml", "zephyr-7b", "u-1")
+TOKEN = "hf_" + "s3cr3t" * 5
+FETCHER = "ghcr.io/tgi-operator/tgi-operator:0.1.0"
+MINIMAL: dict[str, Any] = {"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-beta"}, "inCluster": {}}
+CACHED = {"cache": {"size": "100Gi"}}
+
+
+def spec(changes: Mapping[str, Any] | None = None, **in_cluster: Any) -> dict[str, Any]:
+    """Return a spec in which top-level fields and fields of inCluster differ from the smallest."""
+    return MINIMAL | dict(changes or {}) | {"inCluster": in_cluster}
+
+
+def resource(
+    described: Mapping[str, Any],
+    status: Status | None = None,
+    *,
+    owner: Owner = OWNER,
+    generation: int = 1,
+    deleting: bool = False,
+) -> Resource:
+    return Resource(owner, generation, deleting, Spec.model_validate(described), status or Status())
+
+
+def desired(
+    described: Mapping[str, Any], token: str | None = None, *, image: str | None = None, owner: Owner = OWNER
+) -> Desired:
+    wanted = resource(described, Status(image=image), owner=owner)
+    assert wanted.spec.in_cluster is not None
+    return render.desired(wanted, wanted.spec.in_cluster, token, FETCHER)
+
+
+def container(wanted: Desired) -> Object:
+    """Return TGI's container."""
+    found: Object = next(each for each in wanted.template["spec"]["containers"] if each["name"] == "tgi")
+    return found
+
+
+def environment(wanted: Desired) -> dict[str, str]:
+    """Return the variables of TGI's container that are there by value."""
+    return {each["name"]: each["value"] for each in container(wanted)["env"] if "value" in each}
+
+
+def pod(name: str, revision: str | None, *, owner: Owner = OWNER, **status: Any) -> Object:
+    """Return a pod that serves, but for what `status` says of it."""
+    labels = names.server_labels(owner) | ({names.LABEL_REVISION: revision} if revision else {})
+    running = {"name": "tgi", "ready": True, "started": True, "restartCount": 0, "state": {"running": {}}}
+    served: Object = {
+        "phase": "Running",
+        "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}],
+        "containerStatuses": [running],
+    }
+    metadata = {"name": name, "namespace": owner.namespace, "uid": f"uid-{name}", "labels": labels}
+    metadata["creationTimestamp"] = "2026-01-31T11:00:00Z"
+    return {"kind": "Pod", "metadata": metadata, "spec": {"nodeName": "gpu-1"}, "status": served | status}
+
+
+NOT_READY = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}]
+
+
+def starting(name: str, revision: str | None) -> Object:
+    """Return a pod that loads the model."""
+    loading = {"name": "tgi", "ready": False, "started": False, "restartCount": 0, "state": {"running": {}}}
+    return pod(name, revision, conditions=NOT_READY, containerStatuses=[loading])
+
+
+def crashed(name: str, revision: str | None, words: str = "panicked", *, restarts: int = 3, code: int = 1) -> Object:
+    """Return a pod whose container ended, and is to be started again."""
+    state = {
+        "name": "tgi",
+        "ready": False,
+        "started": False,
+        "restartCount": restarts,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}},
+        "lastState": {"terminated": {"exitCode": code, "reason": "Error", "message": words}},
+    }
+    return pod(name, revision, conditions=NOT_READY, containerStatuses=[state])
+
+
+def unschedulable(name: str, revision: str | None) -> Object:
+    words = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    found = pod(name, revision, phase="Pending", conditions=[scheduled], containerStatuses=[])
+    return found | {"spec": {}}
+
+
+@dataclass
+class Cluster:
+    """One resource, and what there is of it."""
+
+    described: Mapping[str, Any] = field(default_factory=lambda: MINIMAL)
+    token: str | None = None
+    status: Status = field(default_factory=Status)
+    generation: int = 1
+    now: datetime = NOW
+    monitored: bool = False
+    room: bool | None = None
+    progress: str = ""
+    foreign: str | None = None
+    deleting: bool = False
+    children: dict[Child, Object] = field(default_factory=dict)
+
+    @property
+    def resource(self) -> Resource:
+        return resource(self.described, self.status, generation=self.generation, deleting=self.deleting)
+
+    @property
+    def desired(self) -> Desired:
+        return desired(self.described, self.token, image=self.status.image)
+
+    @property
+    def seen(self) -> Wanted:
+        return Wanted(
+            self.resource,
+            self.desired,
+            None,
+            copy.deepcopy(self.children),
+            self.now,
+            foreign=self.foreign,
+            monitored=self.monitored,
+            room=self.room,
+            progress=self.progress,
+        )
+
+    def plan(self) -> Plan[Step]:
+        return plan.plan(self.seen)
+
+    def step(self) -> Plan[Step]:
+        """Plan, and carry out the plan."""
+        planned = self.plan()
+        for step in planned.steps:
+            self.act(step)
+        self.status = planned.done or planned.status
+        return planned
+
+    def act(self, step: Step) -> None:
+        body = step.manifest if isinstance(step, Apply) else step.body
+        child = (str(body["kind"]), str(body["metadata"]["name"]))
+        if isinstance(step, Apply):
+            self.put(body)
+        else:
+            del self.children[child]
+
+    def put(self, manifest: Object) -> None:
+        """Have an object as it was applied; a controller has not seen it yet."""
+        made = copy.deepcopy(manifest)
+        before = self.children.get((made["kind"], made["metadata"]["name"]))
+        meta: Object = before["metadata"] if before else {"uid": f"uid-{len(self.children)}", "generation": 0}
+        changed = before is None or before["spec"] != made["spec"]
+        made["metadata"] |= {"uid": meta["uid"], "generation": meta["generation"] + changed}
+        self.add({**made, "status": before["status"] if before else {}})
+
+    def add(self, *bodies: Object) -> None:
+        for body in bodies:
+            self.children[(body["kind"], body["metadata"]["name"])] = body
+
+    @property
+    def deployment(self) -> Object:
+        return self.children[("Deployment", OWNER.name)]
+
+    @property
+    def revision(self) -> str:
+        """The revision that the Deployment asks for."""
+        return str(self.deployment["spec"]["template"]["metadata"]["labels"][names.LABEL_REVISION])
+
+    def pods(self, *bodies: Object, updated: int | None = None) -> None:
+        """Have exactly these pods of TGI, and the Deployment's status tell of them."""
+        self.children = {child: body for child, body in self.children.items() if child[0] != "Pod"}
+        self.add(*bodies)
+        living = [body for body in bodies if body["status"]["phase"] not in ("Failed", "Succeeded")]
+        mine = [body for body in living if body["metadata"]["labels"][names.LABEL_REVISION] == self.revision]
+        ready = sum({"type": "Ready", "status": "True"} in body["status"]["conditions"] for body in living)
+        self.deployment["status"] = {
+            "observedGeneration": self.deployment["metadata"]["generation"],
+            "replicas": len(living),
+            "updatedReplicas": len(mine) if updated is None else updated,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "conditions": [],
+        }
+
+    def finish_jobs(self) -> None:
+        for (kind, _), body in self.children.items():
+            if kind == "Job":
+                body["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+
+    def serve(self) -> None:
+        """Have all pods that are asked for serve the present revision."""
+        wanted = self.deployment["spec"]["replicas"]
+        self.pods(*(pod(f"p-{self.revision}-{number}", self.revision) for number in range(wanted)))
+
+    def settle(self) -> "Cluster":
+        """Plan and act, with controllers that do their part, until there is nothing left to do."""
+        for _ in range(10):
+            planned = self.step()
+            self.finish_jobs()
+            if ("Deployment", OWNER.name) in self.children:
+                self.serve()
+            if not planned.steps and self.status.conditions[0].status == "True":
+                return self
+        raise AssertionError(f"never settles: {self.status}")
+
+    def later(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def shown(self) -> Object:
+        """Return the resource as a client sees it."""
+        metadata: Object = {"name": OWNER.name, "namespace": OWNER.namespace, "generation": self.generation}
+        if self.deleting:
+            metadata["deletionTimestamp"] = "2026-01-31T12:00:00Z"
+        return {"metadata": metadata, "status": self.status.model_dump(mode="json", by_alias=True, exclude_none=True)}
+
+    def condition(self, kind: str) -> Object | None:
+        """Return a condition of the status."""
+        conditions: list[Object] = self.shown()["status"].get("conditions", [])
+        return next((each for each in conditions if each["type"] == kind), None)

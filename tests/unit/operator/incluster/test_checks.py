@@ -1,0 +1,147 @@
+"""What costs nothing because it is found first: each check with a spec that trips it and a near miss."""
+
+from typing import Any
+
+import pytest
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.incluster import checks, render
+from tgi_operator.tgi import images
+from tgi_operator.tgi.checks import Problem
+from unit.operator.incluster.given import CACHED, resource, spec
+
+
+def first_problem(described: dict[str, Any]) -> Problem | None:
+    read = Spec.model_validate(described)
+    assert read.in_cluster is not None
+    return checks.first_problem(read, read.in_cluster)
+
+
+def runtime(**fields: Any) -> dict[str, Any]:
+    return spec({"runtime": fields})
+
+
+def variable(name: str, value: str = "x") -> dict[str, Any]:
+    return runtime(env=[{"name": name, "value": value}])
+
+
+@pytest.mark.parametrize(
+    ("described", "reason", "message"),
+    [
+        pytest.param(
+            runtime(version="9.9.9"),
+            Reason.UNKNOWN_VERSION,
+            "TGI 9.9.9 is no known release: use 3.3.7",
+            id="no release",
+        ),
+        pytest.param(
+            spec(gpu={"products": ["Tesla-V100-SXM2-16GB"]}),
+            Reason.UNSUPPORTED_INSTANCE_TYPE,
+            "spec.inCluster.gpu.products: Tesla-V100-SXM2-16GB cannot run TGI",
+            id="a GPU that is too old",
+        ),
+        pytest.param(
+            spec(gpu={"products": ["NVIDIA-L4", "NVIDIA-B200"]}),
+            Reason.UNSUPPORTED_INSTANCE_TYPE,
+            "NVIDIA-B200 cannot run TGI",
+            id="one of two GPUs that is too new",
+        ),
+        *(
+            pytest.param(variable(name), Reason.CONFLICTING_OPTIONS, f"{name} is set by the operator", id=name)
+            for name in ("HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HOSTNAME")
+        ),
+        *(
+            pytest.param(variable(name), Reason.CONFLICTING_OPTIONS, f"spec.runtime.env: {name}", id=name)
+            for name in ("MODEL_ID", "NUM_SHARD", "HF_TOKEN", "PORT", "CUDA_VISIBLE_DEVICES")
+        ),
+        *(
+            pytest.param(
+                spec(resources={field: {"nvidia.com/gpu": 1}}),
+                Reason.INVALID_SPEC,
+                f"spec.inCluster.resources.{field} sets nvidia.com/gpu: use spec.inCluster.gpu.count",
+                id=f"GPUs among the {field}",
+            )
+            for field in ("requests", "limits")
+        ),
+        pytest.param(
+            spec(gpu={"resourceName": "amd.com/gpu"}, resources={"limits": {"amd.com/gpu": "1"}}),
+            Reason.INVALID_SPEC,
+            "sets amd.com/gpu",
+            id="GPUs of another maker",
+        ),
+        pytest.param(
+            spec({"runtime": {"numShard": 4}}, gpu={"count": 2}),
+            Reason.INVALID_NUM_SHARD,
+            "numShard is 4, but there are 2 GPU(s) for it: use at most 2, or raise spec.inCluster.gpu.count",
+            id="more shards than GPUs",
+        ),
+        pytest.param(
+            spec({"runtime": {"dtype": "bfloat16"}}, gpu={"products": ["NVIDIA-L4", "Tesla-T4"]}),
+            Reason.CONFLICTING_OPTIONS,
+            "needs CUDA capability 8.0; the Tesla-T4 has 7.5: name a newer one in spec.inCluster.gpu.products",
+            id="a type that the older of two GPUs does not have",
+        ),
+        pytest.param(
+            variable("MAX_BATCH_SIZE", "many"), Reason.CONFLICTING_OPTIONS, "must be a whole number", id="no number"
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused(described: dict[str, Any], reason: Reason, message: str) -> None:
+    problem = first_problem(described)
+    assert problem is not None
+    assert problem.reason is reason
+    assert message in problem.message
+    assert problem.message.startswith("spec.")
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        pytest.param(spec(), id="the smallest spec"),
+        pytest.param(runtime(version="3.3"), id="a minor version"),
+        pytest.param(runtime(image="registry.local/tgi:mine"), id="an image of one's own"),
+        pytest.param(spec(gpu={"products": ["NVIDIA-L4"], "count": 16}), id="many GPUs"),
+        pytest.param(spec(gpu={"products": ["NVIDIA-GeForce-RTX-4090"]}), id="a GPU that nobody knows"),
+        pytest.param(spec(gpu={"products": ["Tesla-T4"]}), id="an old GPU"),
+        pytest.param(variable("API_KEY"), id="a key, which the cluster passes on"),
+        pytest.param(variable("HF_HUB_DOWNLOAD_TIMEOUT", "60"), id="a variable named alike"),
+        pytest.param(spec(resources={"limits": {"cpu": "4", "amd.com/gpu": 1}}), id="other resources"),
+        pytest.param(spec({"runtime": {"numShard": 2}}, gpu={"count": 2}), id="a shard for each GPU"),
+        pytest.param(spec({"model": {"uri": "pvc://models/x"}}), id="a claim with weights"),
+        pytest.param(spec({"model": {"uri": "s3://weights/x/"}}, **CACHED), id="S3"),
+    ],
+)
+def test_near_miss_passes(described: dict[str, Any]) -> None:
+    assert first_problem(described) is None
+
+
+@pytest.mark.parametrize("version", images.releases()["versions"])
+def test_every_release_passes(version: str) -> None:
+    assert first_problem(runtime(version=version)) is None
+
+
+def test_problem_of_the_version_is_told_before_those_that_need_one() -> None:
+    problem = first_problem(spec({"runtime": {"version": "9.9", "numShard": 64}}))
+    assert problem is not None
+    assert problem.reason is Reason.UNKNOWN_VERSION
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param({"metadata": "text"}, id="metadata that is a text"),
+        pytest.param({"metadata": {"labels": ["a"]}}, id="labels that are a list"),
+        pytest.param({"spec": {"containers": [{"name": {"a": 1}}]}}, id="a name that is an object"),
+    ],
+)
+def test_pod_template_of_another_shape_is_a_problem_of_the_spec(template: dict[str, Any]) -> None:
+    """Not an error of the operator's own, which is retried for ever: the API server lets any podTemplate in."""
+    described = spec(podTemplate=template)
+    problem = first_problem(described)
+    if problem is None:
+        wanted = resource(described)
+        assert wanted.spec.in_cluster is not None
+        render.desired(wanted, wanted.spec.in_cluster, None, "operator:1")
+    else:
+        assert "podTemplate" in problem.message

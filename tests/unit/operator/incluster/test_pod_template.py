@@ -1,0 +1,323 @@
+"""The pod of TGI: what the launcher reads, and what Kubernetes is asked for."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tgi_operator.backends.incluster import names
+from tgi_operator.backends.incluster.kinds import Object
+from unit.operator.incluster.given import CACHED, OWNER, TOKEN, container, desired, environment, spec
+
+GATED = {"model": {"uri": "hf://meta-llama/Llama-3.1-8B", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+
+
+def pod(described: dict[str, Any], token: str | None = None) -> Object:
+    found: Object = desired(described, token).template["spec"]
+    return found
+
+
+def metadata(described: dict[str, Any], token: str | None = None) -> Object:
+    found: Object = desired(described, token).template["metadata"]
+    return found
+
+
+def tgi(described: dict[str, Any]) -> Object:
+    return container(desired(described))
+
+
+def test_smallest_spec_is_this_pod() -> None:
+    wanted = desired(spec())
+    assert environment(wanted) == {
+        "HF_HOME": "/data",
+        "HUGGINGFACE_HUB_CACHE": "/data/hub",
+        "MODEL_ID": "HuggingFaceH4/zephyr-7b-beta",
+        "NUM_SHARD": "1",
+        "PORT": "8080",
+        "USAGE_STATS": "off",
+    }
+    found = container(wanted)
+    assert found["image"] == "ghcr.io/huggingface/text-generation-inference:3.3.7"
+    assert found["resources"] == {
+        "requests": {"nvidia.com/gpu": "1", "ephemeral-storage": "27Gi"},
+        "limits": {"nvidia.com/gpu": "1"},
+    }
+    assert found["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    assert found["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert found["terminationMessagePolicy"] == "FallbackToLogsOnError"
+    template = wanted.template["spec"]
+    assert template["enableServiceLinks"] is False
+    assert template["automountServiceAccountToken"] is False
+    assert template["terminationGracePeriodSeconds"] == 480
+    assert template["tolerations"] == [TAINT]
+    assert template["volumes"] == [
+        {"name": "data", "emptyDir": {}},
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+    ]
+    for absent in ("nodeSelector", "affinity", "topologySpreadConstraints", "priorityClassName", "serviceAccountName"):
+        assert absent not in template
+
+
+@pytest.mark.parametrize(
+    ("described", "expected"),
+    [
+        pytest.param(spec(gpu={"count": 4}), {"NUM_SHARD": "4"}, id="all GPUs"),
+        pytest.param(
+            spec({"runtime": {"numShard": 2}}, gpu={"count": 4}), {"NUM_SHARD": "2"}, id="as many as asked for"
+        ),
+        pytest.param(
+            spec({"model": {"uri": "hf://tiiuae/falcon-7b"}}, gpu={"count": 4}), {"NUM_SHARD": "1"}, id="71 heads"
+        ),
+        pytest.param(spec({"model": {"uri": "pvc://x/falcon-7b"}}), {"NUM_SHARD": "1"}, id="nothing known of a claim"),
+        pytest.param(spec({"runtime": {"trustRemoteCode": True}}), {"TRUST_REMOTE_CODE": "true"}, id="true"),
+        pytest.param(spec({"runtime": {"trustRemoteCode": False}}), {"TRUST_REMOTE_CODE": "false"}, id="false"),
+        pytest.param(
+            spec({"runtime": {"env": [{"name": "USAGE_STATS", "value": "on"}]}}), {"USAGE_STATS": "on"}, id="statistics"
+        ),
+        pytest.param(
+            spec({"model": {"uri": "hf://a/b", "revision": "refs/pr/1"}}), {"REVISION": "refs/pr/1"}, id="a revision"
+        ),
+        pytest.param(
+            spec({"runtime": {"maxInputTokens": 10, "version": "2.0.4"}}), {"MAX_INPUT_LENGTH": "10"}, id="an old TGI"
+        ),
+        pytest.param(
+            spec({"model": {"uri": "pvc://models/zephyr"}}),
+            {"MODEL_ID": "/models/zephyr", "HF_HUB_OFFLINE": "1"},
+            id="weights of a claim",
+        ),
+        pytest.param(
+            spec({"model": {"uri": "s3://weights/zephyr/"}}, **CACHED),
+            {"MODEL_ID": "/data/s3/weights/zephyr", "HF_HUB_OFFLINE": "1"},
+            id="weights from S3",
+        ),
+        pytest.param(
+            spec(**CACHED),
+            {"MODEL_ID": "HuggingFaceH4/zephyr-7b-beta", "HF_HUB_OFFLINE": "1", "HUGGINGFACE_HUB_CACHE": "/data/hub"},
+            id="weights in a cache",
+        ),
+    ],
+)
+def test_environment(described: dict[str, Any], expected: dict[str, str]) -> None:
+    assert environment(desired(described)).items() >= expected.items()
+
+
+def test_only_pods_that_find_all_weights_are_offline() -> None:
+    assert "HF_HUB_OFFLINE" not in environment(desired(spec()))
+    assert "REVISION" not in environment(desired(spec()))
+
+
+def expanded(value: str, known: dict[str, str]) -> str:
+    """Return what the kubelet makes of a variable's value (k8s.io/kubernetes third_party/forked/golang/expansion)."""
+
+    def one(found: re.Match[str]) -> str:
+        return "$" if found[0] == "$$" else known.get(found[1], found[0])
+
+    return re.sub(r"\$\$|\$\(([^)]*)\)", one, value)
+
+
+@pytest.mark.parametrize("value", ["pa$$word", "$(PORT)", "$$(PORT)", "a$b", "$", "100%"])
+def test_value_reaches_the_launcher_exactly_as_it_is_written(value: str) -> None:
+    described = spec({"runtime": {"env": [{"name": "SOME_TEXT", "value": value}]}})
+    known: dict[str, str] = {}
+    for variable in tgi(described)["env"]:
+        known[variable["name"]] = expanded(variable["value"], known)
+    assert known["SOME_TEXT"] == value
+
+
+def test_token_is_a_reference() -> None:
+    described = spec(GATED)
+    assert container(desired(described, TOKEN))["env"][-1] == {
+        "name": "HF_TOKEN",
+        "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}},
+    }
+
+
+def test_another_token_rolls_pods_that_have_it() -> None:
+    one, other = desired(spec(GATED), TOKEN), desired(spec(GATED), "hf_other")
+    assert one.revision != other.revision
+    cached = GATED | {"inCluster": CACHED}
+    assert desired(spec(cached, **CACHED), TOKEN).revision == desired(spec(cached, **CACHED), "hf_other").revision
+
+
+def test_pods_with_all_weights_have_no_token() -> None:
+    wanted = desired(spec(GATED, **CACHED), TOKEN)
+    assert "HF_TOKEN" not in str(wanted.template)
+    assert "annotations" not in wanted.template["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "storage"),
+    [
+        ("hf://a/zephyr-7b", "27Gi"),
+        ("hf://a/Llama-3.1-70B", "178Gi"),
+        ("hf://a/Mixtral-8x7B", "145Gi"),
+        ("hf://a/Qwen2.5-0.5B", "12Gi"),
+        ("hf://a/unknown", "50Gi"),
+    ],
+)
+def test_node_must_have_room_for_what_is_downloaded(uri: str, storage: str) -> None:
+    assert tgi(spec({"model": {"uri": uri}}))["resources"]["requests"]["ephemeral-storage"] == storage
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        pytest.param(spec(**CACHED), id="weights in a cache"),
+        pytest.param(spec({"model": {"uri": "pvc://models/x"}}), id="weights of a claim"),
+        pytest.param(spec(resources={"limits": {"ephemeral-storage": "1Gi"}}), id="a limit that is said"),
+    ],
+)
+def test_node_needs_no_room_else(described: dict[str, Any]) -> None:
+    assert "ephemeral-storage" not in tgi(described)["resources"]["requests"]
+
+
+def test_room_that_is_said_is_asked_for() -> None:
+    resources = tgi(spec(resources={"requests": {"ephemeral-storage": "1Gi", "cpu": 4}}))["resources"]
+    assert resources["requests"] == {"ephemeral-storage": "1Gi", "cpu": "4", "nvidia.com/gpu": "1"}
+
+
+quantities = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storage"]), st.sampled_from(["1", "24Gi"]))
+
+
+@settings(max_examples=50)
+@given(
+    st.integers(1, 16),
+    st.sampled_from(["nvidia.com/gpu", "amd.com/gpu", "nvidia.com/mig-1g.5gb"]),
+    quantities,
+    quantities,
+    st.none() | st.integers(1, 64),
+)
+def test_gpus_are_asked_for_as_limited_and_shards_are_always_said(
+    count: int, resource: str, requests: dict[str, str], limits: dict[str, str], shards: int | None
+) -> None:
+    described = spec(
+        {"model": {"uri": "hf://a/b"}, "runtime": {"numShard": shards} if shards else {}},
+        gpu={"count": count, "resourceName": resource},
+        resources={"requests": requests, "limits": limits},
+    )
+    wanted = desired(described)
+    resources = container(wanted)["resources"]
+    assert resources["requests"][resource] == resources["limits"][resource] == str(count)
+    assert environment(wanted)["NUM_SHARD"] == str(shards or count)
+
+
+BOOLEANS = ("TRUST_REMOTE_CODE",)
+
+
+@given(st.booleans())
+def test_booleans_are_exactly_true_or_false(value: bool) -> None:
+    found = environment(desired(spec({"runtime": {"trustRemoteCode": value}})))
+    assert {found[name] for name in BOOLEANS} == {"true" if value else "false"}
+
+
+def test_placement() -> None:
+    described = spec(
+        gpu={"products": ["NVIDIA-L40S", "NVIDIA-L4"]},
+        nodeSelector={"pool": "gpu"},
+        tolerations=[
+            {"key": "spot", "operator": "Equal", "value": "yes", "tolerationSeconds": 5, "effect": "NoExecute"}
+        ],
+        topologySpreadConstraints=[{"topologyKey": "zone"}],
+        priorityClassName="high",
+        runtimeClassName="nvidia",
+        serviceAccountName="tgi",
+    )
+    found = pod(described)
+    assert found["nodeSelector"] == {"pool": "gpu"}
+    assert found["tolerations"] == [
+        {"key": "spot", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 5}
+    ]
+    (term,) = found["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert term["matchExpressions"] == [
+        {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-L4", "NVIDIA-L40S"]}
+    ]
+    assert found["topologySpreadConstraints"] == [
+        {
+            "topologyKey": "zone",
+            "maxSkew": 1,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": names.selector(OWNER)},
+        }
+    ]
+    assert (found["priorityClassName"], found["runtimeClassName"], found["serviceAccountName"]) == (
+        "high",
+        "nvidia",
+        "tgi",
+    )
+
+
+@pytest.mark.parametrize(
+    ("in_cluster", "expected"),
+    [
+        pytest.param({}, [TAINT], id="the taint of GPU nodes"),
+        pytest.param(
+            {"gpu": {"resourceName": "amd.com/gpu"}}, [TAINT | {"key": "amd.com/gpu"}], id="that of another maker"
+        ),
+        pytest.param({"tolerations": []}, [], id="none, said aloud"),
+        pytest.param({"tolerations": [{"operator": "Exists"}]}, [{"operator": "Exists"}], id="all"),
+    ],
+)
+def test_tolerations(in_cluster: dict[str, Any], expected: list[Object]) -> None:
+    assert pod(spec(**in_cluster))["tolerations"] == expected
+
+
+@pytest.mark.parametrize(
+    ("described", "failures"),
+    [
+        pytest.param(spec(), 90, id="900 s"),
+        pytest.param(spec(startupTimeoutSeconds=61), 7, id="a time that is no multiple"),
+        pytest.param(spec({"model": {"uri": "hf://a/llama-70b"}}), 240, id="a large model"),
+    ],
+)
+def test_time_to_start(described: dict[str, Any], failures: int) -> None:
+    probe = tgi(described)["startupProbe"]
+    assert (probe["failureThreshold"], probe["periodSeconds"]) == (failures, 10)
+    assert probe["httpGet"] == {"path": "/health", "port": "http"}
+
+
+def test_pod_waits_no_longer_than_its_grace_period_lets_it() -> None:
+    variables = [{"name": "GRACEFUL_TERMINATION_TIMEOUT", "value": "30"}]
+    found = tgi(spec({"runtime": {"env": variables}}, terminationGracePeriodSeconds=200))
+    assert "SECONDS + 135" in found["lifecycle"]["preStop"]["exec"]["command"][2]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param(
+            {"metadata": {"labels": {names.LABEL_NAME: "other", names.LABEL_REVISION: "x"}}}, id="other labels"
+        ),
+        pytest.param({"metadata": {"labels": {"app.kubernetes.io/component": None}}}, id="a label removed"),
+        pytest.param({"metadata": {"labels": None}}, id="all labels removed"),
+        pytest.param({"metadata": None}, id="all metadata removed"),
+    ],
+)
+def test_pod_template_never_takes_the_pod_from_its_deployment(template: dict[str, Any]) -> None:
+    wanted = desired(spec(podTemplate=template))
+    labels = wanted.template["metadata"]["labels"]
+    assert labels.items() >= names.selector(OWNER).items()
+    assert labels[names.LABEL_REVISION] == wanted.revision
+
+
+def test_pod_template_has_the_last_word() -> None:
+    template = {
+        "metadata": {"annotations": {"team": "ml"}},
+        "spec": {
+            "hostIPC": True,
+            "containers": [
+                {"name": "tgi", "env": [{"name": "NCCL_DEBUG", "value": "INFO"}], "livenessProbe": None},
+                {"name": "log", "image": "log:1"},
+            ],
+            "volumes": [{"name": "shm", "emptyDir": {"sizeLimit": "8Gi"}}],
+        },
+    }
+    wanted = desired(spec(podTemplate=template))
+    assert wanted.template["metadata"]["annotations"] == {"team": "ml"}
+    assert wanted.template["spec"]["hostIPC"] is True
+    assert environment(wanted)["NCCL_DEBUG"] == "INFO"
+    assert environment(wanted)["NUM_SHARD"] == "1"
+    assert "livenessProbe" not in container(wanted)
+    assert wanted.template["spec"]["volumes"][1]["emptyDir"] == {"medium": "Memory", "sizeLimit": "8Gi"}
