@@ -42,6 +42,12 @@ CHILDREN = "deployments,replicasets,pods,services,poddisruptionbudgets,jobs"
 NODES = ("m5.xlarge", "g5.12xlarge", "g6.xlarge", "p4d.24xlarge")
 
 
+def manifest(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a TGIEndpoint."""
+    meta = {"name": name}
+    return {"apiVersion": "tgi-operator.dev/v1alpha1", "kind": "TGIEndpoint", "metadata": meta, "spec": dict(spec)}
+
+
 @dataclass
 class Cloud:
     """A namespace of the cluster, the AWS account, and the operator between them."""
@@ -67,13 +73,7 @@ class Cloud:
 
     def apply(self, name: str, spec: Mapping[str, Any]) -> None:
         """Apply a TGIEndpoint with kubectl."""
-        manifest = {
-            "apiVersion": "tgi-operator.dev/v1alpha1",
-            "kind": "TGIEndpoint",
-            "metadata": {"name": name},
-            "spec": dict(spec),
-        }
-        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest(name, spec)))
 
     def get(self, name: str) -> dict[str, Any]:
         """Return a TGIEndpoint."""

@@ -156,6 +156,56 @@ def test_a_deleted_child_is_put_back(cloud: Cloud, kind: str) -> None:
     cloud.wait_ready("zephyr")
 
 
+MONITORS: Mapping[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "podmonitors.monitoring.coreos.com"},
+    "spec": {
+        "group": "monitoring.coreos.com",
+        "scope": "Namespaced",
+        "names": {
+            "kind": "PodMonitor",
+            "listKind": "PodMonitorList",
+            "plural": "podmonitors",
+            "singular": "podmonitor",
+        },
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+
+
+def test_pods_are_scraped_where_the_cluster_has_pod_monitors(cloud: Cloud) -> None:
+    cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(dict(MONITORS)))
+    cloud.kubectl("wait", "--for=condition=Established", f"crd/{MONITORS['metadata']['name']}")
+    until(lambda: "No resources" in cloud.kubectl("get", "podmonitors", check=False), lambda: "not served")
+    cloud.operator.stop()
+    cloud.operator.start()
+    try:
+        cloud.apply("zephyr", changed(inCluster={"podMonitor": {"labels": {"release": "prometheus"}}}))
+        cloud.wait_ready("zephyr")
+        monitor = cloud.object("podmonitor", "zephyr")
+        assert monitor is not None
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+        pod = cloud.pods("zephyr")[0]
+        assert pod["metadata"]["labels"].items() >= monitor["spec"]["selector"]["matchLabels"].items()
+        ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+        assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= ports
+        cloud.kubectl("delete", "podmonitor", "zephyr")
+        until(lambda: cloud.object("podmonitor", "zephyr") is not None, lambda: "it does not come back")
+    finally:
+        cloud.kubectl("delete", "tgi", "zephyr", "--timeout=30s")
+        cloud.operator.stop()
+        cloud.kubectl("delete", "crd", MONITORS["metadata"]["name"])
+        cloud.operator.start()
+
+
 def test_what_others_change_is_put_right_and_what_they_add_is_left(cloud: Cloud) -> None:
     cloud.apply("zephyr", ZEPHYR)
     cloud.wait_ready("zephyr")

@@ -1,13 +1,17 @@
 """Weights are brought onto a claim once, before a GPU is taken."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from e2e.conftest import ZEPHYR, Cloud, until
+from e2e.conftest import ZEPHYR, Cloud, manifest, until
 from e2e.test_pods import changed
 from kstatus import kstatus
+from tgi_sandbox.cluster.script import annotations
 
 CACHED = changed(inCluster={"cache": {"size": "50Gi"}})
 
@@ -106,3 +110,24 @@ def test_a_claim_that_has_the_weights_is_looked_at_first(cloud: Cloud) -> None:
     assert job["spec"]["template"]["spec"]["containers"][0]["args"][:2] == ["fetch", "file:///models/zephyr/v1"]
     assert environment(cloud)["MODEL_ID"] == "/models/zephyr/v1"
     assert cloud.object("pvc", "models") is not None
+
+
+def test_the_progress_of_the_job_is_told(cloud: Cloud, tmp_path: Path) -> None:
+    # A job of that very name that takes its time: the operator takes it for its own.
+    file = tmp_path / "zephyr.yaml"
+    file.write_text(yaml.safe_dump(manifest("zephyr", CACHED)))
+    command = [str(Path(sys.executable).with_name("tgi-operator")), "plan", "-n", cloud.namespace, "-f", str(file)]
+    planned = yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    job = next(document for document in planned if document["kind"] == "Job")
+    del job["metadata"]["ownerReferences"]
+    job["spec"]["template"]["metadata"]["annotations"] = annotations(start_seconds=8, logs="12.3 of 14.5 GiB")
+    cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(job))
+    cloud.apply("zephyr", CACHED)
+    until(
+        lambda: "12.3 of 14.5 GiB" in cloud.condition("zephyr", "Reconciling").get("message", ""),
+        lambda: str(cloud.get("zephyr")["status"]),
+        20,
+    )
+    assert cloud.objects("deployments") == []
+    cloud.wait_ready("zephyr")
+    cloud.kubectl("delete", "job", job["metadata"]["name"])
