@@ -211,6 +211,9 @@ def test_what_others_change_is_put_right_and_what_they_add_is_left(cloud: Cloud)
     cloud.wait_ready("zephyr")
     selector = {"spec": {"selector": {"tgi-operator.dev/name": "other"}}}
     cloud.kubectl("patch", "service", "zephyr", "--type=merge", "-p", json.dumps(selector))
+    port = [{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]
+    cloud.kubectl("patch", "service", "zephyr", "--type=json", "-p", json.dumps(port))
+    until(lambda: settled_port(cloud), lambda: cloud.kubectl("get", "service", "-o", "yaml"))
     image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "stolen"}]
     cloud.kubectl("patch", "deployment", "zephyr", "--type=json", "-p", json.dumps(image))
     cloud.kubectl("annotate", "deployment", "zephyr", "mesh.example.com/inject=true")
@@ -218,6 +221,12 @@ def test_what_others_change_is_put_right_and_what_they_add_is_left(cloud: Cloud)
     until(lambda: settled(cloud), lambda: cloud.kubectl("get", "deployment,service", "-o", "yaml"))
     cloud.wait_ready("zephyr")
     assert "Restored" in cloud.kubectl("get", "events", "-o", "jsonpath={.items[*].reason}")
+
+
+def settled_port(cloud: Cloud) -> bool:
+    """Return whether the Service has the one port it should have."""
+    service = cloud.object("service", "zephyr")
+    return service is not None and [port["port"] for port in service["spec"]["ports"]] == [80]
 
 
 def settled(cloud: Cloud) -> bool:

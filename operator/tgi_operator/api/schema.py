@@ -29,11 +29,11 @@ class APIObject(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
-def _int_or_string(pattern: str) -> WithJsonSchema:
+def _int_or_string(pattern: str, **bounds: int) -> WithJsonSchema:
     """Return the schema of what may be written as a number or as text, in the one form a structural schema allows."""
     either = [{"type": "integer"}, {"type": "string"}]
     schema = {"x-kubernetes-int-or-string": True, "anyOf": either, "minimum": 0, "maxLength": 32, "pattern": pattern}
-    return WithJsonSchema(schema)
+    return WithJsonSchema(schema | bounds)
 
 
 def _text(value: object) -> object:
@@ -44,8 +44,8 @@ _QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
 Quantity = Annotated[str, BeforeValidator(_text), Field(max_length=32, pattern=_QUANTITY), _int_or_string(_QUANTITY)]
 """A resource.Quantity as text, such as 24Gi."""
 
-_COUNT_OR_PERCENT = r"^([0-9]{1,6}|[0-9]{1,2}%|100%)$"
+_COUNT_OR_PERCENT = r"^((0|[1-9][0-9]{0,5})|(0|[1-9][0-9]?|100)%)$"
 CountOrPercent = Annotated[
-    str, BeforeValidator(_text), Field(pattern=_COUNT_OR_PERCENT), _int_or_string(_COUNT_OR_PERCENT)
+    str, BeforeValidator(_text), Field(pattern=_COUNT_OR_PERCENT), _int_or_string(_COUNT_OR_PERCENT, maximum=999_999)
 ]
 """An IntOrString as text: a number of pods, or a percentage of them."""

@@ -68,6 +68,11 @@ def endpoints(control_plane: ControlPlane, namespace: str) -> Endpoints:
         ),
         pytest.param(spec(tolerations=[]), id="no tolerations"),
         pytest.param(spec(podDisruptionBudget={"maxUnavailable": "50%"}), id="a budget in percent"),
+        pytest.param(spec(podDisruptionBudget={"maxUnavailable": 0}), id="a budget of nothing"),
+        pytest.param(spec(sharedMemorySize=0), id="no shared memory"),
+        pytest.param(spec(tolerations=[{"operator": "Exists"}, {"key": "a", "value": ""}]), id="bare tolerations"),
+        pytest.param(spec(cache={"size": 107374182400}), id="a claim of bytes"),
+        pytest.param(spec({"rollout": {"maxSurge": 999999, "maxUnavailable": "100%"}}), id="as much as can be"),
     ],
 )
 def test_what_can_work_is_accepted(endpoints: Endpoints, described: Spec) -> None:
@@ -104,6 +109,37 @@ def test_what_can_work_is_accepted(endpoints: Endpoints, described: Spec) -> Non
         pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": 0}}), "must not both be 0", id="both 0"),
         pytest.param(spec({"rollout": {"maxSurge": "0%", "maxUnavailable": 0}}), "must not both be 0", id="both 0 too"),
         pytest.param(spec({"rollout": {"maxSurge": "101%"}}), "spec.rollout.maxSurge", id="more than all"),
+        pytest.param(
+            spec({"rollout": {"maxSurge": "00", "maxUnavailable": "00%"}}), "must not both be 0", id="both 0 at length"
+        ),
+        pytest.param(spec({"rollout": {"maxSurge": -1}}), "spec.rollout.maxSurge", id="less than no pods"),
+        pytest.param(spec({"rollout": {"maxUnavailable": "-1"}}), "spec.rollout.maxUnavailable", id="less, as a text"),
+        pytest.param(spec({"rollout": {"maxSurge": 0.5}}), "spec.rollout.maxSurge", id="half a pod"),
+        pytest.param(spec({"rollout": {"progressDeadlineSeconds": 0}}), "progressDeadlineSeconds", id="no time"),
+        pytest.param(
+            spec({"rollout": {"maxSurge": 1000000}}), "spec.rollout.maxSurge", id="more pods than the operator reads"
+        ),
+        pytest.param(
+            spec(podDisruptionBudget={"maxUnavailable": -1}), "podDisruptionBudget.maxUnavailable", id="less than none"
+        ),
+        pytest.param(spec(podDisruptionBudget={}), "podDisruptionBudget.maxUnavailable", id="a budget of what"),
+        pytest.param(spec(resources={"requests": {"cpu": "-1"}}), "spec.inCluster.resources.requests", id="less CPU"),
+        pytest.param(spec(resources={"limits": {"memory": "24GB"}}), "resources.limits", id="no suffix of Kubernetes"),
+        pytest.param(
+            spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "they need size", id="mode of a claim"
+        ),
+        pytest.param(
+            spec(cache={"size": "1Gi", "accessMode": "ReadOnlyMany"}), "accessMode", id="a claim to read only"
+        ),
+        pytest.param(spec(nodeSelector={"a": "b c"}), "spec.inCluster.nodeSelector", id="no label"),
+        pytest.param(
+            spec(tolerations=[{"operator": "In"}]), "tolerations[0].operator", id="no operator of a toleration"
+        ),
+        pytest.param(
+            spec(topologySpreadConstraints=[{"topologyKey": "z"}, {"topologyKey": "z"}]), "Duplicate", id="spread twice"
+        ),
+        pytest.param(spec(podMonitor={"interval": "0s"}), "podMonitor.interval", id="no interval"),
+        pytest.param(spec(podTemplate="text"), "spec.inCluster.podTemplate", id="a pod that is a text"),
         pytest.param(spec(gpu={"count": 0}), "spec.inCluster.gpu.count", id="no GPU"),
         pytest.param(spec(terminationGracePeriodSeconds=5), "terminationGracePeriodSeconds", id="no grace"),
     ],
@@ -113,6 +149,16 @@ def test_what_cannot_work_is_refused(endpoints: Endpoints, described: Spec, mess
         endpoints.create(described)
     assert refused.value.code == 422
     assert message in str(refused.value)
+
+
+def test_pod_template_is_kept_with_whatever_is_in_it(endpoints: Endpoints) -> None:
+    template = {"spec": {"containers": [{"name": "tgi", "livenessProbe": None, "new": {"a": [1, None]}}], "x": 0.5}}
+    assert endpoints.create(spec(podTemplate=template))["spec"]["inCluster"]["podTemplate"] == template
+
+
+@pytest.mark.parametrize("name", ["z", "z" * 63, "z-7b"])
+def test_name_of_a_service_is_accepted(endpoints: Endpoints, name: str) -> None:
+    assert endpoints.create(spec(), name)["metadata"]["name"] == name
 
 
 @pytest.mark.parametrize("name", ["0zephyr", "zephyr.7b", "z" * 64])
@@ -142,6 +188,12 @@ def test_the_name_must_be_that_of_a_service(endpoints: Endpoints, name: str) -> 
             spec(cache={"size": "1Gi", "accessMode": "ReadWriteOnce"}),
             "immutable",
             id="a mode",
+        ),
+        pytest.param(
+            spec(cache={"size": "1Gi", "storageClassName": "a"}),
+            spec(cache={"size": "1Gi"}),
+            "immutable",
+            id="a class, removed to be set anew",
         ),
     ],
 )

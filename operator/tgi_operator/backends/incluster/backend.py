@@ -13,7 +13,7 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends import secrets
 from tgi_operator.backends.base import Retry
-from tgi_operator.backends.incluster import checks, names, pods, render, strategy, weights
+from tgi_operator.backends.incluster import checks, names, pods, render, strategy
 from tgi_operator.backends.incluster.capacity import Demand
 from tgi_operator.backends.incluster.children import WATCHED, Child, Children
 from tgi_operator.backends.incluster.fetching import fetchers, is_condition
@@ -206,7 +206,7 @@ class InClusterBackend:
         if not newest or newest[0]["status"].get("phase") != "Running":
             return ""
         try:
-            log = await self._cluster.log(at.owner.namespace, newest[0]["metadata"]["name"], weights.CONTAINER, 1)
+            log = await self._cluster.log(at.owner.namespace, newest[0]["metadata"]["name"], pods.FETCHER, 1)
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
             logger.debug("No progress of the job: %s", error, extra={"object": f"{at.owner.namespace}/{at.owner.name}"})
             return ""
@@ -247,8 +247,9 @@ class InClusterBackend:
     async def _list(self, kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> None:
         for kind in kinds:
             paths = [kind.path(namespace) for namespace in namespaces] or [kind.everywhere]
+            before = self._children.versions(kind.name)
             listed = [body for path in paths for body in await self._cluster.items(path, labelSelector=_LABELLED)]
-            for key in self._children.replace(kind.name, listed):
+            for key in self._children.replace(before, listed):
                 self._changed(key)
 
 

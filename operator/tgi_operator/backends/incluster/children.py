@@ -12,6 +12,9 @@ from tgi_operator.backends.keys import Key
 Child = tuple[str, str]
 """Kind and name."""
 
+Versions = Mapping[tuple[Key, Child], int]
+"""resourceVersion by resource and object."""
+
 _METADATA = ("name", "namespace", "uid", "labels", "annotations", "ownerReferences", "deletionTimestamp", "generation")
 _STATUS: Mapping[str, tuple[str, ...]] = {
     DEPLOYMENT.name: (
@@ -33,6 +36,8 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
 
 _POD_METADATA = ("name", "namespace", "uid", "labels", "deletionTimestamp", "creationTimestamp")
 _CONDITION = ("type", "status", "reason", "message")
+_POD_CONDITION = (*_CONDITION, "lastTransitionTime")
+"""Of a pod the time tells whether it was ready before; it changes with the status only."""
 
 
 class Children:
@@ -75,18 +80,26 @@ class Children:
         for child in self._by_key.pop(key, {}):
             self._keys.pop((key.namespace, child), None)
 
-    def replace(self, kind: str, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
-        """Take `bodies` for all the objects of a kind there are; return whose are worth a look.
+    def versions(self, kind: str) -> Versions:
+        """Return what is known of a kind, before it is listed anew."""
+        return {
+            (key, child): version
+            for key, children in self._by_key.items()
+            for child, (version, _) in children.items()
+            if child[0] == kind
+        }
 
-        A watch does not tell what vanished while it was broken.
+    def replace(self, before: Versions, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
+        """Take `bodies` for all there is of what was known `before` they were listed; return whose are worth a look.
+
+        A watch does not tell what vanished while it was broken. What it told meanwhile is newer than the list.
         """
         listed = list(bodies)
         there = {(_key(body), _child(body)) for body in listed}
         gone = [
             (key, child)
-            for key, children in self._by_key.items()
-            for child in children
-            if child[0] == kind and (key, child) not in there
+            for (key, child), version in before.items()
+            if (key, child) not in there and self._by_key.get(key, {}).get(child, (None,))[0] == version
         ]
         changed = {key for key, child in gone if self._forget(key, child)}
         return changed | {key for body in listed if (key := self.put(body)) is not None}
@@ -120,7 +133,8 @@ def slim(body: Mapping[str, Any]) -> Object:
     kind, status = str(body["kind"]), body.get("status") or {}
     kept = {name: status[name] for name in _STATUS[kind] if name in status}
     if "conditions" in kept:
-        kept["conditions"] = [_only(condition, _CONDITION) for condition in kept["conditions"]]
+        fields = _POD_CONDITION if kind == POD.name else _CONDITION
+        kept["conditions"] = [_only(condition, fields) for condition in kept["conditions"]]
     if kind == POD.name:
         spec = _only(body["spec"], ("nodeName",))
         return {"kind": kind, "metadata": _only(body["metadata"], _POD_METADATA), "spec": spec, "status": kept}

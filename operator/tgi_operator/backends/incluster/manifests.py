@@ -26,3 +26,8 @@ def _owner_reference(owner: Owner) -> Object:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def literal(value: str) -> str:
+    """Return a text so that the kubelet takes it as it is: it puts variables in place of $(NAME)."""
+    return value.replace("$", "$$")

@@ -6,6 +6,7 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster import drain, names, placement
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.manifests import literal
 from tgi_operator.backends.incluster.overlay import overlay
 from tgi_operator.backends.incluster.weights import DATA, HUB_CACHE, Source, token_environment
 from tgi_operator.backends.naming import digest
@@ -90,7 +91,7 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
     return {
         "name": names.CONTAINER,
         "image": image,
-        "env": [*({"name": name, "value": _literal(variables[name])} for name in sorted(variables)), *token],
+        "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *token],
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(spec, target),
         "volumeMounts": [*source.mounts, {"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 - the container's own
@@ -103,11 +104,6 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         # Root, as the image has it: since TGI 3.1 its Python is below /root (TGI issue 3082). Without any capability.
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
-
-
-def _literal(value: str) -> str:
-    """Return a value so that the kubelet takes it as it is: it puts other variables in place of $(NAME)."""
-    return value.replace("$", "$$")
 
 
 def _probe(period: int, failures: int) -> Object:

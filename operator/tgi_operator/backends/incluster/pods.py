@@ -28,6 +28,9 @@ _PULL_REFUSED = re.compile(
 
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
+FETCHER = "fetch"
+"""Name of the container that fetches weights."""
+
 _CRASHES = 3
 """Restarts after which an unknown failure is taken for one that a person must end."""
 
@@ -121,7 +124,10 @@ def _ended(pod: Object) -> Trouble | None:
 def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) -> Trouble:
     code, log = int(ended.get("exitCode", 0)), str(ended.get("message", ""))
     words = _last_words(log)
-    if ended.get("reason") == "OOMKilled":
+    if container["name"] == FETCHER:
+        # The program says itself what to do.
+        reason, advice = Reason.MODEL_DOWNLOAD_FAILED, "the weights were not fetched"
+    elif ended.get("reason") == "OOMKilled":
         reason, advice = Reason.OOM_KILLED, "raise inCluster.resources.limits.memory"
     elif (known := failures.recognised(log)) is not None:
         reason, advice = known.reason, known.advice
@@ -142,9 +148,14 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
 
 def _unhealthy(pod: Object) -> Trouble | None:
     """A container that had started does not answer its readiness probe."""
+    unready_since = _condition(pod, "Ready").get("lastTransitionTime")
     for container in _containers(pod):
-        running = "running" in container.get("state", {})
-        if running and container.get("started") and not container.get("ready"):
+        running = container.get("state", {}).get("running")
+        if running is None or not container.get("started") or container.get("ready"):
+            continue
+        began = running.get("startedAt")
+        # One that was not ready yet since it began has just started: its first answer is a moment away.
+        if began is None or unready_since is None or unready_since > began:
             said = f"container {container['name']} runs and does not answer its health check"
             return Trouble(_name(pod), Reason.PROBE_FAILED, said, container=container["name"])
     return None

@@ -24,10 +24,13 @@ def outdated(at: Wanted) -> Plan[Step] | None:
         verdict = progressing(Reason.UPDATING, message, available=at.available)
     manifests = (desired.service, desired.budget, desired.deployment(replicas, chosen))
     monitor = (desired.monitor,) if at.monitored else ()
+    shown = at.show(verdict, replacement=chosen.replacement, update_revision=desired.revision)
     return Plan(
-        at.show(verdict, replacement=chosen.replacement, update_revision=desired.revision),
+        # What was refused is refused until this succeeds: a status that goes to and fro tells nothing.
+        at.status if at.refused else shown,
         steps=tuple(Apply(manifest) for manifest in (*manifests, *monitor)),
         ahead=True,
+        done=shown,
     )
 
 

@@ -39,8 +39,7 @@ def outcome(at: Wanted) -> Status:
             ConditionStatus.TRUE, available=False, reason=Reason.SCALED_TO_ZERO, message="No pods are wanted."
         )
         return _served(at, nobody)
-    # The numbers may be of a moment ago: another number of pods is wanted, and the same revision serves.
-    if found is None and served_before and deployed.updated == deployed.replicas and deployed.ready > 0:
+    if found is None and served_before and _serves_alone(at, deployed):
         message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve while others start."
         return _served(at, serving(Reason.SCALING, message))
     verdict = _verdict(at, deployed, found, served_before=served_before)
@@ -75,9 +74,16 @@ def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_be
     return overdue(verdict, f"No progress for too long. {message}") if late else verdict
 
 
+def _serves_alone(at: Wanted, deployed: Deployed) -> bool:
+    """Return whether pods of the revision serve and no other is left; numbers not yet renewed do not tell whose."""
+    if deployed.observed:
+        return deployed.updated == deployed.replicas and deployed.ready > 0
+    return _updated_and_ready(at) > 0
+
+
 def _updated_and_ready(at: Wanted) -> int:
     deployed = _deployed(at)
-    if deployed.updated == deployed.replicas:
+    if deployed.observed and deployed.updated == deployed.replicas:
         return deployed.ready
     mine = (pod for pod in at.servers if revision_of(pod) == at.live_revision)
     return sum(pods.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in mine)

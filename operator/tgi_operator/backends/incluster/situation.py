@@ -104,6 +104,16 @@ class Situation:
         return tuple(replace(each, message=pods.redacted(each.message, token)) for each in found)
 
     @property
+    def refused(self) -> bool:
+        """Whether the API server refused what this very spec leads to, when it was last asked."""
+        said = (Reason.REJECTED_BY_KUBERNETES, self.resource.generation)
+        return any(
+            (each.reason, each.observed_generation) == said
+            for each in self.status.conditions
+            if each.type == ConditionType.STALLED
+        )
+
+    @property
     def wanted_replicas(self) -> int:
         """The pods wanted: those of the spec, else those that the Deployment asks for, else one."""
         if self.spec.replicas is not None:

@@ -3,10 +3,10 @@
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster import strategy
 from tgi_operator.backends.incluster.coverage import covers
-from tgi_operator.backends.incluster.kinds import JOB, Object, kind_of
+from tgi_operator.backends.incluster.kinds import JOB, SERVICE, Object, kind_of
 from tgi_operator.backends.incluster.serving import outcome
 from tgi_operator.backends.incluster.situation import Wanted
-from tgi_operator.backends.incluster.steps import Apply, Step
+from tgi_operator.backends.incluster.steps import Apply, Delete, Step
 from tgi_operator.backends.plans import Note, Plan
 
 
@@ -24,7 +24,29 @@ def drifted(at: Wanted) -> Plan[Step] | None:
         if scaled
         else Note(Reason.RESTORED, f"Put right: {names}.")
     )
-    return Plan(outcome(at), steps=tuple(Apply(manifest) for manifest in wrong), ahead=True, notes=(note,))
+    shown = outcome(at)
+    return Plan(
+        # What was refused is refused until this succeeds: a status that goes to and fro tells nothing.
+        at.status if at.refused else shown,
+        steps=tuple(step for manifest in wrong for step in _put_right(at, manifest)),
+        ahead=True,
+        done=shown,
+        notes=(note,),
+    )
+
+
+def _put_right(at: Wanted, manifest: Object) -> tuple[Step, ...]:
+    """Return the steps that make an object as it should be."""
+    live = at.child(kind_of(manifest), manifest["metadata"]["name"])
+    if live is not None and manifest["kind"] == SERVICE.name and _has_other_port(live, manifest):
+        # An apply would add our port beside the other, and both have the one name.
+        return (Delete(live), Apply(manifest))
+    return (Apply(manifest),)
+
+
+def _has_other_port(live: Object, manifest: Object) -> bool:
+    ours = {port["name"]: port["port"] for port in manifest["spec"]["ports"]}
+    return any(port["port"] != ours.get(port.get("name"), port["port"]) for port in live["spec"].get("ports", ()))
 
 
 def _wanted(at: Wanted) -> tuple[Object, ...]:

@@ -9,7 +9,8 @@ from tgi_operator.api.incluster import AccessMode, InCluster
 from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, Model, SecretKeyRef
 from tgi_operator.backends.incluster import names, placement
 from tgi_operator.backends.incluster.kinds import JOB, Object
-from tgi_operator.backends.incluster.manifests import manifest
+from tgi_operator.backends.incluster.manifests import literal, manifest
+from tgi_operator.backends.incluster.pods import FETCHER
 from tgi_operator.backends.resource import Owner, Resource
 
 DATA = "/data"
@@ -27,7 +28,6 @@ FAILS_AGAIN = 3
 _SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
 """Variables of `runtime.env` that lead to the weights, for the job as for the pods."""
 
-CONTAINER = "fetch"
 _TRIES = 4
 _LONGEST_SECONDS = 24 * 3600
 
@@ -83,15 +83,17 @@ def job(resource: Resource, target: InCluster, found: Source, image: str) -> Obj
     assert found.fetch is not None  # noqa: S101 - only called where there is something to do
     owner, model = resource.owner, resource.spec.model
     uri, folder = found.fetch
-    what = json.dumps([uri, folder, model.revision, found.volumes, found.mounts], sort_keys=True)
+    shared = [each for each in resource.spec.runtime.env if _SHARED.fullmatch(each.name)]
+    hub = [each.value for each in shared if each.name == "HF_ENDPOINT"]
+    what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts], sort_keys=True)
     arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else [])]
     container: Object = {
-        "name": CONTAINER,
+        "name": FETCHER,
         "image": image,
         "command": ["tgi-operator"],
-        "args": arguments,
+        "args": [literal(argument) for argument in arguments],
         "env": [
-            *(each.model_dump() for each in resource.spec.runtime.env if _SHARED.fullmatch(each.name)),
+            *({"name": each.name, "value": literal(each.value)} for each in shared),
             *(token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else []),
         ],
         "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},

@@ -175,19 +175,19 @@ def test_list_tells_what_vanished_what_came_and_what_changed() -> None:
     for body in (gone, same, before, child("Service", 4)):
         children.put(body)
     after = changed(before, "status", to={"phase": "Failed"})
-    assert children.replace("Pod", [same, after, child("Pod", 9, "new", "b")]) == {
+    assert children.replace(children.versions("Pod"), [same, after, child("Pod", 9, "new", "b")]) == {
         KEY,
         Key("ml", "a"),
         Key("ml", "b"),
     }
     assert set(children.of(KEY)) == {("Service", "x")}, "only of the kind that was listed"
-    assert children.replace("Pod", [same, after, child("Pod", 9, "new", "b")]) == set()
+    assert children.replace(children.versions("Pod"), [same, after, child("Pod", 9, "new", "b")]) == set()
 
 
 def test_list_that_is_older_than_the_watch_takes_nothing_back() -> None:
     children = Children()
     children.put(child("Service", 5, spec={"ports": [1]}))
-    assert children.replace("Service", [child("Service", 4)]) == set()
+    assert children.replace(children.versions("Service"), [child("Service", 4)]) == set()
     assert children.of(KEY)["Service", "x"]["spec"] == {"ports": [1]}
 
 
@@ -205,6 +205,16 @@ def test_old_version_with_another_label_is_ignored_too() -> None:
     children.put(child("Service", 2))
     assert children.put(child("Service", 1, of="falcon-7b")) is None
     assert set(children.of(KEY)) == {("Service", "x")}
+
+
+def test_what_the_watch_told_while_a_list_was_read_is_newer_than_the_list() -> None:
+    children = Children()
+    children.put(child("Service", 1))
+    before = children.versions("Service")
+    children.put(child("Service", 2))
+    children.put(child("Service", 3, "new"))
+    assert children.replace(before, []) == set()
+    assert set(children.of(KEY)) == {("Service", "x"), ("Service", "new")}
 
 
 def test_object_of_the_same_name_in_another_namespace_is_another() -> None:

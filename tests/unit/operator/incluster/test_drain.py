@@ -126,8 +126,7 @@ def test_pod_whose_server_ends_meanwhile_ends(impatient: Path) -> None:
 
 def test_busy_pod_ends_at_the_limit() -> None:
     with serving(with_value("tgi_queue_size", "1")) as server:
-        assert 0.5 < run(server.port, longest=2) < 3
-        assert server.asked == 2
+        assert run(server.port, longest=1) < 2.5
 
 
 def test_pod_that_does_not_answer_ends_at_the_limit() -> None:

@@ -16,7 +16,7 @@ from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.situation import Situation
 from tgi_operator.backends.incluster.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.strategy import IN_PLACE, SURGE
-from tgi_operator.backends.plans import Plan
+from tgi_operator.backends.plans import Plan, stalled, with_verdict
 from tgi_operator.tgi.checks import Problem
 from unit.operator.incluster.given import (
     CACHED,
@@ -144,6 +144,16 @@ class TestStatusTable:
 
     def test_pods_serve(self) -> None:
         self.check(settled(), "True", "Current", reconciling=False, stalled=False)
+
+    def test_scaled_to_zero(self) -> None:
+        cluster = settled(spec())
+        cluster.deployment["spec"]["replicas"] = 0
+        cluster.pods()
+        cluster.step()
+        self.check(cluster, "True", "Current", reconciling=False, stalled=False)
+        available = cluster.condition("Available")
+        assert available is not None
+        assert available["status"] == "False"
 
     def test_spec_changed_and_the_operator_is_down(self) -> None:
         cluster = settled()
@@ -353,7 +363,6 @@ def test_what_somebody_deletes_comes_back(kind: str) -> None:
     ("kind", "path", "value"),
     [
         ("Service", ("spec", "selector"), {"app": "other"}),
-        ("Service", ("spec", "ports", 0, "port"), 81),
         ("Service", ("metadata", "labels", "app.kubernetes.io/managed-by"), "Helm"),
         ("Service", ("metadata", "ownerReferences"), []),
         ("PodDisruptionBudget", ("spec", "maxUnavailable"), 0),
@@ -374,6 +383,25 @@ def test_what_somebody_changes_is_put_back(kind: str, path: tuple[str | int, ...
     assert steps(planned) == [f"Apply {kind} {body['metadata']['name']}"]
     assert [note.reason for note in planned.notes] == [Reason.SCALED if path[-1] == "replicas" else Reason.RESTORED]
     assert cluster.plan().steps == ()
+
+
+def test_a_port_of_ours_with_another_number_takes_another_service() -> None:
+    """An apply would add port 80 beside it, and Kubernetes refuses two ports of one name."""
+    cluster = settled()
+    cluster.children["Service", OWNER.name]["spec"]["ports"][0]["port"] = 81
+    assert steps(cluster.step()) == ["Delete Service zephyr-7b", "Apply Service zephyr-7b"]
+    assert cluster.plan().steps == ()
+
+
+def test_a_refusal_stays_told_until_the_same_is_taken() -> None:
+    cluster = settled()
+    cluster.described, cluster.generation = NEW_SPEC, 2
+    refusal = stalled(Reason.REJECTED_BY_KUBERNETES, "no", available=True)
+    cluster.status = with_verdict(cluster.status, 2, refusal, "2026-01-31T12:00:00Z")
+    planned = cluster.plan()
+    assert planned.status == cluster.status, "written ahead, it would go to and fro with each try"
+    assert planned.done is not None
+    assert next(each.reason for each in planned.done.conditions) == Reason.UPDATING
 
 
 def test_what_somebody_adds_is_theirs() -> None:
@@ -419,6 +447,18 @@ def test_scale_stays_ready_while_the_deployment_controller_has_not_seen_it() -> 
     cluster.described, cluster.generation = spec({"replicas": 3}), 2
     cluster.step()
     assert is_ready(cluster.plan())
+
+
+def test_change_taken_back_half_way_is_not_ready_before_it_is_observed() -> None:
+    """The numbers of the Deployment's status are still those of the revision that was taken back."""
+    cluster = updating()
+    cluster.pods(pod("new-0", cluster.revision), starting("new-1", cluster.revision))
+    cluster.step()
+    assert cluster.status.current_revision != cluster.revision
+    cluster.described, cluster.generation = OLD_SPEC, 3
+    cluster.step()
+    assert cluster.status.current_revision == cluster.revision, "what served last is what is wanted again"
+    assert not is_ready(cluster.plan())
 
 
 def test_scale_that_kubernetes_refuses_is_shown() -> None:

@@ -248,3 +248,22 @@ def test_worst_is_what_a_person_must_end_then_the_first_by_name() -> None:
 )
 def test_ready(conditions: list[Object], *, ready: bool) -> None:
     assert pods.is_ready(pod("p", "r", conditions=conditions)) is ready
+
+
+def test_a_container_that_has_just_started_is_in_no_trouble() -> None:
+    """The kubelet says that it has started before the first answer to its readiness probe."""
+    found = pod("p", "r", conditions=[READY_SINCE | {"lastTransitionTime": "2026-01-31T11:00:00Z"}])
+    found["status"]["containerStatuses"] = [HANGING]
+    assert pods.trouble(found) is None
+    found["status"]["conditions"] = [READY_SINCE | {"lastTransitionTime": "2026-01-31T11:30:00Z"}]
+    assert trouble(found).reason is Reason.PROBE_FAILED, "it was ready, and is no longer"
+
+
+READY_SINCE: Object = {"type": "Ready", "status": "False"}
+HANGING: Object = {
+    "name": "tgi",
+    "ready": False,
+    "started": True,
+    "restartCount": 0,
+    "state": {"running": {"startedAt": "2026-01-31T11:00:05Z"}},
+}

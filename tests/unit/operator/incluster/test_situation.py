@@ -131,6 +131,34 @@ def test_status_tells_what_there_is() -> None:
     assert shown["currentRevision"] == shown["updateRevision"] == cluster.revision
 
 
+@pytest.mark.parametrize(
+    ("described", "claim"),
+    [
+        pytest.param(spec(), None, id="none"),
+        pytest.param(spec(cache={"claimName": "shared"}), "shared", id="one that was there"),
+        pytest.param(spec({"model": {"uri": "pvc://models/x"}}), "models", id="the one with the model"),
+    ],
+)
+def test_status_names_the_claim_with_the_weights(described: dict[str, Any], claim: str | None) -> None:
+    shown = Cluster(described).settle().status.in_cluster
+    assert shown is not None
+    assert shown.claim_name == claim
+
+
+def test_time_of_progress_moves_only_with_progress() -> None:
+    cluster = Cluster(spec({"replicas": 2}))
+    cluster.step()
+    cluster.pods(*(starting(name, cluster.revision) for name in "ab"))
+    for ready, time in ((0, "12:00:00"), (0, "12:00:00"), (1, "12:03:00"), (1, "12:03:00"), (2, "12:05:00")):
+        cluster.later(60)
+        pods = [pod(name, cluster.revision) for name in "ab"[:ready]]
+        cluster.pods(*pods, *(starting(name, cluster.revision) for name in "ab"[ready:]))
+        cluster.step()
+        shown = cluster.status.in_cluster
+        assert shown is not None
+        assert shown.last_progress_time == f"2026-01-31T{time}Z"
+
+
 def test_status_of_nothing() -> None:
     shown = Cluster().seen.show(serving(Reason.IN_SERVICE, ""))
     assert (shown.replicas, shown.ready_replicas, shown.desired_replicas) == (0, 0, 1)

@@ -36,7 +36,7 @@ def test_what_the_spec_asks_for(given_rollout: Rollout | None, expected: Strateg
 
 @given(
     st.sampled_from(["maxSurge", "maxUnavailable"]),
-    st.from_regex(r"([0-9]{1,6}|[0-9]{1,2}%|100%)", fullmatch=True),
+    st.from_regex(r"((0|[1-9][0-9]{0,5})|(0|[1-9][0-9]?|100)%)", fullmatch=True),
 )
 def test_what_the_spec_leaves_out_never_makes_both_zero(field: str, amount: str) -> None:
     """Kubernetes refuses such a Deployment."""

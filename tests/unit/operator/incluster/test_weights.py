@@ -1,5 +1,6 @@
 """Where the weights come from, and the job that brings them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -157,6 +158,9 @@ def name(described: dict[str, Any], image: str = FETCHER) -> str:
         pytest.param(spec(FROM_S3, **CACHED), id="the source"),
         pytest.param(spec(cache={"claimName": "shared"}), id="the claim"),
         pytest.param(spec(cache={"size": "100Gi", "subPath": "a"}), id="the folder"),
+        pytest.param(
+            spec({"runtime": {"env": [{"name": "HF_ENDPOINT", "value": "https://hub.local"}]}}, **CACHED), id="the Hub"
+        ),
     ],
 )
 def test_another_fetch_is_another_job(described: dict[str, Any]) -> None:
@@ -184,3 +188,27 @@ def test_only_what_is_fetched_has_a_job() -> None:
     assert desired(spec()).job is None
     for described in (spec(**CACHED), spec(FROM_S3, **CACHED), spec(FROM_CLAIM)):
         assert desired(described).job is not None
+
+
+def test_job_is_told_what_is_written() -> None:
+    """The kubelet makes $ of $$, and puts variables in place of $(NAME), in arguments too."""
+    described = spec(
+        {
+            "model": {"uri": "s3://weights/a$$b/$(HOME)/"},
+            "runtime": {"env": [{"name": "HTTPS_PROXY", "value": "http://me:pa$$word@proxy:3128"}]},
+        },
+        **CACHED,
+    )
+    (container,) = pod_of(job(described))["containers"]
+    known = {each["name"]: expanded(each["value"]) for each in container["env"]}
+    assert known["HTTPS_PROXY"] == "http://me:pa$$word@proxy:3128"
+    assert [expanded(each, HOME="/root") for each in container["args"]] == [
+        "fetch",
+        "s3://weights/a$$b/$(HOME)/",
+        "/data/s3/weights/a$$b/$(HOME)",
+    ]
+
+
+def expanded(value: str, **known: str) -> str:
+    """Return what the kubelet makes of a value (k8s.io/kubernetes third_party/forked/golang/expansion)."""
+    return re.sub(r"\$\$|\$\(([^)]*)\)", lambda m: "$" if m[0] == "$$" else known.get(m[1], m[0]), value)
