@@ -84,8 +84,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.wait_ready("zephyr")
     first = cloud.get("zephyr")["status"]["currentRevision"]
     cloud.apply("zephyr", changed(runtime={"maxTotalTokens": 4096}))
-    updating = cloud.wait_reason("zephyr", "Reconciling", "Updating", 10)
-    assert "a new pod serves before an old one ends" in updating["message"]
+    until(lambda: "a new pod serves before an old one ends" in told(cloud), lambda: told(cloud))
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "Surge"
     assert cloud.get("zephyr")["status"]["currentRevision"] != first
@@ -93,8 +92,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 4096}))
     cloud.wait_ready("zephyr")
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 2048}))
-    updating = cloud.wait_reason("zephyr", "Reconciling", "Updating", 10)
-    assert "an old pod ends before a new one starts" in updating["message"]
+    until(lambda: "an old pod ends before a new one starts" in told(cloud), lambda: told(cloud))
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"
 
@@ -112,8 +110,12 @@ def test_a_new_pod_that_finds_no_room_gets_that_of_an_old_one(cloud: Cloud) -> N
     )
     cloud.wait_ready("zephyr")
     assert len(cloud.pods("zephyr")) == 1
-    said = cloud.kubectl("get", "events", "-o", "jsonpath={.items[?(@.reason=='Updating')].message}")
-    assert "a new pod serves before an old one ends" in said, "it was tried"
+    assert "a new pod serves before an old one ends" in told(cloud), "it was tried"
+
+
+def told(cloud: Cloud) -> str:
+    """Return what Events said of rollouts."""
+    return cloud.kubectl("get", "events", "-o", "jsonpath={.items[?(@.reason=='Updating')].message}")
 
 
 def test_scaled_by_hand_it_stays_ready_and_the_revision_the_same(cloud: Cloud) -> None:

@@ -105,7 +105,7 @@ SPECS = [
     pytest.param(spec(tolerations=[TAINT | {"value": ""}]), id="a toleration with an empty value"),
     pytest.param(spec({"rollout": {"maxSurge": "100%"}}), id="twice as many pods"),
     pytest.param(spec({"rollout": {"maxSurge": "0%"}}), id="no pods more, in percent"),
-    pytest.param(spec({"rollout": {"maxUnavailable": "007"}}), id="seven pods fewer"),
+    pytest.param(spec({"rollout": {"maxUnavailable": "7"}}), id="seven pods fewer"),
     pytest.param(spec({"rollout": {"maxUnavailable": 2}}), id="two pods fewer"),
     pytest.param(spec(podDisruptionBudget={"maxUnavailable": 0}), id="no drain"),
     pytest.param(spec(resources={"requests": {"cpu": "0.1", "memory": "1000000Ki"}}), id="amounts in other words"),
