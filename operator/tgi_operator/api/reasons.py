@@ -32,7 +32,8 @@ class Reason(StrEnum):
         "Unschedulable",
         (
             "No node takes a pod: the message has the scheduler's words. Free or add GPUs of that kind, or change gpu, "
-            "nodeSelector or tolerations. It goes on by itself when there is room."
+            "nodeSelector or tolerations. Where it names a claim, create that, or see what `kubectl describe pvc` "
+            "says. It goes on by itself."
         ),
     )
     DELETING = "Deleting", "The endpoint and what belongs to it are being deleted."
@@ -59,7 +60,10 @@ class Reason(StrEnum):
 
     REJECTED_BY_KUBERNETES = (
         "RejectedByKubernetes",
-        "The API server refused an object made from the spec, often because of podTemplate. The message has its words.",
+        (
+            "The API server refused an object made from the spec, often because of podTemplate, or because somebody "
+            "changed the object. The message has its words."
+        ),
     )
 
     # For a person to change: the account or the cluster

@@ -47,9 +47,15 @@ tgi-operator plan -f FILE          # what is wrong with a file, without a cluste
 ```
 
 The `reason` of a condition or an Event is one of those below. With `Stalled` a person must change something; without,
-the operator goes on by itself. What a container printed is in the CloudWatch log group
-`/aws/sagemaker/Endpoints/ENDPOINT`. How to have a failed revision tried again:
-[operations](operations.md#retry-a-remembered-failure).
+the operator goes on by itself. What a container printed is, on SageMaker, in the CloudWatch log group
+`/aws/sagemaker/Endpoints/ENDPOINT`; of pods `status.lastFailure` has the last lines, and `kubectl logs` the rest:
+
+```sh
+kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
+```
+
+How to have a revision tried again that failed on SageMaker: [operations](operations.md#retry-a-remembered-failure).
+Pods are started again by themselves; a failed job when it is [deleted](pods.md#weights).
 """
 
 

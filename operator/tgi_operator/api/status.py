@@ -76,6 +76,12 @@ class SageMakerStatus(APIObject):
         max_length=1024,
         description="FailureReason of the endpoint, which AWS keeps until an update succeeds.",
     )
+    request_time: Time | None = Field(
+        default=None, description="When a change of the endpoint was last about to be asked for."
+    )
+    requested_replicas: Int32 | None = Field(
+        default=None, ge=1, description="Instances last asked for, while the outcome is awaited."
+    )
     update_accepted: bool | None = Field(
         default=None, description="True while the outcome of UpdateEndpoint to updateRevision is awaited."
     )

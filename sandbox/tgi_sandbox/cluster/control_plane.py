@@ -23,7 +23,7 @@ from tgi_sandbox.cluster.nodes import build_node
 from tgi_sandbox.cluster.ports import answers, free_ports, is_bound, is_listening
 from tgi_sandbox.processes import Process, stop_all
 
-DEFAULT_NODES = ("g5.2xlarge", "g5.12xlarge", "g5.12xlarge", "g6.xlarge", "m5.xlarge")
+DEFAULT_NODES = ("g5.2xlarge", "g5.12xlarge", "g5.12xlarge", "g6.xlarge", "g6.xlarge", "m5.xlarge")
 
 _READY_SECONDS = 60.0
 

@@ -17,7 +17,7 @@ from tgi_operator.backends.incluster.upkeep import drifted
 from tgi_operator.backends.plans import Note, Plan, stalled
 
 SECRET_SECONDS = 60
-FOREIGN_SECONDS = 300
+FOREIGN_SECONDS = 30
 
 Rule = Callable[[Wanted], Plan[Step] | None]
 
@@ -37,7 +37,10 @@ def plan(situation: Situation) -> Plan[Step]:
     if situation.resource.deleting:
         return _deletion(situation)
     if situation.foreign is not None:
-        message = f"{situation.foreign} exists and is not this resource's: it is left alone. Delete or rename it."
+        message = (
+            f"{situation.foreign} exists and is not this resource's: it is left alone. "
+            "Delete it, or choose another name."
+        )
         verdict = stalled(Reason.NOT_OWNED, message, available=situation.available)
         return Plan(situation.show(verdict), after=FOREIGN_SECONDS)
     if situation.desired is None:

@@ -114,6 +114,9 @@ def _not_started(pod: Object) -> Trouble | None:
 def _ended(pod: Object) -> Trouble | None:
     """A container ended, and was or will be started again."""
     for container in _containers(pod):
+        if container.get("started") and _was_ready(pod, container):
+            # It has served since: why it ended long ago says nothing of now.
+            continue
         ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
         if ended is None or (ended.get("exitCode") == 0 and ended.get("reason") == "Completed"):
             continue
@@ -148,17 +151,27 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
 
 def _unhealthy(pod: Object) -> Trouble | None:
     """A container that had started does not answer its readiness probe."""
-    unready_since = _condition(pod, "Ready").get("lastTransitionTime")
     for container in _containers(pod):
         running = container.get("state", {}).get("running")
-        if running is None or not container.get("started") or container.get("ready"):
-            continue
-        began = running.get("startedAt")
         # One that was not ready yet since it began has just started: its first answer is a moment away.
-        if began is None or unready_since is None or unready_since > began:
+        if (
+            running is not None
+            and container.get("started")
+            and not container.get("ready")
+            and _was_ready(pod, container)
+        ):
             said = f"container {container['name']} runs and does not answer its health check"
             return Trouble(_name(pod), Reason.PROBE_FAILED, said, container=container["name"])
     return None
+
+
+def _was_ready(pod: Object, container: Mapping[str, Any]) -> bool:
+    """Return whether a container that runs has been ready since it began; where no times tell, it has."""
+    running = container.get("state", {}).get("running")
+    if running is None:
+        return False
+    began, unready_since = running.get("startedAt"), _condition(pod, "Ready").get("lastTransitionTime")
+    return began is None or unready_since is None or unready_since > began
 
 
 _CHECKS: tuple[Callable[[Object], Trouble | None], ...] = (

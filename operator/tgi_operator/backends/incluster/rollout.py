@@ -5,7 +5,7 @@ from tgi_operator.backends.incluster import strategy
 from tgi_operator.backends.incluster.situation import Wanted
 from tgi_operator.backends.incluster.steps import Apply, Step
 from tgi_operator.backends.incluster.strategy import IN_PLACE, SURGE, Strategy
-from tgi_operator.backends.plans import Plan, progressing, stalled
+from tgi_operator.backends.plans import Note, Plan, progressing, stalled
 
 REFUSED_SECONDS = 60
 
@@ -24,6 +24,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
         verdict = progressing(Reason.UPDATING, message, available=at.available)
     manifests = (desired.service, desired.budget, desired.deployment(replicas, chosen))
     monitor = (desired.monitor,) if at.monitored else ()
+    gone = at.deployed is None and at.status.current_revision == desired.revision
     shown = at.show(verdict, replacement=chosen.replacement, update_revision=desired.revision)
     return Plan(
         # What was refused is refused until this succeeds: a status that goes to and fro tells nothing.
@@ -31,6 +32,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
         steps=tuple(Apply(manifest) for manifest in (*manifests, *monitor)),
         ahead=True,
         done=shown,
+        notes=(Note(Reason.RESTORED, f"Put right: Deployment {at.owner.name}."),) if gone else (),
     )
 
 

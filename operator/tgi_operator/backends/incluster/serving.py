@@ -10,6 +10,8 @@ from tgi_operator.backends.incluster.situation import Deployed, Wanted, revision
 from tgi_operator.backends.incluster.steps import Delete, Step
 from tgi_operator.backends.plans import Note, Plan, Verdict, overdue, progressing, serving
 
+SETTLING_SECONDS = 3
+
 
 def serves(at: Wanted) -> Plan[Step] | None:
     """All pods wanted serve, and nothing is wrong: jobs of old revisions are of no use any more."""
@@ -25,6 +27,8 @@ def rolling(at: Wanted) -> Plan[Step]:
     """Pods start, or something keeps them from it."""
     shown, patience = outcome(at), at.desired.progress_deadline_seconds
     waited = at.waited_seconds(next(Reason(each.reason) for each in shown.conditions))
+    if _deployed(at).overdue and waited < SETTLING_SECONDS:
+        return Plan(shown, after=SETTLING_SECONDS)
     return Plan(shown, after=patience - waited + 1 if waited <= patience else None)
 
 
@@ -68,7 +72,9 @@ def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_be
     verdict = progressing(reason, message, available=at.available)
     if found is not None:
         verdict = progressing(found.reason, f"{counted} Pod {found.pod}: {found.message}", available=at.available)
-    late = deployed.overdue or at.waited_seconds(verdict.reason) > at.desired.progress_deadline_seconds
+    waited = at.waited_seconds(verdict.reason)
+    # For a moment the Deployment still says of a new rollout what it said of the one before.
+    late = waited > at.desired.progress_deadline_seconds or (deployed.overdue and waited >= SETTLING_SECONDS)
     if found is not None and (found.stalled or late):
         return Verdict(verdict.ready, verdict.available, found.reason, verdict.message, stalled=True)
     return overdue(verdict, f"No progress for too long. {message}") if late else verdict

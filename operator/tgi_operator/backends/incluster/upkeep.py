@@ -12,6 +12,9 @@ from tgi_operator.backends.plans import Note, Plan
 
 def drifted(at: Wanted) -> Plan[Step] | None:
     """Something is not as it was applied: apply it again. What others added to it stays."""
+    if at.job is not None and _claim_goes(at):
+        # The pod of a job that is done holds the claim as any other does.
+        return Plan(outcome(at), steps=(Delete(at.job),))
     wrong = [manifest for manifest in _wanted(at) if not _is_right(at, manifest)]
     if not wrong:
         return None
@@ -35,6 +38,11 @@ def drifted(at: Wanted) -> Plan[Step] | None:
     )
 
 
+def _claim_goes(at: Wanted) -> bool:
+    """Return whether somebody deleted the claim of the weights, and it waits for its last pod."""
+    return any("deletionTimestamp" in claim["metadata"] for claim in at.claims)
+
+
 def _put_right(at: Wanted, manifest: Object) -> tuple[Step, ...]:
     """Return the steps that make an object as it should be."""
     live = at.child(kind_of(manifest), manifest["metadata"]["name"])
@@ -54,7 +62,8 @@ def _wanted(at: Wanted) -> tuple[Object, ...]:
     assert deployed is not None  # noqa: S101 - `outdated` comes first
     # How the pods are replaced is decided when a revision is rolled out.
     chosen = strategy.asked(desired.rollout) or deployed.strategy
-    made = (desired.service, desired.budget, desired.deployment(at.wanted_replicas, chosen), desired.claim, desired.job)
+    job = None if _claim_goes(at) else desired.job
+    made = (desired.service, desired.budget, desired.deployment(at.wanted_replicas, chosen), desired.claim, job)
     return tuple(manifest for manifest in (*made, desired.monitor if at.monitored else None) if manifest is not None)
 
 

@@ -76,9 +76,20 @@ class SageMakerBackend:
         if desired is not None and not tracked.check and _is_unchanged(resource, desired, listed):
             tracked.seen, tracked.seen_at = listed, time.monotonic()
             return None
-        thorough = tracked.check or resource.deleting or resource.generation != resource.status.observed_generation
+        thorough = (
+            tracked.check
+            or resource.deleting
+            or resource.generation != resource.status.observed_generation
+            or _was_foreign(resource)
+        )
         observed = await self._observe(resource, place, desired, tracked, thorough=thorough)
-        return Situation(resource, place, desired, problem, observed, self._now())
+        situation = Situation(resource, place, desired, problem, observed, self._now())
+        endpoint = observed.endpoint
+        if endpoint is None or endpoint.tags is not None or not plan(situation).steps:
+            return situation
+        # Nothing is done to an endpoint whose tags were not just seen to be ours: it may be another of that name.
+        tagged = replace(endpoint, tags=await self._tags(place.region, endpoint.arn))
+        return replace(situation, observed=replace(observed, endpoint=tagged))
 
     def plan(self, seen: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
@@ -94,15 +105,15 @@ class SageMakerBackend:
 
     async def _call(self, seen: Situation, step: Step) -> None:
         region = seen.place.region
-        if step.operation.startswith("Delete") and step.part and not await self._is_ours(seen, step):
+        if step.operation.startswith("Delete") and step.part and not await self._may_be_deleted(seen, step):
             return
         try:
             await self._api.call(region, step.operation, step.request)
         except AWSError as error:
             if error.meaning not in step.tolerated:
                 raise
-            if error.meaning is Meaning.ALREADY_EXISTS and not await self._is_ours(seen, step, must_exist=True):
-                raise AWSError(Meaning.NOT_OWNED, step.operation, error.code, error.message) from None
+            if error.meaning is Meaning.ALREADY_EXISTS:
+                await self._take_existing(seen, step, error)
         status = _STATUS_AFTER.get(step.operation)
         if status is not None:
             tracked = self._fleet.tracked(region, _key(seen.resource))
@@ -186,20 +197,43 @@ class SageMakerBackend:
                 return None
             raise
 
-    async def _is_ours(self, seen: Situation, step: Step, *, must_exist: bool = False) -> bool:
-        """Return whether the object that a step names exists and carries our tags.
+    async def _take_existing(self, seen: Situation, step: Step, error: AWSError) -> None:
+        """Take what exists for the result of a step, if it carries our tags. Raises AWSError where it does not.
 
-        Raises AWSError where it `must_exist` and cannot be read yet.
+        A stand-in is not what it is called after: it makes way.
         """
-        if step.part is None:
-            return False
+        tags = await self._part_tags(seen, step)
+        if tags is None:
+            raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, error.code, "what exists cannot be read yet")
+        if not names.is_owned(tags, seen.resource.owner):
+            raise AWSError(Meaning.NOT_OWNED, step.operation, error.code, error.message)
+        in_use = seen.endpoint is not None and seen.endpoint.config_name == step.request.get("EndpointConfigName")
+        if names.TAG_STAND_IN in tags and not in_use:
+            region, name = seen.place.region, step.request["EndpointConfigName"]
+            await self._api.call(region, "DeleteEndpointConfig", {"EndpointConfigName": name})
+            await self._api.call(region, step.operation, step.request)
+
+    async def _may_be_deleted(self, seen: Situation, step: Step) -> bool:
+        """Return whether a model or configuration is there and ours.
+
+        Shortly after a request of ours, what cannot be found is deleted all the same: it may be there, and its name is
+        one that only we give. Raises AWSError where its tags cannot be read yet.
+        """
+        tags = await self._part_tags(seen, step)
+        if tags is None:
+            return seen.settling
+        if names.is_owned(tags, seen.resource.owner):
+            return True
+        if seen.settling and not names.is_claimed(tags):
+            raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", "its tags cannot be read yet")
+        return False
+
+    async def _part_tags(self, seen: Situation, step: Step) -> dict[str, str] | None:
+        """Return the tags of the object that a step names, None where there is none."""
+        assert step.part is not None  # noqa: S101 - only asked of steps that name one
         name = step.request[_DESCRIBE[step.part][1]]
         arn = await self._arn(seen.place.region, step.part, name)
-        if arn is None and must_exist:
-            raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", f"{name} cannot be read yet")
-        if arn is None:
-            return False
-        return names.is_owned(await self._tags(seen.place.region, arn), seen.resource.owner)
+        return await self._tags(seen.place.region, arn) if arn is not None else None
 
     async def _tags(self, region: str, arn: str) -> dict[str, str]:
         tags: dict[str, str] = {}
@@ -210,6 +244,11 @@ class SageMakerBackend:
             if not page.get("NextToken"):
                 return tags
             request["NextToken"] = page["NextToken"]
+
+
+def _was_foreign(resource: Resource) -> bool:
+    """Return whether the endpoint was seen to be somebody else's."""
+    return any(condition.reason == Reason.NOT_OWNED for condition in resource.status.conditions)
 
 
 def _key(resource: Resource) -> Key:

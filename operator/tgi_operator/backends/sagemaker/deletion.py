@@ -6,9 +6,6 @@ from tgi_operator.backends.sagemaker import state, steps
 from tgi_operator.backends.sagemaker.situation import Situation
 from tgi_operator.backends.sagemaker.state import Step
 
-SETTLING_SECONDS = 30
-"""How long the absence of what was just created is not believed when everything else would be deleted for it."""
-
 
 def deletion(situation: Situation) -> Plan[Step]:
     """Endpoint first, and only when that is seen to be gone its configurations and models."""
@@ -22,11 +19,9 @@ def deletion(situation: Situation) -> Plan[Step]:
         if endpoint.status == state.DELETING:
             return Plan(status)
         return Plan(status, steps=(steps.delete_endpoint(place),), ahead=True)
-    if endpoint is None and situation.remembered.endpoint_status == state.CREATING:
-        waited = situation.reconciling_seconds
-        if 0 < waited < SETTLING_SECONDS:
-            # DescribeEndpoint is eventually consistent: what was just created may not be found yet.
-            return Plan(situation.status, after=SETTLING_SECONDS - waited)
+    if endpoint is None and situation.remembered.endpoint_status == state.CREATING and situation.settling:
+        # DescribeEndpoint is eventually consistent: what was just created may not be found yet.
+        return Plan(situation.status, after=situation.settling_seconds)
     revisions = set(situation.remembered.revisions)
     if situation.desired is not None and situation.status.update_revision is not None:
         revisions.add(situation.desired.revision)

@@ -14,6 +14,8 @@ TAG_CLUSTER = f"{GROUP}/cluster"
 TAG_NAMESPACE = f"{GROUP}/namespace"
 TAG_NAME = f"{GROUP}/name"
 TAG_UID = f"{GROUP}/uid"
+TAG_STAND_IN = f"{GROUP}/stand-in"
+"""On a configuration that only has the name of one that was deleted."""
 
 VARIANT = "AllTraffic"
 """Name of the one production variant; guardrails and metrics need it to stay the same."""

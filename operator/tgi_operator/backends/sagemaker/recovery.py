@@ -2,6 +2,7 @@
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure
+from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans import Plan, progressing, stalled
 from tgi_operator.backends.sagemaker import errors, failures, state, steps
 from tgi_operator.backends.sagemaker.errors import Failure
@@ -43,7 +44,13 @@ def _replace(at: Wanted, reason: Reason, message: str, failure: LastFailure | No
     assert at.endpoint is not None  # noqa: S101 - only called for a Failed endpoint
     verdict = progressing(reason, message, available=False)
     return Plan(
-        at.show(verdict, last_failure=failure, last_modified_time=at.endpoint.last_modified, update_accepted=None),
+        at.show(
+            verdict,
+            last_failure=failure,
+            last_modified_time=at.endpoint.last_modified,
+            request_time=rfc3339(at.now),
+            update_accepted=None,
+        ),
         steps=(steps.delete_endpoint(at.place),),
         ahead=True,
     )

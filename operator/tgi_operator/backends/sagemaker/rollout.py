@@ -4,17 +4,23 @@ from typing import Any
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
+from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans import Plan, Verdict, progressing, stalled
 from tgi_operator.backends.sagemaker import errors, failures, state, steps
 from tgi_operator.backends.sagemaker.collection import collecting
-from tgi_operator.backends.sagemaker.situation import CONSISTENCY_SECONDS, Wanted
+from tgi_operator.backends.sagemaker.situation import Wanted
 from tgi_operator.backends.sagemaker.state import Part, Step
+
+LOOK_AGAIN_SECONDS = 5
 
 
 def absent(at: Wanted) -> Plan[Step] | None:
     """There is no endpoint: make it, unless that failed before and would fail again."""
     if at.endpoint is not None:
         return None
+    if at.settling and at.remembered.endpoint_status == state.CREATING and not at.asked:
+        # Another revision is being created, and is not found yet: what belongs to it is in use.
+        return Plan(at.status, after=LOOK_AGAIN_SECONDS)
     blocked = failures.blocked(at)
     if blocked is not None:
         return blocked
@@ -32,10 +38,16 @@ def absent(at: Wanted) -> Plan[Step] | None:
 
 
 def unsettled(at: Wanted) -> Plan[Step] | None:
-    """AWS accepted an update and still shows the endpoint as it was before: look again in a moment."""
-    if not at.asked or not at.remembered.update_accepted or at.modified or at.up_to_date:
+    """AWS accepted an update, or may have, and still shows the endpoint as it was before: look again in a moment.
+
+    Whatever is wanted by now: the revision asked for is in use until AWS says otherwise.
+    """
+    if not at.settling or at.modified or at.remembered.last_modified_time is None:
         return None
-    return Plan(at.status, after=5) if at.reconciling_seconds < CONSISTENCY_SECONDS else None
+    asked = at.status.update_revision
+    maybe = asked not in (None, at.desired.revision, at.live_revision)
+    accepted = at.remembered.update_accepted and asked != at.live_revision
+    return Plan(at.status, after=LOOK_AGAIN_SECONDS) if maybe or accepted else None
 
 
 def rolled_back(at: Wanted) -> Plan[Step] | None:
@@ -44,6 +56,9 @@ def rolled_back(at: Wanted) -> Plan[Step] | None:
     assert endpoint is not None  # noqa: S101 - `absent` comes first
     broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
     if (at.up_to_date and not broken) or not at.attempted:
+        return None
+    if endpoint.failure_reason is None and at.live_revision != at.status.current_revision:
+        # Neither undone nor failed: somebody rolled out something else after it.
         return None
     text = endpoint.failure_reason or "AWS gave no reason."
     found = errors.failure(text, Reason.UPDATE_ROLLED_BACK)
@@ -75,7 +90,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     accepted = status.sage_maker.model_copy(update={"endpoint_status": state.UPDATING, "update_accepted": True})
     return Plan(
         status,
-        steps=steps.update(at.desired, at.wanted_replicas, stand_in=_stand_in(at)),
+        steps=steps.update(at.desired, at.wanted_replicas, stand_in=_stand_in(at), broken=broken),
         ahead=True,
         done=status.model_copy(update={"sage_maker": accepted}),
         after=at.desired.patience_seconds,
@@ -96,6 +111,8 @@ def _begun(at: Wanted, verdict: Verdict, **fields: Any) -> Status:
         revisions=revisions,
         tag_keys=at.tag_keys,
         last_modified_time=at.endpoint.last_modified if at.endpoint else None,
+        request_time=rfc3339(at.now),
+        requested_replicas=None,
         update_accepted=None,
         **fields,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from tgi_operator.api.names import GROUP
 from tgi_operator.api.status import SageMakerStatus, Status
-from tgi_operator.api.times import rfc3339
+from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans import Verdict, reconciling_seconds, with_verdict
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import names, state
@@ -72,8 +72,20 @@ class Situation:
             and not names.is_claimed(endpoint.tags)
             and self.live_revision == self.status.update_revision
             and self.remembered.endpoint_arn is None
-            and 0 < self.reconciling_seconds < CONSISTENCY_SECONDS
+            and self.settling
         )
+
+    @property
+    def settling(self) -> bool:
+        """Whether AWS was asked for a change so short a time ago that its reads may not show it yet."""
+        return self.settling_seconds > 0
+
+    @property
+    def settling_seconds(self) -> float:
+        """How long what AWS says may still be of before the last request."""
+        asked = self.remembered.request_time
+        passed = (self.now - parse(asked)).total_seconds() if asked is not None else CONSISTENCY_SECONDS
+        return max(0.0, CONSISTENCY_SECONDS - max(0.0, passed))
 
     @property
     def live_revision(self) -> str | None:
@@ -139,11 +151,12 @@ class Wanted(Situation):
 
     @property
     def modified(self) -> bool:
-        """Whether AWS changed the endpoint since the status was written before the last request."""
-        return self.endpoint is not None and self.remembered.last_modified_time not in (
-            None,
-            self.endpoint.last_modified,
-        )
+        """Whether AWS changed the endpoint since the status was written before the last request.
+
+        An older time is that of a read from before it.
+        """
+        before = self.remembered.last_modified_time
+        return self.endpoint is not None and before is not None and parse(self.endpoint.last_modified) > parse(before)
 
     @property
     def attempted(self) -> bool:

@@ -30,19 +30,29 @@ def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
     )
 
 
-def update(desired: Desired, replicas: int, *, stand_in: str | None = None) -> tuple[Step, ...]:
+def update(desired: Desired, replicas: int, *, stand_in: str | None = None, broken: bool = False) -> tuple[Step, ...]:
     """Return the steps that roll out a revision on a living endpoint.
 
-    `stand_in` is the name of the configuration it runs, where that was deleted: it is made again, as AWS does not
-    update an endpoint whose configuration is missing. It is never rolled out.
+    `stand_in` is the name of the configuration it runs, where that was deleted: something of that name is made, as AWS
+    does not update an endpoint whose configuration is missing, and a tag says that it is not what it is called after.
+    `broken`: the endpoint is in the midst of a rollback that failed, so that "in use" does not mean done.
     """
-    again = desired.create_endpoint_config(replicas) | {"EndpointConfigName": stand_in}
     return (
         create_model(desired),
         create_config(desired, replicas),
-        *((Step("CreateEndpointConfig", again, _EXISTS, Part.CONFIG),) if stand_in else ()),
-        Step("UpdateEndpoint", desired.update_endpoint(), tolerated=frozenset({Meaning.CONFIG_IN_USE})),
+        *((_stand_in(desired, replicas, stand_in),) if stand_in else ()),
+        Step(
+            "UpdateEndpoint",
+            desired.update_endpoint(),
+            tolerated=frozenset() if broken else frozenset({Meaning.CONFIG_IN_USE}),
+        ),
     )
+
+
+def _stand_in(desired: Desired, replicas: int, name: str) -> Step:
+    tags = names.to_list({**desired.tags, names.TAG_STAND_IN: "true"})
+    request = desired.create_endpoint_config(replicas) | {"EndpointConfigName": name, "Tags": tags}
+    return Step("CreateEndpointConfig", request, _EXISTS, Part.CONFIG)
 
 
 def scale(desired: Desired, replicas: int) -> Step:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
+from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans import Note, Plan, serving, stalled
 from tgi_operator.backends.sagemaker import failures, state, steps
 from tgi_operator.backends.sagemaker.collection import collecting
@@ -26,10 +27,7 @@ def miscounted(at: Wanted) -> Plan[Step] | None:
         return None
     memory = f"{at.desired.revision}-{replicas}"
     failure = failures.remembered(at, memory)
-    asked = at.status.desired_replicas == replicas and at.remembered.last_modified_time not in (
-        None,
-        endpoint.last_modified,
-    )
+    asked = at.remembered.requested_replicas == replicas and at.modified
     if asked and endpoint.failure_reason is not None:
         failure = failures.remember(at, memory, Reason.INSUFFICIENT_CAPACITY, endpoint.failure_reason)
         at = replace(at, resource=replace(at.resource, status=at.status.model_copy(update={"last_failure": failure})))
@@ -39,7 +37,13 @@ def miscounted(at: Wanted) -> Plan[Step] | None:
         return Plan(at.show(verdict, last_modified_time=endpoint.last_modified), after=pause)
     verdict = serving(Reason.SCALING, f"Serves while AWS changes the fleet to {replicas} instance(s).")
     return Plan(
-        at.show(verdict, update_revision=at.desired.revision, last_modified_time=endpoint.last_modified),
+        at.show(
+            verdict,
+            update_revision=at.desired.revision,
+            last_modified_time=endpoint.last_modified,
+            request_time=rfc3339(at.now),
+            requested_replicas=replicas,
+        ),
         steps=(steps.scale(at.desired, replicas),),
         ahead=True,
         after=at.desired.patience_seconds,
@@ -58,6 +62,7 @@ def in_service(at: Wanted) -> Plan[Step]:
         image=at.desired.image,
         update_revision=at.desired.revision,
         last_modified_time=endpoint.last_modified,
+        requested_replicas=None,
         update_accepted=None,
         tag_keys=at.tag_keys,
         last_failure=None if _is_over(at) else at.status.last_failure,

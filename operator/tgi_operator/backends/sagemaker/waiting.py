@@ -28,7 +28,9 @@ def in_transition(at: Wanted) -> Plan[Step] | None:
         if endpoint.status == state.SYSTEM_UPDATING:
             return Plan(at.show(serving(Reason.SYSTEM_UPDATING, "Serves while AWS maintains the endpoint.")))
     accepted = endpoint.pending_config_name == at.desired.set_name and not at.up_to_date
-    outcome_awaited = {"update_accepted": True} if accepted else {}
+    # With another configuration pending on top of ours, ours was rolled out.
+    done = at.up_to_date and not resizing
+    outcome_awaited = {"update_accepted": True} if accepted else {"update_accepted": None} if done else {}
     kept = {"current_revision": at.status.current_revision} | outcome_awaited
     reason, message = _TRANSITIONS[endpoint.status]
     verdict = progressing(reason, message, available=at.available)

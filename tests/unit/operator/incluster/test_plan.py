@@ -393,6 +393,24 @@ def test_a_port_of_ours_with_another_number_takes_another_service() -> None:
     assert cluster.plan().steps == ()
 
 
+def test_a_claim_that_somebody_deleted_is_let_go_and_made_anew() -> None:
+    """The pod of the job that is done would hold it for ever."""
+    cluster = settled(spec(**CACHED))
+    claim = cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
+    claim["metadata"]["deletionTimestamp"] = "t"
+    (job,) = [child[1] for child in cluster.children if child[0] == "Job"]
+    assert steps(cluster.step()) == [f"Delete Job {job}"]
+    assert cluster.plan().steps == (), "the claim is not gone yet"
+    del cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
+    assert steps(cluster.plan()) == ["Apply PersistentVolumeClaim zephyr-7b-weights", f"Apply Job {job}"]
+
+
+def test_a_deployment_that_somebody_deleted_is_told_to_be_put_right() -> None:
+    cluster = settled()
+    del cluster.children["Deployment", OWNER.name]
+    assert [note.reason for note in cluster.plan().notes] == [Reason.RESTORED]
+
+
 def test_a_refusal_stays_told_until_the_same_is_taken() -> None:
     cluster = settled()
     cluster.described, cluster.generation = NEW_SPEC, 2
@@ -652,6 +670,10 @@ def test_deployment_controller_that_lost_patience_is_believed() -> None:
     cluster.deployment["status"]["conditions"] = [
         {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
     ]
+    planned = cluster.step()
+    assert not is_stalled(planned), "it may speak of the rollout before"
+    assert planned.after == 3
+    cluster.later(3)
     planned = cluster.plan()
     assert reason(planned) == Reason.PROGRESS_DEADLINE_EXCEEDED
     assert is_stalled(planned)
@@ -688,7 +710,7 @@ def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
 
 def test_object_of_somebody_else_is_left_alone() -> None:
     planned = Cluster(foreign="Service ml/zephyr-7b").plan()
-    assert (planned.steps, planned.after) == ((), 300)
+    assert (planned.steps, planned.after) == ((), 30)
     assert reason(planned) == Reason.NOT_OWNED
     assert "Service ml/zephyr-7b exists and is not this resource's" in message(planned)
 

@@ -259,6 +259,14 @@ def test_a_container_that_has_just_started_is_in_no_trouble() -> None:
     assert trouble(found).reason is Reason.PROBE_FAILED, "it was ready, and is no longer"
 
 
+def test_why_a_container_ended_long_ago_says_nothing_of_now() -> None:
+    found = pod("p", "r", conditions=[READY_SINCE | {"lastTransitionTime": "2026-01-31T11:30:00Z"}])
+    killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    found["status"]["containerStatuses"] = [HANGING | {"restartCount": 5, "lastState": killed}]
+    assert trouble(found).reason is Reason.PROBE_FAILED
+    assert not trouble(found).stalled
+
+
 READY_SINCE: Object = {"type": "Ready", "status": "False"}
 HANGING: Object = {
     "name": "tgi",
