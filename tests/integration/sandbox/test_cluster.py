@@ -14,6 +14,7 @@ from kubernetes import client, config
 from integration.sandbox.conftest import WAIT_SECONDS, is_found, wait_until
 from tgi_sandbox.cluster import ControlPlane, components
 from tgi_sandbox.cluster.api import ApiError, ApiServer
+from tgi_sandbox.cluster.control_plane import DEFAULT_NODES
 from tgi_sandbox.cluster.ports import answers
 from tgi_sandbox.processes import ProcessError
 
@@ -61,7 +62,7 @@ def _pods(api: ApiServer, namespace: str) -> list[dict[str, Any]]:
 
 
 def _established(definition: dict[str, Any]) -> bool:
-    conditions = definition.get("status", {}).get("conditions", [])
+    conditions = definition.get("status", {}).get("conditions") or []  # null in the first moment
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 
@@ -230,7 +231,7 @@ def test_up_detached_and_down(tmp_path: Path) -> None:
         script = f". {folder / 'env'} && kubectl get nodes --no-headers && echo $AWS_ENDPOINT_URL"
         used = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
         assert used.returncode == 0, used.stderr
-        assert used.stdout.count(" Ready ") == 5
+        assert used.stdout.count(" Ready ") == len(DEFAULT_NODES)
         assert answers(int(used.stdout.rstrip().rpartition(":")[2]), "/_sandbox/clock")
         pids = _pids(folder)
         assert len(pids) == 8
