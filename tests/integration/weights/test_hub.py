@@ -144,8 +144,8 @@ def test_a_killed_download_goes_on_where_it_was(
 
     assert fetch(URI, cache).returncode == 0
     assert (snapshot(cache, commit) / SHARD).read_bytes() == LARGE
-    (again,) = [request for request in hub.downloads() if request.path.endswith(SHARD)]
-    assert again.status == 206
+    # The download that was killed may be written down only now; it began at the beginning.
+    (again,) = [request for request in hub.downloads() if request.path.endswith(SHARD) and request.status == 206]
     assert again.sent < len(LARGE)
 
 
