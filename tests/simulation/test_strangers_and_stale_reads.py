@@ -29,6 +29,17 @@ def mutations(simulation: Simulation, since: int) -> list[str]:
     return [operation for operation, _ in simulation.amazon.calls[since:] if operation.startswith(MUTATING)]
 
 
+def check_left_alone_after_a_restart(simulation: Simulation) -> None:
+    """Check that an operator that knows nothing yet does nothing to the endpoint, and says whose it is not."""
+    since = len(simulation.amazon.calls)
+    simulation._start()
+    for _ in range(5):
+        simulation.reconcile()
+        simulation.world.clock.advance(60)
+    assert mutations(simulation, since) == []
+    assert simulation.condition("Stalled")["reason"] == "NotOwned"
+
+
 def claim(simulation: Simulation) -> None:
     """Have the endpoint belong to another cluster's operator."""
     endpoint = simulation.endpoint()
@@ -42,13 +53,7 @@ def test_an_endpoint_of_another_stays_untouched_when_the_spec_changes_and_we_sta
     serving.cluster.apply(NEW)
     serving.reconcile()
     assert serving.condition("Stalled")["reason"] == "NotOwned"
-    since = len(serving.amazon.calls)
-    serving._start()
-    for _ in range(5):
-        serving.reconcile()
-        serving.world.clock.advance(60)
-    assert mutations(serving, since) == []
-    assert serving.condition("Stalled")["reason"] == "NotOwned"
+    check_left_alone_after_a_restart(serving)
 
 
 def test_an_endpoint_that_somebody_put_in_place_of_ours_is_his(serving: Simulation) -> None:
@@ -61,13 +66,7 @@ def test_an_endpoint_that_somebody_put_in_place_of_ours_is_his(serving: Simulati
     serving.aws("CreateEndpointConfig", EndpointConfigName="his", ProductionVariants=[variant])
     serving.aws("CreateEndpoint", EndpointName=ENDPOINT, EndpointConfigName="his")
     serving.world.clock.advance(600)
-    since = len(serving.amazon.calls)
-    serving._start()
-    for _ in range(5):
-        serving.reconcile()
-        serving.world.clock.advance(60)
-    assert mutations(serving, since) == []
-    assert serving.condition("Stalled")["reason"] == "NotOwned"
+    check_left_alone_after_a_restart(serving)
 
 
 def stale(simulation: Simulation, operation: str, answer: Mapping[str, Any] | Exception) -> Callable[[], None]:

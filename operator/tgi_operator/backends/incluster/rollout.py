@@ -27,8 +27,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     gone = at.deployed is None and at.status.current_revision == desired.revision
     shown = at.show(verdict, replacement=chosen.replacement, update_revision=desired.revision)
     return Plan(
-        # What was refused is refused until this succeeds: a status that goes to and fro tells nothing.
-        at.status if at.refused else shown,
+        at.ahead(shown),
         steps=tuple(Apply(manifest) for manifest in (*manifests, *monitor)),
         ahead=True,
         done=shown,

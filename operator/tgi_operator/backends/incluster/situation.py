@@ -103,15 +103,19 @@ class Situation:
         found = (each for pod in told if (each := pods.trouble(pod)) is not None)
         return tuple(replace(each, message=pods.redacted(each.message, token)) for each in found)
 
-    @property
-    def refused(self) -> bool:
-        """Whether the API server refused what this very spec leads to, when it was last asked."""
+    def ahead(self, shown: Status) -> Status:
+        """Return the status to write before steps that lead to `shown`.
+
+        What the API server refused of this very spec is refused until it is taken: a status that goes to and fro with
+        each try tells nothing.
+        """
         said = (Reason.REJECTED_BY_KUBERNETES, self.resource.generation)
-        return any(
+        refused = any(
             (each.reason, each.observed_generation) == said
             for each in self.status.conditions
             if each.type == ConditionType.STALLED
         )
+        return self.status if refused else shown
 
     @property
     def wanted_replicas(self) -> int:

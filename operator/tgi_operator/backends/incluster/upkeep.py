@@ -29,8 +29,7 @@ def drifted(at: Wanted) -> Plan[Step] | None:
     )
     shown = outcome(at)
     return Plan(
-        # What was refused is refused until this succeeds: a status that goes to and fro tells nothing.
-        at.status if at.refused else shown,
+        at.ahead(shown),
         steps=tuple(step for manifest in wrong for step in _put_right(at, manifest)),
         ahead=True,
         done=shown,
