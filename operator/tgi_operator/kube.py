@@ -167,10 +167,13 @@ class Kube:
             async for chunk in response.content.iter_any():
                 yield chunk
 
-    async def apply(self, path: str, manifest: Object) -> Object:
-        """Return the object after a server-side apply of `manifest`; what others own of it stays theirs."""
+    async def apply(self, path: str, manifest: Object, manager: str = FIELD_MANAGER) -> Object:
+        """Return the object after a server-side apply of `manifest`; what others own of it stays theirs.
+
+        What both want is ours. Another `manager` than our own takes nothing from others: APIError 409.
+        """
         metrics.KUBERNETES_WRITES.labels("apply").inc()
-        query = urlencode({"fieldManager": FIELD_MANAGER, "force": "true"})
+        query = urlencode({"fieldManager": manager, "force": "true" if manager == FIELD_MANAGER else "false"})
         return await self._request("PATCH", f"{path}?{query}", manifest, content_type=_APPLY)
 
     async def delete(self, path: str, uid: str) -> None:

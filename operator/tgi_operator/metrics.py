@@ -22,6 +22,18 @@ KUBERNETES_WRITES = Counter(
 ENDPOINTS = Gauge(
     "tgi_operator_endpoints", "Endpoints by what their Ready condition says.", ["reason"], registry=REGISTRY
 )
+REPLICAS = Gauge(
+    "tgi_operator_replicas",
+    "Instances or pods of each resource: desired, current, ready, and the bounds in force, min and max.",
+    ["namespace", "name", "kind"],
+    registry=REGISTRY,
+)
+SCALING_ACTIVE = Gauge(
+    "tgi_operator_scaling_active",
+    "1 where the number of instances or pods follows the load, 0 where something keeps it from that.",
+    ["namespace", "name", "reason"],
+    registry=REGISTRY,
+)
 SWEEP_AGE_SECONDS = Gauge(
     "tgi_operator_sweep_age_seconds", "Time since the fleet was last listed, by region.", ["region"], registry=REGISTRY
 )

@@ -15,6 +15,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sweep_interval: float = Field(default=30, gt=0, le=3600, description="Seconds between two listings of a region.")
+    scaling_sweep_interval: float = Field(
+        default=60,
+        gt=0,
+        le=3600,
+        description="Seconds between two looks at the scaling activities of a region; every 5th reads the scalable "
+        "targets, every 15th the policies.",
+    )
     aws_reads_per_second: float = Field(
         default=5, gt=0, description="AWS reads a second in one region; shared with everybody else of the account."
     )
@@ -29,6 +36,11 @@ class Settings(BaseModel):
         min_length=1,
         max_length=255,
         description="Container image of the operator, which jobs that fetch weights run.",
+    )
+    prometheus_address: str = Field(
+        default="",
+        max_length=2048,
+        description="URL of the Prometheus that KEDA asks for the pods' metrics; empty: KEDA is not used.",
     )
     workers: int = Field(default=16, ge=1, le=256, description="Resources reconciled at the same time.")
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")

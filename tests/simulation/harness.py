@@ -14,11 +14,17 @@ from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
 from tgi_operator.backends.sagemaker.errors import AWSError, Meaning, meaning
 from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Region, Tracked
+from tgi_operator.backends.sagemaker.scaling_fleet import Region as ScalingRegion
+from tgi_operator.backends.sagemaker.scaling_fleet import ScalingFleet
+from tgi_operator.backends.sagemaker.scaling_fleet import Tracked as TrackedScaling
+from tgi_operator.backends.sagemaker.targets import resource_id
 from tgi_operator.engine.events import EventRecorder
 from tgi_operator.engine.reconciler import Reconciler
 from tgi_operator.engine.store import Store, item
 from tgi_operator.engine.workqueue import WorkQueue
 from tgi_operator.kube import APIError
+from tgi_sandbox.aws.autoscaling.operations import AUTOSCALING_OPERATIONS
+from tgi_sandbox.aws.autoscaling.targets import Target
 from tgi_sandbox.aws.clock import Clock
 from tgi_sandbox.aws.errors import AwsError
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
@@ -28,6 +34,8 @@ from tgi_sandbox.aws.operations.call import Call
 from tgi_sandbox.aws.outcomes import Script
 from tgi_sandbox.aws.validation import validate
 from tgi_sandbox.aws.world import World
+
+_OPERATIONS = {**OPERATIONS, **AUTOSCALING_OPERATIONS}
 
 REGION = "eu-west-1"
 CLUSTER = "cluster-1"
@@ -73,6 +81,8 @@ class Amazon:
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
         self.cut: int = 0
         self.denied: set[str] = set()
+        self.refusals: list[tuple[str, str]] = []
+        self.refused: dict[str, tuple[str, str]] = {}
 
     async def call(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one operation. Raises AWSError."""
@@ -81,8 +91,14 @@ class Amazon:
             raise Killed
         if operation in self.denied:
             raise AWSError(Meaning.ACCESS_DENIED, operation, "AccessDeniedException", "you are not authorized")
+        if operation in self.refused:
+            code, text = self.refused[operation]
+            raise AWSError(meaning(code, text, 400), operation, code, text)
         try:
             response = self.direct(region, operation, request)
+        except AWSError as error:
+            self.refusals.append((operation, error.message))
+            raise
         finally:
             if last:
                 raise Killed
@@ -97,7 +113,7 @@ class Amazon:
         try:
             validate(operation, plain)
             state = self.world.region(DEFAULT_ACCOUNT, region)
-            response = OPERATIONS[operation](Call(self.world, state, self.world.clock.now()), plain)
+            response = _OPERATIONS[operation](Call(self.world, state, self.world.clock.now()), plain)
         except AwsError as error:
             raise AWSError(
                 meaning(error.code, error.message, error.status), operation, error.code, error.message
@@ -113,7 +129,7 @@ def _typed(name: str, value: Any) -> Any:
     """Return a value as boto3 types it: times are datetimes."""
     if name.endswith("Time"):
         return datetime.fromtimestamp(value, UTC)
-    if name == "Endpoints":
+    if name in ("Endpoints", "ScalingActivities"):
         return [{key: _typed(key, inner) for key, inner in entry.items()} for entry in value]
     return value
 
@@ -128,6 +144,20 @@ class FreshFleet(Fleet):
     async def listed(self, region: str, endpoint: str) -> Listed | None:
         """Return what ListEndpoints shows now."""
         return (await self._list(region)).get(endpoint)
+
+
+class FreshScalingFleet(ScalingFleet):
+    """A sweep that runs when it is told to."""
+
+    def track(self, region: str, resource_id: str, key: Key) -> TrackedScaling:
+        """Return the record of an endpoint; nothing runs in the background."""
+        return self._regions.setdefault(region, ScalingRegion()).tracked.setdefault(resource_id, TrackedScaling(key))
+
+    def sweep_all(self, times: int = 1) -> None:
+        """Sweep every region."""
+        for _ in range(times):
+            for name, region in self._regions.items():
+                asyncio.run(self.sweep(name, region))
 
 
 @dataclass
@@ -235,7 +265,9 @@ class Simulation:
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.fleet = FreshFleet(self.amazon, self.queue.add, interval=30, drift_reads_per_minute=30)
-        backends = {"sageMaker": SageMakerBackend(self.amazon, self.fleet, self.cluster, self._now)}
+        self.scaling_fleet = FreshScalingFleet(self.amazon, self.queue.add, interval=60)
+        backend = SageMakerBackend(self.amazon, self.fleet, self.scaling_fleet, self.cluster, self._now)
+        backends = {"sageMaker": backend}
         kube: Any = self.cluster
         self.reconciler = Reconciler(kube, self.store, self.queue, backends, EventRecorder(kube, "test"), CLUSTER)
 
@@ -289,6 +321,16 @@ class Simulation:
             return self.aws("DescribeEndpoint", EndpointName=ENDPOINT)
         except AWSError:
             return None
+
+    def target(self) -> Target | None:
+        """Return the scalable target that the endpoint is, None where it is none."""
+        region = self.world.region(DEFAULT_ACCOUNT, REGION)
+        return region.scaling.targets.get(resource_id(ENDPOINT).lower())
+
+    def load(self, requests: float | None) -> None:
+        """Let so many requests be at the endpoint from now on."""
+        region = self.world.region(DEFAULT_ACCOUNT, REGION)
+        region.scaling.metrics.traffic[ENDPOINT].concurrent.set(self.world.clock.now(), requests)
 
     def condition(self, kind: str) -> dict[str, Any]:
         """Return a condition, empty where there is none."""

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from simulation.harness import ENDPOINT, SPEC, Simulation
 from tgi_operator.backends.sagemaker import names
+from tgi_operator.backends.sagemaker.targets import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
 
 TERMINAL = (Outcome.PING_FAILURE, Outcome.CANNOT_START, Outcome.ROLLBACK, Outcome.ROLLBACK_FAILED)
@@ -37,12 +38,26 @@ class Life(RuleBasedStateMachine):
         body = self.simulation.cluster.object
         return body is not None and "deletionTimestamp" not in body["metadata"]
 
-    @rule(tokens=st.sampled_from([2048, 4096]), replicas=st.sampled_from([None, 1, 3]), valid=st.integers(0, 5))
+    @rule(
+        tokens=st.sampled_from([2048, 4096]),
+        replicas=st.sampled_from([None, 1, 3, (1, 4), (2, 3)]),
+        valid=st.integers(0, 5),
+        instance_type=st.sampled_from(["ml.g5.12xlarge", "ml.g5.12xlarge", "ml.g5.48xlarge"]),
+    )
     @precondition(lambda self: self.alive)
-    def change_spec(self, tokens: int, replicas: int | None, valid: int) -> None:
-        """Apply another spec, one in six of them a bad one."""
+    def change_spec(
+        self,
+        tokens: int,
+        replicas: int | tuple[int, int] | None,
+        valid: int,
+        instance_type: str = "ml.g5.12xlarge",
+    ) -> None:
+        """Apply another spec, one in six of them a bad one; two replicas are the bounds of autoscaling."""
         spec: dict[str, Any] = {**copy.deepcopy(dict(SPEC)), "runtime": {"maxTotalTokens": tokens}}
-        if replicas is not None:
+        spec["sageMaker"]["instanceType"] = instance_type
+        if isinstance(replicas, tuple):
+            spec["autoscaling"] = {"minReplicas": replicas[0], "maxReplicas": replicas[1]}
+        elif replicas is not None:
             spec["replicas"] = replicas
         if valid == 0:
             spec["runtime"]["numShard"] = 8
@@ -87,6 +102,17 @@ class Life(RuleBasedStateMachine):
         self.simulation.reconcile(kill_at=call, after_effect=after_effect, check=True)
         KILLS += self.simulation.kills - before
 
+    @rule(requests=st.sampled_from([None, 8, 30]))
+    def let_requests_come(self, requests: int | None) -> None:
+        """Let so many requests be at the endpoint at any time."""
+        self.simulation.load(requests)
+
+    @rule()
+    def end_scaling_by_hand(self) -> None:
+        """Deregister the scalable target behind the operator's back."""
+        if self.simulation.target() is not None:
+            self.simulation.aws("DeregisterScalableTarget", **addressed(ENDPOINT))
+
     @rule()
     def cut_a_connection(self) -> None:
         """Have the answer to the next change get lost."""
@@ -127,6 +153,12 @@ class Life(RuleBasedStateMachine):
         assert self.simulation.world.violations == []
 
     @invariant()
+    def no_update_was_refused_because_of_a_scalable_target(self) -> None:
+        """That could have been foreseen."""
+        refused = [text for _, text in self.simulation.amazon.refusals if "registered with Application Auto" in text]
+        assert refused == []
+
+    @invariant()
     def ready_is_true(self) -> None:
         """Ready of this generation means that AWS runs what this generation wants, or ran it at the last look."""
         if self.simulation.is_ready():
@@ -146,6 +178,20 @@ class Life(RuleBasedStateMachine):
             simulation.settle(100)
         assert simulation.is_gone()
         assert simulation.leftovers() == []
+        assert simulation.target() is None
+
+    def check_scaling(self) -> None:
+        """Check that there is a scalable target with the bounds wanted, or none."""
+        simulation = self.simulation
+        wanted, target = (simulation.cluster.object or {})["spec"].get("autoscaling"), simulation.target()
+        if wanted is None:
+            assert target is None
+            return
+        assert target is not None
+        assert (target.least, target.most) == (wanted["minReplicas"], wanted["maxReplicas"])
+        assert list(target.policies) == ["tgi-operator-ConcurrentRequests"]
+        assert target.least <= simulation.status["readyReplicas"] <= target.most
+        assert simulation.condition("ScalingActive")["status"] == "True"
 
     def check_settled(self) -> None:
         """Check that it is Ready with one set, or Stalled with what failed remembered."""
@@ -155,6 +201,7 @@ class Life(RuleBasedStateMachine):
             assert endpoint is not None
             assert endpoint["EndpointStatus"] == "InService"
             assert len(simulation.leftovers()) == 3
+            self.check_scaling()
             wanted = (simulation.cluster.object or {})["spec"].get("replicas")
             assert wanted in (None, simulation.status["readyReplicas"])
             tags = names.from_list(simulation.aws("ListTags", ResourceArn=endpoint["EndpointArn"])["Tags"])

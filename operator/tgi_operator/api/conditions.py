@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tgi_operator.api.status import Condition, ConditionStatus, ConditionType
+from tgi_operator.api.status import Condition, ConditionStatus
 
 
 @dataclass(frozen=True)
 class Say:
     """What is to be said of one condition."""
 
-    type: ConditionType
+    type: str
     status: ConditionStatus
     reason: str
     message: str

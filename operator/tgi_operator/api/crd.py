@@ -30,6 +30,8 @@ _COLUMNS = (
     ("Model", "string", ".spec.model.uri", 1),
     ("Instance", "string", ".spec.sageMaker.instanceType", 1),
     ("Revision", "string", ".status.currentRevision", 1),
+    ("Min", "integer", ".status.scaling.minReplicas", 1),
+    ("Max", "integer", ".status.scaling.maxReplicas", 1),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
 

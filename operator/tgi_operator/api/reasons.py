@@ -22,6 +22,31 @@ class Reason(StrEnum):
 
     SCALED_TO_ZERO = "ScaledToZero", "No pods are wanted, so none serves. Scale the Deployment, or set replicas."
 
+    # Following the load (ScalingActive)
+    AUTOSCALING = "Autoscaling", "The number of instances or pods follows the load within the bounds in force."
+    ENDPOINT_NOT_IN_SERVICE = (
+        "EndpointNotInService",
+        "The number does not follow the load yet: it does once the endpoint serves. Wait.",
+    )
+    NO_METRICS = (
+        "NoMetrics",
+        (
+            "The autoscaler has no value of the metric, and keeps the number as it is. TGI tells its metrics from the "
+            "first request on; if it lasts, see whether Prometheus scrapes the pods."
+        ),
+    )
+    METRICS_API_MISSING = (
+        "MetricsAPIMissing",
+        (
+            "The cluster serves no custom metrics, and KEDA is not installed or `--prometheus-address` is not set: "
+            "docs/scaling.md says how. Then restart the operator."
+        ),
+    )
+    SCALING_FAILED = (
+        "ScalingFailed",
+        "The autoscaler wanted another number and did not get it. The message has its words; it tries again.",
+    )
+
     # On the way
     CREATING = "Creating", "What serves is being created, and the model loaded. Wait: minutes are usual."
     FETCHING_WEIGHTS = "FetchingWeights", "A job downloads the weights into the claim. Pods follow when it is done."
@@ -136,7 +161,9 @@ class Reason(StrEnum):
     # Events only
     DELETED = "Deleted", "The endpoint and what belongs to it are gone."
     RETAINED = "Retained", "The resource was deleted with deletionPolicy Retain: what it names was left alone."
-    SCALED = "Scaled", "Another number of instances or pods was asked for."
+    SCALED = "Scaled", "Another number of instances or pods was asked for, by whom or why is in the message."
+    BOUNDS_CHANGED = "BoundsChanged", "Other bounds are in force: a schedule began or ended, or the spec changed."
+    AUTOSCALING_STOPPED = "AutoscalingStopped", "The autoscaling was taken out of the spec; the number stays as it is."
     TAGS_RESTORED = "TagsRestored", "Tags of the endpoint were put right."
     COLLECTED = "Collected", "What old revisions left was deleted."
     RESTORED = "Restored", "What somebody deleted or changed was put back."

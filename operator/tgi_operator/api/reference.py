@@ -22,6 +22,10 @@ _CONDITIONS = {
     ConditionType.AVAILABLE: ("always", "Requests are answered now, by this revision or an older one."),
     ConditionType.RECONCILING: ("only while True", "The operator or AWS is at work, and goes on by itself."),
     ConditionType.STALLED: ("only while True", "A person must change something; the reason says what."),
+    ConditionType.SCALING_ACTIVE: (
+        "with `spec.autoscaling`",
+        "The number of instances or pods follows the load; the reason says what keeps it from that.",
+    ),
 }
 """By type: when the condition is there, and what it means while it is True."""
 

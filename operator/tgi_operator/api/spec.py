@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tgi_operator.api.autoscaling import IN_CLUSTER_METRICS, SAGEMAKER_METRICS, Autoscaling
 from tgi_operator.api.incluster import InCluster, Rollout
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.schema import APIObject, Int32, Positive, cel, list_map
@@ -194,6 +195,21 @@ _ISOLATED_ONLY_FROM_S3 = (
 )
 
 
+def _only(metrics: tuple[str, ...]) -> str:
+    known = ", ".join(f"'{metric}'" for metric in metrics)
+    return f"!has(self.autoscaling.metrics) || self.autoscaling.metrics.all(m, m.type in [{known}])"
+
+
+_NO_POLICIES = (
+    "!has(self.autoscaling.behavior) || "
+    "(!has(self.autoscaling.behavior.scaleUp) || !has(self.autoscaling.behavior.scaleUp.policies) && "
+    "!has(self.autoscaling.behavior.scaleUp.selectPolicy)) && "
+    "(!has(self.autoscaling.behavior.scaleDown) || !has(self.autoscaling.behavior.scaleDown.policies) && "
+    "(!has(self.autoscaling.behavior.scaleDown.selectPolicy) || "
+    "self.autoscaling.behavior.scaleDown.selectPolicy == 'Disabled'))"
+)
+
+
 class Spec(APIObject):
     """What is wanted: a model, served by TGI, on a backend."""
 
@@ -227,6 +243,25 @@ class Spec(APIObject):
                 ),
             ),
             ("!has(self.rollout) || has(self.inCluster)", "rollout is of pods: it needs inCluster"),
+            (
+                "!(has(self.replicas) && has(self.autoscaling))",
+                "replicas and autoscaling exclude each other: remove one; with autoscaling, set its bounds instead",
+            ),
+            (
+                f"!has(self.autoscaling) || !has(self.inCluster) || {_only(IN_CLUSTER_METRICS)}",
+                f"of pods, autoscaling.metrics[].type must be one of {', '.join(IN_CLUSTER_METRICS)}",
+            ),
+            (
+                f"!has(self.autoscaling) || has(self.inCluster) || {_only(SAGEMAKER_METRICS)}",
+                f"on SageMaker, autoscaling.metrics[].type must be one of {', '.join(SAGEMAKER_METRICS)}",
+            ),
+            (
+                f"!has(self.autoscaling) || has(self.inCluster) || {_NO_POLICIES}",
+                (
+                    "on SageMaker AWS decides how much to add or remove: behavior takes only "
+                    "stabilizationWindowSeconds, and scaleDown.selectPolicy Disabled"
+                ),
+            ),
         )
     }
 
@@ -235,6 +270,9 @@ class Spec(APIObject):
     replicas: Positive | None = Field(
         default=None,
         description="Instances or pods that serve. Absent: keep what runs, 1 for a new endpoint.",
+    )
+    autoscaling: Autoscaling | None = Field(
+        default=None, description="The number of instances or pods follows the load, instead of `replicas`."
     )
     rollout: Rollout | None = Field(default=None, description="How a change reaches the pods of `inCluster`.")
     deletion_policy: DeletionPolicy = Field(

@@ -13,12 +13,16 @@ ARN = Annotated[str, Field(max_length=2048)]
 
 
 class ConditionType(StrEnum):
-    """The conditions of a TGIEndpoint. Reconciling and Stalled are there only while they are True."""
+    """The conditions of a TGIEndpoint.
+
+    Reconciling and Stalled are there only while they are True, ScalingActive only with `spec.autoscaling`.
+    """
 
     READY = "Ready"
     AVAILABLE = "Available"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    SCALING_ACTIVE = "ScalingActive"
 
 
 class ConditionStatus(StrEnum):
@@ -94,6 +98,15 @@ class SageMakerStatus(APIObject):
     tag_keys: tuple[Annotated[str, Field(max_length=128)], ...] | None = Field(
         default=None, max_length=50, json_schema_extra=SET_LIST, description="Tag keys that were set from the spec."
     )
+    scaling_revision: str | None = Field(
+        default=None,
+        max_length=63,
+        description="Revision of the scalable target, policies and scheduled actions that were last asked for; there "
+        "as long as they may exist.",
+    )
+    scaling_request_time: Time | None = Field(
+        default=None, description="When a change of them was last about to be asked for."
+    )
 
 
 class UnhealthyPod(APIObject):
@@ -126,6 +139,45 @@ class InClusterStatus(APIObject):
     )
 
 
+class ScalingRecord(APIObject):
+    """One change of the number of instances or pods wanted."""
+
+    time: Time = Field(description="When it was seen, or when the autoscaler says that it was.")
+    before: Int32 = Field(ge=0, alias="from", description="So many before.")
+    to: Int32 = Field(ge=0, description="So many after.")
+    reason: str = Field(max_length=1024, description="Why: the autoscaler's words, or what else asked for it.")
+
+
+class Scaler(StrEnum):
+    """What changes the number of replicas."""
+
+    APPLICATION_AUTO_SCALING = "ApplicationAutoScaling"
+    HORIZONTAL_POD_AUTOSCALER = "HorizontalPodAutoscaler"
+    SCALED_OBJECT = "ScaledObject"
+
+
+class ScalingStatus(APIObject):
+    """How the number of instances or pods comes about."""
+
+    scaler: Scaler | None = Field(default=None, description="What follows the load. Absent: replicas are fixed.")
+    min_replicas: Int32 | None = Field(default=None, ge=0, description="Lower bound in force.")
+    max_replicas: Int32 | None = Field(default=None, ge=0, description="Upper bound in force.")
+    active_schedule: str | None = Field(default=None, max_length=63, description="Schedule whose bounds are in force.")
+    last_scale_time: Time | None = Field(default=None, description="When the number changed last.")
+    history: tuple[ScalingRecord, ...] | None = Field(
+        default=None,
+        max_length=10,
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        description="The last changes of the number, the newest first.",
+    )
+    foreign_policies: tuple[Annotated[str, Field(max_length=256)], ...] | None = Field(
+        default=None,
+        max_length=10,
+        json_schema_extra=SET_LIST,
+        description="Scaling policies on the same target that are somebody else's: they are left alone.",
+    )
+
+
 class Status(APIObject):
     """What is: written by the operator only."""
 
@@ -138,7 +190,7 @@ class Status(APIObject):
         default=(),
         max_length=16,
         json_schema_extra=list_map("type"),
-        description="Ready, Available and, while so, Reconciling and Stalled.",
+        description="Ready, Available, while so Reconciling and Stalled, and with autoscaling ScalingActive.",
     )
     backend: str | None = Field(default=None, max_length=63, description="Backend that serves: SageMaker or InCluster.")
     replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that exist.")
@@ -153,4 +205,5 @@ class Status(APIObject):
     update_revision: str | None = Field(default=None, max_length=63, description="Revision last asked of the backend.")
     sage_maker: SageMakerStatus | None = Field(default=None, description="The endpoint on SageMaker.")
     in_cluster: InClusterStatus | None = Field(default=None, description="The pods and what belongs to them.")
+    scaling: ScalingStatus | None = Field(default=None, description="Bounds in force, and what changed the number.")
     last_failure: LastFailure | None = Field(default=None, description="Last failure.")

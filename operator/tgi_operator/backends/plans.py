@@ -76,7 +76,10 @@ def overdue(verdict: Verdict, message: str) -> Verdict:
 
 
 def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **fields: Any) -> Status:
-    """Return `status` with the conditions of `verdict`, said of `generation`, and other `fields` changed."""
+    """Return `status` with the conditions of `verdict`, said of `generation`, and other `fields` changed.
+
+    ScalingActive stays as it was: whether something serves and whether it follows the load are two questions.
+    """
     said = [
         Say(ConditionType.READY, verdict.ready, verdict.reason, verdict.message),
         Say(
@@ -90,6 +93,11 @@ def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **
         said.append(Say(ConditionType.STALLED, ConditionStatus.TRUE, verdict.reason, verdict.message))
     if verdict.reconciling:
         said.append(Say(ConditionType.RECONCILING, ConditionStatus.TRUE, verdict.reason, verdict.message))
+    said += [
+        Say(each.type, each.status, each.reason, each.message)
+        for each in status.conditions
+        if each.type == ConditionType.SCALING_ACTIVE
+    ]
     return status.model_copy(
         update={
             "observed_generation": generation,

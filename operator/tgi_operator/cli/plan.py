@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from tgi_operator.api.autoscaling import Autoscaling
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.names import API_VERSION, KIND
 from tgi_operator.api.sagemaker import SageMaker
@@ -15,9 +16,11 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster import checks as pod_checks
 from tgi_operator.backends.incluster import render as pods
+from tgi_operator.backends.incluster.autoscaler import Means, autoscaler
 from tgi_operator.backends.incluster.strategy import IN_PLACE, asked
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker import checks, render, steps
+from tgi_operator.backends.schedules import Bounds
 from tgi_operator.settings import Settings
 from tgi_operator.tgi.checks import Problem
 
@@ -79,16 +82,33 @@ def _calls(resource: Resource, target: SageMaker) -> Iterable[Document]:
     reference = resource.spec.model.token_secret_ref
     token = f"(key {reference.key} of Secret {reference.name})" if reference else None
     desired = render.desired(resource, target, token)
-    return [{step.operation: dict(step.request)} for step in steps.create(desired, resource.spec.replicas or 1)]
+    made = [*steps.create(desired, replicas(resource.spec))]
+    if resource.spec.autoscaling is not None and desired.scaling is not None:
+        made.append(steps.register(desired.scaling.register(_bounds(resource.spec.autoscaling))))
+        made += [steps.put_policy(desired.scaling.put_policy(name)) for name in desired.scaling.policies]
+        made += [steps.put_action(desired.scaling.put_action(name)) for name in desired.scaling.actions]
+    return [{step.operation: dict(step.request)} for step in made]
 
 
 def _objects(resource: Resource, target: InCluster) -> Iterable[Document]:
     _refuse(pod_checks.first_problem(resource.spec, target))
     token = "(the token)" if resource.spec.model.token_secret_ref else None
     desired = pods.desired(resource, target, token, Settings().image)
-    deployment = desired.deployment(resource.spec.replicas or 1, asked(desired.rollout) or IN_PLACE)
-    made = (desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor)
+    deployment = desired.deployment(replicas(resource.spec), asked(desired.rollout) or IN_PLACE)
+    made = [desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor]
+    if resource.spec.autoscaling is not None:
+        bounds = _bounds(resource.spec.autoscaling)
+        made.append(autoscaler(resource.owner, resource.spec.autoscaling, bounds, Means(custom_metrics=True)))
     return [manifest for manifest in made if manifest is not None]
+
+
+def replicas(spec: Spec) -> int:
+    """Return the instances or pods that a new resource begins with; schedules are left out of account."""
+    return spec.replicas or (spec.autoscaling.min_replicas if spec.autoscaling is not None else 1)
+
+
+def _bounds(autoscaling: Autoscaling) -> Bounds:
+    return Bounds(autoscaling.min_replicas, autoscaling.max_replicas)
 
 
 def _refuse(problem: Problem | None) -> None:

@@ -34,7 +34,7 @@ class Engine:
         self.ready = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue()
         self._namespaces = settings.watch_namespaces
-        self._in_cluster = InClusterBackend(kube, self._queue.add, settings.image)
+        self._in_cluster = InClusterBackend(kube, self._queue.add, settings.image, settings.prometheus_address)
         self._sagemaker = SageMakerBackend.build(settings, kube, self._queue.add)
         events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}")
         self._reconciler = Reconciler(kube, self.store, self._queue, self._backends(), events, cluster)

@@ -10,7 +10,7 @@ import aiohttp
 
 from tgi_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KIND
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import Condition, ConditionStatus, ConditionType, Status
+from tgi_operator.api.status import Condition, ConditionStatus, ConditionType, ScalingStatus, Status
 from tgi_operator.backends.plans import Note
 from tgi_operator.engine.store import Item
 from tgi_operator.kube import APIError, Kube
@@ -35,9 +35,16 @@ _BAD_NEWS = frozenset(
 )
 """Reasons that are a warning though the operator goes on by itself."""
 
+_QUIET = frozenset({Reason.ENDPOINT_NOT_IN_SERVICE, Reason.NO_METRICS})
+"""Reasons not to follow the load that every new endpoint has for a while."""
+
 
 def transitions(before: Status, after: Status) -> tuple[tuple[str, Note], ...]:
-    """Return (type, note) for what changed between two statuses: a new reason to be ready, at work or stalled."""
+    """Return (type, note) for what changed between two statuses.
+
+    That is a new reason to be ready, at work or stalled; another number wanted, other bounds, and whether the number
+    follows the load.
+    """
     told = []
     for kind in (ConditionType.READY, ConditionType.STALLED, ConditionType.RECONCILING):
         old, new = _find(before.conditions, kind), _find(after.conditions, kind)
@@ -46,7 +53,33 @@ def transitions(before: Status, after: Status) -> tuple[tuple[str, Note], ...]:
         if old is None or old.status != new.status or (kind != ConditionType.READY and old.reason != new.reason):
             bad = kind == ConditionType.STALLED or new.reason in _BAD_NEWS
             told.append(("Warning" if bad else "Normal", Note(Reason(new.reason), new.message)))
+    return (*told, *_scaling(before.scaling or ScalingStatus(), after.scaling), *_activity(before, after))
+
+
+def _scaling(before: ScalingStatus, after: ScalingStatus | None) -> tuple[tuple[str, Note], ...]:
+    if after is None:
+        return ()
+    told = []
+    newest = after.history[0] if after.history else None
+    if newest is not None and newest not in (before.history or ()):
+        told.append(("Normal", Note(Reason.SCALED, f"From {newest.before} to {newest.to}: {newest.reason}")))
+    bounds = (after.min_replicas, after.max_replicas)
+    if after.scaler is not None and bounds != (before.min_replicas, before.max_replicas):
+        by = f", by schedule {after.active_schedule}" if after.active_schedule else ""
+        told.append(("Normal", Note(Reason.BOUNDS_CHANGED, f"{bounds[0]} to {bounds[1]} are in force{by}.")))
     return tuple(told)
+
+
+def _activity(before: Status, after: Status) -> tuple[tuple[str, Note], ...]:
+    """Return what is to be told of ScalingActive: that it is so now, or what keeps it from being so."""
+    kind = ConditionType.SCALING_ACTIVE
+    old, new = _find(before.conditions, kind), _find(after.conditions, kind)
+    if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
+        return ()
+    if new.reason in _QUIET:
+        return ()
+    active = new.status == ConditionStatus.TRUE
+    return (("Normal" if active else "Warning", Note(Reason(new.reason), new.message)),)
 
 
 def _find(conditions: Sequence[Condition], kind: ConditionType) -> Condition | None:

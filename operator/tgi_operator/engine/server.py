@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tgi_operator import metrics
-from tgi_operator.api.status import ConditionType
+from tgi_operator.api.status import ConditionStatus, ConditionType
 from tgi_operator.engine.engine import Engine
+from tgi_operator.engine.store import Item
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +72,40 @@ class Server:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         metrics.ENDPOINTS.clear()
-        for reason, count in Counter(map(_reason, self._engine.store.items())).items():
+        metrics.REPLICAS.clear()
+        metrics.SCALING_ACTIVE.clear()
+        items = tuple(self._engine.store.items())
+        for reason, count in Counter(map(_reason, items)).items():
             metrics.ENDPOINTS.labels(reason).set(count)
+        for item in items:
+            _tell_scaling(item)
         return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _reason(item: object) -> str:
-    conditions = getattr(item, "status", {}).get("conditions", ())
-    return next((str(c["reason"]) for c in conditions if c["type"] == ConditionType.READY), "New")
+def _reason(item: Item) -> str:
+    return str(_condition(item, ConditionType.READY).get("reason", "New"))
+
+
+def _tell_scaling(item: Item) -> None:
+    status, scaling = item.status, item.status.get("scaling") or {}
+    counts = {
+        "desired": status.get("desiredReplicas"),
+        "current": status.get("replicas"),
+        "ready": status.get("readyReplicas"),
+        "min": scaling.get("minReplicas"),
+        "max": scaling.get("maxReplicas"),
+    }
+    for kind, count in counts.items():
+        if count is not None:
+            metrics.REPLICAS.labels(*item.key, kind).set(count)
+    active = _condition(item, ConditionType.SCALING_ACTIVE)
+    if active:
+        value = 1 if active["status"] == ConditionStatus.TRUE else 0
+        metrics.SCALING_ACTIVE.labels(*item.key, active["reason"]).set(value)
+
+
+def _condition(item: Item, kind: ConditionType) -> Mapping[str, Any]:
+    return next((each for each in item.status.get("conditions", ()) if each["type"] == kind), {})
 
 
 def _answer(*, ok: bool, otherwise: str) -> web.Response:

@@ -43,6 +43,8 @@ def admin_app(world: World, reset_others: Callable[[], None]) -> Starlette:
         _route("POST", "script", admin.script),
         _route("POST", "faults", admin.faults),
         _route("POST", "settings", admin.settings),
+        _route("POST", "load", admin.load),
+        _route("POST", "metrics", admin.metrics),
         _route("POST", "requests/clear", lambda _: admin.clear_requests()),
         _route("POST", "reset", lambda _: admin.reset()),
     ]
@@ -133,6 +135,29 @@ class _Admin:
         world.durations = world.durations.changed(body.get("durations", {}))
         world.quotas.update(body.get("quotas", {}))
         world.consistency_delay = float(body.get("consistency_delay", world.consistency_delay))
+        world.scalable_targets_quota = int(body.get("scalable_targets_quota", world.scalable_targets_quota))
+        pause = body.get("concurrent_update_seconds", world.concurrent_update_seconds)
+        world.concurrent_update_seconds = float(pause)
+        return {}
+
+    def load(self, body: Answer) -> Answer:
+        """From now on, so many requests at a time or a minute are at an endpoint, beside the real ones."""
+        now = self._world.clock.now()
+        for region in self._world.settled():
+            traffic = region.scaling.metrics.traffic[body["endpoint"].lower()]
+            if "concurrentRequests" in body:
+                traffic.concurrent.set(now, body["concurrentRequests"])
+            if "invocationsPerMinute" in body:
+                traffic.per_minute.set(now, body["invocationsPerMinute"])
+        return {}
+
+    def metrics(self, body: Answer) -> Answer:
+        """From now on, a metric of CloudWatch has this value in every region."""
+        now = self._world.clock.now()
+        dimensions = frozenset(body.get("dimensions", {}).items())
+        for region in self._world.settled():
+            series = region.scaling.metrics.series[body["namespace"], body["metricName"], dimensions]
+            series.set(now, body["value"])
         return {}
 
     def reset(self) -> Answer:
@@ -161,4 +186,6 @@ def _region(region: Region) -> Answer:
         "endpoints": {endpoint.name: description(endpoint) for endpoint in region.endpoints.values()},
         "tags": {arn: tags for arn, tags in region.tags.items() if tags},
         "instances": {name: count for name, count in region.instances.items() if count},
+        "scalable_targets": {target.resource_id: asdict(target) for target in region.scaling.targets.values()},
+        "scaling_activities": [asdict(activity) for activity in region.scaling.activities],
     }

@@ -11,7 +11,7 @@ from tgi_sandbox.aws.everything_else import EverythingElse
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT, Identities, Identity
 from tgi_sandbox.aws.messages import read_body, recorded, send_response
 from tgi_sandbox.aws.runtime import Runtime
-from tgi_sandbox.aws.sagemaker import SageMaker
+from tgi_sandbox.aws.sagemaker import ApplicationAutoScaling, JsonService, SageMaker
 from tgi_sandbox.aws.simulators import Simulators
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tgi_sandbox.aws.world import World
 
-_TARGET_PREFIX: Final = b"SageMaker."
+_SAGEMAKER: Final = b"SageMaker"
+_AUTOSCALING: Final = b"AnyScaleFrontendService"
 _DEFAULT_REGION: Final = "us-east-1"
 
 
@@ -30,7 +31,10 @@ class AwsApp:
         self._world = world
         self._others = EverythingElse()
         self._identities = Identities(self._others.account_of)
-        self._sagemaker = SageMaker(world)
+        self._services: dict[bytes, JsonService] = {
+            _SAGEMAKER: SageMaker(world),
+            _AUTOSCALING: ApplicationAutoScaling(world),
+        }
         self._runtime = Runtime(world, Simulators())
         self._admin = admin_app(world, self._others.reset)
 
@@ -43,8 +47,10 @@ class AwsApp:
         target: bytes = headers.get(b"x-amz-target", b"")
         path: str = scope["path"]
         identity = self._identities.of(headers.get(b"authorization", b""))
-        if target.startswith(_TARGET_PREFIX):
-            await self._answer_sagemaker(scope, receive, send, identity, target)
+        prefix, _, operation = target.partition(b".")
+        service = self._services.get(prefix)
+        if service is not None:
+            await self._answer(service, operation.decode("latin-1"), scope, receive, send, identity)
         elif path.startswith("/_sandbox/"):
             await self._admin(scope, receive, send)
         elif self._runtime.serves(path):
@@ -59,12 +65,17 @@ class AwsApp:
         await self._runtime.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer_sagemaker(
-        self, scope: Scope, receive: Receive, send: Send, identity: Identity | None, target: bytes
+    async def _answer(
+        self,
+        service: JsonService,
+        operation: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        identity: Identity | None,
     ) -> None:
         body = await read_body(receive)
-        operation = target[len(_TARGET_PREFIX) :].decode("latin-1")
-        reply = await self._sagemaker.answer(identity or _anonymous(), operation, body)
+        reply = await service.answer(identity or _anonymous(), operation, body)
         if reply.cut:
             await cut(scope, receive)
             return

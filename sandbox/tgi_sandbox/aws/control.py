@@ -132,6 +132,30 @@ class Control:
         """Let models and configurations be found by other operations only after virtual seconds."""
         self._call("POST", "settings", consistency_delay=seconds)
 
+    def scalable_targets(self, targets: int) -> None:
+        """Limit how many scalable targets there may be."""
+        self._call("POST", "settings", scalable_targets_quota=targets)
+
+    def concurrent_updates(self, seconds: float) -> None:
+        """Refuse a change of a scalable target that comes within so many virtual seconds after another one."""
+        self._call("POST", "settings", concurrent_update_seconds=seconds)
+
+    def load(self, endpoint: str, **load: float | None) -> None:
+        """Pretend that an endpoint has `concurrentRequests` or `invocationsPerMinute`; None ends it."""
+        self._call("POST", "load", endpoint=endpoint, **load)
+
+    def metric(
+        self, namespace: str, metric_name: str, value: float | None, dimensions: Mapping[str, str] | None = None
+    ) -> None:
+        """Give a CloudWatch metric a value; None: no data."""
+        body = {"namespace": namespace, "metricName": metric_name, "dimensions": dimensions or {}, "value": value}
+        self._call("POST", "metrics", **body)
+
+    def scaling(self, name: str) -> dict[str, Any] | None:
+        """The scalable target that an endpoint is, None where it is none."""
+        found = (region["scalable_targets"] for region in self.state()["regions"])
+        return next((target for targets in found for target in targets.values() if target["endpoint"] == name), None)
+
     def requests(self, since: int = 0) -> list[Request]:
         """The AWS calls after a sequence number, in order."""
         entries: Any = self._call("GET", f"requests?since={since}")

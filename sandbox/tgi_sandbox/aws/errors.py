@@ -67,19 +67,19 @@ def throttled() -> AwsError:
     return AwsError("ThrottlingException", "Rate exceeded")
 
 
-def access_denied(account: str, partition: str, operation: str, resource: str) -> AwsError:
+def access_denied(account: str, partition: str, operation: str, resource: str, service: str = "sagemaker") -> AwsError:
     """No identity-based policy allows the operation."""
     return AwsError(
         "AccessDeniedException",
         f"User: arn:{partition}:sts::{account}:assumed-role/sandbox/session is not authorized to perform: "
-        f"sagemaker:{operation} on resource: {resource} because no identity-based policy allows the "
-        f"sagemaker:{operation} action",
+        f"{service}:{operation} on resource: {resource} because no identity-based policy allows the "
+        f"{service}:{operation} action",
     )
 
 
-def unknown_operation(operation: str) -> AwsError:
+def unknown_operation(operation: str, service: str = "SageMaker") -> AwsError:
     """The double does not implement the operation; AWS answers this to names it does not know."""
-    return AwsError("UnknownOperationException", f"The double does not implement SageMaker.{operation}")
+    return AwsError("UnknownOperationException", f"The double does not implement {service}.{operation}")
 
 
 def malformed_body() -> AwsError:

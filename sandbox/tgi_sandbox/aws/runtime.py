@@ -136,6 +136,15 @@ class Runtime:
     async def _invoke(self, invocation: _Invocation, endpoint: Endpoint, variant: Variant, send: Send) -> None:
         if not runs_tgi(variant):
             raise AwsError("ServiceUnavailable", "The double can only run images of TGI.", 503)
+        region = self._world.region(invocation.identity.account, invocation.identity.region)
+        traffic = region.scaling.metrics.traffic[endpoint.name.lower()]
+        traffic.begin(self._world.clock.now())
+        try:
+            await self._ask(invocation, endpoint, variant, send)
+        finally:
+            traffic.end(self._world.clock.now())
+
+    async def _ask(self, invocation: _Invocation, endpoint: Endpoint, variant: Variant, send: Send) -> None:
         try:
             simulator = await self._simulators.of(endpoint.arn, variant)
         except ProcessError as error:

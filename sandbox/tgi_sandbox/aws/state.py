@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tgi_sandbox.aws import errors, lifecycle
 from tgi_sandbox.aws.arns import sagemaker_arn
+from tgi_sandbox.aws.autoscaling.targets import Scaling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,7 @@ class Region:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     instances: Counter[str] = field(default_factory=Counter)
+    scaling: Scaling = field(default_factory=Scaling)
     _due: list[tuple[float, str]] = field(default_factory=list)
 
     def arn(self, resource: str, name: str) -> str:
@@ -105,7 +107,7 @@ class Region:
         self.on_change(endpoint.arn, endpoint)
 
     def settle(self, now: float) -> None:
-        """Let every endpoint reach the state it has at `now`."""
+        """Let every endpoint reach the state it has at `now`, without regard to scaling."""
         while self._due and self._due[0][0] <= now:
             _, key = heapq.heappop(self._due)
             endpoint = self.endpoints.get(key)
@@ -119,6 +121,7 @@ class Region:
 
     def _remove(self, key: str, endpoint: Endpoint) -> None:
         del self.endpoints[key]
+        self.scaling.drop(endpoint.name)
         self.tags.pop(endpoint.arn, None)
         self.instances.subtract(endpoint.instances())
         self.on_change(endpoint.arn, None)

@@ -24,6 +24,8 @@ Constraint = tuple[Callable[[Any], bool], str]
 _UNICODE_CLASSES: Final = {
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
+    r"\p{Print}": r"[\x20-\x7e]",
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
     r"\p{Z}": " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
 _ANYTHING: Final = frozenset({r"[\S\s]*", r"[\s\S]*"})
@@ -49,9 +51,17 @@ def sagemaker_model() -> ServiceModel:
 
 
 @cache
+def autoscaling_model() -> ServiceModel:
+    """botocore's description of the Application Auto Scaling API."""
+    name = "application-autoscaling"
+    return ServiceModel(Loader().load_service_model(name, "service-2"), name)
+
+
+@cache
 def operation_model(operation: str) -> OperationModel:
-    """botocore's description of one SageMaker operation."""
-    return sagemaker_model().operation_model(operation)
+    """botocore's description of one operation; the two services have no name in common."""
+    model = sagemaker_model() if operation in sagemaker_model().operation_names else autoscaling_model()
+    return model.operation_model(operation)
 
 
 def validate(operation: str, request: Mapping[str, Any]) -> None:

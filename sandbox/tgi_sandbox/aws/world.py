@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tgi_sandbox.aws.autoscaling import engine
 from tgi_sandbox.aws.faults import Faults
 from tgi_sandbox.aws.journal import Journal
 from tgi_sandbox.aws.lifecycle import Durations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from tgi_sandbox.aws.clock import Clock
     from tgi_sandbox.aws.lifecycle import Endpoint
 
+DEFAULT_TARGETS_QUOTA = 500
+"""Scalable targets of an account in a region (Application Auto Scaling quotas)."""
+
 
 @dataclass
 class World:
@@ -26,6 +30,8 @@ class World:
     durations: Durations = field(default_factory=Durations)
     initial_durations: Durations = field(default_factory=Durations)
     consistency_delay: float = 0.0
+    scalable_targets_quota: int = DEFAULT_TARGETS_QUOTA
+    concurrent_update_seconds: float = 0.0
     quotas: dict[str, int] = field(default_factory=dict)
     scripts: Scripts = field(default_factory=Scripts)
     faults: Faults = field(default_factory=Faults)
@@ -40,14 +46,14 @@ class World:
         found = self.regions.get((account, region))
         if found is None:
             found = self.regions[account, region] = Region(account, region, self._changed)
-        found.settle(self.clock.now())
+        engine.settle(self, found, self.clock.now())
         return found
 
     def settled(self) -> list[Region]:
         """Every region in use, brought to the present."""
         now = self.clock.now()
         for region in self.regions.values():
-            region.settle(now)
+            engine.settle(self, region, now)
         return list(self.regions.values())
 
     def quota(self, instance_type: str) -> int:
@@ -72,6 +78,8 @@ class World:
         self.quotas.clear()
         self.durations = self.initial_durations
         self.consistency_delay = 0.0
+        self.scalable_targets_quota = DEFAULT_TARGETS_QUOTA
+        self.concurrent_update_seconds = 0.0
 
     def _changed(self, arn: str, endpoint: Endpoint | None) -> None:
         for observer in self.observers:

@@ -12,6 +12,7 @@ import pytest
 from tgi_operator import metrics
 from tgi_operator.api import reference
 from tgi_operator.backends.sagemaker import fleet, state
+from tgi_operator.backends.sagemaker.aws import service
 from tgi_operator.cli.main import parser as operator_parser
 from tgi_operator.settings import PREFIX, Settings
 from tgi_sandbox.cli import _parser as sandbox_parser
@@ -103,11 +104,13 @@ def test_metrics_are_those_of_the_operator() -> None:
 
 def test_the_policy_allows_the_calls_the_code_makes_and_no_others() -> None:
     sources = "".join(path.read_text() for path in SAGEMAKER.glob("*.py"))
-    called = set(re.findall(r'"((?:Add|Create|Delete|Describe|List|Update)[A-Z]\w+)"', sources))
+    verbs = "Add|Create|Delete|Deregister|Describe|List|Put|Register|Update"
+    called = set(re.findall(rf'"((?:{verbs})[A-Z]\w+)"', sources))
     called.remove(state.UPDATE_ROLLBACK_FAILED)
     (policy,) = (json.loads(block.text) for block in pages.blocks(OPERATIONS) if block.language == "json")
     actions = {action for statement in policy["Statement"] for action in _list(statement["Action"])}
-    assert actions == {"iam:PassRole"} | {f"sagemaker:{operation}" for operation in called}
+    on_register = {"iam:PassRole", "iam:CreateServiceLinkedRole"}
+    assert actions == on_register | {f"{service(operation)}:{operation}" for operation in called}
 
 
 def _list(value: str | list[str]) -> list[str]:

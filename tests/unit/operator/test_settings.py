@@ -7,12 +7,14 @@ from tgi_operator.settings import Settings
 
 EVERYTHING = {
     "TGI_OPERATOR_SWEEP_INTERVAL": "10",
+    "TGI_OPERATOR_SCALING_SWEEP_INTERVAL": "20",
     "TGI_OPERATOR_AWS_READS_PER_SECOND": "2.5",
     "TGI_OPERATOR_AWS_WRITES_PER_SECOND": "0.5",
     "TGI_OPERATOR_AWS_DRIFT_READS_PER_MINUTE": "60",
     "TGI_OPERATOR_WATCH_NAMESPACES": "ml, dev,,",
     "TGI_OPERATOR_CLUSTER_ID": "blue",
     "TGI_OPERATOR_IMAGE": "registry/tgi-operator:1",
+    "TGI_OPERATOR_PROMETHEUS_ADDRESS": "http://prometheus:9090",
     "TGI_OPERATOR_WORKERS": "4",
     "TGI_OPERATOR_HTTP_PORT": "0",
     "TGI_OPERATOR_HTTP_ADDRESS": "127.0.0.1",
@@ -25,11 +27,13 @@ def test_every_setting_is_a_variable() -> None:
     assert set(EVERYTHING) == {f"TGI_OPERATOR_{name.upper()}" for name in Settings.model_fields}
     assert Settings.read({}, EVERYTHING) == Settings(
         sweep_interval=10,
+        scaling_sweep_interval=20,
         aws_reads_per_second=2.5,
         aws_writes_per_second=0.5,
         aws_drift_reads_per_minute=60,
         watch_namespaces=("ml", "dev"),
         cluster_id="blue",
+        prometheus_address="http://prometheus:9090",
         workers=4,
         http_port=0,
         http_address="127.0.0.1",

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,13 +13,14 @@ import aiohttp
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends import secrets
+from tgi_operator.backends import scaling, secrets
 from tgi_operator.backends.base import Retry
 from tgi_operator.backends.incluster import checks, names, pods, render, strategy
+from tgi_operator.backends.incluster.autoscaler import Means
 from tgi_operator.backends.incluster.capacity import Demand
 from tgi_operator.backends.incluster.children import WATCHED, Child, Children
 from tgi_operator.backends.incluster.fetching import fetchers, is_condition
-from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, MONITOR, POD, Kind, Object, kind_of
+from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, MONITOR, POD, SCALED_OBJECT, Kind, Object, kind_of
 from tgi_operator.backends.incluster.placement import tolerations
 from tgi_operator.backends.incluster.plan import plan
 from tgi_operator.backends.incluster.situation import Situation, Wanted
@@ -36,6 +39,8 @@ RELIST_SECONDS = 3600
 _REFUSALS = frozenset({400, 403, 422})
 _REFUSED_SECONDS = 300
 _MOST_NODES = 100
+_CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
+_MEANS_SECONDS = 60
 _LABELLED = names.LABEL_NAME
 
 
@@ -51,8 +56,8 @@ class Cluster(Protocol):
     async def items(self, path: str, **selectors: str) -> list[Object]:
         """Return the objects of a list."""
 
-    async def apply(self, path: str, manifest: Object) -> Object:
-        """Return the object after a server-side apply of `manifest`."""
+    async def apply(self, path: str, manifest: Object, manager: str) -> Object:
+        """Return the object after a server-side apply of `manifest` by `manager`."""
 
     async def delete(self, path: str, uid: str) -> None:
         """Delete the object that has the uid; nothing where it is gone."""
@@ -75,6 +80,7 @@ class InClusterBackend:
         cluster: Cluster,
         changed: Callable[[Key], None],
         fetcher: str,
+        prometheus: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._cluster = cluster
@@ -83,12 +89,16 @@ class InClusterBackend:
         self._now = now
         self._children = Children()
         self._monitored = False
+        self._means = Means(prometheus=prometheus)
+        self._means_read_at = -math.inf
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
         """List what there is, now and each hour; return the kinds to watch: those the cluster serves."""
         self._monitored = await self._serves(MONITOR)
-        kinds = tuple(kind for kind in WATCHED if kind is not MONITOR or self._monitored)
+        self._means = replace(self._means, keda=await self._serves(SCALED_OBJECT))
+        served = {MONITOR: self._monitored, SCALED_OBJECT: self._means.keda}
+        kinds = tuple(kind for kind in WATCHED if served.get(kind, True))
         await self._list(kinds, namespaces)
         self._task = asyncio.create_task(self._relist(kinds, namespaces), name="relist")
         return kinds
@@ -105,7 +115,8 @@ class InClusterBackend:
         """Return what there is."""
         target, now = _target(resource), self._now()
         children = self._children.of(key)
-        situation = Situation(resource, None, None, children, now, monitored=self._monitored)
+        means = await self._scaling_means() if resource.spec.autoscaling is not None else self._means
+        situation = Situation(resource, None, None, children, now, monitored=self._monitored, means=means)
         if resource.deleting:
             return replace(situation, children=children | await self._claims(key))
         problem = checks.first_problem(resource.spec, target)
@@ -118,7 +129,7 @@ class InClusterBackend:
             return replace(situation, problem=problem)
         assert not isinstance(token, Problem)  # noqa: S101 - it is the problem then
         desired = render.desired(resource, target, token, self._fetcher)
-        wanted = Wanted(resource, desired, None, children, now, monitored=self._monitored)
+        wanted = Wanted(resource, desired, None, children, now, monitored=self._monitored, means=means)
         return await self._look_closer(key, wanted, target)
 
     async def _look_closer(self, key: Key, at: Wanted, target: InCluster) -> Situation:
@@ -136,7 +147,7 @@ class InClusterBackend:
 
     def plan(self, seen: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
-        return plan(seen)
+        return scaling.at_next_event(plan(seen), seen.resource.spec.autoscaling, seen.now)
 
     async def apply(self, seen: Situation, step: Step) -> None:
         """Make one request. Raises RefusedError for what would be refused again, APIError for what may pass."""
@@ -146,7 +157,7 @@ class InClusterBackend:
         try:
             if isinstance(step, Apply):
                 # Our own write is no news: the watch repeats it.
-                self._children.put(await self._cluster.apply(path, step.manifest))
+                self._children.put(await self._cluster.apply(path, step.manifest, step.manager))
             else:
                 await self._cluster.delete(path, body["metadata"]["uid"])
         except APIError as error:
@@ -182,7 +193,8 @@ class InClusterBackend:
         """Return what the watch has not told yet, and the first object of a wanted name that is somebody else's."""
         found: dict[Child, Object] = {}
         desired = at.desired
-        named = (desired.service, desired.budget, desired.claim, desired.job, desired.monitor if at.monitored else None)
+        made = (desired.service, desired.budget, desired.claim, desired.job, at.autoscaler)
+        named = (*made, desired.monitor if at.monitored else None)
         wanted = [(kind_of(each), each["metadata"]["name"]) for each in named if each is not None]
         for kind, name in [(DEPLOYMENT, at.owner.name), *wanted]:
             if (kind.name, name) in at.children:
@@ -229,6 +241,13 @@ class InClusterBackend:
                 raise
             logger.warning("Free GPUs cannot be seen, so pods are replaced in place: %s", error)
         return False
+
+    async def _scaling_means(self) -> Means:
+        """Return what the cluster has for scaling. A custom metrics API may come later; KEDA has to be watched."""
+        if not self._means.custom_metrics and time.monotonic() - self._means_read_at > _MEANS_SECONDS:
+            self._means_read_at = time.monotonic()
+            self._means = replace(self._means, custom_metrics=await self._cluster.get(_CUSTOM_METRICS) is not None)
+        return self._means
 
     async def _serves(self, kind: Kind) -> bool:
         found = await self._cluster.get(kind.group)

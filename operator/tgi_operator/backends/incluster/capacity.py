@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tgi_operator.backends.incluster.coverage import quantity
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.quantities import quantity
 
 LABEL_PRODUCT = "nvidia.com/gpu.product"
 

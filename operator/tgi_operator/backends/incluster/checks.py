@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
+from tgi_operator.backends import scaling
 from tgi_operator.backends.incluster import render
 from tgi_operator.backends.incluster.pod_template import OWN_NAMES
 from tgi_operator.tgi import checks as tgi_checks
@@ -74,6 +75,11 @@ def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
     return tgi_checks.first_problem(tgi_checks.Launch(spec.model, spec.runtime, options, machine))
 
 
+def misscaled(spec: Spec, _: InCluster) -> Problem | None:
+    """Schedules and targets must be such that they can be carried out."""
+    return scaling.first_problem(spec.autoscaling)
+
+
 CHECKS: tuple[Check, ...] = (
     unknown_release,
     unsupported_gpu,
@@ -81,6 +87,7 @@ CHECKS: tuple[Check, ...] = (
     gpus_twice,
     misshapen_template,
     unlaunchable,
+    misscaled,
 )
 
 

@@ -5,7 +5,20 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, JOB, KINDS, MONITOR, POD, SERVICE, Object
+from tgi_operator.api.names import FIELD_MANAGER
+from tgi_operator.backends.incluster.kinds import (
+    BUDGET,
+    CLAIM,
+    DEPLOYMENT,
+    HPA,
+    JOB,
+    KINDS,
+    MONITOR,
+    POD,
+    SCALED_OBJECT,
+    SERVICE,
+    Object,
+)
 from tgi_operator.backends.incluster.names import LABEL_NAME
 from tgi_operator.backends.keys import Key
 
@@ -31,6 +44,8 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
     SERVICE.name: (),
     BUDGET.name: (),
     MONITOR.name: (),
+    HPA.name: ("lastScaleTime", "conditions"),
+    SCALED_OBJECT.name: (),
 }
 """Fields of the status that decide something; a change of any other is no news."""
 
@@ -139,7 +154,19 @@ def slim(body: Mapping[str, Any]) -> Object:
         spec = _only(body["spec"], ("nodeName",))
         return {"kind": kind, "metadata": _only(body["metadata"], _POD_METADATA), "spec": spec, "status": kept}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
+    if kind == DEPLOYMENT.name:
+        rest["ownsReplicas"] = _owns_replicas(body["metadata"])
     return {**rest, "metadata": _only(body["metadata"], _METADATA), "status": kept}
+
+
+def _owns_replicas(metadata: Mapping[str, Any]) -> bool:
+    """Return whether the number of pods is a field that we apply."""
+    return any(
+        entry.get("manager") == FIELD_MANAGER
+        and entry.get("operation") == "Apply"
+        and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
+        for entry in metadata.get("managedFields", ())
+    )
 
 
 def _only(body: Mapping[str, Any], fields: Iterable[str]) -> Object:

@@ -1,21 +1,14 @@
 """Whether a living object still is as it was applied, whatever others and the API server added to it."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, DecimalException
 from typing import Any
 
-_AMOUNTS = frozenset({"requests", "limits", "sizeLimit", "cpu", "memory", "storage", "ephemeral-storage"})
-"""Fields that are, or hold, a resource.Quantity: there 1000m is 1, and the API server writes it so."""
+from tgi_operator.backends.quantities import quantity
 
-_SUFFIXES = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{letter: Decimal(10) ** (3 * power) for power, letter in enumerate("kMGTPE", start=1)},
-    **{f"{letter}i": Decimal(2) ** (10 * power) for power, letter in enumerate("KMGTPE", start=1)},
-}
-"""Suffixes of a resource.Quantity (k8s.io/apimachinery/pkg/api/resource)."""
+_AMOUNTS = frozenset(
+    {"requests", "limits", "sizeLimit", "cpu", "memory", "storage", "ephemeral-storage", "averageValue"}
+)
+"""Fields that are, or hold, a resource.Quantity: there 1000m is 1, and the API server writes it so."""
 
 
 def covers(live: Any, wanted: Any, *, amount: bool = False) -> bool:
@@ -58,12 +51,3 @@ def _covers_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
 def _is_same_amount(live: Any, wanted: Any) -> bool:
     amount = quantity(str(wanted))
     return amount is not None and amount == quantity(str(live))
-
-
-def quantity(text: str) -> Decimal | None:
-    """Return the amount that a resource.Quantity such as 24Gi is, None where the text is none."""
-    number = text.rstrip("numkMGTPEKi")
-    try:
-        return Decimal(number) * _SUFFIXES[text[len(number) :]]
-    except (DecimalException, KeyError):
-        return None

@@ -40,8 +40,10 @@ CLAIM = Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims")
 JOB = Kind("Job", "batch/v1", "jobs")
 POD = Kind("Pod", "v1", "pods")
 MONITOR = Kind("PodMonitor", "monitoring.coreos.com/v1", "podmonitors")
+HPA = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
+SCALED_OBJECT = Kind("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
 
-KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR)}
+KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR, HPA, SCALED_OBJECT)}
 
 
 def kind_of(manifest: Object) -> Kind:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import DeletionPolicy
 from tgi_operator.backends.incluster.fetching import fetching
-from tgi_operator.backends.incluster.rollout import outdated, refused, squeezed
-from tgi_operator.backends.incluster.serving import rolling, serves
+from tgi_operator.backends.incluster.following import handed_over, told
+from tgi_operator.backends.incluster.rollout import outdated, squeezed
+from tgi_operator.backends.incluster.serving import refused, rolling, serves
 from tgi_operator.backends.incluster.situation import Situation, Wanted
 from tgi_operator.backends.incluster.steps import Delete, Step
 from tgi_operator.backends.incluster.upkeep import drifted
@@ -24,6 +25,7 @@ Rule = Callable[[Wanted], Plan[Step] | None]
 RULES: tuple[Rule, ...] = (
     fetching,  # the weights are not on their claim yet
     outdated,  # there is no Deployment, or it asks for another revision
+    handed_over,  # the number of pods is the autoscaler's from now on
     drifted,  # something is not as it was applied, or another number of pods is wanted
     squeezed,  # a new pod waits for a GPU that an old one has
     refused,  # the cluster lets no pod be made
@@ -49,7 +51,7 @@ def plan(situation: Situation) -> Plan[Step]:
         # Secrets of other types than Opaque are not watched.
         return Plan(situation.show(verdict), after=SECRET_SECONDS)
     wanted = Wanted(**{name: getattr(situation, name) for name in Situation.__dataclass_fields__})
-    return next(found for rule in RULES if (found := rule(wanted)) is not None)
+    return told(wanted, next(found for rule in RULES if (found := rule(wanted)) is not None))
 
 
 def _deletion(situation: Situation) -> Plan[Step]:

@@ -32,10 +32,10 @@ class Desired:
     job: Object | None
     token: str | None = field(repr=False)
 
-    def deployment(self, replicas: int, strategy: Strategy) -> Object:
-        """Return the Deployment of so many pods that are replaced by `strategy`."""
+    def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
+        """Return the Deployment of so many pods, None: as many as somebody else says, replaced by `strategy`."""
         spec = {
-            "replicas": replicas,
+            **({} if replicas is None else {"replicas": replicas}),
             "revisionHistoryLimit": 2,
             "progressDeadlineSeconds": self.progress_deadline_seconds,
             "strategy": strategy.manifest,

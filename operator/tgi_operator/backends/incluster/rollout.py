@@ -5,9 +5,7 @@ from tgi_operator.backends.incluster import strategy
 from tgi_operator.backends.incluster.situation import Wanted
 from tgi_operator.backends.incluster.steps import Apply, Step
 from tgi_operator.backends.incluster.strategy import IN_PLACE, SURGE, Strategy
-from tgi_operator.backends.plans import Note, Plan, progressing, stalled
-
-REFUSED_SECONDS = 60
+from tgi_operator.backends.plans import Note, Plan, progressing
 
 
 def outdated(at: Wanted) -> Plan[Step] | None:
@@ -22,13 +20,13 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     else:
         message = f"Rolling out revision {desired.revision}. {how(at, chosen)}"
         verdict = progressing(Reason.UPDATING, message, available=at.available)
-    manifests = (desired.service, desired.budget, desired.deployment(replicas, chosen))
-    monitor = (desired.monitor,) if at.monitored else ()
+    manifests = (desired.service, desired.budget, desired.deployment(at.applied_replicas, chosen))
+    others = (desired.monitor if at.monitored else None, at.autoscaler)
     gone = at.deployed is None and at.status.current_revision == desired.revision
     shown = at.show(verdict, replacement=chosen.replacement, update_revision=desired.revision)
     return Plan(
         at.ahead(shown),
-        steps=tuple(Apply(manifest) for manifest in (*manifests, *monitor)),
+        steps=tuple(Apply(manifest) for manifest in (*manifests, *others) if manifest is not None),
         ahead=True,
         done=shown,
         notes=(Note(Reason.RESTORED, f"Put right: Deployment {at.owner.name}."),) if gone else (),
@@ -46,21 +44,8 @@ def squeezed(at: Wanted) -> Plan[Step] | None:
     verdict = progressing(
         Reason.UPDATING, f"Rolling out revision {at.desired.revision}. {how(at, IN_PLACE)}", available=at.available
     )
-    manifest = at.desired.deployment(at.wanted_replicas, IN_PLACE)
+    manifest = at.desired.deployment(at.applied_replicas, IN_PLACE)
     return Plan(at.show(verdict, replacement=IN_PLACE.replacement), steps=(Apply(manifest),), ahead=True)
-
-
-def refused(at: Wanted) -> Plan[Step] | None:
-    """The cluster lets no pod be made: a quota, or a policy."""
-    deployed = at.deployed
-    if deployed is None or deployed.complete:
-        return None
-    failed = deployed.condition("ReplicaFailure")
-    if failed.get("status") != "True":
-        return None
-    words = str(failed.get("message", ""))
-    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in words else Reason.REJECTED_BY_KUBERNETES
-    return Plan(at.show(stalled(reason, words, available=at.available)), after=REFUSED_SECONDS)
 
 
 def how(at: Wanted, chosen: Strategy) -> str:

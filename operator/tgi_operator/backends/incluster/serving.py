@@ -8,9 +8,24 @@ from tgi_operator.backends.incluster.pods import Trouble
 from tgi_operator.backends.incluster.rollout import how
 from tgi_operator.backends.incluster.situation import Deployed, Wanted, revision_of
 from tgi_operator.backends.incluster.steps import Delete, Step
-from tgi_operator.backends.plans import Note, Plan, Verdict, overdue, progressing, serving
+from tgi_operator.backends.plans import Note, Plan, Verdict, overdue, progressing, serving, stalled
 
 SETTLING_SECONDS = 3
+REFUSED_SECONDS = 60
+
+
+def refused(at: Wanted) -> Plan[Step] | None:
+    """The cluster lets no pod be made: a quota, or a policy."""
+    deployed = _deployed(at)
+    failed = deployed.condition("ReplicaFailure")
+    if deployed.complete or failed.get("status") != "True":
+        return None
+    if _is_enough(at, deployed):
+        message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve."
+        return Plan(_served(at, serving(Reason.SCALING, message)), after=REFUSED_SECONDS)
+    words = str(failed.get("message", ""))
+    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in words else Reason.REJECTED_BY_KUBERNETES
+    return Plan(at.show(stalled(reason, words, available=at.available)), after=REFUSED_SECONDS)
 
 
 def serves(at: Wanted) -> Plan[Step] | None:
@@ -46,6 +61,9 @@ def outcome(at: Wanted) -> Status:
     if found is None and served_before and _serves_alone(at, deployed):
         message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve while others start."
         return _served(at, serving(Reason.SCALING, message))
+    if found is not None and found.reason is Reason.UNSCHEDULABLE and _is_enough(at, deployed):
+        message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve, and no node takes more."
+        return _served(at, serving(Reason.SCALING, message))
     verdict = _verdict(at, deployed, found, served_before=served_before)
     failure = at.remember(found) if found is not None else at.status.last_failure
     return at.show(verdict, update_revision=at.desired.revision, last_failure=failure)
@@ -78,6 +96,16 @@ def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_be
     if found is not None and (found.stalled or late):
         return Verdict(verdict.ready, verdict.available, found.reason, verdict.message, stalled=True)
     return overdue(verdict, f"No progress for too long. {message}") if late else verdict
+
+
+def _is_enough(at: Wanted, deployed: Deployed) -> bool:
+    """Return whether what serves is all that the spec asks for: more is what the autoscaler would like.
+
+    ScalingActive tells what keeps it from that.
+    """
+    served_before = at.status.current_revision == at.desired.revision
+    follows = at.spec.autoscaling is not None and deployed.ready >= at.bounds.least
+    return follows and served_before and _serves_alone(at, deployed)
 
 
 def _serves_alone(at: Wanted, deployed: Deployed) -> bool:

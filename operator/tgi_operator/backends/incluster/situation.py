@@ -1,7 +1,7 @@
 """All that a decision may look at: the resource, what should be in the cluster, and what was seen there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,14 +9,17 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import ConditionType, InClusterStatus, LastFailure, Status, UnhealthyPod
 from tgi_operator.api.times import parse, rfc3339
+from tgi_operator.backends import schedules
 from tgi_operator.backends.incluster import names, pods, render
+from tgi_operator.backends.incluster.autoscaler import Means, autoscaler
 from tgi_operator.backends.incluster.children import Child
-from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, POD, Kind, Object
+from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, HPA, JOB, POD, SCALED_OBJECT, Kind, Object
 from tgi_operator.backends.incluster.pods import Trouble
 from tgi_operator.backends.incluster.render import Desired
 from tgi_operator.backends.incluster.strategy import Strategy
 from tgi_operator.backends.plans import Verdict, with_verdict
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.schedules import Bounds
 from tgi_operator.tgi.checks import Problem
 
 MOST_PODS = 10
@@ -29,7 +32,7 @@ class Situation:
 
     `desired` is None where the spec cannot work; `problem` says why. `foreign` names an object that is in the way.
     `monitored`: the cluster has PodMonitors. `room`: GPUs are free for one more pod; None where nobody asked.
-    `progress` is the last line of the job that fetches weights.
+    `progress` is the last line of the job that fetches weights. `means` is what the cluster has for scaling.
     """
 
     resource: Resource
@@ -41,6 +44,7 @@ class Situation:
     monitored: bool = False
     room: bool | None = None
     progress: str = ""
+    means: Means = field(default_factory=Means)
 
     @property
     def owner(self) -> Owner:
@@ -119,10 +123,19 @@ class Situation:
 
     @property
     def wanted_replicas(self) -> int:
-        """The pods wanted: those of the spec, else those that the Deployment asks for, else one."""
+        """The pods wanted: those of the spec, else those that the Deployment asks for, else the lower bound, or one."""
         if self.spec.replicas is not None:
             return self.spec.replicas
-        return self.deployed.wanted if self.deployed else self.status.desired_replicas or 1
+        if self.deployed:
+            return self.deployed.wanted
+        kept = self.status.desired_replicas or 1
+        return self.bounds.clamp(kept) if self.spec.autoscaling is not None and self.desired is not None else kept
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds that are in force now. Only where the spec has autoscaling that can work."""
+        assert self.spec.autoscaling is not None  # noqa: S101 - see above
+        return schedules.in_force(self.spec.autoscaling, self.now)
 
     @property
     def claims(self) -> tuple[Object, ...]:
@@ -221,6 +234,28 @@ class Wanted(Situation):
         """Whether the Deployment asks for the revision wanted."""
         return self.live_revision == self.desired.revision
 
+    @property
+    def autoscaler(self) -> Object | None:
+        """The object that should change the number of pods."""
+        if self.spec.autoscaling is None:
+            return None
+        return autoscaler(self.owner, self.spec.autoscaling, self.bounds, self.means)
+
+    @property
+    def former_autoscalers(self) -> tuple[Object, ...]:
+        """Our objects that must no longer change the number of pods."""
+        wanted = self.autoscaler["kind"] if self.autoscaler is not None else None
+        found = (self.child(kind, self.owner.name) for kind in (HPA, SCALED_OBJECT) if kind.name != wanted)
+        return tuple(
+            each for each in found if each is not None and names.is_ours(each["metadata"]["labels"], self.owner)
+        )
+
+    @property
+    def applied_replicas(self) -> int | None:
+        """The number of pods to apply; None where it is an autoscaler's."""
+        follows = self.spec.autoscaling is not None and self.deployed is not None
+        return None if follows and self.deployed and not self.deployed.owns_replicas else self.wanted_replicas
+
 
 @dataclass(frozen=True)
 class Deployed:
@@ -242,6 +277,11 @@ class Deployed:
     def wanted(self) -> int:
         """Pods it asks for."""
         return int(self.body["spec"].get("replicas", 1))
+
+    @property
+    def owns_replicas(self) -> bool:
+        """Whether that number is a field that the operator applies."""
+        return bool(self.body.get("ownsReplicas"))
 
     @property
     def replicas(self) -> int:

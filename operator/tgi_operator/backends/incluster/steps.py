@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from tgi_operator.api.names import FIELD_MANAGER
 from tgi_operator.backends.incluster.kinds import Object
 
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply of a manifest."""
+    """Server-side apply of a manifest; by another `manager` than our own it takes nothing from others."""
 
     manifest: Object = field(repr=False)
+    manager: str = FIELD_MANAGER
 
 
 @dataclass(frozen=True)

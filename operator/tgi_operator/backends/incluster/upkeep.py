@@ -16,25 +16,32 @@ def drifted(at: Wanted) -> Plan[Step] | None:
         # The pod of a job that is done holds the claim as any other does.
         return Plan(outcome(at), steps=(Delete(at.job),))
     wrong = [manifest for manifest in _wanted(at) if not _is_right(at, manifest)]
-    if not wrong:
+    # Who changes the number goes before another number is applied.
+    former = tuple(Delete(each) for each in at.former_autoscalers)
+    if not wrong and not former:
         return None
     deployed = at.deployed
     assert deployed is not None  # noqa: S101 - `outdated` comes first
-    scaled = deployed.wanted != at.wanted_replicas
     names = ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in wrong)
-    note = (
-        Note(Reason.SCALED, f"From {deployed.wanted} to {at.wanted_replicas} pod(s).")
-        if scaled
-        else Note(Reason.RESTORED, f"Put right: {names}.")
-    )
+    # Another number is told by the status' history, and other bounds are by themselves.
+    scaled = at.status.desired_replicas not in (None, at.wanted_replicas)
+    notes = () if scaled or not names or _bounds_changed(at) else (Note(Reason.RESTORED, f"Put right: {names}."),)
     shown = outcome(at)
     return Plan(
         at.ahead(shown),
-        steps=tuple(step for manifest in wrong for step in _put_right(at, manifest)),
+        steps=(*former, *(step for manifest in wrong for step in _put_right(at, manifest))),
         ahead=True,
         done=shown,
-        notes=(note,),
+        notes=notes,
     )
+
+
+def _bounds_changed(at: Wanted) -> bool:
+    """Return whether other bounds are in force than at the last look."""
+    before = at.status.scaling
+    if at.spec.autoscaling is None or before is None:
+        return False
+    return (before.min_replicas, before.max_replicas) != (at.bounds.least, at.bounds.most)
 
 
 def _claim_goes(at: Wanted) -> bool:
@@ -62,8 +69,12 @@ def _wanted(at: Wanted) -> tuple[Object, ...]:
     # How the pods are replaced is decided when a revision is rolled out.
     chosen = strategy.asked(desired.rollout) or deployed.strategy
     job = None if _claim_goes(at) else desired.job
-    made = (desired.service, desired.budget, desired.deployment(at.wanted_replicas, chosen), desired.claim, job)
-    return tuple(manifest for manifest in (*made, desired.monitor if at.monitored else None) if manifest is not None)
+    made = (desired.service, desired.budget, desired.deployment(at.applied_replicas, chosen), desired.claim, job)
+    return tuple(
+        manifest
+        for manifest in (*made, desired.monitor if at.monitored else None, at.autoscaler)
+        if manifest is not None
+    )
 
 
 def _is_right(at: Wanted, manifest: Object) -> bool:

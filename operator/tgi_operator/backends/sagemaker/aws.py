@@ -1,4 +1,4 @@
-"""AWS calls: one client for each region, a bounded number of threads, a token bucket for reads and one for writes."""
+"""AWS calls: a client for each service and region, bounded threads, a token bucket for reads and one for writes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,6 +16,22 @@ from tgi_operator.backends.sagemaker.errors import Meaning, from_botocore
 
 THREADS = 16
 _READS = ("Describe", "List")
+
+SCALING = frozenset(
+    {
+        "DeleteScalingPolicy",
+        "DeleteScheduledAction",
+        "DeregisterScalableTarget",
+        "DescribeScalableTargets",
+        "DescribeScalingActivities",
+        "DescribeScalingPolicies",
+        "DescribeScheduledActions",
+        "PutScalingPolicy",
+        "PutScheduledAction",
+        "RegisterScalableTarget",
+    }
+)
+"""Operations of Application Auto Scaling; all others are SageMaker's."""
 
 _CONFIG = Config(
     max_pool_connections=THREADS,
@@ -41,24 +57,29 @@ class API(Protocol):
         """Wait for the calls under way, each bounded by its timeouts, and take no more."""
 
 
+def service(operation: str) -> str:
+    """Return the service of an operation, as boto3 calls it."""
+    return "application-autoscaling" if operation in SCALING else "sagemaker"
+
+
 class SageMakerAPI:
-    """The SageMaker API of every region, by boto3."""
+    """The APIs of SageMaker and Application Auto Scaling in every region, by boto3."""
 
     def __init__(self, reads_per_second: float, writes_per_second: float) -> None:
         self._rates = (reads_per_second, writes_per_second)
         self._session = boto3.Session()
-        self._clients: dict[str, Any] = {}
-        self._buckets: dict[tuple[str, bool], TokenBucket] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._buckets: dict[tuple[str, str, bool], TokenBucket] = {}
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
         self._making_client = asyncio.Lock()
 
     async def call(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call when the region's token bucket lets it pass; see API."""
-        bucket = self._bucket(region, read=operation.startswith(_READS))
+        """Make one call when the token bucket of the service in that region lets it pass; see API."""
+        bucket = self._bucket(region, service(operation), read=operation.startswith(_READS))
         await bucket.take()
         result = "Cancelled"
         try:
-            client = await self._client(region)
+            client = await self._client(region, service(operation))
             method = getattr(client, xform_name(operation))
             loop = asyncio.get_running_loop()
             response: dict[str, Any] = await loop.run_in_executor(self._threads, lambda: method(**request))
@@ -80,19 +101,19 @@ class SageMakerAPI:
         """Wait for the calls under way; see API."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _bucket(self, region: str, *, read: bool) -> TokenBucket:
-        key = (region, read)
+    def _bucket(self, region: str, called: str, *, read: bool) -> TokenBucket:
+        key = (region, called, read)
         if key not in self._buckets:
             self._buckets[key] = TokenBucket(self._rates[0 if read else 1])
         return self._buckets[key]
 
-    async def _client(self, region: str) -> Any:
+    async def _client(self, region: str, called: str) -> Any:
         # Making a client is not thread-safe, using one is.
         async with self._making_client:
-            if region not in self._clients:
-                make = self._session.client
-                self._clients[region] = await asyncio.to_thread(make, "sagemaker", region_name=region, config=_CONFIG)
-            return self._clients[region]
+            if (region, called) not in self._clients:
+                made = await asyncio.to_thread(self._session.client, called, region_name=region, config=_CONFIG)
+                self._clients[region, called] = made
+            return self._clients[region, called]
 
     def _renew_credentials(self) -> None:
         self._session = boto3.Session()

@@ -11,17 +11,19 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.status import LastFailure
 from tgi_operator.api.times import rfc3339, rfc3339_exact
-from tgi_operator.backends import secrets
+from tgi_operator.backends import scaling, secrets
 from tgi_operator.backends.base import Retry
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans import Plan, progressing, stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Resource
-from tgi_operator.backends.sagemaker import checks, errors, names, render, state
-from tgi_operator.backends.sagemaker.aws import API, SageMakerAPI
+from tgi_operator.backends.sagemaker import checks, errors, names, render, scaling_api, state, targets
+from tgi_operator.backends.sagemaker.aws import API, SCALING, SageMakerAPI
 from tgi_operator.backends.sagemaker.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Tracked
 from tgi_operator.backends.sagemaker.plan import plan
 from tgi_operator.backends.sagemaker.render import Desired
+from tgi_operator.backends.sagemaker.scalable import Scalable
+from tgi_operator.backends.sagemaker.scaling_fleet import ScalingFleet
 from tgi_operator.backends.sagemaker.situation import Situation
 from tgi_operator.backends.sagemaker.state import Endpoint, Observed, Part, Step
 from tgi_operator.backends.secrets import SecretReader
@@ -49,10 +51,16 @@ class SageMakerBackend:
     """Implements backends.base.Backend for `spec.sageMaker`."""
 
     def __init__(
-        self, api: API, fleet: Fleet, reader: SecretReader, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        api: API,
+        fleet: Fleet,
+        scaling_fleet: ScalingFleet,
+        reader: SecretReader,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._api = api
         self._fleet = fleet
+        self._scaling = scaling_fleet
         self._secrets = reader
         self._now = now
 
@@ -61,7 +69,12 @@ class SageMakerBackend:
         """Return the backend for `settings`; it tells `changed` the keys to look at."""
         api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second)
         drift = settings.aws_drift_reads_per_minute
-        return cls(api, Fleet(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift), reader)
+        return cls(
+            api,
+            Fleet(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift),
+            ScalingFleet(api, changed, interval=settings.scaling_sweep_interval),
+            reader,
+        )
 
     async def look(self, key: Key, resource: Resource) -> Situation | None:
         """Return what there is, None where the sweep shows it as the status has it. Raises AWSError."""
@@ -73,7 +86,8 @@ class SageMakerBackend:
             return Situation(resource, place, None, problem, Observed(), self._now())
         tracked = self._fleet.track(place.region, place.endpoint, key)
         listed = await self._fleet.listed(place.region, place.endpoint)
-        if desired is not None and not tracked.check and _is_unchanged(resource, desired, listed):
+        scales = self._follow(resource, place, key)
+        if desired is not None and not (tracked.check or scales) and _is_unchanged(resource, desired, listed):
             tracked.seen, tracked.seen_at = listed, time.monotonic()
             return None
         thorough = (
@@ -83,17 +97,44 @@ class SageMakerBackend:
             or _was_foreign(resource)
         )
         observed = await self._observe(resource, place, desired, tracked, thorough=thorough)
+        observed = replace(observed, scalable=await self._scalable(resource, place, observed.endpoint))
         situation = Situation(resource, place, desired, problem, observed, self._now())
         endpoint = observed.endpoint
         if endpoint is None or endpoint.tags is not None or not plan(situation).steps:
             return situation
         # Nothing is done to an endpoint whose tags were not just seen to be ours: it may be another of that name.
         tagged = replace(endpoint, tags=await self._tags(place.region, endpoint.arn))
+        if _may_be_registered(resource):
+            # An update that changes the instance type of a scalable target needs other steps.
+            described = await self._describe(place.region, Part.CONFIG, endpoint.config_name)
+            observed = replace(observed, instance_type=_instance_type(described))
         return replace(situation, observed=replace(observed, endpoint=tagged))
+
+    def _follow(self, resource: Resource, place: render.Place, key: Key) -> bool:
+        """Follow a scalable target, or no longer; return whether something is to be looked at there."""
+        name = targets.resource_id(place.endpoint)
+        if not _may_be_registered(resource) and resource.spec.autoscaling is None:
+            self._scaling.forget(place.region, name)
+            return False
+        return self._scaling.track(place.region, name, key).check
+
+    async def _scalable(self, resource: Resource, place: render.Place, endpoint: Endpoint | None) -> Scalable | None:
+        """Return what is at Application Auto Scaling, where the endpoint is in a state to be scaled."""
+        followed = self._scaling.tracked(place.region, targets.resource_id(place.endpoint))
+        if followed is None or endpoint is None or resource.deleting:
+            return None
+        if endpoint.status not in (state.IN_SERVICE, state.UPDATING):
+            return None
+        latest = await scaling_api.activities(self._api, place.region, place.endpoint)
+        if endpoint.status == state.UPDATING:
+            return Scalable(latest)
+        followed.seen = await scaling_api.registered(self._api, place.region, place.endpoint)
+        followed.check = False
+        return Scalable(latest, followed.seen)
 
     def plan(self, seen: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
-        return plan(seen)
+        return scaling.at_next_event(plan(seen), seen.autoscaling, seen.now)
 
     async def apply(self, seen: Situation, step: Step) -> None:
         """Make one call. Raises AWSError, without the Hub token that AWS may quote from a request."""
@@ -131,11 +172,13 @@ class SageMakerBackend:
                 tracked.check = True
         now = rfc3339(self._now())
         available = seen.available if seen else was_available(resource.status)
+        if error.operation in SCALING:
+            return _not_scaling(resource, error, failures, now, available=available)
         remedy = errors.REMEDIES.get(error.meaning)
         if remedy is None:
             return _rejected(resource, seen, error, now, available=available)
-        pause = min(remedy.first * 2.0 ** (failures - 1), remedy.longest)
-        after = pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        pause = remedy.pause(failures)
+        after = _jittered(pause)
         if failures <= remedy.patience:
             return Retry(resource.status, after)
         if remedy.stalled and seen is not None:
@@ -146,11 +189,14 @@ class SageMakerBackend:
 
     def forget(self, key: Key, resource: Resource) -> None:
         """Stop following the endpoint."""
-        self._fleet.forget(_target(resource).region, key)
+        place = render.place(resource.owner, _target(resource))
+        self._fleet.forget(place.region, key)
+        self._scaling.forget(place.region, targets.resource_id(place.endpoint))
 
     async def close(self) -> None:
         """Stop sweeping and wait for the calls under way."""
         await self._fleet.close()
+        await self._scaling.close()
         self._api.close()
 
     async def _desired(self, resource: Resource, target: SageMaker) -> tuple[Problem | None, Desired | None]:
@@ -177,24 +223,28 @@ class SageMakerBackend:
         if thorough or remembered is None or remembered.endpoint_arn != endpoint.arn:
             endpoint = replace(endpoint, tags=await self._tags(place.region, endpoint.arn))
         parts: dict[Part, Mapping[str, str] | None] = {}
+        instance_type = None
         if thorough and not resource.deleting and endpoint.revision(place.endpoint) is not None:
             wanted = desired is not None and endpoint.config_name == desired.set_name
             for part in Part if wanted and tracked.check else (Part.CONFIG,):
-                arn = await self._arn(place.region, part, endpoint.config_name)
+                described_part = await self._describe(place.region, part, endpoint.config_name)
+                arn = described_part.get(_DESCRIBE[part][2])
                 parts[part] = await self._tags(place.region, arn) if arn is not None else None
+                if part is Part.CONFIG:
+                    instance_type = _instance_type(described_part)
         if tracked.check:
             tracked.check, tracked.checked_at = False, time.monotonic()
         tracked.seen, tracked.seen_at = Listed(endpoint.status, endpoint.last_modified), time.monotonic()
-        return Observed(endpoint, parts)
+        return Observed(endpoint, parts, instance_type)
 
-    async def _arn(self, region: str, part: Part, name: str) -> str | None:
-        """Return the ARN of a model or configuration, None where there is none."""
-        operation, name_field, arn_field = _DESCRIBE[part]
+    async def _describe(self, region: str, part: Part, name: str) -> Mapping[str, Any]:
+        """Return a model or configuration, empty where there is none."""
+        operation, name_field, _ = _DESCRIBE[part]
         try:
-            return str((await self._api.call(region, operation, {name_field: name}))[arn_field])
+            return await self._api.call(region, operation, {name_field: name})
         except AWSError as error:
             if error.meaning in errors.NOT_FOUND:
-                return None
+                return {}
             raise
 
     async def _take_existing(self, seen: Situation, step: Step, error: AWSError) -> None:
@@ -232,7 +282,7 @@ class SageMakerBackend:
         """Return the tags of the object that a step names, None where there is none."""
         assert step.part is not None  # noqa: S101 - only asked of steps that name one
         name = step.request[_DESCRIBE[step.part][1]]
-        arn = await self._arn(seen.place.region, step.part, name)
+        arn = (await self._describe(seen.place.region, step.part, name)).get(_DESCRIBE[step.part][2])
         return await self._tags(seen.place.region, arn) if arn is not None else None
 
     async def _tags(self, region: str, arn: str) -> dict[str, str]:
@@ -273,7 +323,22 @@ def _is_unchanged(resource: Resource, desired: Desired, listed: Listed | None) -
         and desired.revision == status.update_revision == status.current_revision
         and remembered.revisions == (desired.revision,)
         and desired.replicas in (None, status.replicas)
+        and remembered.scaling_revision == (desired.scaling.revision if desired.scaling else None)
+        # The bounds in force change with the hour: each look sets the time of the next.
+        and not (resource.spec.autoscaling and resource.spec.autoscaling.schedules)
     )
+
+
+def _may_be_registered(resource: Resource) -> bool:
+    """Return whether a scalable target was asked for, so that it may be there."""
+    remembered = resource.status.sage_maker
+    return remembered is not None and remembered.scaling_revision is not None
+
+
+def _instance_type(config: Mapping[str, Any]) -> str | None:
+    variants = config.get("ProductionVariants") or [{}]
+    found: str | None = variants[0].get("InstanceType")
+    return found
 
 
 def _endpoint(described: Mapping[str, Any]) -> Endpoint:
@@ -312,3 +377,23 @@ def _rejected(resource: Resource, seen: Situation | None, error: AWSError, now: 
         )
     after = None if fields else errors.REMEDIES[Meaning.UNKNOWN].longest
     return Retry(with_verdict(resource.status, resource.generation, verdict, now, **fields), after)
+
+
+def _not_scaling(resource: Resource, error: AWSError, failures: int, now: str, *, available: bool) -> Retry:
+    """Application Auto Scaling refused: what serves goes on serving, with as many instances as it has."""
+    remedy = errors.REMEDIES.get(error.meaning)
+    message = f"{error.operation}: {error.message}"
+    status, reason = resource.status, remedy.reason if remedy else Reason.REJECTED_BY_AWS
+    after = errors.REMEDIES[Meaning.UNKNOWN].longest if remedy is None else _jittered(remedy.pause(failures))
+    if remedy is not None and failures <= remedy.patience:
+        return Retry(status, after)
+    if remedy is None or remedy.stalled:
+        status = with_verdict(status, resource.generation, stalled(reason, message, available=available), now)
+    if resource.spec.autoscaling is not None:
+        said = scaling.Activity(active=False, reason=reason, message=message)
+        status = scaling.with_activity(status, resource.generation, said, now)
+    return Retry(status, after)
+
+
+def _jittered(pause: float) -> float:
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311 - not secret

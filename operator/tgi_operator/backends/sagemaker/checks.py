@@ -6,6 +6,7 @@ from collections.abc import Callable
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
+from tgi_operator.backends import scaling
 from tgi_operator.backends.sagemaker import render
 from tgi_operator.tgi import checks as tgi_checks
 from tgi_operator.tgi import images, launcher
@@ -104,6 +105,11 @@ def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
     return None
 
 
+def misscaled(spec: Spec, _: SageMaker) -> Problem | None:
+    """Schedules and targets must be such that they can be carried out."""
+    return scaling.first_problem(spec.autoscaling)
+
+
 CHECKS: tuple[Check, ...] = (
     role_of_another_partition,
     isolated_from_the_hub,
@@ -113,6 +119,7 @@ CHECKS: tuple[Check, ...] = (
     api_key,
     unlaunchable,
     environment_too_large,
+    misscaled,
 )
 
 

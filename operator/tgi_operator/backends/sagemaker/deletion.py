@@ -18,7 +18,7 @@ def deletion(situation: Situation) -> Plan[Step]:
         status = situation.show(progressing(Reason.DELETING, message, available=False))
         if endpoint.status == state.DELETING:
             return Plan(status)
-        return Plan(status, steps=(steps.delete_endpoint(place),), ahead=True)
+        return Plan(status, steps=(*_unscale(situation), steps.delete_endpoint(place)), ahead=True)
     if endpoint is None and situation.remembered.endpoint_status == state.CREATING and situation.settling:
         # DescribeEndpoint is eventually consistent: what was just created may not be found yet.
         return Plan(situation.status, after=situation.settling_seconds)
@@ -34,3 +34,9 @@ def deletion(situation: Situation) -> Plan[Step]:
         notes=(Note(Reason.DELETED, f'Endpoint "{place.endpoint}" and what belongs to it are gone.'),),
         finished=True,
     )
+
+
+def _unscale(situation: Situation) -> tuple[Step, ...]:
+    """Return the step that ends scaling first: AWS refuses to delete a scalable target for whoever may not end it."""
+    maybe = situation.autoscaling is not None or situation.remembered.scaling_revision is not None
+    return (steps.deregister(situation.place),) if maybe else ()

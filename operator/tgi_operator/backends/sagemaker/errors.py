@@ -25,8 +25,10 @@ class Meaning(StrEnum):
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     CONFIG_NOT_FOUND = "ConfigNotFound"
     MODEL_NOT_FOUND = "ModelNotFound"
+    TARGET_NOT_FOUND = "TargetNotFound"
     ALREADY_EXISTS = "AlreadyExists"
     IN_PROGRESS = "InProgress"
+    CONCURRENT_UPDATE = "ConcurrentUpdate"
     CONFIG_IN_USE = "ConfigInUse"
     QUOTA_EXCEEDED = "QuotaExceeded"
     NO_CAPACITY = "NoCapacity"
@@ -84,6 +86,12 @@ _BY_CODE = {
     "InternalFailure": Meaning.UNAVAILABLE,
     "InternalServerError": Meaning.UNAVAILABLE,
     "ServiceUnavailable": Meaning.UNAVAILABLE,
+    # Application Auto Scaling has codes of its own.
+    "ObjectNotFoundException": Meaning.TARGET_NOT_FOUND,
+    "ConcurrentUpdateException": Meaning.CONCURRENT_UPDATE,
+    "LimitExceededException": Meaning.QUOTA_EXCEEDED,
+    "FailedResourceAccessException": Meaning.ACCESS_DENIED,
+    "InternalServiceException": Meaning.UNAVAILABLE,
 }
 
 _INVALID = frozenset({"ValidationException", "ValidationError", "SerializationException", "ConflictException"})
@@ -147,12 +155,19 @@ class Remedy:
     longest: float
     patience: int = 0
 
+    def pause(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row."""
+        return min(self.first * 2.0 ** (failures - 1), self.longest)
+
 
 REMEDIES: dict[Meaning, Remedy] = {
     # Reads are eventually consistent: what was just created may not be found for half a minute.
     Meaning.ENDPOINT_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
     Meaning.CONFIG_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
     Meaning.MODEL_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
+    Meaning.TARGET_NOT_FOUND: Remedy(Reason.SCALING_FAILED, stalled=False, first=5, longest=120, patience=5),
+    # botocore does not retry it; it is over in a minute or two.
+    Meaning.CONCURRENT_UPDATE: Remedy(Reason.SCALING_FAILED, stalled=False, first=15, longest=120, patience=3),
     Meaning.ALREADY_EXISTS: Remedy(Reason.CREATING, stalled=False, first=0.5, longest=30, patience=3),
     Meaning.IN_PROGRESS: Remedy(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),
     Meaning.CONFIG_IN_USE: Remedy(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),

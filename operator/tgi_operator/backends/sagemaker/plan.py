@@ -11,8 +11,10 @@ from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans import Plan, stalled, with_verdict
 from tgi_operator.backends.sagemaker import errors
 from tgi_operator.backends.sagemaker.deletion import deletion
+from tgi_operator.backends.sagemaker.following import told
 from tgi_operator.backends.sagemaker.recovery import failed
 from tgi_operator.backends.sagemaker.rollout import absent, outdated, rolled_back, unsettled
+from tgi_operator.backends.sagemaker.scaling import scaled, stopped
 from tgi_operator.backends.sagemaker.situation import Situation, Wanted
 from tgi_operator.backends.sagemaker.state import Step
 from tgi_operator.backends.sagemaker.upkeep import in_service, miscounted, out_of_service
@@ -27,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     in_transition,  # AWS is at work and refuses to be interrupted
     failed,  # the endpoint can only be deleted
     absent,  # there is no endpoint
+    stopped,  # the number of instances no longer follows the load
     unsettled,  # AWS has not told the outcome of an update yet
     rolled_back,  # AWS undid what was asked for last
     outdated,  # it runs another revision
@@ -47,7 +50,8 @@ def plan(situation: Situation) -> Plan[Step]:
     if situation.desired is None:
         return _cannot_work(situation)
     wanted = Wanted(**{name: getattr(situation, name) for name in Situation.__dataclass_fields__})
-    return next(found for rule in RULES if (found := rule(wanted)) is not None)
+    chosen = next(found for rule in RULES if (found := rule(wanted)) is not None)
+    return told(wanted, scaled(wanted, chosen))
 
 
 def _not_owned(situation: Situation) -> Plan[Step]:

@@ -51,6 +51,9 @@ def _replace(at: Wanted, reason: Reason, message: str, failure: LastFailure | No
             request_time=rfc3339(at.now),
             update_accepted=None,
         ),
-        steps=(steps.delete_endpoint(at.place),),
+        steps=(
+            *((steps.deregister(at.place),) if at.remembered.scaling_revision is not None else ()),
+            steps.delete_endpoint(at.place),
+        ),
         ahead=True,
     )

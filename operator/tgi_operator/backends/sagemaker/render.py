@@ -9,7 +9,8 @@ from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Runtime, Spec
 from tgi_operator.backends import naming
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.backends.sagemaker import names
+from tgi_operator.backends.sagemaker import names, targets
+from tgi_operator.backends.sagemaker.targets import Scaling
 from tgi_operator.tgi import images, launcher, models, sizes
 from tgi_operator.tgi.instances import instance
 
@@ -37,7 +38,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Desired:
-    """What should be on SageMaker: one model, one configuration and one endpoint. `replicas` None: keep what runs."""
+    """What should be on SageMaker: one model, one configuration and one endpoint.
+
+    `replicas` None: keep what runs. `scaling` None: the number does not follow the load.
+    """
 
     place: Place
     revision: str
@@ -46,6 +50,7 @@ class Desired:
     config: Request
     replicas: int | None
     tags: Mapping[str, str]
+    scaling: Scaling | None = None
 
     @property
     def token(self) -> str | None:
@@ -128,14 +133,16 @@ def desired(resource: Resource, target: SageMaker, token: str | None) -> Desired
     model = _model(spec, target, image_uri, token)
     config = _config(spec, target, image_uri)
     content = json.dumps({"model": model, "config": config}, sort_keys=True)
+    where = place(resource.owner, target)
     return Desired(
-        place=place(resource.owner, target),
+        place=where,
         revision=naming.revision(content),
         image=image_uri,
         model=model,
         config=config,
         replicas=spec.replicas,
         tags={tag.key: tag.value for tag in target.tags} | names.owner_tags(resource.owner),
+        scaling=targets.wanted(spec.autoscaling, where.endpoint) if spec.autoscaling is not None else None,
     )
 
 

@@ -90,11 +90,23 @@ def outdated(at: Wanted) -> Plan[Step] | None:
     accepted = status.sage_maker.model_copy(update={"endpoint_status": state.UPDATING, "update_accepted": True})
     return Plan(
         status,
-        steps=steps.update(at.desired, at.wanted_replicas, stand_in=_stand_in(at), broken=broken),
+        steps=(
+            *((steps.deregister(at.place),) if _retypes(at) else ()),
+            *steps.update(at.desired, at.wanted_replicas, stand_in=_stand_in(at), broken=broken),
+        ),
         ahead=True,
         done=status.model_copy(update={"sage_maker": accepted}),
         after=at.desired.patience_seconds,
     )
+
+
+def _retypes(at: Wanted) -> bool:
+    """Whether the update changes the instance type of what is a scalable target: AWS refuses that.
+
+    It is registered again when the update is done.
+    """
+    wanted = at.desired.config["ProductionVariants"][0]["InstanceType"]
+    return at.remembered.scaling_revision is not None and at.observed.instance_type != wanted
 
 
 def _stand_in(at: Wanted) -> str | None:

@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tgi_operator.api.autoscaling import Autoscaling
 from tgi_operator.api.names import GROUP
 from tgi_operator.api.status import SageMakerStatus, Status
 from tgi_operator.api.times import parse, rfc3339
+from tgi_operator.backends import schedules
 from tgi_operator.backends.plans import Verdict, reconciling_seconds, with_verdict
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import names, state
 from tgi_operator.backends.sagemaker.render import Desired, Place
 from tgi_operator.backends.sagemaker.state import Endpoint, Observed
+from tgi_operator.backends.schedules import Bounds
 from tgi_operator.tgi.checks import Problem
 
 CONSISTENCY_SECONDS = 60
@@ -120,17 +123,31 @@ class Situation:
         return with_verdict(self.status, self.resource.generation, verdict, rfc3339(self.now), **shown | fields)
 
     @property
+    def autoscaling(self) -> Autoscaling | None:
+        """What the spec says of autoscaling."""
+        return self.resource.spec.autoscaling
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds that are in force now. Only where the spec has autoscaling that can work."""
+        assert self.autoscaling is not None  # noqa: S101 - see above
+        return schedules.in_force(self.autoscaling, self.now)
+
+    @property
     def reconciling_seconds(self) -> float:
         """How long the resource has been Reconciling; 0 where it is not."""
         return reconciling_seconds(self.status, self.now)
 
     @property
     def wanted_replicas(self) -> int:
-        """The instances wanted: those of the spec, else those that are there, else one."""
+        """The instances wanted: those of the spec, else those that are there, else the lower bound, or one."""
         if self.resource.spec.replicas is not None:
             return self.resource.spec.replicas
         live = self.endpoint.desired_count if self.endpoint else None
-        return live or self.status.desired_replicas or 1
+        if live:
+            return live
+        kept = self.status.desired_replicas or 1
+        return self.bounds.clamp(kept) if self.autoscaling is not None and self.desired is not None else kept
 
 
 @dataclass(frozen=True)

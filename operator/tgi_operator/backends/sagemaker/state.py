@@ -7,6 +7,7 @@ from typing import Any
 
 from tgi_operator.backends.sagemaker import names
 from tgi_operator.backends.sagemaker.errors import Meaning
+from tgi_operator.backends.sagemaker.scalable import Scalable
 
 CREATING = "Creating"
 UPDATING = "Updating"
@@ -59,11 +60,14 @@ class Endpoint:
 class Observed:
     """One look: the endpoint, None where there is none, and the tags of what stands behind it.
 
-    A part whose tags are None is missing; one that is not there at all was not looked at.
+    A part whose tags are None is missing; one that is not there at all was not looked at. `instance_type` is that of
+    the live configuration, and `scalable` what is at Application Auto Scaling; None where that was not looked at.
     """
 
     endpoint: Endpoint | None = None
     parts: Mapping[Part, Mapping[str, str] | None] = field(default_factory=dict)
+    instance_type: str | None = None
+    scalable: Scalable | None = None
 
     def is_missing(self, part: Part) -> bool:
         """Return whether a part was looked for and not found."""

@@ -6,8 +6,10 @@ from tgi_operator.backends.sagemaker import names
 from tgi_operator.backends.sagemaker.errors import Meaning
 from tgi_operator.backends.sagemaker.render import Desired, Place
 from tgi_operator.backends.sagemaker.state import Part, Step
+from tgi_operator.backends.sagemaker.targets import Request, addressed
 
 _EXISTS = frozenset({Meaning.ALREADY_EXISTS})
+_NO_TARGET = frozenset({Meaning.TARGET_NOT_FOUND})
 
 
 def create_model(desired: Desired) -> Step:
@@ -86,3 +88,33 @@ def retag(arn: str, tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step
         *((Step("AddTags", {"ResourceArn": arn, "Tags": names.to_list(tags)}),) if tags else ()),
         *((Step("DeleteTags", {"ResourceArn": arn, "TagKeys": keys}),) if keys else ()),
     )
+
+
+def register(request: Request) -> Step:
+    """Return the step that makes the endpoint a scalable target, or gives it other bounds."""
+    return Step("RegisterScalableTarget", request)
+
+
+def deregister(place: Place) -> Step:
+    """Return the step that ends all scaling of the endpoint; policies and scheduled actions go with the target."""
+    return Step("DeregisterScalableTarget", addressed(place.endpoint), _NO_TARGET)
+
+
+def put_policy(request: Request) -> Step:
+    """Return the step that makes or changes a scaling policy."""
+    return Step("PutScalingPolicy", request)
+
+
+def delete_policy(place: Place, name: str) -> Step:
+    """Return the step that deletes a scaling policy."""
+    return Step("DeleteScalingPolicy", {**addressed(place.endpoint), "PolicyName": name}, _NO_TARGET)
+
+
+def put_action(request: Request) -> Step:
+    """Return the step that makes or changes a scheduled action."""
+    return Step("PutScheduledAction", request)
+
+
+def delete_action(place: Place, name: str) -> Step:
+    """Return the step that deletes a scheduled action."""
+    return Step("DeleteScheduledAction", {**addressed(place.endpoint), "ScheduledActionName": name}, _NO_TARGET)

@@ -47,8 +47,15 @@ def miscounted(at: Wanted) -> Plan[Step] | None:
         steps=(steps.scale(at.desired, replicas),),
         ahead=True,
         after=at.desired.patience_seconds,
-        notes=(Note(Reason.SCALED, f"From {endpoint.desired_count} to {replicas} instance(s)."),),
+        notes=_put_back(at, endpoint, replicas),
     )
+
+
+def _put_back(at: Wanted, endpoint: Endpoint, replicas: int) -> tuple[Note, ...]:
+    """Return what to tell where somebody else changed the number; that the spec did is in the status' history."""
+    if at.status.desired_replicas != replicas or at.status.replicas != replicas:
+        return ()
+    return (Note(Reason.RESTORED, f"Put back from {endpoint.desired_count} to {replicas} instance(s)."),)
 
 
 def in_service(at: Wanted) -> Plan[Step]:

@@ -45,6 +45,7 @@ def update_endpoint(call: Call, request: Request) -> Response:
     call.region.config(endpoint.config)
     _check_deployment(request)
     variants = tuple(_retained(variant, endpoint, request) for variant in _variants(call, config))
+    _refuse_other_types(call, endpoint, variants)
     settings = request.get("DeploymentConfig")
     if settings is None and request.get("RetainDeploymentConfig"):
         settings = endpoint.last_deployment_settings
@@ -78,8 +79,23 @@ def delete_endpoint(call: Call, request: Request) -> Response:
     endpoint = call.region.endpoint(request["EndpointName"])
     if endpoint.in_progress:
         raise errors.in_progress(endpoint.arn)
+    call.region.scaling.drop(endpoint.name)
     call.region.put(lifecycle.delete(endpoint, call.now, call.world.durations.delete))
     return {}
+
+
+def _refuse_other_types(call: Call, endpoint: Endpoint, variants: tuple[Variant, ...]) -> None:
+    """An instance type cannot change, nor a variant go, while it is a scalable target (endpoint-scaling-update)."""
+    wanted = {variant.name: variant.instance_type for variant in variants}
+    for live in endpoint.variants:
+        if call.region.scaling.target_of(endpoint.name, live.name) is None:
+            continue
+        if wanted.get(live.name) != live.instance_type:
+            # assumed: the text.
+            raise errors.validation(
+                f'Cannot update endpoint "{endpoint.arn}": variant "{live.name}" is registered with Application Auto '
+                "Scaling, so its instance type cannot be changed. Deregister the scalable target first."
+            )
 
 
 def _changeable(call: Call, name: str) -> Endpoint:

@@ -142,7 +142,7 @@ def test_columns_of_the_narrow_and_the_wide_table() -> None:
     narrow = [column["name"] for column in columns if not column.get("priority")]
     wide = [column["name"] for column in columns if column.get("priority")]
     assert narrow == ["Backend", "Ready", "Reason", "Replicas", "Desired", "URL", "Age"]
-    assert wide == ["Model", "Instance", "Revision", "Message"]
+    assert wide == ["Model", "Instance", "Revision", "Min", "Max", "Message"]
 
 
 def test_short_name_and_category() -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster.coverage import covers, quantity
+from tgi_operator.backends.incluster.coverage import covers
+from tgi_operator.backends.quantities import quantity
 
 keys = st.sampled_from(["spec", "labels", "env", "image", "ports", "args", "x"])
 scalars = st.booleans() | st.integers(1, 9) | st.sampled_from(["", "alpha", "beta", "/data", "10.0.0.1/8", "a=b"])

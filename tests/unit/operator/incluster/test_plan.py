@@ -381,7 +381,7 @@ def test_what_somebody_changes_is_put_back(kind: str, path: tuple[str | int, ...
     parent[path[-1]] = value
     planned = cluster.step()
     assert steps(planned) == [f"Apply {kind} {body['metadata']['name']}"]
-    assert [note.reason for note in planned.notes] == [Reason.SCALED if path[-1] == "replicas" else Reason.RESTORED]
+    assert [note.reason for note in planned.notes] == [Reason.RESTORED]
     assert cluster.plan().steps == ()
 
 
@@ -452,7 +452,10 @@ def test_another_number_is_scaled_and_stays_ready(before: int, after: int) -> No
     cluster.described, cluster.generation = spec({"replicas": after}), 2
     planned = cluster.step()
     assert steps(planned) == ["Apply Deployment zephyr-7b"]
-    assert planned.notes[0].message == f"From {before} to {after} pod(s)."
+    assert cluster.status.scaling is not None
+    assert cluster.status.scaling.history is not None
+    record = cluster.status.scaling.history[0]
+    assert (record.before, record.to, record.reason) == (before, after, "spec.replicas")
     assert is_ready(planned)
     assert cluster.status.desired_replicas == after
     cluster.serve()

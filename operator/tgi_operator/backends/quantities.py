@@ -1,0 +1,22 @@
+"""resource.Quantity, the number with a suffix of Kubernetes."""
+
+from decimal import Decimal, DecimalException
+
+_SUFFIXES = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "": Decimal(1),
+    **{letter: Decimal(10) ** (3 * power) for power, letter in enumerate("kMGTPE", start=1)},
+    **{f"{letter}i": Decimal(2) ** (10 * power) for power, letter in enumerate("KMGTPE", start=1)},
+}
+"""Suffixes of a resource.Quantity (k8s.io/apimachinery/pkg/api/resource)."""
+
+
+def quantity(text: str) -> Decimal | None:
+    """Return the amount that a resource.Quantity such as 24Gi is, None where the text is none."""
+    number = text.rstrip("numkMGTPEKi")
+    try:
+        return Decimal(number) * _SUFFIXES[text[len(number) :]]
+    except (DecimalException, KeyError):
+        return None

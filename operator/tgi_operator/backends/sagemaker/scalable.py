@@ -1,0 +1,120 @@
+"""What was seen at Application Auto Scaling. Plain data, and pure functions of it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import Scaler, ScalingStatus
+from tgi_operator.backends.sagemaker import errors
+from tgi_operator.backends.sagemaker.targets import OWN_PREFIX
+
+BLOCKED_SECONDS = 900
+"""How long a failed scaling is told: while its alarm lasts, AWS tries again every minute or so."""
+
+MOST_FOREIGN = 10
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A scaling activity. `capacity` is the number of instances it asked for, None where the text tells none."""
+
+    start: datetime
+    failed: bool
+    capacity: int | None
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A scalable target with what hangs on it: configurations of policies and of scheduled actions by name."""
+
+    target: Mapping[str, Any] | None
+    policies: Mapping[str, Mapping[str, Any]]
+    actions: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def foreign_policies(self) -> tuple[str, ...]:
+        """Names of policies that somebody else put on the target."""
+        return tuple(sorted(name for name in self.policies if not name.startswith(OWN_PREFIX)))[:MOST_FOREIGN]
+
+    def own(self, things: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the names that are ours."""
+        return tuple(sorted(name for name in things if name.startswith(OWN_PREFIX)))
+
+
+@dataclass(frozen=True)
+class Scalable:
+    """One look: the latest activities, the newest first, and what is registered, None where that was not read."""
+
+    activities: Sequence[Activity] = ()
+    registered: Registered | None = None
+
+    def blocked(self, now: datetime) -> Activity | None:
+        """Return the newest activity where AWS could not carry it out, and not long ago."""
+        newest = self.activities[0] if self.activities else None
+        recent = newest is not None and now - newest.start < timedelta(seconds=BLOCKED_SECONDS)
+        return newest if newest is not None and newest.failed and recent else None
+
+    def why(self, replicas: int) -> Activity | None:
+        """Return the newest activity that AWS carried out, if it led to so many instances."""
+        newest = next((each for each in self.activities if not each.failed), None)
+        return newest if newest is not None and newest.capacity == replicas else None
+
+    def seen(self, status: ScalingStatus) -> ScalingStatus:
+        """Return `status` with what was seen on the target."""
+        found = self.registered
+        foreign = (found.foreign_policies or None) if found else status.foreign_policies
+        return status.model_copy(
+            update={"scaler": Scaler.APPLICATION_AUTO_SCALING, "foreign_policies": foreign},
+        )
+
+
+def activity(described: Mapping[str, Any]) -> Activity:
+    """Return an activity of DescribeScalingActivities."""
+    count = re.search(r"desired instance count to (\d+)", str(described.get("Description", "")))
+    return Activity(
+        start=described["StartTime"],
+        failed=described.get("StatusCode") == "Failed",
+        capacity=int(count[1]) if count else None,
+        cause=str(described.get("Cause", "")),
+        message=str(described.get("StatusMessage") or described.get("Description", "")),
+    )
+
+
+def reason(failed: Activity) -> Reason:
+    """Return why AWS could not scale."""
+    return errors.failure(failed.message, Reason.SCALING_FAILED).reason
+
+
+def policy(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what decides of a policy of DescribeScalingPolicies."""
+    found: Mapping[str, Any] = described.get("TargetTrackingScalingPolicyConfiguration") or {}
+    return found
+
+
+def action(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what decides of a scheduled action of DescribeScheduledActions."""
+    return {name: described.get(name) for name in ("Schedule", "Timezone", "ScalableTargetAction")}
+
+
+def target(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what decides of a target of DescribeScalableTargets."""
+    found: Mapping[str, Any] = {name: described.get(name) for name in ("MinCapacity", "MaxCapacity", "SuspendedState")}
+    return found
+
+
+def is_as_wanted(live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Return whether everything wanted is in `live`; what AWS fills in beside it does not count, nor what is false."""
+    return live is not None and all(_same(live.get(name), value) for name, value in wanted.items())
+
+
+def _same(live: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and is_as_wanted(live, wanted)
+    if isinstance(wanted, list):
+        return isinstance(live, list) and len(live) == len(wanted) and all(map(_same, live, wanted))
+    return bool(live == wanted) or (wanted is False and live is None)
