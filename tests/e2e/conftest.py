@@ -202,7 +202,8 @@ def operator(
     """Yield the operator's process."""
     log = tmp_path_factory.mktemp("operator") / "operator.log"
     limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
-    with OperatorProcess(plane.kubeconfig, aws.environment, log, sweep_interval=0.5, **limits) as process:
+    intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
+    with OperatorProcess(plane.kubeconfig, aws.environment, log, **intervals, **limits) as process:
         yield process
 
 

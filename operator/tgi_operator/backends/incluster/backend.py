@@ -147,7 +147,8 @@ class InClusterBackend:
 
     def plan(self, seen: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
-        return scaling.at_next_event(plan(seen), seen.resource.spec.autoscaling, seen.now)
+        autoscaling = seen.spec.autoscaling if seen.desired is not None else None
+        return scaling.at_next_event(plan(seen), autoscaling, seen.now)
 
     async def apply(self, seen: Situation, step: Step) -> None:
         """Make one request. Raises RefusedError for what would be refused again, APIError for what may pass."""

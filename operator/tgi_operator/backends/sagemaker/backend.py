@@ -134,7 +134,8 @@ class SageMakerBackend:
 
     def plan(self, seen: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
-        return scaling.at_next_event(plan(seen), seen.autoscaling, seen.now)
+        autoscaling = seen.autoscaling if seen.desired is not None else None
+        return scaling.at_next_event(plan(seen), autoscaling, seen.now)
 
     async def apply(self, seen: Situation, step: Step) -> None:
         """Make one call. Raises AWSError, without the Hub token that AWS may quote from a request."""

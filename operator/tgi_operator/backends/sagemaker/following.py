@@ -32,7 +32,7 @@ def told(at: Wanted, plan: Plan[Step]) -> Plan[Step]:
 def _tell(at: Wanted, status: Status, *, registered: bool) -> Status:
     replicas = status.desired_replicas if status.desired_replicas is not None else at.wanted_replicas
     status = status.model_copy(update={"scaling": _shown(at, replicas)})
-    said = _activity(at, registered=registered)
+    said = _activity(at, status, registered=registered)
     return scaling.with_activity(status, at.resource.generation, said, rfc3339(at.now))
 
 
@@ -55,12 +55,13 @@ def _shown(at: Wanted, replicas: int) -> ScalingStatus | None:
     return scaling.told(at.status, seen.seen(found), replicas, why, rfc3339(when))
 
 
-def _activity(at: Wanted, *, registered: bool) -> Activity | None:
+def _activity(at: Wanted, status: Status, *, registered: bool) -> Activity | None:
     """Return whether the number follows the load; what was not looked at is as it was."""
     if at.autoscaling is None or at.desired.scaling is None:
         return None
     before = scaling.last_activity(at.status)
-    serves = at.endpoint is not None and at.endpoint.status in _SCALABLE
+    asked = status.sage_maker is not None and status.sage_maker.scaling_request_time is not None
+    serves = asked and at.endpoint is not None and at.endpoint.status in _SCALABLE
     if serves and before is not None and not (registered or before.active):
         return before
     if not serves or not (registered or before):

@@ -50,6 +50,7 @@ def _replace(at: Wanted, reason: Reason, message: str, failure: LastFailure | No
             last_modified_time=at.endpoint.last_modified,
             request_time=rfc3339(at.now),
             update_accepted=None,
+            scaling_request_time=None,
         ),
         steps=(
             *((steps.deregister(at.place),) if at.remembered.scaling_revision is not None else ()),

@@ -126,5 +126,7 @@ def _begun(at: Wanted, verdict: Verdict, **fields: Any) -> Status:
         request_time=rfc3339(at.now),
         requested_replicas=None,
         update_accepted=None,
+        # A new endpoint is no scalable target, and one whose instance type changes is none any more.
+        **({"scaling_request_time": None} if at.endpoint is None or _retypes(at) else {}),
         **fields,
     )

@@ -92,11 +92,11 @@ class Target:
     policies: dict[str, Policy] = field(default_factory=dict)
     actions: dict[str, ScheduledAction] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    changed: float = float("-inf")
+    changed: float = 0.0
     clamp: bool = False
-    out_until: float = float("-inf")
-    in_until: float = float("-inf")
-    refused: float = float("-inf")
+    out_until: float = 0.0
+    in_until: float = 0.0
+    refused: float = 0.0
 
 
 @dataclass
