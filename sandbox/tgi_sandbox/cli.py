@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tgi_sandbox.cluster import build
+from tgi_sandbox.cluster import build, components
 from tgi_sandbox.cluster.build import BuildError
 from tgi_sandbox.cluster.control_plane import ControlPlane
 from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
+from tgi_sandbox.cluster.programs import CLUSTER, PROGRAMS, USUAL
 from tgi_sandbox.cluster.toolchain import ToolchainError
 from tgi_sandbox.processes import PidFile, Process, ProcessError, tail
 
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--aws-speed", type=float, default=1.0, help="how much faster than real time AWS goes (default: %(default)s)"
     )
+    up.add_argument("--metrics", action="store_true", help="let HorizontalPodAutoscalers ask for TGI's metrics")
+    up.add_argument("--keda", action="store_true", help="the same, and KEDA")
     up.set_defaults(run=_up)
     down = commands.add_parser("down", parents=[in_folder], help="stop the sandbox")
     down.set_defaults(run=_down)
@@ -79,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         "--backend", choices=("sagemaker", "incluster"), default="sagemaker", help="where (default: %(default)s)"
     )
     show.set_defaults(run=_demo)
-    programs = commands.add_parser("build", help="only build the control plane's programs")
+    programs = commands.add_parser("build", help="only build the programs, those for metrics as well")
+    programs.add_argument("--keda", action="store_true", help="build KEDA too, which takes as long as the others")
     programs.set_defaults(run=_build)
     commands.add_parser("aws", help="run the AWS double alone, in the foreground", add_help=False)
     commands.add_parser("tgi", help="run the TGI simulator alone, in the foreground", add_help=False)
@@ -90,16 +94,16 @@ def _up(options: argparse.Namespace) -> int:
     folder = Folder(options.dir)
     if folder.pid_file.owner():
         return _already_up(folder)
-    build.ensure()
+    build.ensure({*CLUSTER, *_components(options)})
     if options.detach:
-        return _detach(folder, options.aws_speed)
+        return _detach(folder, options)
     if not folder.pid_file.acquire():
         return _already_up(folder)
     # SIGINT too: a shell that starts this in the background has it ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        _run(folder, options.aws_speed)
+        _run(folder, options)
     finally:
         folder.env.unlink(missing_ok=True)
         folder.status.unlink(missing_ok=True)
@@ -114,14 +118,20 @@ def _already_up(folder: Folder) -> int:
     return 0
 
 
-def _run(folder: Folder, aws_speed: float) -> None:
+def _components(options: argparse.Namespace) -> tuple[str, ...]:
+    if options.keda:
+        return components.WITH_KEDA
+    return components.WITH_METRICS if options.metrics else components.ALL
+
+
+def _run(folder: Folder, options: argparse.Namespace) -> None:
     """Start everything, and keep it until a signal comes or one of the processes ends by itself."""
     folder.env.unlink(missing_ok=True)  # a killed predecessor may have left it
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "tgi_sandbox.aws", "--port", str(port), "--speed", str(aws_speed)]
+    command = [sys.executable, "-m", "tgi_sandbox.aws", "--port", str(port), "--speed", str(options.aws_speed)]
     aws = Process("the AWS double", command, folder.logs / "aws.log")
     aws.log.unlink(missing_ok=True)
-    control_plane = ControlPlane(folder.cluster)
+    control_plane = ControlPlane(folder.cluster, _components(options))
     try:
         print("Starting the Kubernetes control plane and the AWS double ...", flush=True)
         aws.start()
@@ -145,6 +155,7 @@ def _run(folder: Folder, aws_speed: float) -> None:
 def _write_files(folder: Folder, control_plane: ControlPlane, aws_url: str, processes: Mapping[str, Process]) -> None:
     status = {
         "kubernetes": control_plane.api.url,
+        "prometheus": control_plane.prometheus_url,
         "aws": aws_url,
         "processes": {name: {"pid": process.pid, "log": str(process.log)} for name, process in processes.items()},
     }
@@ -176,9 +187,11 @@ def environment_file(kubeconfig: Path, aws_url: str, kubectl: Path) -> str:
 
 def _print_usage(folder: Folder) -> None:
     status = json.loads(folder.status.read_text())
+    prometheus = f"Prometheus: {status['prometheus']}\n" if status["prometheus"] else ""
     print(
         f"Kubernetes {build.kubernetes_version()}: {status['kubernetes']}\n"
         f"AWS: {status['aws']}\n"
+        f"{prometheus}"
         "To use them from a shell:\n"
         f"  source {shlex.quote(os.path.relpath(folder.env))}\n"
         "  kubectl get nodes\n"
@@ -188,12 +201,14 @@ def _print_usage(folder: Folder) -> None:
     )
 
 
-def _detach(folder: Folder, aws_speed: float) -> int:
+def _detach(folder: Folder, options: argparse.Namespace) -> int:
     """Start the same command again, in a session of its own that outlives this one, and wait until all is ready."""
     log = folder.logs / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     folder.env.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "tgi_sandbox.cli", "up", "--dir", str(folder.path), "--aws-speed", str(aws_speed)]
+    command = [sys.executable, "-m", "tgi_sandbox.cli", "up", "--dir", str(folder.path)]
+    command += ["--aws-speed", str(options.aws_speed)]
+    command += [f"--{name}" for name in ("metrics", "keda") if getattr(options, name)]
     with log.open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603 (this very program)
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -263,8 +278,8 @@ def _demo(options: argparse.Namespace) -> int:
         raise ProcessError(str(error)) from None
 
 
-def _build(_: argparse.Namespace) -> int:
-    for name, path in build.ensure().items():
+def _build(options: argparse.Namespace) -> int:
+    for name, path in build.ensure(PROGRAMS if options.keda else USUAL).items():
         print(f"{name:<24} {path}")
     return 0
 

@@ -77,6 +77,16 @@ class _Admin:
             "scripts": [asdict(script) for script in world.scripts.pending()],
             "faults": [asdict(fault) for fault in world.faults.pending()],
             "quotas": world.quotas,
+            "load": {
+                name: {"concurrentRequests": load.concurrent.value, "invocationsPerMinute": load.per_minute.value}
+                for name, load in world.pretended.loads.items()
+                if load.concurrent.value or load.per_minute.value
+            },
+            "metrics": [
+                {"namespace": namespace, "metricName": name, "dimensions": dict(dimensions), "value": metric.value}
+                for (namespace, name, dimensions), metric in world.pretended.series.items()
+                if metric.value is not None
+            ],
             "durations": asdict(world.durations),
             "clock": self.clock(),
         }
@@ -108,6 +118,7 @@ class _Admin:
     def script(self, body: Answer) -> Answer:
         if body["outcome"] == SYSTEM_UPDATE:
             return {"endpoints": self._system_update(body["endpoint"], body.get("seconds"))}
+        self._world.settled()
         change = body.get("on")
         self._world.scripts.add(
             Script(
@@ -132,32 +143,24 @@ class _Admin:
 
     def settings(self, body: Answer) -> Answer:
         world = self._world
+        # What was due before has to happen as things were then.
+        world.settled()
         world.durations = world.durations.changed(body.get("durations", {}))
         world.quotas.update(body.get("quotas", {}))
         world.consistency_delay = float(body.get("consistency_delay", world.consistency_delay))
         world.scalable_targets_quota = int(body.get("scalable_targets_quota", world.scalable_targets_quota))
-        pause = body.get("concurrent_update_seconds", world.concurrent_update_seconds)
-        world.concurrent_update_seconds = float(pause)
+        window = body.get("concurrent_update_seconds", world.concurrent_update_seconds)
+        world.concurrent_update_seconds = float(window)
         return {}
 
     def load(self, body: Answer) -> Answer:
-        """From now on, so many requests at a time or a minute are at an endpoint, beside the real ones."""
-        now = self._world.clock.now()
-        for region in self._world.settled():
-            traffic = region.scaling.metrics.traffic[body["endpoint"].lower()]
-            if "concurrentRequests" in body:
-                traffic.concurrent.set(now, body["concurrentRequests"])
-            if "invocationsPerMinute" in body:
-                traffic.per_minute.set(now, body["invocationsPerMinute"])
+        self._world.load(**body)
         return {}
 
     def metrics(self, body: Answer) -> Answer:
-        """From now on, a metric of CloudWatch has this value in every region."""
-        now = self._world.clock.now()
-        dimensions = frozenset(body.get("dimensions", {}).items())
-        for region in self._world.settled():
-            series = region.scaling.metrics.series[body["namespace"], body["metricName"], dimensions]
-            series.set(now, body["value"])
+        value = body["value"]
+        number = None if value is None else float(value)
+        self._world.metric(body["namespace"], body["metricName"], number, body.get("dimensions", {}))
         return {}
 
     def reset(self) -> Answer:
@@ -187,5 +190,5 @@ def _region(region: Region) -> Answer:
         "tags": {arn: tags for arn, tags in region.tags.items() if tags},
         "instances": {name: count for name, count in region.instances.items() if count},
         "scalable_targets": {target.resource_id: asdict(target) for target in region.scaling.targets.values()},
-        "scaling_activities": [asdict(activity) for activity in region.scaling.activities],
+        "scaling_activities": [asdict(activity) for activity in region.scaling.activities.newest_first()],
     }

@@ -6,17 +6,19 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from tgi_sandbox.aws.admin import admin_app
+from tgi_sandbox.aws.autoscaling.service import ApplicationAutoScaling
 from tgi_sandbox.aws.connection import cut
 from tgi_sandbox.aws.everything_else import EverythingElse
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT, Identities, Identity
 from tgi_sandbox.aws.messages import read_body, recorded, send_response
 from tgi_sandbox.aws.runtime import Runtime
-from tgi_sandbox.aws.sagemaker import ApplicationAutoScaling, JsonService, SageMaker
+from tgi_sandbox.aws.sagemaker import SageMaker
 from tgi_sandbox.aws.simulators import Simulators
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from tgi_sandbox.aws.json_service import JsonService
     from tgi_sandbox.aws.world import World
 
 _SAGEMAKER: Final = b"SageMaker"

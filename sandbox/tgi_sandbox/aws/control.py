@@ -35,7 +35,7 @@ class Control:
         self.address = address
 
     def state(self) -> dict[str, Any]:
-        """Everything: regions (models, endpoint_configs, endpoints, tags, instances), violations, logs, scripts…"""
+        """Everything: regions (models, endpoint_configs, endpoints, scalable_targets…), load, violations, logs…"""
         return self._call("GET", "state")
 
     def endpoint(self, name: str) -> dict[str, Any] | None:
@@ -129,7 +129,7 @@ class Control:
         self._call("POST", "settings", quotas={instance_type: instances})
 
     def consistency_delay(self, seconds: float) -> None:
-        """Let models and configurations be found by other operations only after virtual seconds."""
+        """Let models, configurations and what hangs on scalable targets be found only after virtual seconds."""
         self._call("POST", "settings", consistency_delay=seconds)
 
     def scalable_targets(self, targets: int) -> None:
@@ -141,7 +141,7 @@ class Control:
         self._call("POST", "settings", concurrent_update_seconds=seconds)
 
     def load(self, endpoint: str, **load: float | None) -> None:
-        """Pretend that an endpoint has `concurrentRequests` or `invocationsPerMinute`; None ends it."""
+        """Pretend that an endpoint has `concurrentRequests` or `invocationsPerMinute` beside the real; None ends it."""
         self._call("POST", "load", endpoint=endpoint, **load)
 
     def metric(

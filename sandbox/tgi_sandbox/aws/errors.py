@@ -77,6 +77,16 @@ def access_denied(account: str, partition: str, operation: str, resource: str, s
     )
 
 
+def deregistration_denied() -> AwsError:
+    """DeleteEndpoint would deregister a scalable target, which its caller is not allowed to."""
+    # assumed: the code.
+    return validation(
+        "An Application AutoScaling scalable target exists for a variant being deleted, and the IAM identity used to "
+        "invoke DeleteEndpoint does not have application-autoscaling:DeregisterScalableTarget permission to deregister "
+        "the scalable target."
+    )
+
+
 def unknown_operation(operation: str, service: str = "SageMaker") -> AwsError:
     """The double does not implement the operation; AWS answers this to names it does not know."""
     return AwsError("UnknownOperationException", f"The double does not implement {service}.{operation}")

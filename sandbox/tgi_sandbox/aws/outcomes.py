@@ -60,11 +60,13 @@ class Scripts:
 
     def take(self, endpoint: str, change: Change) -> Script | None:
         """Use the first script that fits; None when the change simply succeeds."""
-        for script in self._scripts:
-            if script.fits(endpoint, change):
-                if script.times is not None:
-                    script.times -= 1
-                    if script.times <= 0:
-                        self._scripts.remove(script)
-                return script
-        return None
+        script = self.peek(endpoint, change)
+        if script is not None and script.times is not None:
+            script.times -= 1
+            if script.times <= 0:
+                self._scripts.remove(script)
+        return script
+
+    def peek(self, endpoint: str, change: Change) -> Script | None:
+        """The script that `take` would use."""
+        return next((script for script in self._scripts if script.fits(endpoint, change)), None)

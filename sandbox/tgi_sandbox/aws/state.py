@@ -102,9 +102,15 @@ class Region:
             self.instances.subtract(former.instances())
         self.instances.update(endpoint.instances())
         self.endpoints[key] = endpoint
+        self.scaling.woken.add(key)
         if endpoint.steps:
             heapq.heappush(self._due, (endpoint.steps[0].at, key))
         self.on_change(endpoint.arn, endpoint)
+
+    @property
+    def next_step(self) -> float | None:
+        """When an endpoint may take its next step, None while all rest."""
+        return self._due[0][0] if self._due else None
 
     def settle(self, now: float) -> None:
         """Let every endpoint reach the state it has at `now`, without regard to scaling."""
@@ -121,7 +127,8 @@ class Region:
 
     def _remove(self, key: str, endpoint: Endpoint) -> None:
         del self.endpoints[key]
-        self.scaling.drop(endpoint.name)
+        self.scaling.drop(endpoint.name, self.scaling.settled)
+        self.scaling.woken.add(key)
         self.tags.pop(endpoint.arn, None)
         self.instances.subtract(endpoint.instances())
         self.on_change(endpoint.arn, None)

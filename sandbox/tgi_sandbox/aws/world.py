@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tgi_sandbox.aws.autoscaling import engine
+from tgi_sandbox.aws.autoscaling.metrics import Metrics, Pretended
+from tgi_sandbox.aws.autoscaling.targets import Scaling
 from tgi_sandbox.aws.faults import Faults
 from tgi_sandbox.aws.journal import Journal
 from tgi_sandbox.aws.lifecycle import Durations
@@ -13,7 +15,7 @@ from tgi_sandbox.aws.outcomes import Scripts
 from tgi_sandbox.aws.state import DEFAULT_INSTANCE_QUOTA, Region, Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tgi_sandbox.aws.clock import Clock
     from tgi_sandbox.aws.lifecycle import Endpoint
@@ -33,6 +35,7 @@ class World:
     scalable_targets_quota: int = DEFAULT_TARGETS_QUOTA
     concurrent_update_seconds: float = 0.0
     quotas: dict[str, int] = field(default_factory=dict)
+    pretended: Pretended = field(default_factory=Pretended)
     scripts: Scripts = field(default_factory=Scripts)
     faults: Faults = field(default_factory=Faults)
     journal: Journal = field(default_factory=Journal)
@@ -45,7 +48,9 @@ class World:
         """SageMaker in an account and region, brought to the present."""
         found = self.regions.get((account, region))
         if found is None:
-            found = self.regions[account, region] = Region(account, region, self._changed)
+            found = self.regions[account, region] = Region(
+                account, region, self._changed, scaling=Scaling(Metrics(self.pretended))
+            )
         engine.settle(self, found, self.clock.now())
         return found
 
@@ -55,6 +60,24 @@ class World:
         for region in self.regions.values():
             engine.settle(self, region, now)
         return list(self.regions.values())
+
+    def load(self, endpoint: str, **requests: float | None) -> None:
+        """From now on, let so many requests be at the endpoints of a name, beside the real ones; None ends it.
+
+        `concurrentRequests` are those at a time, `invocationsPerMinute` those that come. Raises ValueError for others.
+        """
+        self.settled()
+        load, now = self.pretended.load(endpoint), self.clock.now()
+        timelines = {"concurrentRequests": load.concurrent, "invocationsPerMinute": load.per_minute}
+        for kind, number in requests.items():
+            if kind not in timelines or (number is not None and number < 0):
+                raise ValueError(f"no load {kind}={number}; known: {', '.join(timelines)}")
+            timelines[kind].set(now, number)
+
+    def metric(self, namespace: str, name: str, value: float | None, dimensions: Mapping[str, str]) -> None:
+        """From now on, let a metric of CloudWatch have a value in every region; None: no data."""
+        self.settled()
+        self.pretended.metric(namespace, name, dimensions).set(self.clock.now(), value)
 
     def quota(self, instance_type: str) -> int:
         """How many instances of a type an account may run in a region."""
@@ -74,6 +97,7 @@ class World:
         self.faults = Faults()
         self.journal.clear()
         self.violations.clear()
+        self.pretended = Pretended()
         self.logs.clear()
         self.quotas.clear()
         self.durations = self.initial_durations

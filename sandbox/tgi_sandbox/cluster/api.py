@@ -39,8 +39,8 @@ class ApiServer:
         return cls(int(port), config["users"][0]["user"]["token"], certificate_authority)
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request with a JSON body, which for PATCH is a merge patch, and return the JSON answer."""
-        answer: dict[str, Any] = json.loads(self._send(method, path, body))
+        """Send a request with a JSON body, which for PATCH is a merge patch, and return the JSON answer, if any."""
+        answer: dict[str, Any] = json.loads(self._send(method, path, body) or "{}")
         return answer
 
     def text(self, path: str) -> str:

@@ -1,35 +1,24 @@
-"""The control plane's programs: found where the user has them, else compiled once from the Go modules in `go.mod`.
+"""The cluster's programs: found where the user has them, else compiled once from the Go modules in `programs`.
 
-They go to a cache folder outside the clone whose name is the hash of `go.mod` and `go.sum`, so every clone at the same
-versions shares them and a new version never meets an old program. A program appears there in one rename, so a build
-that is cut short leaves nothing half-written, and a lock lets only one builder work at a time.
+They go to a cache folder outside the clone whose name is the hash of the module's `go.mod` and `go.sum`, so every clone
+at the same versions shares them and a new version never meets an old program. A program appears there in one rename, so
+a build that is cut short leaves nothing half-written, and a lock lets only one builder of a module work at a time.
 """
 
 import fcntl
-import hashlib
+import json
 import os
-import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tgi_sandbox.cluster.programs import CLUSTER, KUBERNETES, PROGRAMS, Module, Program
 from tgi_sandbox.cluster.progress import Progress
 from tgi_sandbox.cluster.toolchain import find_go, go_environment
 from tgi_sandbox.processes import Process, ProcessError
-
-MODULE = Path(__file__).parent
-
-# In the order of building: what every test needs comes first.
-PACKAGES: Mapping[str, str] = {
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
-    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
-    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
-}
 
 # setup-envtest's folder of programs has these three.
 _KUBEBUILDER_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
@@ -46,18 +35,17 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return base / "tgi-sandbox"
 
 
-def bin_folder() -> Path:
-    """Return the folder of the programs built from this `go.mod` and `go.sum`."""
-    digest = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()
-    return cache_folder() / digest[:16] / "bin"
+def bin_folder(module: Module = KUBERNETES) -> Path:
+    """Return the folder of the programs built from a module as it is now."""
+    return cache_folder() / module.key / "bin"
 
 
 def kubernetes_version() -> str:
-    """Return the version of Kubernetes that `go.mod` requires, such as `v1.36.3`."""
-    return _required(r"^\s*k8s\.io/kubernetes (v[\d.]+)")
+    """Return the version of Kubernetes that is built, such as `v1.36.3`."""
+    return KUBERNETES.version("k8s.io/kubernetes")
 
 
-def find(names: Iterable[str] = PACKAGES) -> dict[str, Path]:
+def find(names: Iterable[str] = CLUSTER) -> dict[str, Path]:
     """Return where each program is; a program that still has to be built is left out."""
     return {name: path for name in names if (path := _find_one(name))}
 
@@ -68,20 +56,35 @@ def _find_one(name: str) -> Path | None:
         return provided
     if name == "kubectl" and (on_path := shutil.which("kubectl")):
         return Path(on_path)
-    built = bin_folder() / name
+    built = bin_folder(PROGRAMS[name].module) / name
     return built if built.exists() else None
 
 
-def ensure(names: Iterable[str] = PACKAGES, progress: Progress | None = None) -> dict[str, Path]:
+def ensure(names: Iterable[str] = CLUSTER, progress: Progress | None = None) -> dict[str, Path]:
     """Return where each program is, building first those that are nowhere yet."""
-    wanted = [name for name in PACKAGES if name in set(names)]
+    wanted = [name for name in PROGRAMS if name in set(names)]
     found = find(wanted)
-    if len(found) < len(wanted):
+    missing = [name for name in wanted if name not in found]
+    if missing:
         progress = progress or Progress()
-        with _one_builder(bin_folder().parent, progress):
-            _build([name for name in wanted if name not in find(wanted)], progress)
+        for module in dict.fromkeys(PROGRAMS[name].module for name in missing):
+            with _one_builder(bin_folder(module).parent, progress):
+                of_module = [name for name in missing if PROGRAMS[name].module == module]
+                _build(module, [name for name in of_module if name not in find(of_module)], progress)
         found = find(wanted)
     return found
+
+
+def source(module: Module, path: str) -> Path:
+    """Return the folder of the source of a module that another requires, in Go's cache, where Go puts it first."""
+    go = find_go(module.go, cache_folder(), Progress())
+    command = [str(go), "mod", "download", "-json", f"{path}@{module.version(path)}"]
+    answer = subprocess.run(  # noqa: S603 (the command is the user's own go)
+        command, capture_output=True, text=True, check=False, cwd=module.folder, env=go_environment(os.environ)
+    )
+    if answer.returncode != 0:
+        raise BuildError(f"{' '.join(command)} failed:\n{answer.stdout}{answer.stderr}")
+    return Path(json.loads(answer.stdout)["Dir"])
 
 
 @contextmanager
@@ -108,16 +111,13 @@ def _wait_for_lock(lock: int, progress: Progress) -> None:
             return
 
 
-def _build(names: list[str], progress: Progress) -> None:
+def _build(module: Module, names: list[str], progress: Progress) -> None:
     if not names:
         return
-    go = find_go(_go_minimum(), cache_folder(), progress)
-    folder = bin_folder()
+    go = find_go(module.go, cache_folder(), progress)
+    folder = bin_folder(module)
     folder.mkdir(parents=True, exist_ok=True)
-    progress.say(
-        f"Building {', '.join(names)} with {go} into {folder}, once for this version. All six take about 15 minutes of "
-        "CPU time, half of it in the first two, and 4 GB of Go's module and build caches."
-    )
+    progress.say(f"Building {', '.join(names)} with {go} into {folder}, once for this version. {module.cost}.")
     for position, name in enumerate(names, start=1):
         progress.begin(f"[{position}/{len(names)}] {name}")
         _compile(go, name, folder / name, progress)
@@ -125,11 +125,12 @@ def _build(names: list[str], progress: Progress) -> None:
 
 
 def _compile(go: Path, name: str, target: Path, progress: Progress) -> None:
+    program = PROGRAMS[name]
     log = target.parent.parent / f"build-{name}.log"
     log.unlink(missing_ok=True)
     unfinished = target.with_name(f".{name}-{os.getpid()}")
-    command = [go, "build", "-C", MODULE, "-trimpath", "-mod=readonly", f"-ldflags={_link_flags()}", "-o", unfinished]
-    compiler = Process(f"go build {name}", [*map(str, command), PACKAGES[name]], log, go_environment(os.environ))
+    command = [go, "build", "-C", program.module.folder, *_flags(program), "-o", unfinished, program.package]
+    compiler = Process(f"go build {name}", [*map(str, command)], log, go_environment(os.environ))
     compiler.start()
     try:
         while not compiler.wait(_TICK_SECONDS):
@@ -144,21 +145,15 @@ def _compile(go: Path, name: str, target: Path, progress: Progress) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _link_flags() -> str:
+def _flags(program: Program) -> list[str]:
+    return ["-trimpath", "-mod=readonly", f"-tags={program.tags}", f"-ldflags={_link_flags(program.module)}"]
+
+
+def _link_flags(module: Module) -> str:
     """Strip the programs, and name the version: one built from a module does not know it, and kubectl insists on it."""
+    if module != KUBERNETES:
+        return "-s -w"
     version = kubernetes_version()
     major, minor, _ = version.removeprefix("v").split(".")
     stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
     return " ".join(["-s", "-w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in stamps.items())])
-
-
-def _go_minimum() -> tuple[int, int]:
-    major, minor = _required(r"^go (\d+\.\d+)").split(".")
-    return int(major), int(minor)
-
-
-def _required(pattern: str) -> str:
-    found = re.search(pattern, (MODULE / "go.mod").read_text(), re.MULTILINE)
-    if not found:
-        raise BuildError(f"{MODULE / 'go.mod'} has no line like {pattern}")
-    return found[1]

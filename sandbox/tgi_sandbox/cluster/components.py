@@ -1,9 +1,9 @@
 """The command line of each component of the control plane."""
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
+from tgi_sandbox.cluster.layout import Layout, Ports
+from tgi_sandbox.cluster.metrics import RULES, keda
 from tgi_sandbox.cluster.ports import LOOPBACK
 
 ETCD = "etcd"
@@ -12,95 +12,26 @@ CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
 KWOK = "kwok"
 NETWORK = "network"
+PROMETHEUS = "prometheus"
+ADAPTER = "prometheus-adapter"
+KEDA = "keda-operator"
+KEDA_ADAPTER = "keda-metrics-apiserver"
 
 # Enough to store and validate objects: no garbage collection, no namespace deletion, no pods.
 CORE = (ETCD, APISERVER)
+# A whole cluster.
 ALL = (ETCD, APISERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, NETWORK)
+# With TGI's metrics, as HorizontalPodAutoscalers ask for them.
+WITH_METRICS = (*ALL, PROMETHEUS, ADAPTER)
+# With ScaledObjects too.
+WITH_KEDA = (*WITH_METRICS, KEDA, KEDA_ADAPTER)
+
+# Who the API server is to aggregated API servers.
+FRONT_PROXY = "front-proxy-client"
 
 # The defaults throttle a client to tens of requests a second, which many hundred objects at once would wait for.
 _CLIENT_LIMITS = ("--kube-api-qps=500", "--kube-api-burst=1000")
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The ports on 127.0.0.1 that the components listen on."""
-
-    etcd: int
-    etcd_peer: int
-    apiserver: int
-    kwok: int
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the files of one control plane are."""
-
-    directory: Path
-
-    @property
-    def etcd_data(self) -> Path:
-        """The data of etcd, removed before each start."""
-        return self.directory / "etcd-data"
-
-    @property
-    def certificates(self) -> Path:
-        """The folder in which the API server puts the certificate that it signs for itself."""
-        return self.directory / "certificates"
-
-    @property
-    def serving_certificate(self) -> Path:
-        """The API server's certificate followed by its authority's."""
-        return self.certificates / "apiserver.crt"
-
-    @property
-    def service_account_key(self) -> Path:
-        """The private key of service account tokens."""
-        return self.directory / "service-account.key"
-
-    @property
-    def tokens(self) -> Path:
-        """The API server's static token file."""
-        return self.directory / "tokens.csv"
-
-    @property
-    def certificate_authority(self) -> Path:
-        """The certificate of the authority alone."""
-        return self.certificates / "ca.crt"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
-        return self.directory / "kubeconfig"
-
-    @property
-    def stages(self) -> Path:
-        """What KWOK does with nodes, pods and volumes."""
-        return self.directory / "stages.yaml"
-
-    @property
-    def egress(self) -> Path:
-        """By what way the API server reaches pods and nodes."""
-        return self.directory / "egress.json"
-
-    @property
-    def network_socket(self) -> str:
-        """The name of the network's socket, which is none of a file: the path of one has to be short."""
-        return f"@tgi-sandbox-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:16]}"
-
-    @property
-    def kubelet_certificate(self) -> Path:
-        """The certificate of all kubelets, which they sign themselves, and its key."""
-        return self.certificates / "kubelet.pem"
-
-    @property
-    def containers(self) -> Path:
-        """The folder of the logs of containers, removed before each start."""
-        return self.directory / "logs" / "pods"
-
-    def log(self, component: str) -> Path:
-        """Return the log file of a component."""
-        return self.directory / "logs" / f"{component}.log"
 
 
 def flags(component: str, layout: Layout, ports: Ports, components: tuple[str, ...]) -> list[str]:
@@ -112,7 +43,16 @@ def flags(component: str, layout: Layout, ports: Ports, components: tuple[str, .
         SCHEDULER: _scheduler,
         KWOK: _kwok,
         NETWORK: _network,
+        PROMETHEUS: _prometheus,
+        ADAPTER: _adapter,
+        KEDA: _keda,
+        KEDA_ADAPTER: _keda_adapter,
     }[component](layout, ports, components)
+
+
+def environment(component: str) -> dict[str, str]:
+    """Return the variables that a component needs beside those of the sandbox."""
+    return keda.environment() if component in (KEDA, KEDA_ADAPTER) else {}
 
 
 def _etcd(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
@@ -152,6 +92,14 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
         "--authorization-mode=RBAC",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
+        # In these headers it tells aggregated API servers who asks.
+        f"--requestheader-client-ca-file={layout.sandbox_authority}",
+        f"--requestheader-allowed-names={FRONT_PROXY}",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={layout.front_proxy_certificate}",
+        f"--proxy-client-key-file={layout.front_proxy_certificate}",
         *admission,
         *network,
     ]
@@ -196,3 +144,62 @@ def _kwok(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
 
 def _network(layout: Layout, _ports: Ports, _: tuple[str, ...]) -> list[str]:
     return [f"--directory={layout.directory}"]
+
+
+def _prometheus(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
+    return [
+        f"--config.file={layout.prometheus}",
+        f"--storage.tsdb.path={layout.prometheus_data}",
+        "--storage.tsdb.retention.time=1h",
+        f"--web.listen-address={LOOPBACK}:{ports.prometheus}",
+        "--log.level=warn",
+    ]
+
+
+def _adapter(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
+    return [
+        f"--config={RULES}",
+        f"--prometheus-url=http://{LOOPBACK}:{ports.prometheus}",
+        # How often it looks which series there are, and how far back.
+        "--metrics-relist-interval=1s",
+        "--metrics-max-age=1m",
+        *_serving(layout, ports.adapter, certificate=layout.adapter_certificate, key=layout.adapter_certificate),
+    ]
+
+
+def _keda(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
+    return [
+        f"--kubeconfig={layout.kubeconfig}",
+        f"--metrics-service-bind-address={LOOPBACK}:{ports.keda}",
+        f"--cert-dir={layout.keda_certificates}",
+        "--enable-prometheus-metrics=false",
+        "--health-probe-bind-address=0",
+        *_CLIENT_LIMITS,
+    ]
+
+
+def _keda_adapter(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
+    folder = layout.keda_certificates
+    return [
+        f"--kubeconfig={layout.kubeconfig}",
+        f"--metrics-service-address={LOOPBACK}:{ports.keda}",
+        f"--metrics-service-grpc-authority={keda.OPERATOR_HOST}",
+        f"--cert-dir={folder}",
+        "--port=0",  # of its own metrics, on all interfaces: it has no flag against that
+        *_serving(layout, ports.keda_adapter, certificate=folder / "tls.crt", key=folder / "tls.key"),
+    ]
+
+
+def _serving(layout: Layout, port: int, certificate: Path, key: Path) -> list[str]:
+    """Return the flags of every aggregated API server."""
+    return [
+        f"--lister-kubeconfig={layout.kubeconfig}",
+        f"--authentication-kubeconfig={layout.kubeconfig}",
+        f"--authorization-kubeconfig={layout.kubeconfig}",
+        # Else it looks for the API server's, which has none, and says so ever again.
+        f"--client-ca-file={layout.sandbox_authority}",
+        f"--bind-address={LOOPBACK}",
+        f"--secure-port={port}",
+        f"--tls-cert-file={certificate}",
+        f"--tls-private-key-file={key}",
+    ]

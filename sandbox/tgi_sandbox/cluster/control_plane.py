@@ -1,6 +1,7 @@
 """A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, and nodes by KWOK."""
 
 import json
+import os
 import secrets
 import shutil
 import sys
@@ -11,16 +12,30 @@ from typing import Self
 
 from tgi_sandbox.cluster import build, components, stages
 from tgi_sandbox.cluster.api import ApiError, ApiServer
-from tgi_sandbox.cluster.components import APISERVER, CONTROLLER_MANAGER, ETCD, KWOK, NETWORK, Layout, Ports
+from tgi_sandbox.cluster.authority import Authority, Purpose
+from tgi_sandbox.cluster.components import (
+    ADAPTER,
+    APISERVER,
+    CONTROLLER_MANAGER,
+    ETCD,
+    KEDA,
+    KEDA_ADAPTER,
+    KWOK,
+    NETWORK,
+    PROMETHEUS,
+)
 from tgi_sandbox.cluster.credentials import (
     certificate_authority,
     write_kubeconfig,
-    write_self_signed_certificate,
+    write_private,
     write_service_account_key,
     write_token_file,
 )
+from tgi_sandbox.cluster.layout import Layout, Ports
+from tgi_sandbox.cluster.metrics import keda, prometheus
+from tgi_sandbox.cluster.metrics.apis import CUSTOM_METRICS, EXTERNAL_METRICS, AggregatedApi
 from tgi_sandbox.cluster.nodes import build_node
-from tgi_sandbox.cluster.ports import answers, free_ports, is_bound, is_listening
+from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports, is_bound, is_listening
 from tgi_sandbox.processes import Process, stop_all
 
 DEFAULT_NODES = ("g5.2xlarge", "g5.12xlarge", "g5.12xlarge", "g6.xlarge", "g6.xlarge", "m5.xlarge")
@@ -32,7 +47,8 @@ class ControlPlane:
     """One control plane, with all its files in one directory; each start begins with an empty cluster.
 
     `components` may leave out what is not needed: `components.CORE` starts in about three seconds and is enough for
-    custom resources. `nodes` are the EC2 instance types of the simulated nodes, one node each.
+    custom resources. `components.WITH_METRICS` adds TGI's metrics for HorizontalPodAutoscalers, `components.WITH_KEDA`
+    KEDA. `nodes` are the EC2 instance types of the simulated nodes, one node each.
     """
 
     def __init__(
@@ -43,6 +59,7 @@ class ControlPlane:
     ) -> None:
         self.layout = Layout(directory.absolute())
         self.processes: dict[str, Process] = {}
+        self.prometheus_url: str | None = None
         self._components = tuple(components)
         self._nodes = tuple(nodes)
         self._nodes_added = 0
@@ -75,16 +92,21 @@ class ControlPlane:
             raise RuntimeError("the control plane is already running")
         programs = build.ensure(self._components)
         self._nodes_added = 0
-        ports = Ports(*free_ports(4))
+        ports = Ports(*free_ports(8))
         self._prepare(programs, ports)
         try:
             self._start_api_server(ports)
+            if KEDA in self.processes:
+                keda.install(self.api)
             for name, process in self.processes.items():
                 if name not in components.CORE:
                     process.start()
             self._wait_for_controllers()
             if NETWORK in self.processes:
                 self.processes[NETWORK].wait_ready(lambda: is_bound(self.layout.network_socket), _READY_SECONDS)
+            self._aggregate(CUSTOM_METRICS, ADAPTER, ports.adapter)
+            self._aggregate(EXTERNAL_METRICS, KEDA_ADAPTER, ports.keda_adapter)
+            self.prometheus_url = f"http://{LOOPBACK}:{ports.prometheus}" if PROMETHEUS in self.processes else None
         except BaseException:
             self.stop()
             raise
@@ -112,6 +134,14 @@ class ControlPlane:
         self.processes[KWOK].wait_ready(lambda: self._is_node_ready(name), _READY_SECONDS)
         return name
 
+    def set_load(self, namespace: str, pod: str, *, queue_size: int = 0, batch_size: int = 0) -> None:
+        """Let the simulator of a pod say that so many requests wait, and so many are being answered, beside real ones.
+
+        It is reached at the first port that the pod names.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/proxy/_sandbox/load"
+        self.api.request("POST", path, {"queue_size": queue_size, "batch_size": batch_size})
+
     def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations of a pod, such as `script.annotations` returns; those that are None are removed."""
         patch = {"metadata": {"annotations": annotations}}
@@ -119,20 +149,27 @@ class ControlPlane:
 
     def _prepare(self, programs: Mapping[str, Path], ports: Ports) -> None:
         layout = self.layout
-        for folder in (layout.etcd_data, layout.containers):
+        for folder in (layout.etcd_data, layout.containers, layout.prometheus_data):
             shutil.rmtree(folder, ignore_errors=True)
         layout.certificates.mkdir(parents=True, exist_ok=True)
-        for stale in (*layout.certificates.iterdir(), *(layout.log(name) for name in components.ALL)):
+        for stale in (*layout.certificates.iterdir(), *(layout.log(name) for name in components.WITH_KEDA)):
             stale.unlink(missing_ok=True)
         write_service_account_key(layout.service_account_key)
-        write_self_signed_certificate(layout.kubelet_certificate)
+        authority = Authority()
+        layout.sandbox_authority.write_text(authority.certificate)
+        authority.issue(layout.kubelet_certificate, ["kubelet"], [Purpose.SERVER])
+        authority.issue(layout.front_proxy_certificate, [components.FRONT_PROXY], [Purpose.CLIENT])
+        authority.issue(layout.adapter_certificate, [CUSTOM_METRICS.host], [Purpose.SERVER])
+        keda.write_certificates(layout.keda_certificates, authority)
         layout.stages.write_text(stages.render())
         layout.egress.write_text(json.dumps(components.egress(layout)))
+        layout.prometheus.write_text(json.dumps(prometheus.configuration(layout, ports)))
         self.processes = {
             name: Process(
                 name,
                 [*_command(name, programs), *components.flags(name, layout, ports, self._components)],
                 layout.log(name),
+                {**os.environ, **components.environment(name)},
             )
             for name in self._components
         }
@@ -140,6 +177,7 @@ class ControlPlane:
     def _start_api_server(self, ports: Ports) -> None:
         token = secrets.token_urlsafe(24)
         write_token_file(self.layout.tokens, token)
+        write_private(self.layout.token, token)
         etcd, apiserver = self.processes[ETCD], self.processes[APISERVER]
         etcd.start()
         etcd.wait_ready(lambda: answers(ports.etcd, "/health"), _READY_SECONDS)
@@ -158,6 +196,15 @@ class ControlPlane:
                 self.add_node(instance_type)
         if CONTROLLER_MANAGER in self.processes:
             self.processes[CONTROLLER_MANAGER].wait_ready(self._has_service_account, _READY_SECONDS)
+
+    def _aggregate(self, served: AggregatedApi, component: str, port: int) -> None:
+        process = self.processes.get(component)
+        if process is None:
+            return
+        # Once asked in vain, the API server takes its time to ask again.
+        process.wait_ready(lambda: is_listening(port), _READY_SECONDS)
+        served.register(self.api, port, self.layout.sandbox_authority.read_text())
+        process.wait_ready(lambda: served.is_served(self.api), _READY_SECONDS)
 
     def _has_service_account(self) -> bool:
         try:

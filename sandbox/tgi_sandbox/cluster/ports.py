@@ -6,6 +6,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
 LOOPBACK = "127.0.0.1"
+LOCALHOST = "localhost"
 
 # Below the range from which kernels give out ports by themselves (32768 and up on Linux): no connection that somebody
 # opens between the choice and the server's start takes a port from here.

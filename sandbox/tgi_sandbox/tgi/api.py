@@ -46,6 +46,11 @@ async def read_json(request: Request, limit: int, read: Callable[[object], _Body
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise ApiError(415, "Expected request with `Content-Type: application/json`")
+    return await read_body(request, limit, read)
+
+
+async def read_body(request: Request, limit: int, read: Callable[[object], _Body]) -> _Body:
+    """Read a JSON body whatever its content type says: `kubectl create --raw` says none."""
     payload = b""
     async for chunk in request.stream():
         # An oversized body is read to its end, so that the client gets to see the answer.

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tgi_sandbox.tgi import bodies, replies
-from tgi_sandbox.tgi.api import DONE, ApiError, event, event_stream, openai_error, read_json
+from tgi_sandbox.tgi.api import DONE, ApiError, event, event_stream, openai_error, read_body, read_json
 from tgi_sandbox.tgi.bodies import ChatRequest, CompletionRequest, GenerateRequest
 from tgi_sandbox.tgi.engine import Engine, Load, Outcome, Overloaded, Step
 from tgi_sandbox.tgi.generation import chat_prompt
@@ -110,7 +110,7 @@ class Router:
         return JSONResponse(replies.tokenized([BOS, *tokenize(body.inputs)]))
 
     async def _set_load(self, request: Request) -> Response:
-        body = await self._read(request, bodies.load_request)
+        body = await read_body(request, self._options.payload_limit, bodies.load_request)
         limit = self._options.max_concurrent_requests
         if body.queue_size + body.batch_size > limit:
             raise ApiError(422, f"no more than max_concurrent_requests ({limit}) can be under way", "validation")

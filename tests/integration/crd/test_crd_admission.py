@@ -421,7 +421,7 @@ def test_kubectl_get_shows_the_columns(endpoints: Endpoints) -> None:
     assert after[:-1] == ["falcon-7b", "SageMaker", "False", "Updating", "1", "3", STATUS["url"]]
 
     header, wide = rows(endpoints.kubectl("get", "tgiendpoint", "falcon-7b", "-o", "wide").stdout)
-    assert header[-4:] == ["MODEL", "INSTANCE", "REVISION", "MESSAGE"]
+    assert header[-6:] == ["MODEL", "INSTANCE", "REVISION", "MIN", "MAX", "MESSAGE"]
     assert " ".join(wide[8:]) == ("hf://tiiuae/falcon-7b-instruct ml.g5.12xlarge 0123456789 As the operator says.")
 
 

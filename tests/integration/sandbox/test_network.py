@@ -43,7 +43,14 @@ def _pids(control_plane: ControlPlane) -> list[int]:
     network = control_plane.processes["network"].pid
     children = Path(f"/proc/{network}/task").glob("*/children")
     pids = [int(pid) for threads in children for pid in threads.read_text().split()]
-    return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").read_bytes()]  # empty: ended, and not yet collected
+    return [pid for pid in pids if _has_not_ended(pid)]
+
+
+def _has_not_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""  # empty: ended, and not yet collected
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _kubectl(control_plane: ControlPlane, *arguments: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tgi_sandbox.aws.autoscaling.operations import AUTOSCALING_OPERATIONS
 from tgi_sandbox.aws.errors import AwsError
 from tgi_sandbox.aws.operations import OPERATIONS
 from tgi_sandbox.aws.validation import operation_model, validate
@@ -24,8 +25,21 @@ def violation(operation: str, request: dict[str, Any]) -> str:
 
 
 def test_every_operation_of_the_double_exists() -> None:
-    for name in OPERATIONS:
-        assert operation_model(name).name == name
+    for service, operations in (("sagemaker", OPERATIONS), ("application-autoscaling", AUTOSCALING_OPERATIONS)):
+        for name in operations:
+            model = operation_model(name)
+            assert (model.name, model.service_model.service_name) == (name, service)
+
+
+def test_names_of_scheduled_actions_follow_the_pattern_of_the_api() -> None:
+    request = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/e/variant/v",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    validate("PutScheduledAction", {**request, "ScheduledActionName": "by night"})
+    for name in (" night", "a/b", "a:b", "a|b", ""):
+        assert "at 'scheduledActionName'" in violation("PutScheduledAction", {**request, "ScheduledActionName": name})
 
 
 def test_good_requests_pass() -> None:

@@ -1,6 +1,7 @@
 """Where the control plane's programs come from."""
 
 import io
+import re
 import threading
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from tgi_sandbox.cluster import build
 from tgi_sandbox.cluster.build import BuildError
+from tgi_sandbox.cluster.programs import CLUSTER, KEDA, KUBERNETES, PROGRAMS, USUAL, Module
 from tgi_sandbox.cluster.progress import Progress
 
 # Stands for go: `go version` answers as Go does, `go build` writes its last argument to the file after -o.
@@ -44,23 +46,42 @@ def _touch(path: Path) -> Path:
     return path
 
 
+def _modules() -> list[Module]:
+    return list(dict.fromkeys(program.module for program in PROGRAMS.values()))
+
+
+def _other_module(folder: Path) -> Path:
+    module = folder / "other"
+    module.mkdir()
+    (module / "go.mod").write_text("module other\n\ngo 1.26.0\n\nrequire example v1.0.0\n")
+    return module
+
+
 def _calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().splitlines()
 
 
 def test_programs_are_built_once_in_the_order_of_need(folder: Path) -> None:
     output = io.StringIO()
-    programs = build.ensure(progress=Progress(output))
-    assert programs == {name: build.bin_folder() / name for name in build.PACKAGES}
-    assert programs["kwok"].read_text() == "sigs.k8s.io/kwok/cmd/kwok\n"
-    assert build.ensure() == programs
-    assert _calls(folder) == list(build.PACKAGES.values())
+    found = build.ensure(progress=Progress(output))
+    assert found == {name: build.bin_folder() / name for name in CLUSTER}
+    assert found["kwok"].read_text() == "sigs.k8s.io/kwok/cmd/kwok\n"
+    assert build.ensure() == found
+    assert _calls(folder) == [PROGRAMS[name].package for name in CLUSTER]
     assert "[2/6] kube-apiserver ...\n" in output.getvalue()
+
+
+def test_programs_of_several_modules_are_built_each_into_its_folder(folder: Path) -> None:
+    names = ["etcd", "prometheus", "keda-operator"]
+    found = build.ensure(names, Progress(io.StringIO()))
+    assert found == {name: build.bin_folder(PROGRAMS[name].module) / name for name in names}
+    assert len({path.parent for path in found.values()}) == 3
+    assert _calls(folder) == [PROGRAMS[name].package for name in names]
 
 
 def test_only_what_is_asked_for_is_built(folder: Path) -> None:
     build.ensure(["kube-apiserver", "etcd"], Progress(io.StringIO()))
-    assert _calls(folder) == [build.PACKAGES["etcd"], build.PACKAGES["kube-apiserver"]]
+    assert _calls(folder) == [PROGRAMS["etcd"].package, PROGRAMS["kube-apiserver"].package]
 
 
 def test_kubectl_on_path_is_used(folder: Path) -> None:
@@ -90,27 +111,43 @@ def test_builders_do_not_race(folder: Path) -> None:
         builder.start()
     for builder in builders:
         builder.join()
-    assert _calls(folder) == [build.PACKAGES["etcd"]]
+    assert _calls(folder) == [PROGRAMS["etcd"].package]
     assert sum("Waiting for another build" in output.getvalue() for output in outputs) == 1
 
 
-def test_a_new_version_has_a_folder_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = folder / "module"
-    module.mkdir()
+def test_a_new_version_has_a_folder_of_its_own(folder: Path) -> None:
+    module = Module(folder / "module", "")
+    module.folder.mkdir()
     for name in ("go.mod", "go.sum"):
-        (module / name).write_bytes((build.MODULE / name).read_bytes())
-    before = build.bin_folder()
-    monkeypatch.setattr(build, "MODULE", module)
-    assert build.bin_folder() == before
-    with (module / "go.sum").open("a") as file:
+        (module.folder / name).write_bytes((KUBERNETES.folder / name).read_bytes())
+    assert build.bin_folder(module) == build.bin_folder()
+    with (module.folder / "go.sum").open("a") as file:
         file.write("\n")
-    assert build.bin_folder() != before
+    assert build.bin_folder(module) != build.bin_folder()
 
 
 def test_the_version_is_stamped_into_the_programs() -> None:
     version = build.kubernetes_version()
-    assert f"-X k8s.io/component-base/version.gitVersion={version}" in build._link_flags()
-    assert "version.gitMajor=1 " in build._link_flags()
+    flags = build._link_flags(KUBERNETES)
+    assert f"-X k8s.io/component-base/version.gitVersion={version}" in flags
+    assert "version.gitMajor=1 " in flags
+
+
+def test_the_version_of_kubernetes_is_stamped_into_nothing_else() -> None:
+    assert {build._link_flags(module) for module in _modules() if module != KUBERNETES} == {"-s -w"}
+
+
+def test_source_is_where_go_says(folder: Path) -> None:
+    answer = folder / "answer"
+    answer.write_text('{"Dir": "/modules/keda"}')
+    (folder / "path" / "go").write_text(f"""#!/bin/sh
+if [ "$1" = version ]; then echo go version go1.26.8; exit; fi
+[ "$*" = "mod download -json github.com/kedacore/keda/v2@{KEDA.version("github.com/kedacore/keda/v2")}" ] || exit 1
+while read -r line || [ -n "$line" ]; do echo "$line"; done < {answer}
+""")
+    assert build.source(KEDA, "github.com/kedacore/keda/v2") == Path("/modules/keda")
+    with pytest.raises(BuildError, match="mod download -json example"):
+        build.source(Module(_other_module(folder), ""), "example")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +162,12 @@ def test_cache_folder(environ: dict[str, str], expected: Path) -> None:
     assert build.cache_folder(environ) == expected
 
 
-def test_every_program_is_a_tool_of_the_module() -> None:
-    tools = (build.MODULE / "go.mod").read_text().partition("tool (")[2].partition(")")[0].split()
-    assert sorted(tools) == sorted(build.PACKAGES.values())
+@pytest.mark.parametrize("module", _modules(), ids=lambda module: module.folder.name)
+def test_every_program_is_a_tool_of_its_module(module: Module) -> None:
+    tools = re.findall(r"^(?:tool |\t)([\w./-]+)$", (module.folder / "go.mod").read_text(), re.MULTILINE)
+    assert sorted(tools) == sorted(program.package for program in PROGRAMS.values() if program.module == module)
+
+
+def test_only_what_costs_most_is_not_built_unasked() -> None:
+    assert set(PROGRAMS) - set(USUAL) == {"keda-operator", "keda-metrics-apiserver"}
+    assert set(CLUSTER) < set(USUAL)

@@ -4,21 +4,21 @@ import json
 import re
 import ssl
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tgi_sandbox.cluster import components, stages
-from tgi_sandbox.cluster.components import NETWORK, Layout, Ports
-from tgi_sandbox.cluster.credentials import (
-    certificate_authority,
-    write_kubeconfig,
-    write_private,
-    write_self_signed_certificate,
-)
+from tgi_sandbox.cluster.authority import Authority, Purpose
+from tgi_sandbox.cluster.components import NETWORK
+from tgi_sandbox.cluster.credentials import certificate_authority, write_kubeconfig, write_private
+from tgi_sandbox.cluster.layout import Layout, Ports
 from tgi_sandbox.cluster.nodes import build_node
 from tgi_sandbox.cluster.ports import free_ports, is_listening
+
+_PORTS = Ports(1, 2, 3, 4, 5, 6, 7, 8)
 
 
 def test_gpu_node() -> None:
@@ -80,30 +80,57 @@ def test_certificate_authority_is_the_last_certificate(tmp_path: Path) -> None:
     assert certificate_authority(tmp_path / "apiserver.crt") == authority
 
 
-def test_self_signed_certificate_is_one_that_a_server_can_use(tmp_path: Path) -> None:
-    write_self_signed_certificate(tmp_path / "kubelet.pem")
-    ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(tmp_path / "kubelet.pem")
+def test_certificate_is_trusted_by_who_trusts_its_authority(tmp_path: Path) -> None:
+    authority = Authority()
+    authority.issue(tmp_path / "server.pem", ["one.default.svc", "two.default.svc"], [Purpose.SERVER])
+    assert stat.S_IMODE((tmp_path / "server.pem").stat().st_mode) == 0o600
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(tmp_path / "server.pem")
+    _shake_hands(server, ssl.create_default_context(cadata=authority.certificate), "two.default.svc")
+    with pytest.raises(ssl.SSLCertVerificationError, match="certificate verify failed"):
+        _shake_hands(server, ssl.create_default_context(cadata=Authority().certificate), "two.default.svc")
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        _shake_hands(server, ssl.create_default_context(cadata=authority.certificate), "three.default.svc")
 
 
-@pytest.mark.parametrize("component", [name for name in components.ALL if name != NETWORK])
+def test_certificate_serves_its_purpose_alone(tmp_path: Path) -> None:
+    authority = Authority()
+    authority.issue(tmp_path / "client.pem", ["client"], [Purpose.CLIENT])
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(tmp_path / "client.pem")
+    with pytest.raises(ssl.SSLCertVerificationError, match="purpose"):
+        _shake_hands(server, ssl.create_default_context(cadata=authority.certificate), "client")
+
+
+def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> None:
+    """Connect a client to a server, without a network."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(to_client, to_server, server_hostname=host),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for side in sides * 2:
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+
+
+@pytest.mark.parametrize("component", [name for name in components.WITH_KEDA if name != NETWORK])
 def test_every_component_listens_on_loopback_alone(tmp_path: Path, component: str) -> None:
-    flags = components.flags(component, Layout(tmp_path), Ports(1, 2, 3, 4), components.ALL)
+    flags = components.flags(component, Layout(tmp_path), _PORTS, components.WITH_KEDA)
     on_loopback = any("127.0.0.1" in flag for flag in flags)
     assert on_loopback or "--secure-port=0" in flags
 
 
 def test_pods_need_no_service_account_where_nobody_creates_it(tmp_path: Path) -> None:
     flag = "--disable-admission-plugins=ServiceAccount"
-    ports = Ports(1, 2, 3, 4)
-    assert flag in components.flags("kube-apiserver", Layout(tmp_path), ports, components.CORE)
-    assert flag not in components.flags("kube-apiserver", Layout(tmp_path), ports, components.ALL)
+    assert flag in components.flags("kube-apiserver", Layout(tmp_path), _PORTS, components.CORE)
+    assert flag not in components.flags("kube-apiserver", Layout(tmp_path), _PORTS, components.ALL)
 
 
 def test_api_server_asks_for_the_network_only_where_there_is_one(tmp_path: Path) -> None:
     flag = f"--egress-selector-config-file={tmp_path / 'egress.json'}"
-    ports = Ports(1, 2, 3, 4)
-    assert flag in components.flags("kube-apiserver", Layout(tmp_path), ports, components.ALL)
-    assert flag not in components.flags("kube-apiserver", Layout(tmp_path), ports, components.CORE)
+    assert flag in components.flags("kube-apiserver", Layout(tmp_path), _PORTS, components.ALL)
+    assert flag not in components.flags("kube-apiserver", Layout(tmp_path), _PORTS, components.CORE)
 
 
 def test_network_of_each_folder_has_a_socket_of_its_own(tmp_path: Path) -> None:

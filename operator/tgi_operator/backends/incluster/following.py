@@ -41,6 +41,7 @@ def handed_over(at: Wanted) -> Plan[Step] | None:
     return Plan(
         at.status,
         steps=(Apply(held, manager=SCALE_MANAGER), Apply(at.desired.deployment(None, deployed.strategy))),
+        after=0,
     )
 
 

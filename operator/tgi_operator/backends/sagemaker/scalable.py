@@ -55,13 +55,14 @@ class Scalable:
 
     def blocked(self, now: datetime) -> Activity | None:
         """Return the newest activity where AWS could not carry it out, and not long ago."""
-        newest = self.activities[0] if self.activities else None
+        # Those of scheduled actions tell of bounds only.
+        newest = next((each for each in self.activities if each.failed or each.capacity is not None), None)
         recent = newest is not None and now - newest.start < timedelta(seconds=BLOCKED_SECONDS)
         return newest if newest is not None and newest.failed and recent else None
 
     def why(self, replicas: int) -> Activity | None:
         """Return the newest activity that AWS carried out, if it led to so many instances."""
-        newest = next((each for each in self.activities if not each.failed), None)
+        newest = next((each for each in self.activities if not each.failed and each.capacity is not None), None)
         return newest if newest is not None and newest.capacity == replicas else None
 
     def seen(self, status: ScalingStatus) -> ScalingStatus:

@@ -11,7 +11,8 @@ from tgi_operator.backends.sagemaker.scalable import Activity, Registered
 MOST_ACTIVITIES = 10
 MAX_PAGES = 2000
 
-_EVERYTHING = {"ServiceNamespace": targets.NAMESPACE, "ScalableDimension": targets.DIMENSION}
+_EVERYTHING = {"ServiceNamespace": targets.NAMESPACE}
+"""AWS takes a ScalableDimension only together with a ResourceId, or ResourceIds (Describe operations of its API)."""
 
 
 async def activities(api: API, region: str, endpoint: str) -> tuple[Activity, ...]:

@@ -1,7 +1,8 @@
 """Scaling on the virtual clock: nothing runs in the background, what was due is done when somebody asks.
 
-Every ten seconds policies take a datapoint. Alarms are those of target tracking: three datapoints above the target, or
-fifteen minutes below nine tenths of it.
+Endpoints reach their states, scheduled actions act and alarms get datapoints in the order of time, whatever the steps
+in which time moves. Datapoints fall on whole periods of the clock, and are made of what was before them; a target whose
+metrics have long been the same gets none until something changes.
 """
 
 from __future__ import annotations
@@ -9,212 +10,167 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from tgi_sandbox.aws.autoscaling import schedules
-from tgi_sandbox.aws.autoscaling.metrics import period
-from tgi_sandbox.aws.autoscaling.targets import Activity
-from tgi_sandbox.aws.errors import AwsError
-from tgi_sandbox.aws.lifecycle import Endpoint, Status, Variant
+from tgi_sandbox.aws.autoscaling import activities, capacity, descriptions, schedules
+from tgi_sandbox.aws.autoscaling.agenda import Event
+from tgi_sandbox.aws.autoscaling.alarms import LOW_SECONDS
+from tgi_sandbox.aws.autoscaling.decisions import Reading, Situation, decide
+from tgi_sandbox.aws.autoscaling.metrics import EVERY_ENDPOINT, period
 from tgi_sandbox.aws.operations.call import Call
-from tgi_sandbox.aws.operations.endpoints import update_endpoint_weights_and_capacities
 
 if TYPE_CHECKING:
-    from tgi_sandbox.aws.autoscaling.targets import Policy, Target
+    from tgi_sandbox.aws.autoscaling.targets import Policy, ScheduledAction, Target
+    from tgi_sandbox.aws.lifecycle import Endpoint, Variant
     from tgi_sandbox.aws.state import Region
     from tgi_sandbox.aws.world import World
 
-TICK_SECONDS: Final = 10.0
-OUT_DATAPOINTS: Final = 3
-IN_SECONDS: Final = 900.0
-IN_FRACTION: Final = 0.9
 DEFAULT_COOLDOWN: Final = 300
-REFUSED_PAUSE: Final = 60.0
-
-# assumed: what stands before SageMaker's own words.
-_SET: Final = "Successfully set desired instance count to {}."
-_NOT_SET: Final = "Failed to set desired instance count to {}."
+_LONG: Final = LOW_SECONDS + 60
 
 
 def settle(world: World, region: Region, now: float) -> None:
-    """Bring a region to the present: endpoints, scheduled actions and scaling, in the order of time."""
+    """Bring a region to the present."""
     scaling = region.scaling
-    since = scaling.settled if scaling.settled is not None else now
-    if scaling.targets:
-        tick = (math.floor(since / TICK_SECONDS) + 1) * TICK_SECONDS
-        while tick <= now and scaling.targets:
-            _settle_at(world, region, tick)
-            tick += TICK_SECONDS
-    region.settle(now)
-    _finish_activities(region)
-    scaling.settled = max(now, since)
+    _wake(world, region)
+    while (at := _next(region)) is not None and at <= now:
+        scaling.settled = max(scaling.settled, at)
+        if at == region.next_step:
+            region.settle(at)
+        else:
+            _happen(Call(world, region, at), scaling.agenda.pop())
+        _wake(world, region)
+    scaling.settled = max(scaling.settled, now)
 
 
-def _settle_at(world: World, region: Region, tick: float) -> None:
-    region.settle(tick)
-    _finish_activities(region)
-    for key, target in list(region.scaling.targets.items()):
-        endpoint = region.endpoints.get(target.endpoint.lower())
-        if endpoint is None:
-            region.scaling.targets.pop(key, None)
-            continue
-        call = Call(world, region, tick)
-        _act(call, target)
-        _clamp_when_possible(call, target)
-        _track(call, target)
+def _next(region: Region) -> float | None:
+    times = [time for time in (region.next_step, region.scaling.agenda.next) if time is not None]
+    return min(times, default=None)
 
 
-def _act(call: Call, target: Target) -> None:
-    """Carry out the scheduled actions that are due."""
-    for name, action in list(target.actions.items()):
-        if action.due is None or action.due > call.now:
-            continue
-        body = action.body
-        at, action.due = (
-            action.due,
-            schedules.next_time(body["Schedule"], body.get("Timezone"), action.created, action.due),
-        )
-        if action.due is None:
-            del target.actions[name]
-        within = body.get("StartTime", -math.inf) <= at <= body.get("EndTime", math.inf)
-        if target.suspended["ScheduledScalingSuspended"] or not within:
-            continue
-        bounds = body.get("ScalableTargetAction", {})
-        target.least = bounds.get("MinCapacity", target.least)
-        target.most = bounds.get("MaxCapacity", target.most)
-        target.clamp = True
+def _wake(world: World, region: Region) -> None:
+    """Let targets take notice of what has happened to their endpoints and metrics."""
+    scaling = region.scaling
+    changed = scaling.metrics.changed
+    if EVERY_ENDPOINT in changed:
+        changed.update(target.endpoint.lower() for target in scaling.targets.values())
+    scaling.woken |= changed - {EVERY_ENDPOINT}
+    changed.clear()
+    while scaling.woken:
+        endpoint = scaling.woken.pop()
+        capacity.finish(region, endpoint)
+        for target in scaling.of_endpoint(endpoint):
+            if target.clamp:
+                capacity.clamp(Call(world, region, scaling.settled), target)
+            _plan_tick(region, target)
 
 
-def clamp(call: Call, target: Target) -> None:
-    """Bring the number of instances within the bounds, if the endpoint is in service."""
-    variant = _scalable(call, target)
-    if variant is None:
+def _plan_tick(region: Region, target: Target) -> None:
+    periods = [period(policy.configuration) for policy in target.policies.values() if policy.configuration]
+    if periods:
+        tick = (math.floor(region.scaling.settled / min(periods)) + 1) * min(periods)
+        if target.tick is None or tick < target.tick:
+            target.tick = tick
+            region.scaling.agenda.add(Event(tick, True, target.key, ""))
+
+
+def _happen(call: Call, event: Event) -> None:
+    """Do what is due, unless it is no longer planned."""
+    target = call.region.scaling.targets.get(event.target)
+    if target is None:
         return
-    if variant.desired_count < target.least:
-        scale(call, target, target.least, f"minimum capacity was set to {target.least}")
-    elif variant.desired_count > target.most:
-        scale(call, target, target.most, f"maximum capacity was set to {target.most}")
+    if event.is_tick and target.tick == event.at:
+        target.tick = None
+        _tick(call, target)
+    action = target.actions.get(event.action)
+    if not event.is_tick and action is not None and action.due == event.at:
+        _act(call, target, action)
 
 
-def _clamp_when_possible(call: Call, target: Target) -> None:
-    if target.clamp and _scalable(call, target) is not None:
-        target.clamp = False
-        clamp(call, target)
+def _act(call: Call, target: Target, action: ScheduledAction) -> None:
+    """Carry out a scheduled action."""
+    name, body = action.body["ScheduledActionName"], action.body
+    # assumed: that a rate counts from the start time.
+    since = max(action.created, body.get("StartTime", 0.0))
+    action.due = schedules.next_time(body["Schedule"], body.get("Timezone"), since, call.now)
+    call.region.scaling.plan(target, name)
+    is_in_force = body.get("StartTime", 0.0) <= call.now <= body.get("EndTime", math.inf)
+    bounds = body.get("ScalableTargetAction") or {}
+    least, most = bounds.get("MinCapacity", target.least), bounds.get("MaxCapacity", target.most)
+    # assumed: that an action of which one bound is beyond the other that the target has does nothing.
+    if target.suspended["ScheduledScalingSuspended"] or not is_in_force or least > most:
+        return
+    target.least, target.most = least, most
+    descriptions.publish_target(call, target)
+    call.region.scaling.activities.add(activities.of_bounds(target.resource_id, least, most, name, call.now))
+    # assumed: that an endpoint which is not in service is brought within the bounds once it is.
+    target.clamp = True
+    capacity.clamp(call, target)
 
 
-def _scalable(call: Call, target: Target) -> Variant | None:
-    """Return the variant as it runs, None while the endpoint cannot be scaled."""
+def _tick(call: Call, target: Target) -> None:
+    """Give the alarms their datapoints, and do what they lead to."""
     endpoint = call.region.endpoints.get(target.endpoint.lower())
-    return _variant(endpoint, target.variant) if endpoint and endpoint.status is Status.IN_SERVICE else None
-
-
-def _variant(endpoint: Endpoint, name: str) -> Variant | None:
-    return next((variant for variant in endpoint.variants if variant.name == name), None)
-
-
-def _track(call: Call, target: Target) -> None:
-    """Take the datapoints that are due, and do what the alarms say."""
-    endpoint = call.region.endpoints[target.endpoint.lower()]
-    variant = _variant(endpoint, target.variant)
     policies = [policy for policy in target.policies.values() if policy.configuration is not None]
-    if variant is None or not policies:
+    if endpoint is None or not policies:
         return
+    _measure(call, endpoint, target, policies)
+    variant = capacity.scalable(call.region, target)
+    if variant is not None and call.now >= target.retry_at:
+        _scale(call, target, variant, policies)
+    if not _is_at_rest(call, endpoint, target, policies):
+        _plan_tick(call.region, target)
+
+
+def _measure(call: Call, endpoint: Endpoint, target: Target, policies: list[Policy]) -> None:
+    # assumed: requests are spread evenly over the instances of all variants.
+    all_instances = sum(variant.current_count for variant in endpoint.variants)
+    own = next((variant.current_count for variant in endpoint.variants if variant.name == target.variant), 0)
     for policy in policies:
-        _measure(call, target, policy, max(1, variant.current_count))
-    if endpoint.status is not Status.IN_SERVICE or call.now < target.refused + REFUSED_PAUSE:
-        return
-    current = variant.desired_count
-    up = [(wanted, policy) for policy in policies if (wanted := _wanted(policy, current, target)) > current]
-    if up and not target.suspended["DynamicScalingOutSuspended"]:
-        wanted, policy = max(up, key=lambda found: found[0])
-        if call.now >= target.out_until:
-            _follow(call, target, policy, wanted, "AlarmHigh")
-        return
-    tracking = [policy for policy in policies if not (policy.configuration or {}).get("DisableScaleIn")]
-    agreed = tracking and all(_is_low(policy) for policy in tracking)
-    if agreed and not up and call.now >= target.in_until and not target.suspended["DynamicScalingInSuspended"]:
-        wanted, policy = max(((_fewer(each, current, target), each) for each in tracking), key=lambda found: found[0])
-        if wanted < current:
-            _follow(call, target, policy, wanted, "AlarmLow")
+        configuration = policy.configuration or {}
+        if call.now % period(configuration) == 0:
+            metrics = call.region.scaling.metrics
+            value = metrics.datapoint(configuration, target.endpoint, all_instances, call.now)
+            policy.tracking.take(value, own, configuration["TargetValue"])
 
 
-def _measure(call: Call, target: Target, policy: Policy, instances: int) -> None:
-    configuration = policy.configuration or {}
-    if call.now % period(configuration) >= TICK_SECONDS:
-        return
-    found = call.region.scaling.metrics.datapoint(configuration, target.endpoint, instances, call.now)
-    tracking, kept = policy.tracking, float(configuration["TargetValue"])
-    tracking.value = found
-    tracking.above = tracking.above + 1 if found is not None and found > kept else 0
-    tracking.below = tracking.below + 1 if found is not None and found < IN_FRACTION * kept else 0
-
-
-def _wanted(policy: Policy, current: int, target: Target) -> int:
-    tracking = policy.tracking
-    if tracking.above < OUT_DATAPOINTS or tracking.value is None:
-        return current
-    kept = float((policy.configuration or {})["TargetValue"])
-    return min(target.most, math.ceil(current * tracking.value / kept))
-
-
-def _is_low(policy: Policy) -> bool:
-    return policy.tracking.below * period(policy.configuration or {}) >= IN_SECONDS
-
-
-def _fewer(policy: Policy, current: int, target: Target) -> int:
-    value, kept = policy.tracking.value or 0.0, float((policy.configuration or {})["TargetValue"])
-    return max(target.least, math.ceil(current * value / kept))
-
-
-def _follow(call: Call, target: Target, policy: Policy, wanted: int, alarm: str) -> None:
-    name = next(name for name in policy.alarms if f"-{alarm}-" in name)
-    scale(call, target, wanted, f"monitor alarm {name} in state ALARM triggered policy {policy.name}")
-    policy.tracking.above = policy.tracking.below = 0
-
-
-def scale(call: Call, target: Target, wanted: int, cause: str) -> None:
-    """Ask SageMaker for another number of instances, and record the activity; a refusal fails it."""
-    scaling = call.region.scaling
-    activity = Activity(
-        id=f"00000000-0000-4000-8000-{scaling.number():012d}",
-        resource_id=target.resource_id,
-        description=f"Setting desired instance count to {wanted}.",
-        cause=cause,
-        start=call.now,
-        capacity=wanted,
-        message=f"{_SET.format(wanted)} Waiting for change to be fulfilled by sagemaker.",
+def _scale(call: Call, target: Target, variant: Variant, policies: list[Policy]) -> None:
+    situation = Situation(
+        now=call.now,
+        current=variant.desired_count,
+        least=target.least,
+        most=target.most,
+        out_suspended=target.suspended["DynamicScalingOutSuspended"],
+        in_suspended=target.suspended["DynamicScalingInSuspended"],
+        scaled_out_at=target.scaled_out_at,
+        scaled_out_by=target.scaled_out_by,
+        scaled_in_at=target.scaled_in_at,
     )
-    change = {"VariantName": target.variant, "DesiredInstanceCount": wanted}
-    request = {"EndpointName": target.endpoint, "DesiredWeightsAndCapacities": [change]}
-    try:
-        update_endpoint_weights_and_capacities(call, request)
-    except AwsError as error:
-        activity.status, activity.end = "Failed", call.now
-        activity.message = f"{_NOT_SET.format(wanted)} Reason: {error.message}"
-        target.refused = call.now
-    scaling.activities.appendleft(activity)
+    decision = decide([_reading(policy) for policy in policies], situation)
+    if decision is not None:
+        alarm = target.policies[decision.policy].alarm(decision.alarm)
+        cause = f"monitor alarm {alarm} in state ALARM triggered policy {decision.policy}"
+        capacity.scale(call, target, variant, decision.capacity, cause, decision.policy)
 
 
-def _finish_activities(region: Region) -> None:
-    """End the activities whose endpoints are done."""
-    for activity in region.scaling.activities:
-        target = region.scaling.targets.get(activity.resource_id.lower())
-        if activity.status != "InProgress" or target is None:
-            continue
-        endpoint = region.endpoints.get(target.endpoint.lower())
-        if endpoint is None or endpoint.in_progress:
-            continue
-        variant = _variant(endpoint, target.variant)
-        reached = variant is not None and variant.current_count == activity.capacity
-        activity.status, activity.end = ("Successful" if reached else "Failed"), endpoint.modified
-        activity.message = (
-            f"{_SET.format(activity.capacity)} Change successfully fulfilled by sagemaker."
-            if reached
-            else f"{_NOT_SET.format(activity.capacity)} Reason: {endpoint.failure_reason}"
-        )
-        # assumed: that a cooldown begins when the change is done.
-        target.out_until = endpoint.modified + _cooldown(target, "ScaleOutCooldown")
-        target.in_until = endpoint.modified + _cooldown(target, "ScaleInCooldown")
+def _reading(policy: Policy) -> Reading:
+    configuration = policy.configuration or {}
+    return Reading(
+        policy=policy.name,
+        high=policy.tracking.is_high,
+        low=policy.tracking.is_low(period(configuration)),
+        wanted=policy.tracking.wanted(configuration["TargetValue"]),
+        out_cooldown=configuration.get("ScaleOutCooldown", DEFAULT_COOLDOWN),
+        in_cooldown=configuration.get("ScaleInCooldown", DEFAULT_COOLDOWN),
+        scales_in=not configuration.get("DisableScaleIn", False),
+    )
 
 
-def _cooldown(target: Target, name: str) -> float:
-    found = [(policy.configuration or {}).get(name, DEFAULT_COOLDOWN) for policy in target.policies.values()]
-    return float(max(found, default=0))
+def _is_at_rest(call: Call, endpoint: Endpoint, target: Target, policies: list[Policy]) -> bool:
+    """Whether more datapoints would change nothing: all has been the same for longer than alarms and cooldowns take."""
+    readings = [_reading(policy) for policy in policies]
+    cooldown = max(max(reading.out_cooldown, reading.in_cooldown) for reading in readings)
+    metrics = call.region.scaling.metrics
+    measured = max(metrics.last(policy.configuration or {}, target.endpoint) for policy in policies)
+    created = max(policy.created for policy in policies)
+    since = max(measured, created, target.changed, endpoint.modified, target.retry_at)
+    scaled = max(target.scaled_out_at, target.scaled_in_at)
+    return call.now > since + _LONG and call.now > scaled + cooldown

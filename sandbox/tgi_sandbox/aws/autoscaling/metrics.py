@@ -1,132 +1,183 @@
-"""The metrics that scaling policies track: traffic of endpoints, and whatever CloudWatch was told."""
+"""The metrics that scaling policies track: traffic of endpoints, and whatever somebody says CloudWatch has."""
 
 from __future__ import annotations
 
-import ast
-import operator
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from tgi_sandbox.aws.autoscaling.expressions import evaluate, ids_of
 from tgi_sandbox.aws.autoscaling.timeline import Counts, Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
 HIGH_RESOLUTION: Final = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 INVOCATIONS: Final = "SageMakerVariantInvocationsPerInstance"
 PREDEFINED: Final = frozenset({HIGH_RESOLUTION, INVOCATIONS})
+EVERY_ENDPOINT: Final = "*"
+
+_MINUTE: Final = 60.0
+_HIGH_RESOLUTION_PERIOD: Final = 10.0
 
 Series = tuple[str, str, frozenset[tuple[str, str]]]
 """Namespace, name and dimensions of a CloudWatch metric."""
 
-_OPERATORS: Final[Mapping[type[ast.operator], Callable[[float, float], float]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
 
 @dataclass
-class Traffic:
-    """Requests to one endpoint: those that came, and those somebody pretends there are."""
+class Load:
+    """What somebody pretends is at an endpoint: requests at a time, and invocations a minute."""
 
-    in_flight: Timeline = field(default_factory=Timeline)
-    running: int = 0
-    invocations: Counts = field(default_factory=Counts)
     concurrent: Timeline = field(default_factory=Timeline)
     per_minute: Timeline = field(default_factory=Timeline)
 
+
+class Pretended:
+    """Load and metrics that were made up, the same in every account and region; endpoints by name in any case."""
+
+    def __init__(self) -> None:
+        self.loads: dict[str, Load] = {}
+        self.series: dict[Series, Timeline] = {}
+
+    def load(self, endpoint: str) -> Load:
+        """The load of the endpoints of a name."""
+        return self.loads.setdefault(endpoint.lower(), Load())
+
+    def metric(self, namespace: str, name: str, dimensions: Mapping[str, str]) -> Timeline:
+        """A metric of CloudWatch."""
+        return self.series.setdefault((namespace, name, frozenset(dimensions.items())), Timeline())
+
+
+class Traffic:
+    """Requests to one endpoint: those that came, and those somebody pretends there are."""
+
+    def __init__(self, load: Load) -> None:
+        self.concurrent = load.concurrent
+        self.per_minute = load.per_minute
+        self.in_flight = Timeline()
+        self.invocations = Counts()
+        self._running = 0
+
+    @property
+    def timelines(self) -> tuple[Timeline, ...]:
+        """What changes with the traffic."""
+        return self.concurrent, self.per_minute, self.in_flight
+
+    @property
+    def last(self) -> float:
+        """When there was a change."""
+        return max(self.invocations.last, *(timeline.last for timeline in self.timelines))
+
     def begin(self, now: float) -> None:
         """A request has arrived."""
-        self.running += 1
-        self.in_flight.set(now, self.running)
+        self._running += 1
         self.invocations.add(now)
+        self.in_flight.set(now, self._running)
 
     def end(self, now: float) -> None:
         """A request is answered."""
-        self.running -= 1
-        self.in_flight.set(now, self.running)
+        self._running -= 1
+        self.in_flight.set(now, self._running)
 
     def concurrency(self, since: float, until: float) -> float:
-        """Return the mean number of requests that ran or waited."""
-        # assumed: that an endpoint without traffic reports 0.
-        return (self.in_flight.average(since, until) or 0.0) + (self.concurrent.average(since, until) or 0.0)
+        """The mean number of requests that ran or waited."""
+        return self.in_flight.total(since, until) + self.concurrent.total(since, until)
 
-    def invoked(self, since: float, until: float) -> float | None:
-        """Return the number of invocations in a minute; without any there is no datapoint."""
-        return (self.invocations.within(since, until) + (self.per_minute.average(since, until) or 0.0)) or None
+    def invoked(self, until: float) -> float:
+        """The number of invocations in the minute before."""
+        # An endpoint without traffic has datapoints of 0 (developer guide, "Edit a scaling policy").
+        since = until - _MINUTE
+        return self.invocations.within(since, until) + self.per_minute.total(since, until)
 
 
-@dataclass
+class _Traffics(dict[str, Traffic]):
+    """Traffic by the endpoint's name in lower case; who is asked for is there."""
+
+    def __init__(self, pretended: Pretended, changed: set[str]) -> None:
+        super().__init__()
+        self._pretended = pretended
+        self._changed = changed
+
+    def __missing__(self, endpoint: str) -> Traffic:
+        made = self[endpoint] = Traffic(self._pretended.load(endpoint))
+        for timeline in made.timelines:
+            timeline.listeners.append(lambda: self._changed.add(endpoint))
+        return made
+
+
 class Metrics:
-    """All metrics of one account and region; `traffic` is by the endpoint's name."""
+    """The metrics of one account and region.
 
-    traffic: dict[str, Traffic] = field(default_factory=lambda: defaultdict(Traffic))
-    series: dict[Series, Timeline] = field(default_factory=lambda: defaultdict(Timeline))
+    `changed` collects the endpoints whose metrics have changed, `*` for all, until somebody clears it.
+    """
+
+    def __init__(self, pretended: Pretended | None = None) -> None:
+        self._pretended = pretended or Pretended()
+        self._heard: set[int] = set()
+        self.changed: set[str] = set()
+        self.traffic = _Traffics(self._pretended, self.changed)
 
     def datapoint(self, configuration: Mapping[str, Any], endpoint: str, instances: int, until: float) -> float | None:
-        """Return the datapoint of a target tracking policy at a time, None where there is none."""
+        """The datapoint of a target tracking policy at a time, made of what was before; None where there is none."""
         predefined = configuration.get("PredefinedMetricSpecification")
         if predefined is None:
             return self._customized(configuration["CustomizedMetricSpecification"], until)
-        traffic, span = self.traffic[endpoint.lower()], period(configuration)
+        if instances < 1:
+            return None
+        traffic = self.traffic[endpoint.lower()]
         if predefined["PredefinedMetricType"] == HIGH_RESOLUTION:
-            return traffic.concurrency(until - span, until) / max(1, instances)
-        total = traffic.invoked(until - span, until)
-        return None if total is None else total / max(1, instances)
+            # assumed: that CloudWatch averages within its ten seconds.
+            return traffic.concurrency(until - _HIGH_RESOLUTION_PERIOD, until) / instances
+        return traffic.invoked(until) / instances
 
-    def _customized(self, specification: Mapping[str, Any], at: float) -> float | None:
-        queries = specification.get("Metrics")
+    def last(self, configuration: Mapping[str, Any], endpoint: str) -> float:
+        """When what a policy tracks last changed."""
+        specification = configuration.get("CustomizedMetricSpecification")
+        if specification is None:
+            return self.traffic[endpoint.lower()].last
+        return max(self._of(metric).last for metric in measured(specification))
+
+    def _customized(self, specification: Mapping[str, Any], until: float) -> float | None:
+        queries = {query["Id"]: query for query in specification.get("Metrics") or ()}
         if not queries:
-            return self._series(specification).at(at)
-        known = {
-            query["Id"]: self._series(query["MetricStat"]["Metric"]).at(at)
-            for query in queries
-            if "MetricStat" in query
-        }
-        returned = next((query for query in queries if query.get("ReturnData", True)), queries[-1])
-        if "Expression" not in returned:
-            return known[returned["Id"]]
-        return evaluate(returned["Expression"], known)
+            return self._of(specification).average(until - _MINUTE, until)
+        known: dict[str, float | None] = {}
+        for name in queries:
+            self._resolve(name, queries, known, until)
+        return known[next(name for name, query in queries.items() if query.get("ReturnData", True))]
 
-    def _series(self, metric: Mapping[str, Any]) -> Timeline:
-        dimensions = frozenset((each["Name"], each["Value"]) for each in metric.get("Dimensions", ()))
-        return self.series[metric["Namespace"], metric["MetricName"], dimensions]
+    def _resolve(
+        self, name: str, queries: Mapping[str, Mapping[str, Any]], known: dict[str, float | None], until: float
+    ) -> None:
+        query = queries[name]
+        if name in known:
+            return
+        if "Expression" not in query:
+            known[name] = self._of(query["MetricStat"]["Metric"]).average(until - _MINUTE, until)
+            return
+        for other in ids_of(query["Expression"]):
+            self._resolve(other, queries, known, until)
+        known[name] = evaluate(query["Expression"], known)
+
+    def _of(self, metric: Mapping[str, Any]) -> Timeline:
+        dimensions = {each["Name"]: each["Value"] for each in metric.get("Dimensions") or ()}
+        found = self._pretended.metric(metric["Namespace"], metric["MetricName"], dimensions)
+        if id(found) not in self._heard:
+            self._heard.add(id(found))
+            found.listeners.append(lambda: self.changed.add(EVERY_ENDPOINT))
+        return found
+
+
+def measured(specification: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The metrics of CloudWatch that a customized metric is made of."""
+    queries = specification.get("Metrics")
+    if not queries:
+        yield specification
+    for query in queries or ():
+        if "MetricStat" in query:
+            yield query["MetricStat"]["Metric"]
 
 
 def period(configuration: Mapping[str, Any]) -> float:
-    """Return the seconds between two datapoints."""
-    predefined = configuration.get("PredefinedMetricSpecification", {})
-    return 10.0 if predefined.get("PredefinedMetricType") == HIGH_RESOLUTION else 60.0
-
-
-def evaluate(expression: str, known: Mapping[str, float | None]) -> float | None:
-    """Return the value of metric math over ids: numbers, + - * /, brackets and FILL(id, number).
-
-    None where something that is needed has no value. Raises ValueError for all else.
-    """
-    try:
-        return _value(ast.parse(expression, mode="eval").body, known)
-    except (SyntaxError, ZeroDivisionError) as error:
-        raise ValueError(f"the double cannot evaluate {expression}: {error}") from None
-
-
-def _value(node: ast.expr, known: Mapping[str, float | None]) -> float | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return float(node.value)
-    if isinstance(node, ast.Name) and node.id in known:
-        return known[node.id]
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        left, right = _value(node.left, known), _value(node.right, known)
-        return None if left is None or right is None else _OPERATORS[type(node.op)](left, right)
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "FILL"
-        and len(node.args) == 2
-    ):
-        first = _value(node.args[0], known)
-        return _value(node.args[1], known) if first is None else first
-    raise ValueError(f"the double does not know {ast.unparse(node)}")
+    """The seconds between two datapoints."""
+    predefined = configuration.get("PredefinedMetricSpecification") or {}
+    return _HIGH_RESOLUTION_PERIOD if predefined.get("PredefinedMetricType") == HIGH_RESOLUTION else _MINUTE

@@ -1,116 +1,154 @@
-"""Schedule expressions of scheduled actions: at(...), rate(...) and cron(...) with AWS' six fields."""
+"""Schedule expressions of scheduled actions: at(...), rate(...) and cron(...) with AWS' six fields. Pure."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping
+    from datetime import date
 
+_EXPRESSION: Final = re.compile(r"(?P<kind>at|rate|cron)\((?P<inner>[^()]*)\)")
+_RATE: Final = re.compile(r"(?P<number>[1-9]\d*) (?P<unit>minute|hour|day)s?")
+_AT: Final = "%Y-%m-%dT%H:%M:%S"
 _UNITS: Final = {"minute": 60, "hour": 3600, "day": 86400}
+_ITEM: Final = re.compile(r"(?P<first>\*|\w+)(-(?P<last>\w+))?(/(?P<step>\d+))?")
 _MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_FIELDS: Final[Sequence[tuple[int, int, Mapping[str, int]]]] = (
-    (0, 59, {}),
-    (0, 23, {}),
-    (1, 31, {}),
-    (1, 12, {name: number for number, name in enumerate(_MONTHS, start=1)}),
-    (1, 7, {name: number for number, name in enumerate(_DAYS, start=1)}),
-    (1970, 2199, {}),
+_WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_DAYS_AHEAD: Final = 366 * 9
+"""Long enough for the 29th of February, also around a year such as 2100."""
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    least: int
+    most: int
+    names: Mapping[str, int]
+
+
+_FIELDS: Final = (
+    _Field("minutes", 0, 59, {}),
+    _Field("hours", 0, 23, {}),
+    _Field("day-of-month", 1, 31, {}),
+    _Field("month", 1, 12, {name: number for number, name in enumerate(_MONTHS, start=1)}),
+    _Field("day-of-week", 1, 7, {name: number for number, name in enumerate(_WEEKDAYS, start=1)}),
+    _Field("year", 1970, 2199, {}),
 )
-_MOST_DAYS: Final = 366 * 5
 
 
-def check(expression: str, time_zone: str | None) -> None:
-    """Raise ValueError where AWS would not take an expression or a time zone."""
-    _zone(time_zone)
-    next_time(expression, time_zone, 0.0, 0.0)
+@dataclass(frozen=True)
+class _Cron:
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int] | None
+    months: frozenset[int]
+    weekdays: frozenset[int] | None
+    years: frozenset[int]
+
+    def fits(self, day: date) -> bool:
+        return (
+            day.year in self.years
+            and day.month in self.months
+            and (self.days is None or day.day in self.days)
+            and (self.weekdays is None or day.isoweekday() % 7 + 1 in self.weekdays)
+        )
 
 
 def next_time(expression: str, time_zone: str | None, created: float, after: float) -> float | None:
-    """Return the first time later than `after`, None where there is none. Raises ValueError."""
-    kind, _, rest = expression.partition("(")
-    inner = rest.removesuffix(")").strip()
-    if not rest.endswith(")"):
-        raise ValueError(f"not a schedule: {expression}")
-    if kind == "at":
-        at = datetime.fromisoformat(inner).replace(tzinfo=_zone(time_zone)).timestamp()
-        return at if at > after else None
-    if kind == "rate":
+    """The first time later than `after`, None where there is none; rates count from `created`.
+
+    Raises ValueError for what AWS would not take.
+    """
+    zone = _zone(time_zone or "UTC")
+    match = _EXPRESSION.fullmatch(expression.strip())
+    if match is None:
+        raise ValueError(f"{expression} is none of at(...), rate(...) and cron(...)")
+    inner = match["inner"].strip()
+    if match["kind"] == "at":
+        moment = datetime.strptime(inner, _AT).replace(tzinfo=zone).timestamp()
+        return moment if moment > after else None
+    if match["kind"] == "rate":
         return _next_rate(inner, created, after)
-    if kind == "cron":
-        return _next_cron(inner, _zone(time_zone), after)
-    raise ValueError(f"not a schedule: {expression}")
+    return next((moment for moment in _moments(_cron(inner), zone, after) if moment > after), None)
 
 
-def _zone(name: str | None) -> ZoneInfo:
+@lru_cache
+def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"not a time zone: {name}") from error
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name} is no time zone") from error
 
 
 def _next_rate(text: str, created: float, after: float) -> float:
-    match = re.fullmatch(r"([1-9]\d*) (minute|hour|day)s?", text)
+    match = _RATE.fullmatch(text)
     if match is None:
-        raise ValueError(f"not a rate: {text}")
-    seconds = int(match[1]) * _UNITS[match[2]]
-    return created + seconds * (max(0, int((after - created) // seconds)) + 1)
+        raise ValueError(f"{text} is no rate")
+    seconds = int(match["number"]) * _UNITS[match["unit"]]
+    return created + seconds * max(1, (after - created) // seconds + 1)
 
 
-def _next_cron(text: str, zone: ZoneInfo, after: float) -> float | None:
-    minutes, hours, days, months, weekdays, years = _parsed(text)
-    begin = datetime.fromtimestamp(after, UTC).astimezone(zone)
-    for offset in range(_MOST_DAYS):
-        date = begin.date() + timedelta(days=offset)
-        weekday = date.isoweekday() % 7 + 1
-        if date.year not in years or date.month not in months:
-            continue
-        if (days is not None and date.day not in days) or (weekdays is not None and weekday not in weekdays):
-            continue
-        for hour in sorted(hours):
-            for minute in sorted(minutes):
-                # assumed: a time that a change of the clock leaves out comes an hour later, one that comes twice is
-                # the first.
-                found = datetime(date.year, date.month, date.day, hour, minute, tzinfo=zone).timestamp()
-                if found > after:
-                    return found
-    return None
+def _moments(cron: _Cron, zone: ZoneInfo, after: float) -> Iterator[float]:
+    """The times of a cron expression from the day of `after` on, a day's in order."""
+    first = datetime.fromtimestamp(after, UTC).astimezone(zone).date()
+    for ahead in range(_DAYS_AHEAD):
+        day = first + timedelta(days=ahead)
+        if cron.fits(day):
+            # assumed: a time that a change of the clock leaves out comes as much later, and one that comes twice is
+            # the first.
+            yield from sorted(
+                datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp()
+                for hour in cron.hours
+                for minute in cron.minutes
+            )
 
 
-def _parsed(
-    text: str,
-) -> tuple[
-    frozenset[int], frozenset[int], frozenset[int] | None, frozenset[int], frozenset[int] | None, frozenset[int]
-]:
+@lru_cache
+def _cron(text: str) -> _Cron:
     parts = text.upper().split()
     if len(parts) != len(_FIELDS):
-        raise ValueError(f"cron needs six fields: {text}")
-    if (parts[2] == "?") is (parts[4] == "?"):
-        raise ValueError(f"exactly one of day-of-month and day-of-week must be ?: {text}")
-    found = [None if part == "?" else _values(part, *limits) for part, limits in zip(parts, _FIELDS, strict=True)]
-    minutes, hours, days, months, weekdays, years = found
-    if minutes is None or hours is None or months is None or years is None:
-        raise ValueError(f"? is for days only: {text}")
-    return minutes, hours, days, months, weekdays, years
+        raise ValueError(f"{text} has not the six fields minutes hours day-of-month month day-of-week year")
+    minutes, hours, days, months, weekdays, years = parts
+    if (days == "?") is (weekdays == "?"):
+        raise ValueError(f"of day-of-month and day-of-week in {text}, exactly one has to be ?")
+    return _Cron(
+        minutes=_values(minutes, _FIELDS[0]),
+        hours=_values(hours, _FIELDS[1]),
+        days=None if days == "?" else _values(days, _FIELDS[2]),
+        months=_values(months, _FIELDS[3]),
+        weekdays=None if weekdays == "?" else _values(weekdays, _FIELDS[4]),
+        years=_values(years, _FIELDS[5]),
+    )
 
 
-def _values(part: str, low: int, high: int, names: Mapping[str, int]) -> frozenset[int]:
-    found: set[int] = set()
-    for item in part.split(","):
-        span, _, step = item.partition("/")
-        first, _, last = span.partition("-")
-        begin = low if span == "*" else _number(first, names)
-        end = high if span == "*" or (step and not last) else _number(last or first, names)
-        found.update(range(begin, end + 1, int(step or 1)))
-    if not found or min(found) < low or max(found) > high:
-        raise ValueError(f"{part} is not within {low} and {high}")
-    return frozenset(found)
+def _values(part: str, field: _Field) -> frozenset[int]:
+    return frozenset(value for item in part.split(",") for value in _span(item, field))
 
 
-def _number(text: str, names: Mapping[str, int]) -> int:
-    # assumed: L, W and # are known to AWS and not to the double.
-    return names[text] if text in names else int(text)
+def _span(item: str, field: _Field) -> range:
+    # assumed: AWS knows L, W and # besides; the double refuses them.
+    match = _ITEM.fullmatch(item)
+    if match is None:
+        raise ValueError(f"{item} is not a {field.name} the double knows")
+    step = int(match["step"] or 1)
+    if match["first"] == "*":
+        begin, end = field.least, field.most
+    else:
+        begin = _number(match["first"], field)
+        end = _number(match["last"], field) if match["last"] else (field.most if match["step"] else begin)
+    if begin > end or step < 1 or (match["first"] == "*" and match["last"]):
+        raise ValueError(f"{item} is no {field.name}")
+    return range(begin, end + 1, step)
+
+
+def _number(text: str, field: _Field) -> int:
+    value = field.names.get(text) if not text.isdecimal() else int(text)
+    if value is None or not field.least <= value <= field.most:
+        raise ValueError(f"{text} is no {field.name} from {field.least} to {field.most}")
+    return value

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from tgi_sandbox.aws.autoscaling.activities import Activities
+from tgi_sandbox.aws.autoscaling.agenda import Agenda, Event
+from tgi_sandbox.aws.autoscaling.alarms import Tracking
 from tgi_sandbox.aws.autoscaling.metrics import Metrics
+from tgi_sandbox.aws.autoscaling.published import Published
+
+if TYPE_CHECKING:
+    from tgi_sandbox.aws.autoscaling.decisions import Alarm
 
 DIMENSION: Final = "sagemaker:variant:DesiredInstanceCount"
 _RESOURCE: Final = re.compile(r"endpoint/(?P<endpoint>[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})/variant/(?P<variant>[^/]+)")
-_MOST_ACTIVITIES: Final = 500
 
 NOT_SUSPENDED: Final = {
     "DynamicScalingInSuspended": False,
@@ -21,22 +26,13 @@ NOT_SUSPENDED: Final = {
 
 
 @dataclass
-class Tracking:
-    """How many datapoints in a row were beyond an alarm's threshold, and what the last one was."""
-
-    above: int = 0
-    below: int = 0
-    value: float | None = None
-
-
-@dataclass
 class Policy:
-    """A scaling policy; `body` is the PutScalingPolicy request."""
+    """A scaling policy; `body` is the PutScalingPolicy request, `alarms` the names of high and low."""
 
     arn: str
     body: dict[str, Any]
     created: float
-    alarms: tuple[str, str]
+    alarms: tuple[str, str] | None
     tracking: Tracking = field(default_factory=Tracking)
 
     @property
@@ -50,6 +46,10 @@ class Policy:
         found: dict[str, Any] | None = self.body.get("TargetTrackingScalingPolicyConfiguration")
         return found
 
+    def alarm(self, alarm: Alarm) -> str:
+        """The name of one of the alarms."""
+        return next(name for name in self.alarms or () if f"-{alarm}-" in name)
+
 
 @dataclass
 class ScheduledAction:
@@ -62,23 +62,12 @@ class ScheduledAction:
 
 
 @dataclass
-class Activity:
-    """A scaling activity."""
-
-    id: str
-    resource_id: str
-    description: str
-    cause: str
-    start: float
-    capacity: int
-    status: str = "InProgress"
-    message: str = ""
-    end: float | None = None
-
-
-@dataclass
 class Target:
-    """A scalable target."""
+    """A scalable target.
+
+    `clamp` is whether its instances wait to be brought within the bounds. `tick` is when its alarms get their next
+    datapoints, None while that would change nothing. `changed` is the time of the last write; 0 is long ago.
+    """
 
     resource_id: str
     arn: str
@@ -87,44 +76,79 @@ class Target:
     least: int
     most: int
     created: float
-    visible_at: float
     suspended: dict[str, bool] = field(default_factory=lambda: dict(NOT_SUSPENDED))
     policies: dict[str, Policy] = field(default_factory=dict)
     actions: dict[str, ScheduledAction] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     changed: float = 0.0
     clamp: bool = False
-    out_until: float = 0.0
-    in_until: float = 0.0
-    refused: float = 0.0
+    tick: float | None = None
+    scaled_out_at: float = 0.0
+    scaled_out_by: int = 0
+    scaled_in_at: float = 0.0
+    retry_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """What it is found by."""
+        return self.resource_id.lower()
 
 
 @dataclass
 class Scaling:
-    """Application Auto Scaling in one account and region; `targets` by lower-case ResourceId."""
+    """Application Auto Scaling in one account and region; `targets` by lower-case ResourceId.
+
+    Reads are answered from `shown_targets`, `shown_policies` and `shown_actions`. `woken` are the endpoints, in lower
+    case, that something has happened to.
+    """
 
     metrics: Metrics = field(default_factory=Metrics)
     targets: dict[str, Target] = field(default_factory=dict)
-    activities: deque[Activity] = field(default_factory=lambda: deque(maxlen=_MOST_ACTIVITIES))
-    settled: float | None = None
-    numbered: int = 0
-
-    def number(self) -> int:
-        """Return the next number for an id."""
-        self.numbered += 1
-        return self.numbered
+    activities: Activities = field(default_factory=Activities)
+    shown_targets: Published = field(default_factory=Published)
+    shown_policies: Published = field(default_factory=Published)
+    shown_actions: Published = field(default_factory=Published)
+    agenda: Agenda = field(default_factory=Agenda)
+    woken: set[str] = field(default_factory=set)
+    settled: float = 0.0
+    _of_endpoint: dict[str, list[str]] = field(default_factory=dict)
 
     def target_of(self, endpoint: str, variant: str) -> Target | None:
-        """Return the target that a variant of an endpoint is."""
+        """The target that a variant of an endpoint is."""
         return self.targets.get(f"endpoint/{endpoint}/variant/{variant}".lower())
 
-    def drop(self, endpoint: str) -> None:
+    def of_endpoint(self, endpoint: str) -> list[Target]:
+        """The targets that variants of an endpoint are."""
+        return [self.targets[key] for key in self._of_endpoint.get(endpoint.lower(), ())]
+
+    def add(self, target: Target) -> None:
+        """Keep a new target."""
+        self.targets[target.key] = target
+        self._of_endpoint.setdefault(target.endpoint.lower(), []).append(target.key)
+
+    def remove(self, target: Target, visible_at: float) -> None:
+        """Forget a target with all that hangs on it; reads do so at `visible_at`."""
+        del self.targets[target.key]
+        self._of_endpoint[target.endpoint.lower()].remove(target.key)
+        self.shown_targets.write((target.key,), None, visible_at)
+        for policy in target.policies:
+            self.shown_policies.write((target.key, policy), None, visible_at)
+        for action in target.actions:
+            self.shown_actions.write((target.key, action), None, visible_at)
+
+    def drop(self, endpoint: str, visible_at: float) -> None:
         """Forget the targets of an endpoint."""
-        for key in [key for key, target in self.targets.items() if target.endpoint.lower() == endpoint.lower()]:
-            del self.targets[key]
+        for target in self.of_endpoint(endpoint):
+            self.remove(target, visible_at)
+
+    def plan(self, target: Target, name: str) -> None:
+        """Note when a scheduled action acts next."""
+        due = target.actions[name].due
+        if due is not None:
+            self.agenda.add(Event(due, False, target.key, name))
 
 
 def parse(resource_id: str) -> tuple[str, str] | None:
-    """Return endpoint and variant of a ResourceId, None where it names none."""
+    """Endpoint and variant of a ResourceId, None where it names none."""
     match = _RESOURCE.fullmatch(resource_id)
     return (match["endpoint"], match["variant"]) if match else None

@@ -1,47 +1,75 @@
-"""Values over virtual time, so that the past can be evaluated when somebody asks."""
+"""Values over virtual time, so that the past can be looked at when somebody asks."""
 
 from __future__ import annotations
 
-import itertools
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Final
 
-KEPT_SECONDS = 7200.0
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KEPT_SECONDS: Final = 7200.0
 """What is older decides nothing any more."""
+NEVER: Final = float("-inf")
 
 
 class Timeline:
-    """A step function of time: the value set last counts until the next."""
+    """A step function of time: the value set last counts until the next; `listeners` hear of every change."""
 
     def __init__(self) -> None:
+        self.listeners: list[Callable[[], None]] = []
         self._times: list[float] = []
         self._values: list[float | None] = []
 
+    @property
+    def last(self) -> float:
+        """When the value last changed."""
+        return self._times[-1] if self._times else NEVER
+
+    @property
+    def value(self) -> float | None:
+        """The value set last."""
+        return self._values[-1] if self._values else None
+
     def set(self, at: float, value: float | None) -> None:
         """From `at` on the value is this; None: there is none. Times never go back."""
+        if value == self.value:
+            return
         if self._times and self._times[-1] >= at:
             self._values[-1] = value
-            return
-        self._times.append(at)
-        self._values.append(value)
-        if self._times[0] < at - 2 * KEPT_SECONDS:
-            keep = max(0, bisect_right(self._times, at - KEPT_SECONDS) - 1)
-            self._times, self._values = self._times[keep:], self._values[keep:]
-
-    def at(self, time: float) -> float | None:
-        """Return the value at a time, None where there was none."""
-        found = bisect_right(self._times, time) - 1
-        return self._values[found] if found >= 0 else None
+        else:
+            self._times.append(at)
+            self._values.append(value)
+            self._forget(at)
+        for listener in self.listeners:
+            listener()
 
     def average(self, since: float, until: float) -> float | None:
-        """Return the mean over a span; where there was no value it counts nothing."""
-        marks = [since, *(time for time in self._times if since < time < until), until]
+        """The mean from `since` until just before `until`, of the time in which there was a value."""
         weighed = covered = 0.0
-        for begin, end in itertools.pairwise(marks):
-            value = self.at(begin)
+        for seconds, value in self._pieces(since, until):
             if value is not None:
-                weighed += value * (end - begin)
-                covered += end - begin
+                weighed += value * seconds
+                covered += seconds
         return weighed / covered if covered else None
+
+    def total(self, since: float, until: float) -> float:
+        """The mean from `since` until just before `until`, where no value counts as 0."""
+        pieces = self._pieces(since, until)
+        return sum((value or 0.0) * seconds for seconds, value in pieces) / (until - since)
+
+    def _pieces(self, since: float, until: float) -> Iterator[tuple[float, float | None]]:
+        at = bisect_right(self._times, since) - 1
+        begin = since
+        while begin < until:
+            end = min(until, self._times[at + 1]) if at + 1 < len(self._times) else until
+            yield end - begin, self._values[at] if at >= 0 else None
+            begin, at = end, at + 1
+
+    def _forget(self, now: float) -> None:
+        if self._times[0] < now - 2 * KEPT_SECONDS:
+            keep = max(0, bisect_right(self._times, now - KEPT_SECONDS) - 1)
+            self._times, self._values = self._times[keep:], self._values[keep:]
 
 
 class Counts:
@@ -50,12 +78,17 @@ class Counts:
     def __init__(self) -> None:
         self._times: list[float] = []
 
+    @property
+    def last(self) -> float:
+        """When it happened last."""
+        return self._times[-1] if self._times else NEVER
+
     def add(self, at: float) -> None:
         """Count one more."""
         self._times.append(at)
         if self._times[0] < at - 2 * KEPT_SECONDS:
-            self._times = self._times[bisect_right(self._times, at - KEPT_SECONDS) :]
+            self._times = self._times[bisect_left(self._times, at - KEPT_SECONDS) :]
 
     def within(self, since: float, until: float) -> int:
-        """Return how many there were after `since` and up to `until`."""
-        return bisect_right(self._times, until) - bisect_right(self._times, since)
+        """How many there were from `since` until just before `until`."""
+        return bisect_left(self._times, until) - bisect_left(self._times, since)

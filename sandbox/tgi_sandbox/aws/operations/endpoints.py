@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tgi_sandbox.aws import errors, lifecycle
 from tgi_sandbox.aws.containers import start_error
+from tgi_sandbox.aws.faults import FaultKind
 from tgi_sandbox.aws.lifecycle import Deployment, Endpoint, Outcome, Status, Variant
 from tgi_sandbox.aws.operations.tags import tags_of
 from tgi_sandbox.aws.outcomes import Change
@@ -79,9 +80,17 @@ def delete_endpoint(call: Call, request: Request) -> Response:
     endpoint = call.region.endpoint(request["EndpointName"])
     if endpoint.in_progress:
         raise errors.in_progress(endpoint.arn)
-    call.region.scaling.drop(endpoint.name)
+    _deregister(call, endpoint)
     call.region.put(lifecycle.delete(endpoint, call.now, call.world.durations.delete))
     return {}
+
+
+def _deregister(call: Call, endpoint: Endpoint) -> None:
+    """Forget the scalable targets of an endpoint; raises AwsError where the caller must not do that."""
+    targets = call.region.scaling.of_endpoint(endpoint.name)
+    if targets and call.world.faults.draw("DeregisterScalableTarget", endpoint.name).has(FaultKind.DENY):
+        raise errors.deregistration_denied()
+    call.region.scaling.drop(endpoint.name, call.visible_at)
 
 
 def _refuse_other_types(call: Call, endpoint: Endpoint, variants: tuple[Variant, ...]) -> None:

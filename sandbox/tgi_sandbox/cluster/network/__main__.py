@@ -9,7 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from tgi_sandbox.cluster.api import ApiServer
-from tgi_sandbox.cluster.components import Layout
+from tgi_sandbox.cluster.layout import Layout
 from tgi_sandbox.cluster.network.kubelet import application
 from tgi_sandbox.cluster.network.network import Network
 from tgi_sandbox.cluster.network.tunnels import listen

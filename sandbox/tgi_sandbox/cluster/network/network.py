@@ -3,12 +3,13 @@
 import asyncio
 
 from tgi_sandbox.cluster.api import ApiServer
-from tgi_sandbox.cluster.components import Layout
+from tgi_sandbox.cluster.layout import Layout
 from tgi_sandbox.cluster.network.containers import Containers
 from tgi_sandbox.cluster.network.pod import Pod
 from tgi_sandbox.cluster.network.pods import Pods, named, with_address
 from tgi_sandbox.cluster.network.tunnels import UnreachableError
 from tgi_sandbox.cluster.nodes import KUBELET_PORT
+from tgi_sandbox.cluster.ports import LOCALHOST
 
 
 class Network:
@@ -21,7 +22,10 @@ class Network:
         self._containers = Containers(api, layout.containers)
 
     async def route(self, host: str, port: int) -> int:
-        """Return the port on loopback that stands for a port of a pod or a node."""
+        """Return the port on loopback that stands for a port of a pod or a node, or is what was asked for."""
+        if host == LOCALHOST:
+            # An API server or a webhook that runs beside the cluster, to which a service of type ExternalName leads.
+            return port
         if port == KUBELET_PORT:
             return self._kubelet_port
         pod = self._pods.at(host)

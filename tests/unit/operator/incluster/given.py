@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tgi_operator.api.names import FIELD_MANAGER
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster import names, plan, render
+from tgi_operator.backends.incluster.autoscaler import Means
 from tgi_operator.backends.incluster.children import Child
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.render import Desired
@@ -105,7 +107,7 @@ def unschedulable(name: str, revision: str | None) -> Object:
 
 @dataclass
 class Cluster:
-    """One resource, and what there is of it."""
+    """One resource, and what there is of it. `held`: somebody else than the operator set the number of pods."""
 
     described: Mapping[str, Any] = field(default_factory=lambda: MINIMAL)
     token: str | None = None
@@ -117,6 +119,8 @@ class Cluster:
     progress: str = ""
     foreign: str | None = None
     deleting: bool = False
+    means: Means = field(default_factory=lambda: Means(custom_metrics=True))
+    held: bool = False
     children: dict[Child, Object] = field(default_factory=dict)
 
     @property
@@ -139,6 +143,7 @@ class Cluster:
             monitored=self.monitored,
             room=self.room,
             progress=self.progress,
+            means=self.means,
         )
 
     def plan(self) -> Plan[Step]:
@@ -155,7 +160,10 @@ class Cluster:
     def act(self, step: Step) -> None:
         body = step.manifest if isinstance(step, Apply) else step.body
         child = (str(body["kind"]), str(body["metadata"]["name"]))
-        if isinstance(step, Apply):
+        if isinstance(step, Apply) and step.manager != FIELD_MANAGER:
+            self.held = True
+            self.children[child]["spec"] |= body["spec"]
+        elif isinstance(step, Apply):
             self.put(body)
         else:
             del self.children[child]
@@ -163,11 +171,37 @@ class Cluster:
     def put(self, manifest: Object) -> None:
         """Have an object as it was applied; a controller has not seen it yet."""
         made = copy.deepcopy(manifest)
+        if made["kind"] == "Deployment":
+            self._own_replicas(made)
         before = self.children.get((made["kind"], made["metadata"]["name"]))
         meta: Object = before["metadata"] if before else {"uid": f"uid-{len(self.children)}", "generation": 0}
         changed = before is None or before["spec"] != made["spec"]
         made["metadata"] |= {"uid": meta["uid"], "generation": meta["generation"] + changed}
         self.add({**made, "status": before["status"] if before else {}})
+
+    def _own_replicas(self, made: Object) -> None:
+        """Give an applied Deployment the number of pods that the API server would: 1 where nobody says another."""
+        made["ownsReplicas"] = "replicas" in made["spec"]
+        if made["ownsReplicas"]:
+            self.held = False
+            return
+        before = self.children.get(("Deployment", made["metadata"]["name"]))
+        made["spec"]["replicas"] = before["spec"]["replicas"] if before and self.held else 1
+
+    def scale(self, replicas: int) -> None:
+        """Have the autoscaler set the number of pods."""
+        self.held = True
+        self.deployment["spec"]["replicas"] = replicas
+        self.deployment["ownsReplicas"] = False
+
+    def hpa(self, **conditions: tuple[str, str, str]) -> None:
+        """Have the HorizontalPodAutoscaler say these conditions, each status, reason and message."""
+        body = self.children[("HorizontalPodAutoscaler", OWNER.name)]
+        said = [
+            {"type": kind, "status": status, "reason": reason, "message": message}
+            for kind, (status, reason, message) in conditions.items()
+        ]
+        body["status"] = {"conditions": said, "lastScaleTime": "2026-01-31T11:59:00Z"}
 
     def add(self, *bodies: Object) -> None:
         for body in bodies:

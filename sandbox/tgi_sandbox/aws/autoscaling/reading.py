@@ -1,0 +1,84 @@
+"""The Describe operations of Application Auto Scaling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tgi_sandbox.aws.autoscaling import descriptions, requests
+from tgi_sandbox.aws.errors import AwsError, validation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tgi_sandbox.aws.autoscaling.published import Key
+    from tgi_sandbox.aws.operations.call import Call, Request, Response
+
+_PAGE: Final = 50
+_POLICIES_PAGE: Final = 10
+
+
+def describe_scalable_targets(call: Call, request: Request) -> Response:
+    """Targets, all or those of some ResourceIds."""
+    _check_asked(request, "ResourceIds")
+    shown = call.region.scaling.shown_targets.at(call.now)
+    wanted = request.get("ResourceIds")
+    if wanted is not None:
+        keys = {(name.lower(),) for name in wanted}
+        shown = {key: shown[key] for key in keys if key in shown}
+    return _page(request, "ScalableTargets", _ordered(shown), _PAGE)
+
+
+def describe_scaling_policies(call: Call, request: Request) -> Response:
+    """Policies, of all targets or of one, ten at a time."""
+    shown = _asked(request, call.region.scaling.shown_policies.at(call.now), "PolicyNames")
+    return _page(request, "ScalingPolicies", _ordered(shown), _POLICIES_PAGE)
+
+
+def describe_scheduled_actions(call: Call, request: Request) -> Response:
+    """Scheduled actions, of all targets or of one."""
+    shown = _asked(request, call.region.scaling.shown_actions.at(call.now), "ScheduledActionNames")
+    return _page(request, "ScheduledActions", _ordered(shown), _PAGE)
+
+
+def describe_scaling_activities(call: Call, request: Request) -> Response:
+    """Activities, of all targets or of one, the newest first."""
+    _check_asked(request, "ResourceId")
+    # assumed: that IncludeNotScaledActivities adds nothing; the double keeps none of those.
+    found = call.region.scaling.activities.newest_first(request.get("ResourceId"))
+    return _page(request, "ScalingActivities", [descriptions.activity(each) for each in found], _PAGE)
+
+
+def _check_asked(request: Request, resource: str) -> None:
+    """A dimension goes with a resource: "If you specify a scalable dimension, you must also specify a resource ID"."""
+    requests.check_kind(request)
+    if "ScalableDimension" in request and resource not in request:
+        # assumed: the text; the rule is in the API reference.
+        raise validation(f"A {resource} must be specified together with a scalable dimension.")
+
+
+def _asked(request: Request, shown: Mapping[Key, dict[str, Any]], names: str) -> dict[Key, dict[str, Any]]:
+    _check_asked(request, "ResourceId")
+    target, wanted = request.get("ResourceId"), request.get(names)
+    return {
+        key: described
+        for key, described in shown.items()
+        if (target is None or key[0] == target.lower()) and (wanted is None or key[1] in wanted)
+    }
+
+
+def _ordered(shown: Mapping[Key, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [described for _, described in sorted(shown.items(), key=lambda item: item[0])]
+
+
+def _page(request: Request, name: str, found: Sequence[dict[str, Any]], most: int) -> Response:
+    size = request.get("MaxResults", most)
+    if not 1 <= size <= most:
+        # assumed: the text; the bounds are documented.
+        raise validation(f"MaxResults must be between 1 and {most}.")
+    token = request.get("NextToken", "0")
+    if not token.isdecimal():
+        # assumed: the text.
+        raise AwsError("InvalidNextTokenException", "The next token supplied was invalid.")
+    begin = int(token)
+    rest = {"NextToken": str(begin + size)} if begin + size < len(found) else {}
+    return {name: list(found[begin : begin + size]), **rest}

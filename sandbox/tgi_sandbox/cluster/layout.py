@@ -1,0 +1,125 @@
+"""Where the files of a control plane are, and on which ports its components listen."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports on 127.0.0.1 that the components listen on."""
+
+    etcd: int
+    etcd_peer: int
+    apiserver: int
+    kwok: int
+    prometheus: int
+    adapter: int
+    keda: int
+    keda_adapter: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the files of one control plane are."""
+
+    directory: Path
+
+    @property
+    def etcd_data(self) -> Path:
+        """The data of etcd, removed before each start."""
+        return self.directory / "etcd-data"
+
+    @property
+    def certificates(self) -> Path:
+        """The folder in which the API server puts the certificate that it signs for itself."""
+        return self.directory / "certificates"
+
+    @property
+    def serving_certificate(self) -> Path:
+        """The API server's certificate followed by its authority's."""
+        return self.certificates / "apiserver.crt"
+
+    @property
+    def service_account_key(self) -> Path:
+        """The private key of service account tokens."""
+        return self.directory / "service-account.key"
+
+    @property
+    def tokens(self) -> Path:
+        """The API server's static token file."""
+        return self.directory / "tokens.csv"
+
+    @property
+    def token(self) -> Path:
+        """The administrator's token alone."""
+        return self.directory / "token"
+
+    @property
+    def certificate_authority(self) -> Path:
+        """The certificate of the authority alone."""
+        return self.certificates / "ca.crt"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.directory / "kubeconfig"
+
+    @property
+    def stages(self) -> Path:
+        """What KWOK does with nodes, pods and volumes."""
+        return self.directory / "stages.yaml"
+
+    @property
+    def egress(self) -> Path:
+        """By what way the API server reaches pods and nodes."""
+        return self.directory / "egress.json"
+
+    @property
+    def network_socket(self) -> str:
+        """The name of the network's socket, which is none of a file: the path of one has to be short."""
+        return f"@tgi-sandbox-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:16]}"
+
+    @property
+    def sandbox_authority(self) -> Path:
+        """The certificate of the authority that has issued the certificates below."""
+        return self.certificates / "sandbox-ca.crt"
+
+    @property
+    def kubelet_certificate(self) -> Path:
+        """The certificate of all kubelets, and its key."""
+        return self.certificates / "kubelet.pem"
+
+    @property
+    def front_proxy_certificate(self) -> Path:
+        """The certificate that the API server shows to aggregated API servers, and its key."""
+        return self.certificates / "front-proxy.pem"
+
+    @property
+    def adapter_certificate(self) -> Path:
+        """The certificate of the metrics adapter, and its key."""
+        return self.certificates / "prometheus-adapter.pem"
+
+    @property
+    def keda_certificates(self) -> Path:
+        """The folder of the certificate of KEDA, its key and its authority's certificate."""
+        return self.directory / "keda-certificates"
+
+    @property
+    def prometheus(self) -> Path:
+        """What Prometheus scrapes, and how."""
+        return self.directory / "prometheus.json"
+
+    @property
+    def prometheus_data(self) -> Path:
+        """The data of Prometheus, removed before each start."""
+        return self.directory / "prometheus-data"
+
+    @property
+    def containers(self) -> Path:
+        """The folder of the logs of containers, removed before each start."""
+        return self.directory / "logs" / "pods"
+
+    def log(self, component: str) -> Path:
+        """Return the log file of a component."""
+        return self.directory / "logs" / f"{component}.log"

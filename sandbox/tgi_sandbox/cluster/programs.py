@@ -1,0 +1,76 @@
+"""The programs of the sandbox's cluster, and the Go modules that pin their versions."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder with a `go.mod` and a `go.sum`; `cost` is what building all of its programs takes."""
+
+    folder: Path
+    cost: str
+
+    @property
+    def key(self) -> str:
+        """What changes whenever a program might."""
+        files = (self.folder / name for name in ("go.mod", "go.sum"))
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+    @property
+    def go(self) -> tuple[int, int]:
+        """The oldest Go that builds it."""
+        major, minor = self._line(r"^go (\d+)\.(\d+)").groups()
+        return int(major), int(minor)
+
+    def version(self, path: str) -> str:
+        """Return the version of a module that this one requires, such as `v1.36.3`."""
+        return self._line(rf"^(?:require)?\s*{re.escape(path)} (v[\d.]+)")[1]
+
+    def _line(self, pattern: str) -> re.Match[str]:
+        found = re.search(pattern, (self.folder / "go.mod").read_text(), re.MULTILINE)
+        if not found:
+            raise LookupError(f"{self.folder / 'go.mod'} has no line like {pattern}")
+        return found
+
+
+@dataclass(frozen=True)
+class Program:
+    """A main package, and the build tags that leave out what the sandbox has no use for."""
+
+    module: Module
+    package: str
+    tags: str = ""
+
+
+KUBERNETES = Module(_FOLDER, "All six take about 15 minutes of CPU time, half of it in the first two, and 4 GB of disk")
+_PROMETHEUS = Module(_FOLDER / "modules" / "prometheus", "It takes about 3 minutes of CPU time")
+KEDA = Module(
+    _FOLDER / "modules" / "keda", "Both take about 10 minutes of CPU time, most of it in the first, and 7 GB of disk"
+)
+_ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "It takes about 3 minutes of CPU time")
+
+# In the order of building: what every test needs comes first.
+PROGRAMS: Mapping[str, Program] = {
+    "etcd": Program(KUBERNETES, "go.etcd.io/etcd/server/v3"),
+    "kube-apiserver": Program(KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
+    "kubectl": Program(KUBERNETES, "k8s.io/kubernetes/cmd/kubectl"),
+    "kube-controller-manager": Program(KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    "kube-scheduler": Program(KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler"),
+    "kwok": Program(KUBERNETES, "sigs.k8s.io/kwok/cmd/kwok"),
+    "prometheus": Program(
+        _PROMETHEUS, "github.com/prometheus/prometheus/cmd/prometheus", "remove_all_sd,enable_kubernetes_sd"
+    ),
+    "prometheus-adapter": Program(_ADAPTER, "sigs.k8s.io/prometheus-adapter/cmd/adapter"),
+    "keda-operator": Program(KEDA, "github.com/kedacore/keda/v2/cmd/operator"),
+    "keda-metrics-apiserver": Program(KEDA, "github.com/kedacore/keda/v2/cmd/adapter"),
+}
+# What a cluster is made of, and its users need.
+CLUSTER = tuple(name for name, program in PROGRAMS.items() if program.module is KUBERNETES)
+# All but those that cost as much as the rest together.
+USUAL = tuple(name for name, program in PROGRAMS.items() if program.module is not KEDA)
