@@ -35,7 +35,7 @@ cluster-stop: install ## Stop the sandbox.
 
 .PHONY: test
 test: lint types ## Lint, types, unit, integration and end-to-end tests.
-	@$(RUN) tgi-sandbox build
+	@$(RUN) tgi-sandbox build --keda
 	@$(RUN) pytest
 
 .PHONY: lint

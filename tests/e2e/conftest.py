@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 
 from tgi_sandbox.aws.control import Control, Request
 from tgi_sandbox.aws.server import AwsDouble
-from tgi_sandbox.cluster import ControlPlane, build
+from tgi_sandbox.cluster import ControlPlane, build, components
 from tgi_sandbox.operator import OperatorProcess
 
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
@@ -167,16 +168,23 @@ def until(condition: Callable[[], bool], what: Callable[[], str], seconds: float
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Yield a cluster with the CRD."""
+@contextmanager
+def cluster(folder: Path, parts: tuple[str, ...] = components.ALL) -> Iterator[ControlPlane]:
+    """Run a cluster with the CRD."""
     program = build.find(["kubectl"])["kubectl"]
-    with ControlPlane(tmp_path_factory.mktemp("cluster"), nodes=NODES) as running:
+    with ControlPlane(folder, parts, nodes=NODES) as running:
         command = [str(program), "--kubeconfig", str(running.kubeconfig)]
         subprocess.run([*command, "apply", "-f", str(CRD)], check=True, capture_output=True)
         wait = ["wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev"]
         subprocess.run([*command, *wait], check=True, capture_output=True)
         until(lambda: _is_served(running), lambda: "the CRD is not served")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Yield a cluster with the CRD."""
+    with cluster(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
 
@@ -195,15 +203,20 @@ def aws() -> Iterator[AwsDouble]:
         yield double
 
 
+def operator_of(plane: ControlPlane, aws: AwsDouble, folder: Path, **settings: object) -> OperatorProcess:
+    """Return the operator's process, with short intervals and hardly a limit; it is not started."""
+    log = folder / "operator.log"
+    limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
+    intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
+    return OperatorProcess(plane.kubeconfig, aws.environment, log, **intervals, **limits, **settings)
+
+
 @pytest.fixture(scope="session")
 def operator(
     plane: ControlPlane, aws: AwsDouble, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
     """Yield the operator's process."""
-    log = tmp_path_factory.mktemp("operator") / "operator.log"
-    limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
-    intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
-    with OperatorProcess(plane.kubeconfig, aws.environment, log, **intervals, **limits) as process:
+    with operator_of(plane, aws, tmp_path_factory.mktemp("operator")) as process:
         yield process
 
 

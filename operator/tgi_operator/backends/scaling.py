@@ -60,16 +60,21 @@ def metrics(autoscaling: Autoscaling, otherwise: MetricType) -> Sequence[Metric]
     return autoscaling.metrics or (Metric(type=otherwise, target=MetricTarget(average_value=DEFAULT_TARGET)),)
 
 
-def told(before: Status, now: ScalingStatus, desired: int, why: str, at: str) -> ScalingStatus | None:
+def told(
+    before: Status, now: ScalingStatus, desired: int, why: str, at: str, *, unknown: str = ""
+) -> ScalingStatus | None:
     """Return `now` with the history of the number wanted; None where there is nothing to tell.
 
-    `before` is the status last written, `why` the reason and `at` the time of a change since then.
+    `before` is the status last written, `why` the reason and `at` the time of a change since then. A reason that was
+    `unknown` when the change was seen is told as soon as it is known.
     """
     history = (before.scaling.history if before.scaling else None) or ()
     last = before.scaling.last_scale_time if before.scaling else None
     if before.desired_replicas not in (None, desired):
         record = ScalingRecord(time=at, before=before.desired_replicas, to=desired, reason=why[:1024])
         history, last = (record, *history)[:MOST_RECORDS], at
+    elif history and history[0].reason == unknown and history[0].to == desired:
+        history = (history[0].model_copy(update={"reason": why[:1024]}), *history[1:])
     found = now.model_copy(update={"history": history or None, "last_scale_time": last})
     return found if found != ScalingStatus() else None
 

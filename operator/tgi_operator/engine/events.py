@@ -61,7 +61,8 @@ def _scaling(before: ScalingStatus, after: ScalingStatus | None) -> tuple[tuple[
         return ()
     told = []
     newest = after.history[0] if after.history else None
-    if newest is not None and newest not in (before.history or ()):
+    known = {(each.time, each.to) for each in before.history or ()}
+    if newest is not None and (newest.time, newest.to) not in known:
         told.append(("Normal", Note(Reason.SCALED, f"From {newest.before} to {newest.to}: {newest.reason}")))
     bounds = (after.min_replicas, after.max_replicas)
     if after.scaler is not None and bounds != (before.min_replicas, before.max_replicas):

@@ -6,12 +6,8 @@ import pytest
 
 from integration.sandbox.conftest import wait_until
 from integration.sandbox.scaling import Deployment
-from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.cluster import ControlPlane, components
 from tgi_sandbox.cluster.api import ApiServer
-
-pytestmark = pytest.mark.skipif(
-    components.KEDA not in build.find([components.KEDA]), reason="KEDA is built by tgi-sandbox build --keda"
-)
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,8 @@ RELIST_SECONDS = 3600
 
 _REFUSALS = frozenset({400, 403, 422})
 _REFUSED_SECONDS = 300
+_PASSING = frozenset({429, 500, 502, 503, 504})
+_LIST_ATTEMPTS = 5
 _MOST_NODES = 100
 _CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
 _MEANS_SECONDS = 60
@@ -99,7 +101,7 @@ class InClusterBackend:
         self._means = replace(self._means, keda=await self._serves(SCALED_OBJECT))
         served = {MONITOR: self._monitored, SCALED_OBJECT: self._means.keda}
         kinds = tuple(kind for kind in WATCHED if served.get(kind, True))
-        await self._list(kinds, namespaces)
+        await self._list_patiently(kinds, namespaces)
         self._task = asyncio.create_task(self._relist(kinds, namespaces), name="relist")
         return kinds
 
@@ -264,6 +266,18 @@ class InClusterBackend:
             except (APIError, aiohttp.ClientError, TimeoutError) as error:
                 logger.warning("The objects in the cluster could not be listed: %s", error)
             pause = RELIST_SECONDS
+
+    async def _list_patiently(self, kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> None:
+        """List all objects, although the API server may just be setting up the storage of a kind (429)."""
+        for attempt in range(_LIST_ATTEMPTS):
+            try:
+                return await self._list(kinds, namespaces)
+            except APIError as error:
+                if error.status not in _PASSING or attempt == _LIST_ATTEMPTS - 1:
+                    raise
+                logger.warning("The objects in the cluster cannot be listed yet: %s", error)
+            await asyncio.sleep(2.0**attempt)
+        return None
 
     async def _list(self, kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> None:
         for kind in kinds:

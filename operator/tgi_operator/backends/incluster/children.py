@@ -44,7 +44,7 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
     SERVICE.name: (),
     BUDGET.name: (),
     MONITOR.name: (),
-    HPA.name: ("lastScaleTime", "conditions"),
+    HPA.name: ("conditions",),
     SCALED_OBJECT.name: (),
 }
 """Fields of the status that decide something; a change of any other is no news."""

@@ -69,14 +69,15 @@ def _shown(at: Wanted, replicas: int) -> ScalingStatus | None:
         max_replicas=bounds.most,
         active_schedule=bounds.schedule,
     )
-    when = (hpa.get("status") or {}).get("lastScaleTime") or rfc3339(at.now)
-    return scaling.told(at.status, found, replicas, _why(hpa), when)
+    unknown = f"{HPA.name} {autoscaler.hpa_name(at.owner, at.means.scaler)}"
+    return scaling.told(at.status, found, replicas, _why(hpa, unknown), rfc3339(at.now), unknown=unknown)
 
 
-def _why(hpa: Mapping[str, Any]) -> str:
+def _why(hpa: Mapping[str, Any], unknown: str) -> str:
+    """Return the autoscaler's words; it says them a moment after it has changed the number."""
     said = (_condition(hpa, kind) for kind in ("ScalingActive", "ScalingLimited"))
     words = [str(each.get("message", "")) for each in said if each.get("status") == "True"]
-    return f"{HPA.name} {hpa['metadata']['name']}: {'; '.join(words)}" if words else "The autoscaler begins."
+    return f"{unknown}: {'; '.join(words)}" if words else unknown
 
 
 def _activity(at: Wanted) -> Activity | None:

@@ -201,7 +201,7 @@ class Cluster:
             {"type": kind, "status": status, "reason": reason, "message": message}
             for kind, (status, reason, message) in conditions.items()
         ]
-        body["status"] = {"conditions": said, "lastScaleTime": "2026-01-31T11:59:00Z"}
+        body["status"] = {"conditions": said}
 
     def add(self, *bodies: Object) -> None:
         for body in bodies:

@@ -65,8 +65,23 @@ def test_the_autoscaler_is_never_fought(wanted: int) -> None:
     if wanted != 2:
         assert scaling.history is not None
         record = scaling.history[0]
-        assert (record.before, record.to, record.time) == (2, wanted, "2026-01-31T11:59:00Z")
+        assert (record.before, record.to, record.time) == (2, wanted, "2026-01-31T12:00:00Z")
         assert "tgi_queue_size" in record.reason
+
+
+def test_why_is_told_as_soon_as_the_autoscaler_says_it() -> None:
+    """It changes the number first, and its own status afterwards."""
+    cluster = Cluster(autoscaled()).settle()
+    cluster.scale(3)
+    cluster.step()
+    assert cluster.status.scaling is not None
+    assert cluster.status.scaling.history is not None
+    assert cluster.status.scaling.history[0].reason == "HorizontalPodAutoscaler zephyr-7b"
+    cluster.hpa(ScalingActive=("True", "ValidMetricFound", "from pods metric tgi_queue_size"))
+    cluster.step()
+    assert [each.reason for each in cluster.status.scaling.history] == [
+        "HorizontalPodAutoscaler zephyr-7b: from pods metric tgi_queue_size"
+    ]
 
 
 def test_a_new_revision_keeps_the_number() -> None:
