@@ -9,17 +9,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import endpoints, pods
+from bench import endpoints, pods, scaling
 from bench.bed import print_table
 
-BACKENDS = {"sagemaker": endpoints.measure, "incluster": pods.measure}
+BACKENDS = {"sagemaker": endpoints.measure, "scaling": scaling.measure, "incluster": pods.measure}
 
 
 def main() -> int:
     """Run the bench of each backend, for every N on a cluster of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("numbers", type=int, nargs="*", default=[100, 1000], metavar="N")
-    parser.add_argument("--backend", choices=BACKENDS, help="one backend only")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, help="one only; scaling is SageMaker with autoscaling, and kubectl scale"
+    )
     options = parser.parse_args()
     for name in [options.backend] if options.backend else BACKENDS:
         rows: list[Any] = []

@@ -58,12 +58,13 @@ class Row:
 
 def measure(number: int, workspace: Path) -> Row:
     """Apply `number` resources and measure until they are steady, and after a restart."""
-    with _running(workspace) as (bed, control):
+    with running(workspace) as (bed, control):
         return _measure(bed, control, number)
 
 
 @contextmanager
-def _running(workspace: Path) -> Iterator[tuple[Bed, Control]]:
+def running(workspace: Path, **settings: object) -> Iterator[tuple[Bed, Control]]:
+    """Run a cluster, the AWS double and an operator that AWS' limits do not slow down."""
     programs = build.ensure([*components.CORE, "kubectl"])
     durations = {"create": float(CREATION_SECONDS)}
     with (
@@ -79,6 +80,7 @@ def _running(workspace: Path) -> Iterator[tuple[Bed, Control]]:
             sweep_interval=SWEEP_SECONDS,
             aws_reads_per_second=100000,
             aws_writes_per_second=100000,
+            **settings,
         )
         with operator:
             yield Bed(plane, operator, kubectl), aws.control
@@ -100,20 +102,20 @@ def _measure(bed: Bed, control: Control, number: int) -> Row:
     row.aws_ready_seconds = time.monotonic() - started
     wait(lambda: bed.ready() >= number, "getting ready")
     row.ready_seconds = time.monotonic() - started
-    calls = _calls(control)
-    row.aws_calls_per_endpoint = calls.total() / number
-    row.aws_creates_per_endpoint = sum(calls[name] for name in calls if name.startswith("Create")) / number
+    made = calls(control)
+    row.aws_calls_per_endpoint = made.total() / number
+    row.aws_creates_per_endpoint = sum(made[name] for name in made if name.startswith("Create")) / number
     after = bed.writes() - writes
     row.events_per_resource = after.pop("event") / number
     row.kubernetes_writes_per_resource = after.total() / number
-    print_counts("AWS calls until Ready", calls, number)
+    print_counts("AWS calls until Ready", made, number)
     _steady(bed, control, row)
     control.clear_requests()
     row.restart_settled_seconds = bed.restart(number)
     time.sleep(2 * SWEEP_SECONDS)
-    calls = _calls(control)
-    row.restart_aws_calls = calls.total()
-    row.restart_mutating_calls = sum(count for name, count in calls.items() if MUTATING.match(name))
+    made = calls(control)
+    row.restart_aws_calls = made.total()
+    row.restart_mutating_calls = sum(count for name, count in made.items() if MUTATING.match(name))
     row.restart_rss_mib = bed.operator.memory_mib()
     return row
 
@@ -121,14 +123,14 @@ def _measure(bed: Bed, control: Control, number: int) -> Row:
 def _steady(bed: Bed, control: Control, row: Row) -> None:
     """Measure a minute in which nothing happens."""
     time.sleep(3)
-    calls, writes = _calls(control), bed.writes()
+    made, writes = calls(control), bed.writes()
     time.sleep(STEADY_SECONDS)
-    row.steady_aws_calls_per_minute = (_calls(control) - calls).total() * 60 / STEADY_SECONDS
+    row.steady_aws_calls_per_minute = (calls(control) - made).total() * 60 / STEADY_SECONDS
     row.steady_kubernetes_writes = (bed.writes() - writes).total()
     row.rss_mib = bed.operator.memory_mib()
 
 
-def _calls(control: Control) -> Counter[str]:
+def calls(control: Control) -> Counter[str]:
     """AWS calls by operation."""
     return Counter({operation: sum(by.values()) for operation, by in control.counts().items()})
 

@@ -265,7 +265,7 @@ class Simulation:
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue()
         self.fleet = FreshFleet(self.amazon, self.queue.add, interval=30, drift_reads_per_minute=30)
-        self.scaling_fleet = FreshScalingFleet(self.amazon, self.queue.add, interval=60)
+        self.scaling_fleet = FreshScalingFleet(self.amazon, self.queue.add, interval=60, now=self._now)
         backend = SageMakerBackend(self.amazon, self.fleet, self.scaling_fleet, self.cluster, self._now)
         backends = {"sageMaker": backend}
         kube: Any = self.cluster

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from simulation.harness import ENDPOINT, SPEC, Simulation
+from tgi_operator.backends.sagemaker.aws import SCALING
 from tgi_operator.backends.sagemaker.targets import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
 
@@ -190,8 +191,17 @@ def test_what_somebody_changes_by_hand_comes_back(scaling: Simulation, strike: t
     assert ("Normal", "Restored") in scaling.cluster.events
 
 
-def test_the_sweep_finds_a_change_without_a_drift_check(scaling: Simulation) -> None:
+def test_a_drift_check_leaves_scaling_to_its_own_sweep(scaling: Simulation) -> None:
+    scaling.amazon.calls.clear()
     scaling.reconcile(check=True)
+    assert not SCALING.intersection(operation for operation, _ in scaling.amazon.calls)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_sweep_finds_a_change_without_a_drift_check(scaling: Simulation, restarted: bool) -> None:
+    if restarted:
+        scaling._start()
+    scaling.reconcile()
     scaling.world.clock.advance(300)
     scaling.aws("DeregisterScalableTarget", **addressed(ENDPOINT))
     scaling.reconcile()
@@ -211,7 +221,8 @@ def test_policies_of_others_are_left_and_told(scaling: Simulation) -> None:
         },
     }
     scaling.aws("PutScalingPolicy", **addressed(ENDPOINT), **request)
-    scaling.reconcile(check=True)
+    scaling.scaling_fleet.sweep_all(15)
+    scaling.reconcile()
     assert scaling.status["scaling"]["foreignPolicies"] == ["by-the-ops-team"]
     scaling.cluster.apply(spec(None))
     scaling.settle(3)

@@ -86,8 +86,9 @@ class SageMakerBackend:
             return Situation(resource, place, None, problem, Observed(), self._now())
         tracked = self._fleet.track(place.region, place.endpoint, key)
         listed = await self._fleet.listed(place.region, place.endpoint)
-        scales = self._follow(resource, place, key)
-        if desired is not None and not (tracked.check or scales) and _is_unchanged(resource, desired, listed):
+        scales = self._follow(resource, place, key, desired)
+        unchanged = desired is not None and not scales and _is_unchanged(resource, desired, listed)
+        if unchanged and not tracked.check:
             tracked.seen, tracked.seen_at = listed, time.monotonic()
             return None
         thorough = (
@@ -97,7 +98,9 @@ class SageMakerBackend:
             or _was_foreign(resource)
         )
         observed = await self._observe(resource, place, desired, tracked, thorough=thorough)
-        observed = replace(observed, scalable=await self._scalable(resource, place, observed.endpoint))
+        if not unchanged:
+            # What drifts at Application Auto Scaling is found by its own sweep, with far fewer calls.
+            observed = replace(observed, scalable=await self._scalable(resource, place, observed.endpoint))
         situation = Situation(resource, place, desired, problem, observed, self._now())
         endpoint = observed.endpoint
         if endpoint is None or endpoint.tags is not None or not plan(situation).steps:
@@ -110,13 +113,16 @@ class SageMakerBackend:
             observed = replace(observed, instance_type=_instance_type(described))
         return replace(situation, observed=replace(observed, endpoint=tagged))
 
-    def _follow(self, resource: Resource, place: render.Place, key: Key) -> bool:
+    def _follow(self, resource: Resource, place: render.Place, key: Key, desired: Desired | None) -> bool:
         """Follow a scalable target, or no longer; return whether something is to be looked at there."""
         name = targets.resource_id(place.endpoint)
         if not _may_be_registered(resource) and resource.spec.autoscaling is None:
             self._scaling.forget(place.region, name)
             return False
-        return self._scaling.track(place.region, name, key).check
+        followed = self._scaling.track(place.region, name, key)
+        followed.wanted = desired.scaling if desired is not None else None
+        followed.foreign = (resource.status.scaling.foreign_policies if resource.status.scaling else None) or ()
+        return followed.check
 
     async def _scalable(self, resource: Resource, place: render.Place, endpoint: Endpoint | None) -> Scalable | None:
         """Return what is at Application Auto Scaling, where the endpoint is in a state to be scaled."""
@@ -128,9 +134,9 @@ class SageMakerBackend:
         latest = await scaling_api.activities(self._api, place.region, place.endpoint)
         if endpoint.status == state.UPDATING:
             return Scalable(latest)
-        followed.seen = await scaling_api.registered(self._api, place.region, place.endpoint)
+        registered = await scaling_api.registered(self._api, place.region, place.endpoint)
         followed.check = False
-        return Scalable(latest, followed.seen)
+        return Scalable(latest, registered)
 
     def plan(self, seen: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
@@ -324,10 +330,19 @@ def _is_unchanged(resource: Resource, desired: Desired, listed: Listed | None) -
         and desired.revision == status.update_revision == status.current_revision
         and remembered.revisions == (desired.revision,)
         and desired.replicas in (None, status.replicas)
-        and remembered.scaling_revision == (desired.scaling.revision if desired.scaling else None)
-        # The bounds in force change with the hour: each look sets the time of the next.
-        and not (resource.spec.autoscaling and resource.spec.autoscaling.schedules)
+        and _is_scaled(resource, desired)
     )
+
+
+def _is_scaled(resource: Resource, desired: Desired) -> bool:
+    """Return whether the status says that all is well with scaling for this very spec."""
+    remembered, autoscaling = resource.status.sage_maker, resource.spec.autoscaling
+    registered = remembered.scaling_revision if remembered is not None else None
+    if desired.scaling is None or autoscaling is None:
+        return registered is None
+    said = scaling.last_activity(resource.status)
+    # The bounds in force change with the hour: with schedules each look sets the time of the next.
+    return registered == desired.scaling.revision and said is not None and said.active and not autoscaling.schedules
 
 
 def _may_be_registered(resource: Resource) -> bool:

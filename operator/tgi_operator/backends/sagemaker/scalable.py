@@ -8,11 +8,16 @@ from typing import Any
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Scaler, ScalingStatus
+from tgi_operator.backends import schedules
 from tgi_operator.backends.sagemaker import errors
-from tgi_operator.backends.sagemaker.targets import OWN_PREFIX
+from tgi_operator.backends.sagemaker.targets import OWN_PREFIX, Scaling
+from tgi_operator.backends.sagemaker.targets import target as target_request
 
 BLOCKED_SECONDS = 900
 """How long a failed scaling is told: while its alarm lasts, AWS tries again every minute or so."""
+
+CONSISTENCY_SECONDS = 120
+"""How long reads of Application Auto Scaling may be behind its writes (Terraform waits as long for a new target)."""
 
 MOST_FOREIGN = 10
 
@@ -39,11 +44,7 @@ class Registered:
     @property
     def foreign_policies(self) -> tuple[str, ...]:
         """Names of policies that somebody else put on the target."""
-        return tuple(sorted(name for name in self.policies if not name.startswith(OWN_PREFIX)))[:MOST_FOREIGN]
-
-    def own(self, things: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the names that are ours."""
-        return tuple(sorted(name for name in things if name.startswith(OWN_PREFIX)))
+        return foreign(self.policies)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,33 @@ def target(described: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what decides of a target of DescribeScalableTargets."""
     found: Mapping[str, Any] = {name: described.get(name) for name in ("MinCapacity", "MaxCapacity", "SuspendedState")}
     return found
+
+
+def has_bounds(wanted: Scaling, live: Mapping[str, Any] | None, now: datetime) -> bool:
+    """Return whether a target has the bounds in force; AWS' own scheduled actions may be some seconds late."""
+    a_moment_ago = now - timedelta(seconds=CONSISTENCY_SECONDS)
+    bounds = {schedules.in_force(wanted.autoscaling, moment) for moment in (now, a_moment_ago)}
+    return any(is_as_wanted(live, target_request(each)) for each in bounds)
+
+
+def to_put(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of what is missing in `live`, or not as it should be there."""
+    return tuple(name for name, value in wanted.items() if not is_as_wanted(live.get(name), value))
+
+
+def to_delete(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of what is ours and no longer wanted."""
+    return tuple(sorted(name for name in live if name.startswith(OWN_PREFIX) and name not in wanted))
+
+
+def fits(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Return whether all policies, or scheduled actions, are as they should be."""
+    return not to_put(wanted, live) and not to_delete(wanted, live)
+
+
+def foreign(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of what is somebody else's."""
+    return tuple(sorted(name for name in names if not name.startswith(OWN_PREFIX)))[:MOST_FOREIGN]
 
 
 def is_as_wanted(live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:

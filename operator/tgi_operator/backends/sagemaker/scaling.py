@@ -1,23 +1,18 @@
 """Keeping what is at Application Auto Scaling as it should be, on an endpoint that is in service."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
 from tgi_operator.api.times import parse, rfc3339
-from tgi_operator.backends import scaling, schedules
+from tgi_operator.backends import scaling
 from tgi_operator.backends.plans import Note, Plan
 from tgi_operator.backends.sagemaker import scalable, state, steps
-from tgi_operator.backends.sagemaker.scalable import Registered
+from tgi_operator.backends.sagemaker.scalable import CONSISTENCY_SECONDS, Registered
 from tgi_operator.backends.sagemaker.situation import Wanted
 from tgi_operator.backends.sagemaker.state import Step
 from tgi_operator.backends.sagemaker.targets import Scaling, target
-from tgi_operator.backends.schedules import Bounds
-
-CONSISTENCY_SECONDS = 120
-"""How long reads of Application Auto Scaling may be behind its writes (Terraform waits as long for a new target)."""
 
 LOOK_AGAIN_SECONDS = 1
 
@@ -45,8 +40,8 @@ def _removal(at: Wanted, seen: Registered | None) -> tuple[Step, ...]:
     if seen is None or not seen.foreign_policies:
         return (steps.deregister(place),)
     return (
-        *(steps.delete_policy(place, name) for name in seen.own(seen.policies)),
-        *(steps.delete_action(place, name) for name in seen.own(seen.actions)),
+        *(steps.delete_policy(place, name) for name in scalable.to_delete({}, seen.policies)),
+        *(steps.delete_action(place, name) for name in scalable.to_delete({}, seen.actions)),
     )
 
 
@@ -60,7 +55,7 @@ def scaled(at: Wanted, plan: Plan[Step]) -> Plan[Step]:
     current = at.remembered.scaling_revision == wanted.revision
     if not missing and current:
         # AWS' own scheduled actions may be some seconds late.
-        late = not _has_bounds(seen.registered, at.bounds)
+        late = not scalable.is_as_wanted(seen.registered.target, target(at.bounds))
         return _sooner(plan, CONSISTENCY_SECONDS) if late else plan
     if plan.steps:
         # One thing after the other: what fails here must not undo what was done there.
@@ -101,28 +96,15 @@ def _settling_seconds(at: Wanted) -> float:
 
 def _differences(at: Wanted, wanted: Scaling, seen: Registered) -> tuple[Step, ...]:
     """Return the steps that make what is registered what is wanted; policies and actions need the target first."""
-    assert at.autoscaling is not None  # noqa: S101 - there is something wanted
-    place, a_moment_ago = at.place, at.now - timedelta(seconds=CONSISTENCY_SECONDS)
-    fits = _has_bounds(seen, at.bounds) or _has_bounds(seen, schedules.in_force(at.autoscaling, a_moment_ago))
+    place = at.place
+    fits = scalable.has_bounds(wanted, seen.target, at.now)
     return (
         *(() if fits else (steps.register(wanted.register(at.bounds)),)),
-        *(
-            steps.put_policy(wanted.put_policy(name))
-            for name, policy in wanted.policies.items()
-            if not scalable.is_as_wanted(seen.policies.get(name), policy)
-        ),
-        *(
-            steps.put_action(wanted.put_action(name))
-            for name, action in wanted.actions.items()
-            if not scalable.is_as_wanted(seen.actions.get(name), action)
-        ),
-        *(steps.delete_policy(place, name) for name in seen.own(seen.policies) if name not in wanted.policies),
-        *(steps.delete_action(place, name) for name in seen.own(seen.actions) if name not in wanted.actions),
+        *(steps.put_policy(wanted.put_policy(name)) for name in scalable.to_put(wanted.policies, seen.policies)),
+        *(steps.put_action(wanted.put_action(name)) for name in scalable.to_put(wanted.actions, seen.actions)),
+        *(steps.delete_policy(place, name) for name in scalable.to_delete(wanted.policies, seen.policies)),
+        *(steps.delete_action(place, name) for name in scalable.to_delete(wanted.actions, seen.actions)),
     )
-
-
-def _has_bounds(seen: Registered, bounds: Bounds) -> bool:
-    return scalable.is_as_wanted(seen.target, target(bounds))
 
 
 def _remember(status: Status, **memory: Any) -> Status:

@@ -9,13 +9,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.sagemaker import scaling_api
+from tgi_operator.backends.sagemaker import scalable, scaling_api
 from tgi_operator.backends.sagemaker.aws import API
 from tgi_operator.backends.sagemaker.errors import AWSError
-from tgi_operator.backends.sagemaker.scalable import Registered
+from tgi_operator.backends.sagemaker.targets import Scaling
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,15 @@ LONGEST_PAUSES = 16
 
 @dataclass
 class Tracked:
-    """An endpoint whose number of instances follows the load; `seen` is what its last look saw registered."""
+    """An endpoint whose number of instances follows the load.
+
+    `wanted` is what should be registered, None where that has been taken out of the spec; `foreign` are the policies of
+    others that are known.
+    """
 
     key: Key
-    seen: Registered | None = None
+    wanted: Scaling | None = None
+    foreign: tuple[str, ...] = ()
     check: bool = False
 
 
@@ -49,10 +55,18 @@ class Region:
 class ScalingFleet:
     """Sweeps every region that has a tracked endpoint, and tells `changed` the keys to look at."""
 
-    def __init__(self, api: API, changed: Callable[[Key], None], *, interval: float) -> None:
+    def __init__(
+        self,
+        api: API,
+        changed: Callable[[Key], None],
+        *,
+        interval: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._api = api
         self._changed = changed
         self._interval = interval
+        self._now = now
         self._regions: dict[str, Region] = {}
 
     def track(self, region: str, resource_id: str, key: Key) -> Tracked:
@@ -106,17 +120,18 @@ class ScalingFleet:
                 self._look_at(fleet.tracked[resource_id])
         if fleet.sweeps % TARGETS_EVERY == 0:
             targets = await scaling_api.all_targets(self._api, region)
-            self._compare(fleet, lambda resource_id, seen: targets.get(resource_id) == seen.target)
+            now = self._now()
+            self._compare(fleet, lambda name, _, wanted: scalable.has_bounds(wanted, targets.get(name), now))
         if fleet.sweeps % POLICIES_EVERY == 0:
             policies = await scaling_api.all_policies(self._api, region)
-            self._compare(fleet, lambda resource_id, seen: _same(policies.get(resource_id), seen.policies))
-            if any(each.seen is not None and each.seen.actions for each in fleet.tracked.values()):
+            self._compare(fleet, lambda name, known, wanted: _fit(policies.get(name, {}), known, wanted))
+            if any(each.wanted is not None and each.wanted.actions for each in fleet.tracked.values()):
                 actions = await scaling_api.all_actions(self._api, region)
-                self._compare(fleet, lambda resource_id, seen: _same(actions.get(resource_id), seen.actions))
+                self._compare(fleet, lambda name, _, wanted: scalable.fits(wanted.actions, actions.get(name, {})))
 
-    def _compare(self, fleet: Region, fits: Callable[[str, Registered], bool]) -> None:
+    def _compare(self, fleet: Region, fits: Callable[[str, Tracked, Scaling], bool]) -> None:
         for resource_id, tracked in fleet.tracked.items():
-            if tracked.seen is not None and not fits(resource_id, tracked.seen):
+            if tracked.wanted is not None and not fits(resource_id, tracked, tracked.wanted):
                 self._look_at(tracked)
 
     def _look_at(self, tracked: Tracked) -> None:
@@ -124,5 +139,5 @@ class ScalingFleet:
         self._changed(tracked.key)
 
 
-def _same(live: Mapping[str, Any] | None, seen: Mapping[str, Any]) -> bool:
-    return (live or {}) == seen
+def _fit(policies: Mapping[str, Mapping[str, Any]], known: Tracked, wanted: Scaling) -> bool:
+    return scalable.fits(wanted.policies, policies) and scalable.foreign(policies) == known.foreign

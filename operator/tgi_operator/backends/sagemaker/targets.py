@@ -66,6 +66,7 @@ class Scaling:
     """What should be at Application Auto Scaling: `policies` and `actions` by name, without what addresses them."""
 
     endpoint: str
+    autoscaling: Autoscaling
     policies: Mapping[str, Request]
     actions: Mapping[str, Request]
     revision: str
@@ -94,7 +95,7 @@ def wanted(autoscaling: Autoscaling, endpoint: str) -> Scaling:
     actions = _actions(autoscaling)
     bounds = [autoscaling.min_replicas, autoscaling.max_replicas]
     content = json.dumps([bounds, policies, actions], sort_keys=True)
-    return Scaling(endpoint, policies, actions, naming.revision(content))
+    return Scaling(endpoint, autoscaling, policies, actions, naming.revision(content))
 
 
 def _policy(metric: Metric, autoscaling: Autoscaling, endpoint: str) -> tuple[str, Request]:
