@@ -38,5 +38,4 @@ def deletion(situation: Situation) -> Plan[Step]:
 
 def _unscale(situation: Situation) -> tuple[Step, ...]:
     """Return the step that ends scaling first: AWS refuses to delete a scalable target for whoever may not end it."""
-    maybe = situation.autoscaling is not None or situation.remembered.scaling_revision is not None
-    return (steps.deregister(situation.place),) if maybe else ()
+    return (steps.deregister(situation.place),) if situation.registered else ()

@@ -53,7 +53,7 @@ def _replace(at: Wanted, reason: Reason, message: str, failure: LastFailure | No
             scaling_request_time=None,
         ),
         steps=(
-            *((steps.deregister(at.place),) if at.remembered.scaling_revision is not None else ()),
+            *((steps.deregister(at.place),) if at.registered else ()),
             steps.delete_endpoint(at.place),
         ),
         ahead=True,

@@ -128,6 +128,12 @@ class Situation:
         return self.resource.spec.autoscaling
 
     @property
+    def registered(self) -> bool:
+        """Whether the endpoint is a scalable target, as far as is known; AWS forgets one with its endpoint."""
+        remembered = self.remembered
+        return remembered.scaling_revision is not None and remembered.scaling_request_time is not None
+
+    @property
     def bounds(self) -> Bounds:
         """The bounds that are in force now. Only where the spec has autoscaling that can work."""
         assert self.autoscaling is not None  # noqa: S101 - see above
