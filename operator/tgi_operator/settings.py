@@ -37,6 +37,11 @@ class Settings(BaseModel):
         max_length=255,
         description="Container image of the operator, which jobs that fetch weights run.",
     )
+    allowed_roles_file: str = Field(
+        default="",
+        max_length=1024,
+        description="File that says which namespace may use which execution roles; empty: every role is allowed.",
+    )
     prometheus_address: str = Field(
         default="",
         max_length=2048,

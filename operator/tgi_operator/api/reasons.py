@@ -98,6 +98,10 @@ class Reason(StrEnum):
     )
     QUOTA_EXCEEDED = "QuotaExceeded", "The account's quota is used up. Ask for more in AWS Service Quotas."
     ACCESS_DENIED = "AccessDenied", "The operator's IAM identity lacks a permission, or may not pass the role."
+    ROLE_NOT_ALLOWED = (
+        "RoleNotAllowed",
+        "The namespace may not use executionRoleARN. Use a role that it may, or ask the operator's administrators.",
+    )
     INVALID_EXECUTION_ROLE = (
         "InvalidExecutionRole",
         "SageMaker cannot assume executionRoleARN. Check that it exists and trusts sagemaker.amazonaws.com.",

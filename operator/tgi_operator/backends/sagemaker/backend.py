@@ -22,6 +22,7 @@ from tgi_operator.backends.sagemaker.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Tracked
 from tgi_operator.backends.sagemaker.plan import plan
 from tgi_operator.backends.sagemaker.render import Desired
+from tgi_operator.backends.sagemaker.roles import AllowedRoles
 from tgi_operator.backends.sagemaker.scalable import Scalable
 from tgi_operator.backends.sagemaker.scaling_fleet import ScalingFleet
 from tgi_operator.backends.sagemaker.situation import Situation
@@ -57,8 +58,10 @@ class SageMakerBackend:
         scaling_fleet: ScalingFleet,
         reader: SecretReader,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        roles: AllowedRoles | None = None,
     ) -> None:
         self._api = api
+        self._roles = roles or AllowedRoles("")
         self._fleet = fleet
         self._scaling = scaling_fleet
         self._secrets = reader
@@ -74,6 +77,7 @@ class SageMakerBackend:
             Fleet(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift),
             ScalingFleet(api, changed, interval=settings.scaling_sweep_interval),
             reader,
+            roles=AllowedRoles(settings.allowed_roles_file),
         )
 
     async def look(self, key: Key, resource: Resource) -> Situation | None:
@@ -207,7 +211,8 @@ class SageMakerBackend:
         self._api.close()
 
     async def _desired(self, resource: Resource, target: SageMaker) -> tuple[Problem | None, Desired | None]:
-        problem = checks.first_problem(resource.spec, target)
+        problem = self._roles.problem(resource.owner.namespace, target.execution_role_arn)
+        problem = problem or checks.first_problem(resource.spec, target)
         if problem is not None:
             return problem, None
         token = await secrets.token(self._secrets, resource)

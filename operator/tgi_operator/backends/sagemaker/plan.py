@@ -20,8 +20,10 @@ from tgi_operator.backends.sagemaker.state import Step
 from tgi_operator.backends.sagemaker.upkeep import in_service, miscounted, out_of_service
 from tgi_operator.backends.sagemaker.waiting import in_transition
 
-SECRET_SECONDS = 60
-_SECRET_REASONS = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND})
+OUTSIDE_SECONDS = 60
+_OUTSIDE_REASONS = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND, Reason.ROLE_NOT_ALLOWED})
+"""Problems that may end without a change of the spec, and without a word of it."""
+
 
 Rule = Callable[[Wanted], Plan[Step] | None]
 
@@ -67,8 +69,7 @@ def _not_owned(situation: Situation) -> Plan[Step]:
 def _cannot_work(situation: Situation) -> Plan[Step]:
     assert situation.problem is not None  # noqa: S101 - no requests were rendered because of it
     verdict = stalled(situation.problem.reason, situation.problem.message, available=situation.available)
-    # Secrets of other types than Opaque are not watched.
-    after = SECRET_SECONDS if situation.problem.reason in _SECRET_REASONS else None
+    after = OUTSIDE_SECONDS if situation.problem.reason in _OUTSIDE_REASONS else None
     if situation.endpoint is None:
         status = with_verdict(situation.status, situation.resource.generation, verdict, rfc3339(situation.now))
         return Plan(status, after=after)
