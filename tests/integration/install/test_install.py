@@ -6,11 +6,9 @@ from typing import Any
 import yaml
 
 from integration.install.cluster import NAMESPACE, Cluster
-from unit.chart.rendering import CHART, kustomized, of
+from unit.chart.rendering import RELEASE, kustomized, of
 
 CRD = "tgiendpoints.tgi-operator.dev"
-
-RELEASE = ("tgi-operator", str(CHART), "--namespace", NAMESPACE)
 
 
 def _pod(change: dict[str, Any] | None = None) -> str:
