@@ -20,6 +20,7 @@ install: $(filter .tools/%,$(UV)) ## Install the project and its tools into .ven
 	@$(UV) sync --frozen --quiet
 
 BACKEND := sagemaker
+CHART := manifests/chart/tgi-operator
 
 .PHONY: demo
 demo: install ## Deploy the example on the sandbox and ask it a question; BACKEND=incluster: in pods.
@@ -57,6 +58,16 @@ format: install ## Format the sources.
 crds: install ## Generate crds/ and docs/reference.md from the types.
 	@$(RUN) python -m tgi_operator.api.crd > crds/tgiendpoints.yaml
 	@$(RUN) python -m tgi_operator.api.reference docs
+
+.PHONY: manifests
+manifests: install ## Render manifests/base from the chart.
+	@$(RUN) tgi-sandbox helm template tgi-operator $(CHART) --namespace tgi-system --set crds.enabled=false \
+		| (echo "# Rendered from $(CHART) by \`make manifests\`. Do not edit."; cat) > manifests/base/operator.yaml
+
+.PHONY: chart
+chart: install ## Package the chart into dist/.
+	@$(RUN) tgi-sandbox helm lint --strict --quiet $(CHART)
+	@$(RUN) tgi-sandbox helm package $(CHART) --destination dist
 
 .PHONY: bench
 bench: install ## Measure: time, AWS calls, Kubernetes writes, memory, for 100 and 1,000 resources.

@@ -45,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in _MODULES:
         os.execv(sys.executable, [sys.executable, "-m", f"tgi_sandbox.{given[0]}", *given[1:]])  # noqa: S606
-    options = _parser().parse_args(given)
     try:
+        if given and given[0] == "helm":
+            return _helm(given[1:])
+        options = _parser().parse_args(given)
         return int(options.run(options))
     except (BuildError, ToolchainError, ProcessError) as error:
         print(f"tgi-sandbox: {error}", file=sys.stderr)
@@ -82,11 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         "--backend", choices=("sagemaker", "incluster"), default="sagemaker", help="where (default: %(default)s)"
     )
     show.set_defaults(run=_demo)
-    programs = commands.add_parser("build", help="only build the programs, those for metrics as well")
+    programs = commands.add_parser("build", help="only build the programs, those for metrics and Helm as well")
     programs.add_argument("--keda", action="store_true", help="build KEDA too, which takes as long as the others")
     programs.set_defaults(run=_build)
     commands.add_parser("aws", help="run the AWS double alone, in the foreground", add_help=False)
     commands.add_parser("tgi", help="run the TGI simulator alone, in the foreground", add_help=False)
+    commands.add_parser("helm", help="run Helm, which renders the chart, building it first", add_help=False)
     return parser
 
 
@@ -276,6 +279,11 @@ def _demo(options: argparse.Namespace) -> int:
         return demo(options.dir / "demo", options.backend)
     except (DemoError, subprocess.CalledProcessError) as error:
         raise ProcessError(str(error)) from None
+
+
+def _helm(arguments: Sequence[str]) -> int:
+    program = build.ensure(["helm"])["helm"]
+    os.execv(program, [str(program), *arguments])  # noqa: S606
 
 
 def _build(options: argparse.Namespace) -> int:

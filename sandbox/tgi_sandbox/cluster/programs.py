@@ -53,6 +53,7 @@ _PROMETHEUS = Module(_FOLDER / "modules" / "prometheus", "It takes about 3 minut
 KEDA = Module(
     _FOLDER / "modules" / "keda", "Both take about 10 minutes of CPU time, most of it in the first, and 7 GB of disk"
 )
+HELM = Module(_FOLDER / "modules" / "helm", "It takes about 1.5 minutes of CPU time")
 _ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "It takes about 3 minutes of CPU time")
 
 # In the order of building: what every test needs comes first.
@@ -67,6 +68,7 @@ PROGRAMS: Mapping[str, Program] = {
         _PROMETHEUS, "github.com/prometheus/prometheus/cmd/prometheus", "remove_all_sd,enable_kubernetes_sd"
     ),
     "prometheus-adapter": Program(_ADAPTER, "sigs.k8s.io/prometheus-adapter/cmd/adapter"),
+    "helm": Program(HELM, "helm.sh/helm/v4/cmd/helm"),
     "keda-operator": Program(KEDA, "github.com/kedacore/keda/v2/cmd/operator"),
     "keda-metrics-apiserver": Program(KEDA, "github.com/kedacore/keda/v2/cmd/adapter"),
 }

@@ -1,25 +1,19 @@
 """The resources in documents and examples can work, and what installs the operator renders."""
 
-import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from tgi_operator.cli.plan import planned, resources
 from tgi_operator.settings import Settings
-from tgi_sandbox.cluster import build
+from unit.chart.rendering import MANIFESTS, Object, container, kinds, kustomized, of
 from unit.docs import pages
 from unit.docs.pages import PAGES, ROOT
 
-MANIFESTS = ROOT / "manifests"
 
-Manifest = dict[str, Any]
-
-
-def _resources() -> Iterator[tuple[str, Manifest]]:
+def _resources() -> Iterator[tuple[str, Object]]:
     for page in PAGES:
         for block in pages.blocks(page):
             if block.language == "yaml":
@@ -32,16 +26,9 @@ SHOWN = dict(_resources())
 
 
 @pytest.fixture(scope="module")
-def rendered() -> dict[str, list[Manifest]]:
-    """Return what `kubectl apply -k manifests` would apply, by kind."""
-    found = build.find(["kubectl"])
-    assert found, "there is no kubectl: run tgi-sandbox build"
-    command = [str(found["kubectl"]), "kustomize", str(MANIFESTS)]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    kinds: dict[str, list[Manifest]] = {}
-    for manifest in yaml.safe_load_all(text):
-        kinds.setdefault(manifest["kind"], []).append(manifest)
-    return kinds
+def installed() -> list[Object]:
+    """Return what `kubectl apply -k manifests` would apply."""
+    return kustomized()
 
 
 def test_there_are_resources() -> None:
@@ -59,40 +46,47 @@ def test_every_resource_shown_can_work(name: str) -> None:
         assert ("RegisterScalableTarget" in calls) == ("autoscaling" in SHOWN[name]["spec"])
 
 
-def test_what_is_installed_is_complete(rendered: dict[str, list[Manifest]]) -> None:
-    assert {kind: len(items) for kind, items in rendered.items()} == {
+def test_what_is_installed_is_complete(installed: list[Object]) -> None:
+    assert Counter(item["kind"] for item in installed) == {
         "CustomResourceDefinition": 1,
         "Namespace": 1,
         "ServiceAccount": 1,
-        "ClusterRole": 1,
+        "ClusterRole": 4,
         "ClusterRoleBinding": 1,
+        "Role": 1,
+        "RoleBinding": 1,
         "Deployment": 1,
+        "PodDisruptionBudget": 1,
     }
-    assert rendered["CustomResourceDefinition"][0] == yaml.safe_load((ROOT / "crds" / "tgiendpoints.yaml").read_text())
-    assert rendered["ServiceAccount"][0]["metadata"]["namespace"] == "tgi-system"
+    assert of(installed, "ServiceAccount")["metadata"]["namespace"] == "tgi-system"
 
 
-def test_the_rights_are_those_documented(rendered: dict[str, list[Manifest]]) -> None:
-    granted = {
-        resource: ", ".join(rule["verbs"])
-        for rule in rendered["ClusterRole"][0]["rules"]
-        for resource in rule["resources"]
-    }
+def test_the_rights_are_those_documented(installed: list[Object]) -> None:
+    granted: dict[str, list[str]] = {}
+    for role in (of(installed, "ClusterRole"), *kinds(installed, "Role")):
+        for rule in role["rules"]:
+            for resource in rule["resources"]:
+                granted.setdefault(resource, []).extend(rule["verbs"])
     documented = {row[0].split(" ")[0]: row[1] for row in pages.table(ROOT / "docs" / "operations.md", "resource")}
-    assert granted == documented
+    assert {resource: ", ".join(verbs) for resource, verbs in granted.items()} == documented
 
 
-def test_the_pod_fits_the_restricted_standard_and_the_settings(rendered: dict[str, list[Manifest]]) -> None:
-    pod = rendered["Deployment"][0]["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert rendered["Deployment"][0]["spec"]["strategy"] == {"type": "Recreate"}
-    assert {"name": "TGI_OPERATOR_IMAGE", "value": container["image"]} in container["env"]
+def test_the_pod_fits_the_restricted_standard_and_the_settings(installed: list[Object]) -> None:
+    pod = of(installed, "Deployment")["spec"]["template"]["spec"]
+    operator = container(installed)
+    assert {"name": "TGI_OPERATOR_IMAGE", "value": operator["image"]} in operator["env"]
     assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert f"USER {pod['securityContext']['runAsUser']}:" in (ROOT / "Dockerfile").read_text()
-    assert not container["securityContext"]["allowPrivilegeEscalation"]
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert [port["containerPort"] for port in container["ports"]] == [Settings().http_port]
-    paths = [container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")]
+    assert operator["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert [mount["name"] for mount in operator["volumeMounts"]] == ["tmp"]
+    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {}}]
+    assert [port["containerPort"] for port in operator["ports"]] == [Settings().http_port]
+    paths = [operator[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")]
     assert paths == ["/healthz", "/readyz"]
 
 

@@ -42,3 +42,8 @@ def test_environment_file_can_be_sourced(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_is_on_path_already_changes_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}")
     assert "PATH" not in cli.environment_file(tmp_path / "kubeconfig", "http://127.0.0.1:1", tmp_path / "kubectl")
+
+
+def test_the_rest_of_helms_line_is_helms() -> None:
+    command = [sys.executable, "-m", "tgi_sandbox.cli", "helm", "template", "--help"]
+    assert "--kube-version" in subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,22 @@
+{{/* The operator's variables. A setting that is not among the values keeps the operator's own default. */}}
+{{- define "tgi-operator.env" -}}
+- name: TGI_OPERATOR_IMAGE
+  value: {{ include "tgi-operator.image" . | quote }}
+{{- with .Values.watchNamespaces }}
+- name: TGI_OPERATOR_WATCH_NAMESPACES
+  value: {{ uniq . | join "," | quote }}
+{{- end }}
+{{- range $name, $value := .Values.settings }}
+- name: TGI_OPERATOR_{{ snakecase $name | upper }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+- name: AWS_STS_REGIONAL_ENDPOINTS
+  value: regional
+{{- with .Values.aws.region }}
+- name: AWS_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

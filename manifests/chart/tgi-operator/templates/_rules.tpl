@@ -1,0 +1,70 @@
+{{/*
+What the operator calls and nothing else: docs/operations.md has the reason of each line.
+First what it needs in each namespace it watches.
+*/}}
+{{- define "tgi-operator.namespaceRules" -}}
+- apiGroups: [tgi-operator.dev]
+  resources: [tgiendpoints]
+  verbs: [get, list, watch, patch]
+- apiGroups: [tgi-operator.dev]
+  resources: [tgiendpoints/status]
+  verbs: [patch]
+- apiGroups: [tgi-operator.dev]
+  resources: [tgiendpoints/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+# From here on: what inCluster needs.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end -}}
+
+{{/* What belongs to no namespace, or to one that is not watched. */}}
+{{- define "tgi-operator.clusterRules" -}}
+{{- if not .Values.settings.clusterId -}}
+- apiGroups: [""]
+  resources: [namespaces]
+  resourceNames: [kube-system]
+  verbs: [get]
+{{ end -}}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list]
+{{- if and .Values.watchNamespaces .Values.rbac.freeGPUs }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+{{- end }}
+{{- end -}}

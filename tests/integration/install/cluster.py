@@ -1,0 +1,66 @@
+"""A cluster that the operator is installed into, with the programs that do it."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tgi_sandbox.cluster import ControlPlane
+from tgi_sandbox.cluster.credentials import write_kubeconfig
+from unit.chart.rendering import ROOT, Object, program
+
+NAMESPACE = "tgi-system"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A control plane of its own for each test: what is installed is the whole cluster's."""
+
+    plane: ControlPlane
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl as the administrator; return what it prints."""
+        return self._run("kubectl", arguments, stdin, check)
+
+    def helm(self, *arguments: str) -> str:
+        """Run Helm as the administrator; return what it prints."""
+        return self._run("helm", arguments, None, check=True)
+
+    def apply(self, *items: Object) -> None:
+        """Apply objects."""
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(items))
+
+    def exists(self, kind: str, name: str) -> bool:
+        """Return whether there is such an object in the operator's namespace, or in none."""
+        return bool(self.kubectl("get", kind, name, "-n", NAMESPACE, "-o", "name", "--ignore-not-found"))
+
+    def kubeconfig_of(self, service_account: str, path: Path) -> Path:
+        """Write and return a kubeconfig with a token as the pods of a service account get it."""
+        token = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{service_account}/token"
+        answer = self.plane.api.request(
+            "POST", token, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        )
+        admin = json.loads(self.plane.kubeconfig.read_text())["clusters"][0]["cluster"]
+        authority = self.plane.layout.certificate_authority.read_text()
+        write_kubeconfig(path, admin["server"], authority, answer["status"]["token"])
+        return path
+
+    def may(self, verb: str, resource: str, namespace: str = "", group: str = "") -> bool:
+        """Return whether the operator may do this, in all namespaces where none is given."""
+        attributes = {"verb": verb, "resource": resource, "namespace": namespace, "group": group}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": f"system:serviceaccount:{NAMESPACE}:tgi-operator", "resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        return bool(self.plane.api.request("POST", path, review)["status"]["allowed"])
+
+    def _run(self, name: str, arguments: tuple[str, ...], stdin: str | None, check: bool) -> str:
+        command = [program(name), "--kubeconfig", str(self.plane.kubeconfig), *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done.stdout if check else done.stdout + done.stderr

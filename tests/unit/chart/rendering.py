@@ -1,0 +1,89 @@
+"""What Helm makes of the chart, and kubectl of `manifests/`."""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tgi_sandbox.cluster import build
+
+ROOT = Path(__file__).parents[3]
+MANIFESTS = ROOT / "manifests"
+CHART = MANIFESTS / "chart" / "tgi-operator"
+RELEASE = ("tgi-operator", str(CHART), "--namespace", "tgi-system")
+
+Object = dict[str, Any]
+
+
+def program(name: str) -> str:
+    """Return the path of a program that `make test` builds before the tests."""
+    found = build.find([name])
+    assert found, f"there is no {name}: run tgi-sandbox build"
+    return str(found[name])
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Helm; how it ended is the caller's to judge."""
+    return subprocess.run([program("helm"), *arguments], capture_output=True, text=True, check=False)
+
+
+def rendered(values: Mapping[str, Any] | None = None) -> list[Object]:
+    """Return the objects of the chart with these values."""
+    done = template(values or {})
+    assert done.returncode == 0, done.stderr
+    return objects(done.stdout)
+
+
+def template(values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run `helm template` with these values."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(dict(values), file)
+        file.flush()
+        return helm("template", *RELEASE, "--values", file.name)
+
+
+def kustomized(folder: Path = MANIFESTS) -> list[Object]:
+    """Return what `kubectl apply -k` would apply."""
+    command = [program("kubectl"), "kustomize", str(folder)]
+    return objects(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def objects(text: str) -> list[Object]:
+    """Return the objects of a stream of YAML documents."""
+    return [item for item in yaml.safe_load_all(text) if item]
+
+
+def of(items: list[Object], kind: str, name: str = "tgi-operator", namespace: str | None = None) -> Object:
+    """Return the one object of a kind and a name."""
+    (found,) = (
+        item
+        for item in items
+        if (item["kind"], item["metadata"]["name"]) == (kind, name)
+        and namespace in (None, item["metadata"].get("namespace"))
+    )
+    return found
+
+
+def container(items: list[Object]) -> dict[str, Any]:
+    """Return the operator's container."""
+    (found,) = of(items, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def kinds(items: list[Object], kind: str) -> list[Object]:
+    """Return all objects of a kind."""
+    return [item for item in items if item["kind"] == kind]
+
+
+def by_identity(items: list[Object]) -> dict[tuple[str, str, str], Object]:
+    """Return the objects by kind, namespace and name."""
+    found = {_identity(item): item for item in items}
+    assert len(found) == len(items)
+    return found
+
+
+def _identity(item: Object) -> tuple[str, str, str]:
+    return item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]

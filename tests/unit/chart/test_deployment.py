@@ -1,0 +1,42 @@
+"""The values reach the pods and what stands around them."""
+
+from unit.chart.given import EVERYTHING
+from unit.chart.rendering import Object, container, kinds, of, rendered
+
+
+def test_values_get_where_they_belong(everything: list[Object]) -> None:
+    pod = of(everything, "Deployment")["spec"]["template"]
+    found = container(everything)
+    variables = {each["name"]: each["value"] for each in found["env"]}
+    assert variables["AWS_REGION"] == "eu-west-1"
+    assert variables["HTTPS_PROXY"] == "http://proxy:3128"
+    assert found["envFrom"] == EVERYTHING["extraEnvFrom"]
+    for name in ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations", "affinity"):
+        assert pod["spec"][name] == EVERYTHING[name]
+    assert pod["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "9000",
+        "a": "b",
+    }
+    assert pod["metadata"]["labels"]["c"] == "d"
+    annotations = of(everything, "ServiceAccount")["metadata"]["annotations"]
+    assert annotations == EVERYTHING["serviceAccount"]["annotations"]
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
+def test_a_digest_wins_over_the_tag() -> None:
+    digest = f"sha256:{'0' * 64}"
+    found = container(rendered({"image": {"tag": "1", "digest": digest}}))
+    assert found["image"] == f"tgi-operator@{digest}"
+    assert {"name": "TGI_OPERATOR_IMAGE", "value": found["image"]} in found["env"]
+
+
+def test_the_network_policy_lets_in_metrics_only(everything: list[Object]) -> None:
+    spec = of(everything, "NetworkPolicy")["spec"]
+    (ingress,) = spec["ingress"]
+    assert ingress == {"ports": [{"port": 9000}], "from": [{"namespaceSelector": {}}]}
+    ports = [port["port"] for rule in spec["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 443, 6443, 80, 3128]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert not kinds(rendered(), "NetworkPolicy")

@@ -1,0 +1,79 @@
+"""What the operator and the users of a cluster may do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from unit.chart.given import EVERYTHING
+from unit.chart.rendering import Object, kinds, of, rendered
+
+
+def _rules(items: list[Object], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for item in kinds(items, kind):
+        yield from ((item["metadata"].get("namespace", ""), rule) for rule in item["rules"])
+
+
+def test_with_namespaces_no_secret_is_read_elsewhere(everything: list[Object]) -> None:
+    for clusterwide in (rendered({"watchNamespaces": ["ml", "dev"]}), everything):
+        rules = list(_rules(clusterwide, "ClusterRole"))
+        assert not [rule for _, rule in rules if {"secrets", "*"} & {*rule["resources"], *rule["apiGroups"]}]
+        readers = {namespace for namespace, rule in _rules(clusterwide, "Role") if "secrets" in rule["resources"]}
+        assert readers == {"ml", "dev"}
+    bound = {item["metadata"]["namespace"] for item in kinds(everything, "RoleBinding")}
+    assert bound == {"dev", "ml", "tgi-system"}
+
+
+def test_with_namespaces_only_what_belongs_to_none_is_granted_in_all() -> None:
+    granted = of(rendered({"watchNamespaces": ["ml"]}), "ClusterRole")["rules"]
+    assert [rule["resources"] for rule in granted] == [["namespaces"], ["nodes"]]
+    granted = of(rendered(EVERYTHING), "ClusterRole")["rules"]
+    assert [(rule["resources"], rule["verbs"]) for rule in granted] == [(["nodes"], ["list"]), (["pods"], ["list"])]
+
+
+def test_a_namespace_watched_grants_what_all_of_them_would() -> None:
+    everywhere = of(rendered(), "ClusterRole")["rules"]
+    items = rendered({"watchNamespaces": ["ml"]})
+    within = of(items, "Role", namespace="ml")["rules"]
+    beside = of(items, "ClusterRole")["rules"]
+    assert sorted(map(str, everywhere)) == sorted(map(str, [*within, *beside]))
+
+
+def test_the_lease_is_that_of_the_operators_namespace_only(everything: list[Object]) -> None:
+    for items in (rendered(), everything):
+        role = of(items, "Role", "tgi-operator-lease", "tgi-system")
+        assert [(rule.get("resourceNames"), rule["verbs"]) for rule in role["rules"]] == [
+            (None, ["create"]),
+            (["tgi-operator"], ["get", "update", "patch"]),
+        ]
+        holders = [
+            namespace
+            for kind in ("Role", "ClusterRole")
+            for namespace, rule in _rules(items, kind)
+            if "leases" in rule["resources"]
+        ]
+        assert set(holders) == {"tgi-system"}
+
+
+def test_users_get_what_their_roles_in_the_cluster_promise() -> None:
+    items = rendered()
+    verbs = {
+        role: {
+            (resource, verb)
+            for rule in of(items, "ClusterRole", f"tgi-operator-{role}")["rules"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        }
+        for role in ("view", "edit", "admin")
+    }
+    assert {verb for _, verb in verbs["view"]} == {"get", "list", "watch"}
+    assert ("tgiendpoints/status", "patch") not in verbs["edit"]
+    for role in verbs:
+        labels = of(items, "ClusterRole", f"tgi-operator-{role}")["metadata"]["labels"]
+        assert labels[f"rbac.authorization.k8s.io/aggregate-to-{role}"] == "true"
+    names = {item["metadata"]["name"] for item in kinds(rendered({"rbac": {"aggregate": False}}), "ClusterRole")}
+    assert names == {"tgi-operator"}
+
+
+def test_without_rights_of_its_own_nothing_is_granted() -> None:
+    items = rendered({"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}})
+    assert {item["kind"] for item in items} == {"CustomResourceDefinition", "Deployment", "PodDisruptionBudget"}
+    assert of(items, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
