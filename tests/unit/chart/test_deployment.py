@@ -1,5 +1,8 @@
 """The values reach the pods and what stands around them."""
 
+from pathlib import Path
+
+from tgi_operator.backends.sagemaker.roles import AllowedRoles
 from unit.chart.given import EVERYTHING
 from unit.chart.rendering import Object, container, kinds, of, rendered
 
@@ -40,3 +43,16 @@ def test_the_network_policy_lets_in_metrics_only(everything: list[Object]) -> No
     assert ports == [53, 53, 443, 6443, 80, 3128]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert not kinds(rendered(), "NetworkPolicy")
+
+
+def test_allowed_roles_are_a_file_of_the_operator(tmp_path: Path) -> None:
+    role = "arn:aws:iam::111122223333:role/tgi-exec-ml"
+    objects = rendered({"allowedRoles": {"ml": [role]}})
+    (variable,) = (each for each in container(objects)["env"] if each["name"] == "TGI_OPERATOR_ALLOWED_ROLES_FILE")
+    folder = container(objects)["volumeMounts"][1]["mountPath"]
+    assert variable["value"] == f"{folder}/roles.yaml"
+    file = tmp_path / "roles.yaml"
+    file.write_text(of(objects, "ConfigMap")["data"]["roles.yaml"])
+    roles = AllowedRoles(str(file))
+    assert roles.problem("ml", role) is None
+    assert roles.problem("dev", role) is not None

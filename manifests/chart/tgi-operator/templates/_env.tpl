@@ -10,6 +10,10 @@
 - name: TGI_OPERATOR_{{ snakecase $name | upper }}
   value: {{ $value | toString | quote }}
 {{- end }}
+{{- if .Values.allowedRoles }}
+- name: TGI_OPERATOR_ALLOWED_ROLES_FILE
+  value: /etc/tgi-operator/roles.yaml
+{{- end }}
 - name: AWS_STS_REGIONAL_ENDPOINTS
   value: regional
 {{- with .Values.aws.region }}
