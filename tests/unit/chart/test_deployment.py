@@ -52,7 +52,7 @@ def test_allowed_roles_are_a_file_of_the_operator(tmp_path: Path) -> None:
     folder = container(objects)["volumeMounts"][1]["mountPath"]
     assert variable["value"] == f"{folder}/roles.yaml"
     file = tmp_path / "roles.yaml"
-    file.write_text(of(objects, "ConfigMap")["data"]["roles.yaml"])
+    file.write_text(of(objects, "ConfigMap", "tgi-operator-roles")["data"]["roles.yaml"])
     roles = AllowedRoles(str(file))
     assert roles.problem("ml", role) is None
     assert roles.problem("dev", role) is not None
