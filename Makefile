@@ -40,14 +40,28 @@ test: lint types ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) pytest
 
 .PHONY: lint
-lint: install ## Check style and layers.
+lint: install ## Check style, layers, Dockerfile and workflows.
 	@$(RUN) ruff check $(SOURCES)
 	@$(RUN) ruff format --check --quiet $(SOURCES)
 	@$(RUN) lint-imports --no-cache
+	@$(RUN) zizmor --offline --quiet .github/workflows
+	@$(RUN) hadolint Dockerfile sandbox/tgi_sandbox/image/distroless.Containerfile
 
 .PHONY: types
 types: install ## Check types.
 	@$(RUN) mypy
+
+# What is published about the image, and what it is checked against.
+SBOM := dist/sbom.cdx.json
+
+.PHONY: sbom
+sbom: $(filter .tools/%,$(UV)) ## List what the image's Python is made of, as CycloneDX.
+	@mkdir -p $(dir $(SBOM))
+	@$(UV) export --frozen --quiet --no-dev --package tgi-operator --format cyclonedx1.5 --output-file $(SBOM) > /dev/null
+
+.PHONY: image-check
+image-check: install sbom ## Build the image without Docker or registry, and run it here; needs root, buildah, runc, mmdebstrap.
+	@$(RUN) tgi-sandbox image-check $(IMAGE_CHECK)
 
 .PHONY: format
 format: install ## Format the sources.

@@ -87,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     programs = commands.add_parser("build", help="only build the programs, those for metrics and Helm as well")
     programs.add_argument("--keda", action="store_true", help="build KEDA too, which takes as long as the others")
     programs.set_defaults(run=_build)
+    image = commands.add_parser("image-check", parents=[in_folder], help="build the operator's image, and run it here")
+    image.add_argument("--pull", action="store_true", help="take the base images from their registries")
+    image.add_argument("--fresh", action="store_true", help="make what stands in for the base images anew")
+    image.add_argument("--record", action="store_true", help="keep the figures for later versions to be compared with")
+    image.set_defaults(run=_image_check)
     commands.add_parser("aws", help="run the AWS double alone, in the foreground", add_help=False)
     commands.add_parser("tgi", help="run the TGI simulator alone, in the foreground", add_help=False)
     commands.add_parser("helm", help="run Helm, which renders the chart, building it first", add_help=False)
@@ -284,6 +289,16 @@ def _demo(options: argparse.Namespace) -> int:
 def _helm(arguments: Sequence[str]) -> int:
     program = build.ensure(["helm"])["helm"]
     os.execv(program, [str(program), *arguments])  # noqa: S606
+
+
+def _image_check(options: argparse.Namespace) -> int:
+    from tgi_sandbox.image.buildah import ImageError  # noqa: PLC0415 - only this command knows containers
+    from tgi_sandbox.image.check import check  # noqa: PLC0415
+
+    try:
+        return check(options.dir.absolute() / "image", pull=options.pull, fresh=options.fresh, record=options.record)
+    except (ImageError, subprocess.CalledProcessError) as error:
+        raise ProcessError(str(error)) from None
 
 
 def _build(options: argparse.Namespace) -> int:

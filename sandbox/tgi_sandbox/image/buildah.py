@@ -1,0 +1,105 @@
+"""buildah with a store of its own, which no other images of this machine are in."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tgi_sandbox.processes import tail
+
+_HOST_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+class ImageError(RuntimeError):
+    """The image could not be built or run; the message ends with what the program said."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """What an image tells whoever runs it."""
+
+    user: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: tuple[str, ...]
+    folder: str
+    labels: Mapping[str, str]
+
+    @property
+    def ids(self) -> tuple[int, int]:
+        """The numbers of user and group; raises ImageError where the image has names, which Kubernetes cannot judge."""
+        user, _, group = self.user.partition(":")
+        if not (user.isdecimal() and group.isdecimal()):
+            raise ImageError(f"the image's USER is {self.user!r}, not two numbers")
+        return int(user), int(group)
+
+
+class Buildah:
+    """Builds images, and shows what is in them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "build.log"
+        self._command = ["buildah", "--root", str(folder / "store"), "--runroot", str(folder / "run")]
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log.unlink(missing_ok=True)
+
+    def has(self, tag: str) -> bool:
+        """Whether an image of that name is in the store."""
+        command = [*self._command, "inspect", "--type", "image", tag]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - fixed command
+
+    def build(self, file: Path, context: Path, tag: str, arguments: Mapping[str, str], *, pull: bool = False) -> None:
+        """Build an image from a Dockerfile; what it is made from is in the store already, unless `pull` is set."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = [option for name, value in arguments.items() for option in ("--build-arg", f"{name}={value}")]
+            options += _trust(Path(folder)) + ([] if pull else ["--pull-never"])
+            # chroot: the only isolation that needs nothing of the machine but root.
+            self._run("bud", "--layers", "--isolation", "chroot", *options, "-f", str(file), "-t", tag, str(context))
+
+    def config(self, tag: str) -> ImageConfig:
+        """Return what the image says about how to run it."""
+        config = json.loads(self._run("inspect", "--type", "image", tag))["OCIv1"]["config"]
+        return ImageConfig(
+            user=config.get("User", ""),
+            entrypoint=tuple(config.get("Entrypoint", ())),
+            command=tuple(config.get("Cmd", ())),
+            environment=tuple(config.get("Env", ())),
+            folder=config.get("WorkingDir") or "/",
+            labels=config.get("Labels", {}),
+        )
+
+    def pull_bytes(self, tag: str) -> int:
+        """Return the size of the image's compressed layers: what a node pulls."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._run("push", "--quiet", tag, f"oci:{folder}:image")
+            return sum(file.stat().st_size for file in Path(folder, "blobs").rglob("*") if file.is_file())
+
+    @contextmanager
+    def rootfs(self, tag: str) -> Iterator[Path]:
+        """Yield a folder with all the image's files, which ends with the block."""
+        container = self._run("from", "--pull-never", tag).strip()
+        try:
+            yield Path(self._run("mount", container).strip())
+        finally:
+            self._run("rm", container)
+
+    def _run(self, *words: str) -> str:
+        with self.log.open("ab") as log:
+            done = subprocess.run([*self._command, *words], stdout=subprocess.PIPE, stderr=log, check=False)  # noqa: S603 - fixed command
+            log.write(done.stdout)
+        if done.returncode != 0:
+            raise ImageError(f"buildah {words[0]} failed; the end of {self.log}:\n{tail(self.log)}")
+        return done.stdout.decode()
+
+
+def _trust(folder: Path) -> list[str]:
+    """Return the options that let uv, in the build, trust whom this machine trusts: it may be behind a proxy."""
+    if not _HOST_CERTIFICATES.exists():
+        return []
+    settings = folder / "uv.toml"
+    settings.write_text("system-certs = true\n")
+    mounts = {_HOST_CERTIFICATES: _HOST_CERTIFICATES, settings: Path("/etc/uv/uv.toml")}
+    return [option for source, target in mounts.items() for option in ("-v", f"{source}:{target}:ro")]
