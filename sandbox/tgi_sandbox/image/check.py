@@ -27,7 +27,7 @@ from tgi_sandbox.image.figures import Figures
 BASELINE = REPOSITORY / "ci" / "image-baseline.json"
 SBOM = REPOSITORY / "dist" / "sbom.cdx.json"
 
-_DEPLOYMENT = REPOSITORY / "manifests" / "base" / "deployment.yaml"
+_MANIFESTS = REPOSITORY / "manifests" / "base" / "operator.yaml"
 _DOCKERFILE = REPOSITORY / "Dockerfile"
 _TAG = "localhost/tgi-operator:check"
 _STARTS = 3
@@ -199,7 +199,8 @@ def _listed() -> set[str]:
 
 def _memory_limit() -> int:
     """Return the limit of the operator's container in its Deployment, in bytes."""
-    (container,) = yaml.safe_load(_DEPLOYMENT.read_text())["spec"]["template"]["spec"]["containers"]
+    deployment = next(each for each in yaml.safe_load_all(_MANIFESTS.read_text()) if each["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return int(container["resources"]["limits"]["memory"].removesuffix("Mi")) * 1024 * 1024
 
 

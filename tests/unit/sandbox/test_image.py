@@ -200,6 +200,7 @@ def test_nothing_but_the_operator_gets_into_the_build() -> None:
 
 
 def test_the_memory_limit_is_that_of_the_deployment() -> None:
-    deployment = yaml.safe_load((ROOT / "manifests" / "base" / "deployment.yaml").read_text())
+    manifests = yaml.safe_load_all((ROOT / "manifests" / "base" / "operator.yaml").read_text())
+    deployment = next(each for each in manifests if each["kind"] == "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["memory"] == f"{check._memory_limit() // 1024**2}Mi"
