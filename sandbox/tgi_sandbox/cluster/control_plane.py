@@ -163,6 +163,8 @@ class ControlPlane:
         keda.write_certificates(layout.keda_certificates, authority)
         layout.stages.write_text(stages.render())
         layout.egress.write_text(json.dumps(components.egress(layout)))
+        layout.audit_policy.write_text(json.dumps(components.audit_policy()))
+        layout.audit_log.unlink(missing_ok=True)
         layout.prometheus.write_text(json.dumps(prometheus.configuration(layout, ports)))
         self.processes = {
             name: Process(

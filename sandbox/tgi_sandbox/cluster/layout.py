@@ -120,6 +120,16 @@ class Layout:
         """The folder of the logs of containers, removed before each start."""
         return self.directory / "logs" / "pods"
 
+    @property
+    def audit_policy(self) -> Path:
+        """Whose requests the API server writes down."""
+        return self.directory / "audit-policy.json"
+
+    @property
+    def audit_log(self) -> Path:
+        """The requests of service accounts, one JSON object in each line."""
+        return self.directory / "logs" / "audit.log"
+
     def log(self, component: str) -> Path:
         """Return the log file of a component."""
         return self.directory / "logs" / f"{component}.log"
