@@ -8,14 +8,14 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/python3-debian13:nonroot@sha256:8ee214843129
 FROM ${UV_IMAGE} AS uv
 
 FROM ${BUILD_IMAGE} AS build
-# The interpreter of the runtime image, at the same path: what is compiled here is read there. Its version is that of the
-# Debian release.
+# The interpreter of the runtime image, at the same path: what is compiled here is read there. Its version is that of
+# the Debian release.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 \
     && rm -rf /var/lib/apt/lists/*
-# The runtime image has the standard library as source only, and nobody may write beside it: half a second of each start.
-# Bytecode that carries the hash of its source is left unread where the source is another.
+# The runtime image has the standard library as source only, and nobody may write beside it: half a second of each
+# start. Bytecode that carries the hash of its source is left unread where the source is another.
 WORKDIR /usr/lib/python3.13
 RUN python3 -m compileall -q -f --invalidation-mode checked-hash . \
     && find . -name '*.pyc' -exec install -D '{}' '/opt/bytecode/{}' ';'
@@ -31,8 +31,8 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=sandbox/pyproject.toml,target=/src/sandbox/pyproject.toml \
     uv sync --locked --no-dev --no-install-workspace --package tgi-operator
 COPY . /src
-# The bytecode of the Kubernetes client's typed API goes: a tenth of the image, which nothing imports. So does uv's lock,
-# which anybody may write.
+# The bytecode of the Kubernetes client's typed API goes: a tenth of the image, which nothing imports. So does uv's
+# lock, which anybody may write.
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --locked --no-dev --no-editable --package tgi-operator \
     && find /opt/venv -path '*/kubernetes/*client/api/__pycache__/*' -delete \

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     programs.set_defaults(run=_build)
     image = commands.add_parser("image-check", parents=[in_folder], help="build the operator's image, and run it here")
     image.add_argument("--pull", action="store_true", help="take the base images from their registries")
-    image.add_argument("--fresh", action="store_true", help="make what stands in for the base images anew")
+    image.add_argument("--fresh", action="store_true", help="build all anew, from the packages of today")
     image.add_argument("--record", action="store_true", help="keep the figures for later versions to be compared with")
     image.set_defaults(run=_image_check)
     commands.add_parser("aws", help="run the AWS double alone, in the foreground", add_help=False)

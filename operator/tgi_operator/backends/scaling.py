@@ -88,18 +88,19 @@ def last_activity(status: Status) -> Activity | None:
 
 
 def with_activity(status: Status, generation: int, activity: Activity | None, now: str) -> Status:
-    """Return `status` with ScalingActive as `activity` has it, and without it where that is None."""
-    others = [
-        Say(each.type, each.status, each.reason, each.message)
-        for each in status.conditions
-        if each.type != ConditionType.SCALING_ACTIVE
-    ]
-    if activity is not None:
-        value = ConditionStatus.TRUE if activity.active else ConditionStatus.FALSE
-        others.append(Say(ConditionType.SCALING_ACTIVE, value, activity.reason, activity.message))
-    return status.model_copy(
-        update={"conditions": merge(status.conditions, others, generation=generation, now=now)},
-    )
+    """Return `status` with ScalingActive as `activity` has it, and without it where that is None.
+
+    The other conditions stay as they are: they may be of an older generation.
+    """
+    kind = ConditionType.SCALING_ACTIVE
+    others = tuple(each for each in status.conditions if each.type != kind)
+    if activity is None:
+        return status.model_copy(update={"conditions": others})
+    before = [each for each in status.conditions if each.type == kind]
+    value = ConditionStatus.TRUE if activity.active else ConditionStatus.FALSE
+    said = Say(kind, value, activity.reason, activity.message)
+    merged = merge(before, [said], generation=generation, now=now)
+    return status.model_copy(update={"conditions": (*others, *merged)})
 
 
 def at_next_event(plan: Plan[S], autoscaling: Autoscaling | None, now: datetime) -> Plan[S]:

@@ -20,17 +20,13 @@ _RUNTIME = "localhost/stand-in/distroless:latest"
 _UV = "localhost/stand-in/uv:latest"
 
 
-def stand_ins(buildah: Buildah, dockerfile: Path, uv: Path, *, fresh: bool) -> dict[str, str]:
-    """Return the Dockerfile's ARGs for images with what stands in for them, made first where it is missing.
-
-    `fresh` makes them anew, from the packages of today.
-    """
+def stand_ins(buildah: Buildah, dockerfile: Path, uv: Path) -> dict[str, str]:
+    """Return the Dockerfile's ARGs for images with what stands in for them, made first where it is missing."""
     _same_versions(dockerfile.read_text(), uv)
-    if fresh or not buildah.has(_DEBIAN):
+    if not buildah.has(_DEBIAN):
         _debian(buildah)
-        fresh = True
     with tempfile.TemporaryDirectory() as folder:
-        if fresh or not buildah.has(_RUNTIME):
+        if not buildah.has(_RUNTIME):
             buildah.build(_DISTROLESS, Path(folder), _RUNTIME, {"DEBIAN_IMAGE": _DEBIAN})
         shutil.copy(uv, Path(folder, "uv"))
         _from_scratch(buildah, Path(folder), "COPY uv /uv", _UV)
@@ -41,7 +37,7 @@ def _debian(buildah: Buildah) -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = ["mmdebstrap", "--variant=minbase", _SUITE, f"{folder}/debian.tar"]
         with buildah.log.open("ab") as log:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)  # noqa: S603 - fixed command
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)  # noqa: S603
         if done.returncode != 0:
             raise ImageError(f"mmdebstrap failed; the end of {buildah.log}:\n{tail(buildah.log)}")
         _from_scratch(buildah, Path(folder), "ADD debian.tar /", _DEBIAN)
@@ -55,7 +51,7 @@ def _from_scratch(buildah: Buildah, folder: Path, step: str, tag: str) -> None:
 
 def _same_versions(dockerfile: str, uv: Path) -> None:
     """Raise where the Dockerfile has moved on to images that are not those stood in for."""
-    said = subprocess.run([str(uv), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]  # noqa: S603 - the user's own uv
+    said = subprocess.run([str(uv), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]  # noqa: S603
     wanted = re.search(r"^ARG UV_IMAGE=\S+?:([\d.]+)", dockerfile, re.MULTILINE)
     if wanted is None or wanted[1] != said:
         raise ImageError(f"the Dockerfile has uv {wanted[1] if wanted else '(none)'}, and {uv} is {said}")

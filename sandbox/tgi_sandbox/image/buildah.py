@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tgi_sandbox.processes import tail
+from tgi_sandbox.processes import PidFile, tail
 
 _HOST_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -43,13 +43,27 @@ class Buildah:
     def __init__(self, folder: Path) -> None:
         self.log = folder / "build.log"
         self._command = ["buildah", "--root", str(folder / "store"), "--runroot", str(folder / "run")]
-        folder.mkdir(parents=True, exist_ok=True)
+        self._owner = PidFile(folder / "pid")
+
+    @contextmanager
+    def alone(self, *, empty: bool = False) -> Iterator[None]:
+        """Have the store for oneself, `empty` where that is asked for, and leave no container in it."""
+        if not self._owner.acquire():
+            raise ImageError(f"process {self._owner.owner()} is at work with the same store")
         self.log.unlink(missing_ok=True)
+        try:
+            if empty:
+                self._run("rmi", "--all", "--force")
+            yield
+        finally:
+            # buildah itself leaves one, mounted, of each stage of a Dockerfile that has no steps.
+            self._run("rm", "--all")
+            self._owner.release()
 
     def has(self, tag: str) -> bool:
         """Whether an image of that name is in the store."""
         command = [*self._command, "inspect", "--type", "image", tag]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - fixed command
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 
     def build(self, file: Path, context: Path, tag: str, arguments: Mapping[str, str], *, pull: bool = False) -> None:
         """Build an image from a Dockerfile; what it is made from is in the store already, unless `pull` is set."""
@@ -88,7 +102,7 @@ class Buildah:
 
     def _run(self, *words: str) -> str:
         with self.log.open("ab") as log:
-            done = subprocess.run([*self._command, *words], stdout=subprocess.PIPE, stderr=log, check=False)  # noqa: S603 - fixed command
+            done = subprocess.run([*self._command, *words], stdout=subprocess.PIPE, stderr=log, check=False)  # noqa: S603
             log.write(done.stdout)
         if done.returncode != 0:
             raise ImageError(f"buildah {words[0]} failed; the end of {self.log}:\n{tail(self.log)}")

@@ -34,7 +34,7 @@ _STARTS = 3
 _START_SECONDS = 60.0
 _READY_SECONDS = 120
 _KUBECONFIG = "/etc/kubeconfig"
-_TMP = "/tmp"  # noqa: S108 - the container's
+_TMP = "/tmp"  # noqa: S108
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,17 @@ class _Image:
 def check(folder: Path, *, pull: bool, fresh: bool, record: bool) -> int:
     """Check the image with files in `folder`; return the exit code: 1 where something is not as it must be.
 
-    `pull` takes the Dockerfile's own base images instead of stand-ins, `fresh` makes the stand-ins anew, and `record`
-    keeps the figures for later versions to be compared with.
+    `pull` takes the Dockerfile's own base images instead of stand-ins, `fresh` builds all anew, from the packages of
+    today, and `record` keeps the figures for later versions to be compared with.
     """
     _need("buildah", "runc", *(() if pull else ("mmdebstrap",)))
     shutil.rmtree(folder, ignore_errors=True)
     buildah = Buildah(build.cache_folder() / "image")
-    started = time.monotonic()
-    bases = {} if pull else stand_ins(buildah, _DOCKERFILE, _uv(), fresh=fresh)
-    print(f"The base images are there: {time.monotonic() - started:.0f} s", flush=True)
-    started = time.monotonic()
-    buildah.build(_DOCKERFILE, REPOSITORY, _TAG, bases, pull=pull)
-    print(f"The image is built: {time.monotonic() - started:.0f} s", flush=True)
-    with buildah.rootfs(_TAG) as rootfs:
-        image = _Image(rootfs, buildah.config(_TAG), folder, _memory_limit())
-        measured, problems = _run(image, "pulled" if pull else "stand-ins", buildah.pull_bytes(_TAG))
+    with buildah.alone(empty=fresh):
+        _build(buildah, pull=pull)
+        with buildah.rootfs(_TAG) as rootfs:
+            image = _Image(rootfs, buildah.config(_TAG), folder, _memory_limit())
+            measured, problems = _run(image, "pulled" if pull else "stand-ins", buildah.pull_bytes(_TAG))
     earlier = figures.read(BASELINE)
     print("\n".join(measured.rows(earlier)))
     if record:
@@ -83,6 +79,15 @@ def check(folder: Path, *, pull: bool, fresh: bool, record: bool) -> int:
         print(f"WRONG: {problem}")
     print("The image is not as it must be." if problems else "The image is as it must be.")
     return 1 if problems else 0
+
+
+def _build(buildah: Buildah, *, pull: bool) -> None:
+    started = time.monotonic()
+    bases = {} if pull else stand_ins(buildah, _DOCKERFILE, _uv())
+    print(f"The base images are there: {time.monotonic() - started:.0f} s", flush=True)
+    started = time.monotonic()
+    buildah.build(_DOCKERFILE, REPOSITORY, _TAG, bases, pull=pull)
+    print(f"The image is built: {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _run(image: _Image, bases: str, pull_bytes: int) -> tuple[Figures, list[str]]:

@@ -40,7 +40,7 @@ def specification(
     mounts: list[dict[str, Any]] = [
         {"destination": "/proc", "type": "proc", "source": "proc"},
         {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
-        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": [*nothing, "mode=1777", "size=64m"]},  # noqa: S108 - the container's
+        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": [*nothing, "mode=1777", "size=64m"]},  # noqa: S108
     ]
     for volume in volumes:
         options = ["bind", "nosuid", "nodev", "rw" if volume.writable else "ro"]
@@ -78,7 +78,7 @@ class Container:
 
     def pid(self) -> int:
         """Return the process id, outside, of the first process in it."""
-        state = subprocess.run([*self._runc, "state", self._id], capture_output=True, text=True, check=False)  # noqa: S603 - fixed command
+        state = subprocess.run([*self._runc, "state", self._id], capture_output=True, text=True, check=False)  # noqa: S603
         if state.returncode != 0:
             raise ImageError(f"the container does not run: {state.stderr}")
         return int(json.loads(state.stdout)["pid"])
@@ -86,7 +86,7 @@ class Container:
     def stop(self) -> None:
         """Stop it as the kubelet does."""
         self.process.stop(_STOP_SECONDS)
-        subprocess.run([*self._runc, "delete", "--force", self._id], capture_output=True, check=False)  # noqa: S603 - fixed command
+        subprocess.run([*self._runc, "delete", "--force", self._id], capture_output=True, check=False)  # noqa: S603
 
 
 @dataclass(frozen=True)
