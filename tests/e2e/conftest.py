@@ -174,8 +174,6 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("cluster"), nodes=NODES) as running:
         command = [str(program), "--kubeconfig", str(running.kubeconfig)]
         subprocess.run([*command, "apply", "-f", str(CRD)], check=True, capture_output=True)
-        wait = ["wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev"]
-        subprocess.run([*command, *wait], check=True, capture_output=True)
         until(lambda: _is_served(running), lambda: "the CRD is not served")
         yield running
 
