@@ -1,6 +1,5 @@
 """The resources in documents and examples can work, and what installs the operator renders."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ import yaml
 
 from tgi_operator.cli.plan import planned, resources
 from tgi_operator.settings import Settings
-from tgi_sandbox.cluster import build
-from unit.docs import pages
+from unit.docs import kustomize, pages
 from unit.docs.pages import PAGES, ROOT
 
 MANIFESTS = ROOT / "manifests"
@@ -24,7 +22,7 @@ def _resources() -> Iterator[tuple[str, Manifest]]:
         for block in pages.blocks(page):
             if block.language == "yaml":
                 yield from ((f"{page.name}: {item['metadata']['name']}", item) for item in resources(block.text))
-    for file in (MANIFESTS / "examples").glob("*.yaml"):
+    for file in (*(MANIFESTS / "examples").glob("*.yaml"), MANIFESTS / "argocd" / "example" / "endpoints.yaml"):
         yield from ((f"{file.name}: {item['metadata']['name']}", item) for item in resources(file.read_text()))
 
 
@@ -34,14 +32,18 @@ SHOWN = dict(_resources())
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, list[Manifest]]:
     """Return what `kubectl apply -k manifests` would apply, by kind."""
-    found = build.find(["kubectl"])
-    assert found, "there is no kubectl: run tgi-sandbox build"
-    command = [str(found["kubectl"]), "kustomize", str(MANIFESTS)]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     kinds: dict[str, list[Manifest]] = {}
-    for manifest in yaml.safe_load_all(text):
+    for manifest in kustomize.render(MANIFESTS):
         kinds.setdefault(manifest["kind"], []).append(manifest)
     return kinds
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_yaml_shown_is_a_manifest(page: Path) -> None:
+    for block in pages.blocks(page):
+        if block.language == "yaml":
+            for manifest in yaml.safe_load_all(block.text):
+                assert {"apiVersion", "kind", "metadata"} <= set(manifest), block.text
 
 
 def test_there_are_resources() -> None:
@@ -54,11 +56,9 @@ def test_every_resource_shown_can_work(name: str) -> None:
     if "inCluster" in SHOWN[name]["spec"]:
         assert {"Deployment", "Service", "PodDisruptionBudget"} <= {document["kind"] for document in documents}
     else:
-        assert [call for document in documents for call in document] == [
-            "CreateModel",
-            "CreateEndpointConfig",
-            "CreateEndpoint",
-        ]
+        creates = ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
+        scales = ["RegisterScalableTarget", "PutScalingPolicy"] if "autoscaling" in SHOWN[name]["spec"] else []
+        assert [call for document in documents for call in document] == creates + scales
 
 
 def test_what_is_installed_is_complete(rendered: dict[str, list[Manifest]]) -> None:
