@@ -22,6 +22,12 @@ KUBERNETES_WRITES = Counter(
 ENDPOINTS = Gauge(
     "tgi_operator_endpoints", "Endpoints by what their Ready condition says.", ["reason"], registry=REGISTRY
 )
+CONDITION = Gauge(
+    "tgi_operator_condition",
+    "1 where a condition of a resource is True, 0 where it is not. ScalingActive has a metric of its own.",
+    ["namespace", "name", "type", "reason"],
+    registry=REGISTRY,
+)
 REPLICAS = Gauge(
     "tgi_operator_replicas",
     "Instances or pods of each resource: desired, current, ready, and the bounds in force, min and max.",

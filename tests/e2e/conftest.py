@@ -181,8 +181,6 @@ def cluster(folder: Path, parts: tuple[str, ...] = components.ALL) -> Iterator[C
     with ControlPlane(folder, parts, nodes=NODES) as running:
         command = [str(program), "--kubeconfig", str(running.kubeconfig)]
         subprocess.run([*command, "apply", "-f", str(CRD)], check=True, capture_output=True)
-        wait = ["wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev"]
-        subprocess.run([*command, *wait], check=True, capture_output=True)
         until(lambda: _is_served(running), lambda: "the CRD is not served")
         rights = [each for each in yaml.safe_load_all(INSTALLED.read_text()) if each["kind"] in RIGHTS]
         text = yaml.safe_dump_all([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}, *rights])

@@ -72,18 +72,26 @@ class Server:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         metrics.ENDPOINTS.clear()
+        metrics.CONDITION.clear()
         metrics.REPLICAS.clear()
         metrics.SCALING_ACTIVE.clear()
         items = tuple(self._engine.store.items())
         for reason, count in Counter(map(_reason, items)).items():
             metrics.ENDPOINTS.labels(reason).set(count)
         for item in items:
+            _tell_conditions(item)
             _tell_scaling(item)
         return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _reason(item: Item) -> str:
     return str(_condition(item, ConditionType.READY).get("reason", "New"))
+
+
+def _tell_conditions(item: Item) -> None:
+    for each in item.status.get("conditions", ()):
+        if each["type"] != ConditionType.SCALING_ACTIVE:
+            metrics.CONDITION.labels(*item.key, each["type"], each["reason"]).set(_truth(each))
 
 
 def _tell_scaling(item: Item) -> None:
@@ -100,8 +108,11 @@ def _tell_scaling(item: Item) -> None:
             metrics.REPLICAS.labels(*item.key, kind).set(count)
     active = _condition(item, ConditionType.SCALING_ACTIVE)
     if active:
-        value = 1 if active["status"] == ConditionStatus.TRUE else 0
-        metrics.SCALING_ACTIVE.labels(*item.key, active["reason"]).set(value)
+        metrics.SCALING_ACTIVE.labels(*item.key, active["reason"]).set(_truth(active))
+
+
+def _truth(condition: Mapping[str, Any]) -> int:
+    return 1 if condition["status"] == ConditionStatus.TRUE else 0
 
 
 def _condition(item: Item, kind: ConditionType) -> Mapping[str, Any]:

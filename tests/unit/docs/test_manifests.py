@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tgi_operator.cli.plan import planned, resources
 from tgi_operator.settings import Settings
@@ -18,7 +19,7 @@ def _resources() -> Iterator[tuple[str, Object]]:
         for block in pages.blocks(page):
             if block.language == "yaml":
                 yield from ((f"{page.name}: {item['metadata']['name']}", item) for item in resources(block.text))
-    for file in (MANIFESTS / "examples").glob("*.yaml"):
+    for file in (*(MANIFESTS / "examples").glob("*.yaml"), MANIFESTS / "argocd" / "example" / "endpoints.yaml"):
         yield from ((f"{file.name}: {item['metadata']['name']}", item) for item in resources(file.read_text()))
 
 
@@ -29,6 +30,14 @@ SHOWN = dict(_resources())
 def installed() -> list[Object]:
     """Return what `kubectl apply -k manifests` would apply."""
     return kustomized()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_yaml_shown_can_be_read(page: Path) -> None:
+    for block in pages.blocks(page):
+        if block.language == "yaml":
+            for manifest in yaml.safe_load_all(block.text):
+                assert "apiVersion" not in manifest or {"kind", "metadata"} <= set(manifest), block.text
 
 
 def test_there_are_resources() -> None:

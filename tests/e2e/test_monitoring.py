@@ -1,0 +1,133 @@
+"""A real Prometheus reads the operator and the pods: every panel shows something, and every rule works."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+import yaml
+
+import monitoring
+from e2e.conftest import FALCON, ZEPHYR, Cloud, until
+from tgi_sandbox.cluster import build
+from tgi_sandbox.cluster.api import ApiError
+from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
+from tgi_sandbox.processes import Process
+
+AUTOSCALED = {
+    **FALCON,
+    "autoscaling": {"minReplicas": 1, "maxReplicas": 4},
+    "sageMaker": {**FALCON["sageMaker"], "instanceType": "ml.g5.24xlarge"},
+}
+GOOD = {"inputs": "What is deep learning?"}
+BAD = {"inputs": ""}
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A Prometheus that scrapes each second."""
+
+    address: str
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Return what it answers."""
+        url = f"{self.address}/api/v1/{path}?{urlencode(parameters)}"
+        with urlopen(url, timeout=10) as response:  # noqa: S310 - of our own
+            return json.load(response)["data"]
+
+    def shows(self, expression: str) -> bool:
+        """Return whether a query has a result that is a number."""
+        return any(sample["value"][1] != "NaN" for sample in self.get("query", query=expression)["result"])
+
+
+def configuration(cloud: Cloud, pod: str) -> dict[str, Any]:
+    """Return what the Prometheus Operator makes of our PodMonitor and that of a resource, in as far as labels go."""
+    operator = {
+        "job_name": "tgi-system/tgi-operator",
+        # As manifests/monitoring/podmonitor.yaml has it: the target has a label `namespace` of its own.
+        "honor_labels": True,
+        "static_configs": [
+            {"targets": [f"{LOOPBACK}:{cloud.operator.port}"], "labels": {"namespace": "tgi-system", "pod": "operator"}}
+        ],
+    }
+    pods = {
+        "job_name": f"{cloud.namespace}/zephyr",
+        "scheme": "https",
+        "authorization": {"credentials_file": str(cloud.plane.layout.token)},
+        "tls_config": {"ca_file": str(cloud.plane.layout.certificate_authority)},
+        "metrics_path": f"/api/v1/namespaces/{cloud.namespace}/pods/http:{pod}:8080/proxy/metrics",
+        "static_configs": [
+            {
+                "targets": [cloud.plane.api.url.removeprefix("https://")],
+                "labels": {"namespace": cloud.namespace, "pod": pod},
+            }
+        ],
+    }
+    return {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(monitoring.ALERTS)],
+        "scrape_configs": [operator, pods],
+    }
+
+
+@pytest.fixture
+def busy(cloud: Cloud) -> Cloud:
+    """A cloud in which much is wrong: every panel has something to show."""
+    cloud.apply("falcon-7b", AUTOSCALED)
+    cloud.apply("stalled", {**FALCON, "runtime": {"version": "9.9.9"}})
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("falcon-7b")
+    cloud.control.quota("ml.g5.24xlarge", 1)
+    cloud.control.load(f"{cloud.namespace}-falcon-7b", concurrentRequests=18)
+    cloud.wait_reason("falcon-7b", "ScalingActive", "QuotaExceeded")
+    cloud.control.throttle("ListEndpoints", times=10)
+    cloud.wait_ready("zephyr")
+    return cloud
+
+
+@pytest.fixture
+def prometheus(busy: Cloud, tmp_path: Path) -> Iterator[Prometheus]:
+    """Yield a Prometheus that has just begun to look."""
+    program = build.ensure(["prometheus"])["prometheus"]
+    (port,) = free_ports(1)
+    file = tmp_path / "prometheus.yaml"
+    file.write_text(yaml.safe_dump(configuration(busy, busy.pods("zephyr")[0]["metadata"]["name"])))
+    flags = [f"--config.file={file}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+    process = Process("prometheus", [str(program), *flags, f"--web.listen-address={LOOPBACK}:{port}"], tmp_path / "log")
+    process.start()
+    try:
+        process.wait_ready(lambda: answers(port, "/-/ready"), 30)
+        yield Prometheus(f"http://{LOOPBACK}:{port}")
+    finally:
+        process.stop()
+        busy.control.quota("ml.g5.24xlarge", 100)
+
+
+def ask(cloud: Cloud) -> None:
+    """Have TGI answer one request, and refuse another."""
+    path = f"/api/v1/namespaces/{cloud.namespace}/services/http:zephyr:http/proxy/generate"
+    cloud.plane.api.request("POST", path, GOOD)
+    with suppress(ApiError):
+        cloud.plane.api.request("POST", path, BAD)
+
+
+def test_every_panel_shows_something_and_every_rule_works(busy: Cloud, prometheus: Prometheus) -> None:
+    def empty() -> list[monitoring.Query]:
+        ask(busy)
+        return [query for query in monitoring.queries() if not prometheus.shows(query.expression)]
+
+    until(lambda: empty() == [], lambda: str(empty()), 60)
+    resource = f'namespace="{busy.namespace}", name="falcon-7b"'
+    assert prometheus.shows(f'tgi_operator_condition{{{resource}, type="Ready"}} == 1')
+    rules = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
+    assert {rule["health"] for rule in rules} == {"ok"}
+    pending = {
+        (alert["labels"]["alertname"], alert["labels"].get("name")) for alert in prometheus.get("alerts")["alerts"]
+    }
+    assert ("TGIEndpointStalled", "stalled") in pending
+    assert ("TGIEndpointNotScaling", "falcon-7b") in pending

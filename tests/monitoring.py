@@ -1,0 +1,45 @@
+"""What is shipped to look at the operator with, as data: dashboards, alert rules, and the queries in both."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parents[1] / "manifests" / "monitoring"
+ALERTS = FOLDER / "alerts" / "tgi-operator.yaml"
+ALERT_TESTS = FOLDER / "alerts" / "tgi-operator.test.yaml"
+DASHBOARDS: dict[str, dict[str, Any]] = {
+    file.stem: json.loads(file.read_text()) for file in sorted((FOLDER / "dashboards").glob("*.json"))
+}
+
+_RATE_INTERVAL = "1m"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query of a panel, as Grafana sends it when all namespaces and names are chosen."""
+
+    dashboard: str
+    panel: str
+    expression: str
+
+
+def queries() -> Iterator[Query]:
+    """Yield the queries of all panels."""
+    for name, dashboard in DASHBOARDS.items():
+        for panel in dashboard["panels"]:
+            for target in panel.get("targets", ()):
+                yield Query(name, panel["title"], _filled(target["expr"]))
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return the alert rules."""
+    return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+
+
+def _filled(expression: str) -> str:
+    return re.sub(r"\$(namespace|name|job)\b", ".+", expression.replace("$__rate_interval", _RATE_INTERVAL))
