@@ -26,6 +26,10 @@ CHART := manifests/chart/tgi-operator
 demo: install ## Deploy the example on the sandbox and ask it a question; BACKEND=incluster: in pods.
 	@$(RUN) tgi-sandbox demo --backend $(BACKEND)
 
+.PHONY: demo-scale
+demo-scale: install ## Let an endpoint follow real load on the sandbox; BACKEND=incluster: pods.
+	@$(RUN) tgi-sandbox demo-scale --backend $(BACKEND)
+
 .PHONY: cluster
 cluster: install ## Start the sandbox: a Kubernetes control plane and an AWS double.
 	@$(RUN) tgi-sandbox up --detach

@@ -79,11 +79,21 @@ def _parser() -> argparse.ArgumentParser:
     down.set_defaults(run=_down)
     status = commands.add_parser("status", parents=[in_folder], help="tell what runs; exit code 1 where nothing does")
     status.set_defaults(run=_status)
-    show = commands.add_parser("demo", parents=[in_folder], help="deploy the example, and ask it a question")
-    show.add_argument(
+    on_backend = argparse.ArgumentParser(add_help=False)
+    on_backend.add_argument(
         "--backend", choices=("sagemaker", "incluster"), default="sagemaker", help="where (default: %(default)s)"
     )
+    show = commands.add_parser(
+        "demo", parents=[in_folder, on_backend], help="deploy the example, and ask it a question"
+    )
     show.set_defaults(run=_demo)
+    scale = commands.add_parser(
+        "demo-scale", parents=[in_folder, on_backend], help="let the load of an endpoint rise and fall"
+    )
+    scale.add_argument(
+        "--picture", type=Path, metavar="FILE", help="where the picture goes, .svg or .png (default: DIR/scaling.svg)"
+    )
+    scale.set_defaults(run=_demo_scale)
     programs = commands.add_parser("build", help="only build the programs, those for metrics and Helm as well")
     programs.add_argument("--keda", action="store_true", help="build KEDA too, which takes as long as the others")
     programs.set_defaults(run=_build)
@@ -275,13 +285,26 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from tgi_sandbox.demo import DemoError, demo  # noqa: PLC0415 - the other commands draw no tables
+    from tgi_sandbox.demo.deploy import demo  # noqa: PLC0415 - the other commands draw no tables
+
+    return _perform(lambda: demo(options.dir / "demo", options.backend))
+
+
+def _demo_scale(options: argparse.Namespace) -> int:
+    from tgi_sandbox.demo.scale import demo_scale  # noqa: PLC0415 - the other commands draw no charts
+
+    picture = options.picture or options.dir / "scaling.svg"
+    return _perform(lambda: demo_scale(options.dir / "demo-scale", options.backend, picture))
+
+
+def _perform(demo: Callable[[], int]) -> int:
+    from tgi_sandbox.demo.stage import DemoError  # noqa: PLC0415 - as above
 
     # SIGINT too: a shell that starts this in the background has it ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        return demo(options.dir / "demo", options.backend)
+        return demo()
     except (DemoError, subprocess.CalledProcessError) as error:
         raise ProcessError(str(error)) from None
 

@@ -1,0 +1,40 @@
+"""The demo: a cluster, an AWS and the operator come up, a resource becomes an endpoint, and the endpoint answers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from tgi_sandbox.demo.progress import watch
+from tgi_sandbox.demo.stage import REPOSITORY, staged
+
+EXAMPLES = REPOSITORY / "manifests" / "examples"
+BACKENDS = {"sagemaker": EXAMPLES / "tgiendpoint.yaml", "incluster": EXAMPLES / "in-cluster.yaml"}
+"""The example by backend."""
+
+NODES = ("m5.xlarge", "g6.xlarge", "g6.xlarge")
+QUESTION = "What is deep learning?"
+
+AWS_SPEED = 24
+"""The double's four minutes of creating an endpoint take ten seconds."""
+
+
+def demo(folder: Path, backend: str) -> int:
+    """Run the demo with its files in `folder`; return the exit code. Everything it started ends with it."""
+    example = BACKENDS[backend]
+    name = str(yaml.safe_load(example.read_text())["metadata"]["name"])
+    with staged(folder, NODES, AWS_SPEED, sweep_interval=1) as stage:
+        stage.apply(example)
+        watch(stage, name, AWS_SPEED)
+        stage.kubectl("get", "tgi", name)
+        if backend == "incluster":
+            stage.kubectl("get", "deployments,services,jobs,pods", "-l", f"tgi-operator.dev/name={name}")
+        stage.kubectl("get", "events", "--field-selector", f"involvedObject.name={name}")
+        stage.console.print(f"\n[bold]$ tgi-operator invoke {name} {QUESTION!r}[/bold]", highlight=False)
+        ask = [str(Path(sys.executable).with_name("tgi-operator")), "invoke", name, QUESTION]
+        environment = {**os.environ, **stage.aws.environment, "KUBECONFIG": str(stage.plane.kubeconfig)}
+        subprocess.run(ask, env=environment, check=True)  # noqa: S603 - our own command
+    stage.console.print("\nEverything is stopped. `make cluster` starts a sandbox that stays.")
+    return 0

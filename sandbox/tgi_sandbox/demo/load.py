@@ -1,0 +1,55 @@
+"""The load generator: Locust, as a process of its own."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tgi_sandbox.demo.load_plan import VARIABLE, LoadPlan, LoadSample
+from tgi_sandbox.processes import Process
+
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+
+_START_SECONDS = 30.0
+_FINISH_SECONDS = 30
+"""How long a client that is to go may wait for its last answer."""
+_STOP_SECONDS = 5.0
+
+
+class LoadGenerator:
+    """Clients of one class of the locustfile, as many as a plan says at each time; a context manager."""
+
+    def __init__(self, client: str, plan: LoadPlan, folder: Path, environment: Mapping[str, str]) -> None:
+        self.plan = plan
+        self._file = folder / "load-plan.json"
+        self._samples = Path(plan.samples)
+        command = [
+            *(str(Path(sys.executable).with_name("locust")), "-f", str(LOCUSTFILE), client),
+            *("--headless", "--only-summary", "--stop-timeout", str(_FINISH_SECONDS)),
+        ]
+        variables = {**os.environ, **environment, VARIABLE: str(self._file)}
+        self._process = Process("Locust", command, folder / "locust.log", variables)
+
+    @property
+    def sample(self) -> LoadSample:
+        """How it goes."""
+        return LoadSample.last(self._samples)
+
+    def check(self) -> None:
+        """Raise ProcessError where it has ended by itself."""
+        self._process.check()
+
+    def __enter__(self) -> Self:
+        self.plan.write(self._file)
+        for stale in (self._samples, self._process.log):
+            stale.unlink(missing_ok=True)
+        self._process.start()
+        self._process.wait_ready(self._samples.exists, _START_SECONDS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.stop(_STOP_SECONDS)
