@@ -16,7 +16,8 @@ import yaml
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build
 from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
-from tgi_sandbox.demo import AWS_SPEED, BACKENDS, CRD, REPOSITORY
+from tgi_sandbox.demo.deploy import AWS_SPEED, BACKENDS
+from tgi_sandbox.demo.stage import CRD, REPOSITORY
 from tgi_sandbox.image import figures
 from tgi_sandbox.image.bases import stand_ins
 from tgi_sandbox.image.buildah import Buildah, ImageConfig, ImageError
