@@ -138,7 +138,8 @@ def test_the_operator_outlives_the_endpoints_and_the_crd_the_operator(repository
         waves.setdefault(manifest["kind"], set()).add(int(annotations.get("argocd.argoproj.io/sync-wave", 0)))
     assert waves.pop("CustomResourceDefinition") == {-2}
     assert waves.pop("TGIEndpoint") == {0}
-    assert set(waves) == {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Deployment"}
+    rights = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+    assert set(waves) == {"Namespace", *rights, "Deployment", "PodDisruptionBudget"}
     assert all(numbers == {-1} for numbers in waves.values())
 
 

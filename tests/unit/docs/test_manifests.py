@@ -37,7 +37,7 @@ def test_every_yaml_shown_can_be_read(page: Path) -> None:
     for block in pages.blocks(page):
         if block.language == "yaml":
             for manifest in yaml.safe_load_all(block.text):
-                assert "apiVersion" not in manifest or {"kind", "metadata"} <= set(manifest), block.text
+                assert "apiVersion" not in manifest or "kind" in manifest, block.text
 
 
 def test_there_are_resources() -> None:
