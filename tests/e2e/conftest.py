@@ -21,6 +21,8 @@ from tgi_sandbox.operator import OperatorProcess
 
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
 INSTALLED = Path(__file__).parents[2] / "manifests" / "base" / "operator.yaml"
+POLICY = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json"
+ACCESS_KEY = "operator"
 RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 HOME = "tgi-system"
 """The operator's own namespace."""
@@ -213,13 +215,16 @@ def aws() -> Iterator[AwsDouble]:
 def operator_of(plane: ControlPlane, aws: AwsDouble, folder: Path, **settings: object) -> OperatorProcess:
     """Return the operator's process, with short intervals and hardly a limit; it is not started.
 
-    It has the rights that it is installed with, and no others.
+    It has the rights that it is installed with, and the IAM policy that goes with it, and no others.
     """
+    document = POLICY.read_text().replace("/ml-*", "/test-*")
+    aws.control.policy(ACCESS_KEY, json.loads(document))
+    identity = {**aws.environment, "AWS_ACCESS_KEY_ID": ACCESS_KEY}
     log = folder / "operator.log"
     kubeconfig = Installed(plane).kubeconfig_of("tgi-operator", folder / "kubeconfig")
     limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
     intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
-    return OperatorProcess(kubeconfig, aws.environment, log, **intervals, **limits, **settings)
+    return OperatorProcess(kubeconfig, identity, log, **intervals, **limits, **settings)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.conftest import HOME, INSTALLED
+from e2e.conftest import ACCESS_KEY, HOME, INSTALLED, POLICY
+from tgi_sandbox.aws.server import AwsDouble
 
 USER = f"system:serviceaccount:{HOME}:tgi-operator"
 
@@ -67,3 +68,15 @@ def test_each_right_is_used_and_none_is_missing(tmp_path_factory: pytest.TempPat
     needed = {right for right, _ in found}
     assert set(granted()) - needed - UNUSED.keys() == set()
     assert UNUSED.keys() <= set(granted()), "a right that is gone needs no reason"
+
+
+def test_each_action_of_the_iam_policy_is_used(aws: AwsDouble) -> None:
+    """That none is missing is told by all the tests before."""
+    statements = json.loads(POLICY.read_text())["Statement"]
+    granted_actions = {action for each in statements for action in _listed(each["Action"])}
+    # AWS asks for it once in an account, where the role is not there yet.
+    assert granted_actions - aws.control.allowed(ACCESS_KEY) == {"iam:CreateServiceLinkedRole"}
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

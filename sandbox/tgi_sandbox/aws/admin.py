@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tgi_sandbox.aws import lifecycle
+from tgi_sandbox.aws import iam, lifecycle
 from tgi_sandbox.aws.faults import Fault, FaultKind
 from tgi_sandbox.aws.lifecycle import Outcome, Status
 from tgi_sandbox.aws.operations.descriptions import description
@@ -43,6 +43,7 @@ def admin_app(world: World, reset_others: Callable[[], None]) -> Starlette:
         _route("POST", "script", admin.script),
         _route("POST", "faults", admin.faults),
         _route("POST", "settings", admin.settings),
+        _route("POST", "policy", admin.policy),
         _route("POST", "load", admin.load),
         _route("POST", "metrics", admin.metrics),
         _route("POST", "requests/clear", lambda _: admin.clear_requests()),
@@ -72,6 +73,7 @@ class _Admin:
         world = self._world
         return {
             "regions": [_region(region) for region in world.settled()],
+            "allowed": {key: sorted(actions) for key, actions in world.allowed.items()},
             "violations": [asdict(violation) for violation in world.violations],
             "logs": world.logs,
             "scripts": [asdict(script) for script in world.scripts.pending()],
@@ -139,6 +141,11 @@ class _Admin:
             self._world.faults.seed(body["seed"])
         for fault in made:
             self._world.faults.add(fault)
+        return {}
+
+    def policy(self, body: Answer) -> Answer:
+        """From now on, an access key may do what a policy allows, and no more."""
+        self._world.policies[body["access_key"]] = iam.read(body["document"])
         return {}
 
     def settings(self, body: Answer) -> Answer:

@@ -13,7 +13,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
 
 @dataclass(frozen=True)
 class Request:
-    """One AWS call the double has answered; `outcome` is `OK`, an error code or `cut`."""
+    """One AWS call the double has answered; `outcome` is `OK`, an error code or `cut`, `access_key` the caller's."""
 
     seq: int
     time: float
@@ -23,6 +23,7 @@ class Request:
     region: str
     name: str
     outcome: str
+    access_key: str
 
 
 class Control:
@@ -115,6 +116,14 @@ class Control:
     def clear_faults(self) -> None:
         """Let every call through again."""
         self._call("POST", "faults", clear=True)
+
+    def policy(self, access_key: str, document: Mapping[str, Any]) -> None:
+        """Let an access key do what an IAM policy allows and no more; keys without one may do everything."""
+        self._call("POST", "policy", access_key=access_key, document=document)
+
+    def allowed(self, access_key: str) -> set[str]:
+        """The actions that the policy of an access key was asked for and allowed."""
+        return set(self.state()["allowed"].get(access_key, ()))
 
     def seed(self, seed: int) -> None:
         """Make the chances of faults repeatable."""

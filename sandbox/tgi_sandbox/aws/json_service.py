@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tgi_sandbox.aws import errors
 from tgi_sandbox.aws.arns import partition
+from tgi_sandbox.aws.authorization import needs
 from tgi_sandbox.aws.autoscaling.targets import parse
 from tgi_sandbox.aws.errors import AwsError
 from tgi_sandbox.aws.faults import Drawn, FaultKind
@@ -61,7 +62,8 @@ class JsonService:
                 reply, outcome = Reply(cut=True), CUT
         journal = self._world.journal
         now = self._world.clock.now()
-        journal.add((now, self._service, operation, identity.account, identity.region, name, outcome))
+        who = (identity.account, identity.region)
+        journal.add((now, self._service, operation, *who, name, outcome, identity.access_key))
         journal.handling_seconds += time.perf_counter() - started
         return reply
 
@@ -71,6 +73,7 @@ class JsonService:
         region = self._world.region(identity.account, identity.region)
         try:
             self._refuse(drawn, operation, region, resource)
+            self._authorize(identity, operation, request or {}, region)
             return Reply(body=_encode(self._perform(region, operation, request))), OK
         except AwsError as error:
             body = _encode({"__type": error.code, "message": error.message})
@@ -84,6 +87,16 @@ class JsonService:
             raise errors.malformed_body()
         validate(operation, request)
         return perform(Call(self._world, region, self._world.clock.now()), request)
+
+    def _authorize(self, identity: Identity, operation: str, request: dict[str, Any], region: Region) -> None:
+        policy = self._world.policies.get(identity.access_key)
+        if policy is None:
+            return
+        for need in needs(self._service, operation, request, region):
+            if not policy.allows(need.action, need.resource, need.context):
+                service, _, action = need.action.partition(":")
+                raise errors.access_denied(region.account, partition(region.region), action, need.resource, service)
+            self._world.allowed[identity.access_key].add(need.action)
 
     def _refuse(self, drawn: Drawn, operation: str, region: Region, resource: str) -> None:
         for fault in drawn.hits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tgi_sandbox.aws.clock import Clock
+    from tgi_sandbox.aws.iam import Policy
     from tgi_sandbox.aws.lifecycle import Endpoint
 
 DEFAULT_TARGETS_QUOTA = 500
@@ -42,6 +44,8 @@ class World:
     violations: list[Violation] = field(default_factory=list)
     logs: dict[str, list[str]] = field(default_factory=dict)
     regions: dict[tuple[str, str], Region] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    allowed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     observers: list[Callable[[str, Endpoint | None], None]] = field(default_factory=list)
 
     def region(self, account: str, region: str) -> Region:
@@ -97,6 +101,8 @@ class World:
         self.faults = Faults()
         self.journal.clear()
         self.violations.clear()
+        self.policies.clear()
+        self.allowed.clear()
         self.pretended = Pretended()
         self.logs.clear()
         self.quotas.clear()

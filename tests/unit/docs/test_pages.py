@@ -110,6 +110,7 @@ def test_the_policy_allows_the_calls_the_code_makes_and_no_others() -> None:
     called = set(re.findall(rf'"((?:{verbs})[A-Z]\w+)"', sources))
     called.remove(state.UPDATE_ROLLBACK_FAILED)
     (policy,) = (json.loads(block.text) for block in pages.blocks(OPERATIONS) if block.language == "json")
+    assert policy == json.loads((ROOT / "manifests" / "iam" / "operator-policy.json").read_text())
     actions = {action for statement in policy["Statement"] for action in _list(statement["Action"])}
     on_register = {"iam:PassRole", "iam:CreateServiceLinkedRole"}
     assert actions == on_register | {f"{service(operation)}:{operation}" for operation in called}
