@@ -670,3 +670,28 @@ def test_tags_that_cannot_be_read_yet_are_waited_for(simulation: Simulation) -> 
     simulation.settle(10)
     assert simulation.is_gone()
     assert simulation.leftovers() == []
+
+
+def test_an_endpoint_of_another_tool_is_taken_over_by_its_tags(simulation: Simulation) -> None:
+    """docs/migrate.md: it serves all the time, keeps its size, and what was there before is not ours to delete."""
+    role = SPEC["sageMaker"]["executionRoleARN"]
+    image = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311"
+    container = {"Image": image, "Environment": {"HF_MODEL_ID": "tiiuae/falcon-7b", "SM_NUM_GPUS": "1"}}
+    simulation.aws("CreateModel", ModelName="theirs", PrimaryContainer=container, ExecutionRoleArn=role)
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": "theirs",
+        "InstanceType": "ml.g5.2xlarge",
+        "InitialInstanceCount": 2,
+    }
+    simulation.aws("CreateEndpointConfig", EndpointConfigName="theirs", ProductionVariants=[variant])
+    tags = [tag for tag in names.to_list(names.owner_tags(OWNER)) if tag["Key"] != names.TAG_UID]
+    simulation.aws("CreateEndpoint", EndpointName=ENDPOINT, EndpointConfigName="theirs", Tags=tags)
+    simulation.world.clock.advance(600)
+    simulation.reconcile()
+    assert simulation.condition("Available")["status"] == "True"
+    assert simulation.condition("Reconciling")["reason"] == "Updating"
+    simulation.settle(8)
+    assert simulation.is_ready()
+    assert simulation.status["readyReplicas"] == 2
+    assert simulation.leftovers().count("theirs") == 2
