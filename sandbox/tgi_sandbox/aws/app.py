@@ -91,7 +91,8 @@ class AwsApp:
 
         def record(outcome: str) -> None:
             now = self._world.clock.now()
-            entry = (now, identity.service, operation, identity.account, identity.region, "", outcome)
+            who = (identity.account, identity.region)
+            entry = (now, identity.service, operation, *who, "", outcome, identity.access_key)
             self._world.journal.add(entry)
 
         await self._others(scope, receive, recorded(send, record))

@@ -13,7 +13,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
 
 @dataclass(frozen=True)
 class Request:
-    """One AWS call the double has answered; `outcome` is `OK`, an error code or `cut`."""
+    """One AWS call the double has answered; `outcome` is `OK`, an error code or `cut`, `access_key` the caller's."""
 
     seq: int
     time: float
@@ -23,6 +23,7 @@ class Request:
     region: str
     name: str
     outcome: str
+    access_key: str
 
 
 class Control:

@@ -17,11 +17,12 @@ _SCOPE: Final = re.compile(rb"Credential=([^/\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_re
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The account, region and service a request is signed for."""
+    """The account, region and service a request is signed for, and the access key it is signed with."""
 
     account: str
     region: str
     service: str
+    access_key: str = ""
 
 
 class Identities:
@@ -37,7 +38,7 @@ class Identities:
         if match is None:
             return None
         key, region, service = (part.decode("latin-1") for part in match.groups())
-        return Identity(self._account(key), region, service)
+        return Identity(self._account(key), region, service, key)
 
     def _account(self, access_key: str) -> str:
         account = self._accounts.get(access_key)

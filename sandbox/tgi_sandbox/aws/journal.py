@@ -22,6 +22,7 @@ class Entry:
     region: str
     name: str
     outcome: str
+    access_key: str
 
 
 class Journal:
@@ -33,8 +34,8 @@ class Journal:
         self._seq = 0
         self.handling_seconds = 0.0
 
-    def add(self, entry: tuple[float, str, str, str, str, str, str]) -> None:
-        """Record (time, service, operation, account, region, name, outcome)."""
+    def add(self, entry: tuple[float, str, str, str, str, str, str, str]) -> None:
+        """Record (time, service, operation, account, region, name, outcome, access key)."""
         self._seq += 1
         made = Entry(self._seq, *entry)
         self._entries.append(made)

@@ -61,7 +61,8 @@ class JsonService:
                 reply, outcome = Reply(cut=True), CUT
         journal = self._world.journal
         now = self._world.clock.now()
-        journal.add((now, self._service, operation, identity.account, identity.region, name, outcome))
+        who = (identity.account, identity.region)
+        journal.add((now, self._service, operation, *who, name, outcome, identity.access_key))
         journal.handling_seconds += time.perf_counter() - started
         return reply
 

@@ -103,7 +103,7 @@ class Runtime:
     def _record(self, invocation: _Invocation, outcome: str) -> None:
         account, region = invocation.identity.account, invocation.identity.region
         entry = (self._world.clock.now(), "sagemaker-runtime", invocation.operation, account, region)
-        self._world.journal.add((*entry, invocation.name, outcome))
+        self._world.journal.add((*entry, invocation.name, outcome, invocation.identity.access_key))
 
     async def _answer(self, invocation: _Invocation, drawn: Drawn, send: Send) -> None:
         try:

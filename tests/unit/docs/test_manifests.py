@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from tgi_operator.cli.plan import planned, resources
+from tgi_operator.handlers import STOP_SECONDS
+from tgi_operator.leadership import lease
 from tgi_operator.settings import Settings
 from tgi_sandbox.cluster import build
 from unit.docs import pages
@@ -68,6 +70,8 @@ def test_what_is_installed_is_complete(rendered: dict[str, list[Manifest]]) -> N
         "ServiceAccount": 1,
         "ClusterRole": 1,
         "ClusterRoleBinding": 1,
+        "Role": 1,
+        "RoleBinding": 1,
         "Deployment": 1,
     }
     assert rendered["CustomResourceDefinition"][0] == yaml.safe_load((ROOT / "crds" / "tgiendpoints.yaml").read_text())
@@ -75,19 +79,39 @@ def test_what_is_installed_is_complete(rendered: dict[str, list[Manifest]]) -> N
 
 
 def test_the_rights_are_those_documented(rendered: dict[str, list[Manifest]]) -> None:
-    granted = {
-        resource: ", ".join(rule["verbs"])
-        for rule in rendered["ClusterRole"][0]["rules"]
-        for resource in rule["resources"]
-    }
+    granted: dict[str, str] = {}
+    for kind in ("ClusterRole", "Role"):
+        for rule in rendered[kind][0]["rules"]:
+            for resource in rule["resources"]:
+                granted[resource] = ", ".join([*filter(None, [granted.get(resource)]), *rule["verbs"]])
     documented = {row[0].split(" ")[0]: row[1] for row in pages.table(ROOT / "docs" / "operations.md", "resource")}
     assert granted == documented
+
+
+def test_the_lease_is_the_only_one_it_may_change(rendered: dict[str, list[Manifest]]) -> None:
+    (role,) = rendered["Role"]
+    assert role["metadata"]["namespace"] == "tgi-system"
+    assert [rule["verbs"] for rule in role["rules"] if rule.get("resourceNames") != [lease.NAME]] == [["create"]]
+
+
+def test_two_pods_take_turns_within_the_grace_period(rendered: dict[str, list[Manifest]]) -> None:
+    deployment = rendered["Deployment"][0]["spec"]
+    pod = deployment["template"]["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"]["type"] == "RollingUpdate"
+    assert {"name": "TGI_OPERATOR_LEADER_ELECTION", "value": "on"} in pod["containers"][0]["env"]
+    (apart,) = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert (
+        apart["podAffinityTerm"]["labelSelector"]["matchLabels"].items()
+        <= deployment["selector"]["matchLabels"].items()
+    )
+    # What kopf waits for the end, before the kubelet does it.
+    assert pod["terminationGracePeriodSeconds"] > STOP_SECONDS
 
 
 def test_the_pod_fits_the_restricted_standard_and_the_settings(rendered: dict[str, list[Manifest]]) -> None:
     pod = rendered["Deployment"][0]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert rendered["Deployment"][0]["spec"]["strategy"] == {"type": "Recreate"}
     assert {"name": "TGI_OPERATOR_IMAGE", "value": container["image"]} in container["env"]
     assert pod["securityContext"]["runAsNonRoot"]
     assert f"USER {pod['securityContext']['runAsUser']}:" in (ROOT / "Dockerfile").read_text()
