@@ -15,6 +15,9 @@ from tgi_operator.backends.incluster.names import LABEL_NAME
 from tgi_operator.engine.engine import Engine
 from tgi_operator.kube import Kube
 
+STOP_SECONDS = 80
+"""Longest wait for AWS calls under way, which try three times, before kopf kills the process."""
+
 
 class NoDiffs(kopf.DiffBaseStorage):
     """Remembers nothing: kopf would copy every object at every event to find differences that nobody asks for."""
@@ -111,7 +114,7 @@ def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     settings.posting.enabled = False
     # No watch of CRDs and namespaces: the operator's rights stay small.
     settings.scanning.disabled = True
-    settings.process.ultimate_exiting_timeout = 25
+    settings.process.ultimate_exiting_timeout = STOP_SECONDS
 
 
 async def watch(engine: Engine, kube: Kube, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -37,11 +37,19 @@ class APIError(Exception):
         self.status = status
 
 
-class Kube:
-    """A client of one API server."""
+def _unguarded() -> None:
+    """Let every write through."""
 
-    def __init__(self, configuration: Configuration) -> None:
+
+class Kube:
+    """A client of one API server.
+
+    `guard` is called before each write, also of others who use the session, and raises where it must not be made.
+    """
+
+    def __init__(self, configuration: Configuration, guard: Callable[[], None] = _unguarded) -> None:
         self._configuration = configuration
+        self._guard = guard
         configuration.connection_pool_maxsize = _CONNECTIONS
         # aiohttp would look for proxies and a .netrc anew for every request, a tenth of the time it takes.
         configuration.client_session_kwargs = {
@@ -52,7 +60,7 @@ class Kube:
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
-    async def connect(cls) -> "Kube":
+    async def connect(cls, guard: Callable[[], None] = _unguarded) -> "Kube":
         """Return a client for KUBECONFIG, else for the cluster this pod runs in, else for ~/.kube/config.
 
         Raises NoClusterError where there is none of them.
@@ -65,7 +73,7 @@ class Kube:
                 await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             raise NoClusterError(f"no Kubernetes cluster: {error}: set KUBECONFIG") from None
-        return cls(configuration)
+        return cls(configuration, guard)
 
     @property
     def server(self) -> str:
@@ -86,6 +94,9 @@ class Kube:
         settings: Mapping[str, Any] = await self._configuration.auth_settings()
         for setting in settings.values():
             request.headers[str(setting["key"])] = str(setting["value"])
+        # As late as can be: what comes before may have taken its time.
+        if request.method != "GET":
+            self._guard()
         return await handler(request)
 
     async def close(self) -> None:
@@ -166,6 +177,16 @@ class Kube:
                 raise APIError(response.status, (await response.text()).strip())
             async for chunk in response.content.iter_any():
                 yield chunk
+
+    async def create(self, path: str, body: Object) -> Object:
+        """Return the object made in the collection at a path. Raises APIError 409 where one of its name exists."""
+        metrics.KUBERNETES_WRITES.labels("create").inc()
+        return await self._request("POST", path, body)
+
+    async def replace(self, path: str, body: Object) -> Object:
+        """Return the object after it was replaced; APIError 409 where it has another resourceVersion than `body`."""
+        metrics.KUBERNETES_WRITES.labels("replace").inc()
+        return await self._request("PUT", path, body)
 
     async def apply(self, path: str, manifest: Object, manager: str = FIELD_MANAGER) -> Object:
         """Return the object after a server-side apply of `manifest`; what others own of it stays theirs.

@@ -5,6 +5,9 @@ from prometheus_client.exposition import generate_latest
 
 REGISTRY = CollectorRegistry()
 
+LEADER = Gauge(
+    "tgi_operator_leader", "1 where this process is the one that works, 0 where it stands by.", registry=REGISTRY
+)
 QUEUE_DEPTH = Gauge("tgi_operator_queue_depth", "Resources waiting to be reconciled.", registry=REGISTRY)
 RECONCILES = Counter("tgi_operator_reconciles", "Reconciliations by outcome.", ["outcome"], registry=REGISTRY)
 RECONCILE_SECONDS = Histogram(

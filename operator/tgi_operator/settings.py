@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tgi_operator import __version__
 
@@ -50,8 +50,36 @@ class Settings(BaseModel):
     workers: int = Field(default=16, ge=1, le=256, description="Resources reconciled at the same time.")
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
+    leader_election: Literal["on", "off"] = Field(
+        default="off", description="Whether a Lease decides which of several operators works."
+    )
+    leader_election_namespace: str = Field(
+        default="", max_length=63, description="Namespace of the Lease; empty: the pod's own, else default."
+    )
+    lease_duration: int = Field(
+        default=15, ge=1, le=3600, description="Seconds after which a Lease that is not renewed may be taken."
+    )
+    renew_deadline: float = Field(
+        default=10,
+        gt=0,
+        validate_default=True,
+        description="Seconds without a renewal after which the leader ends itself; less than the Lease's duration.",
+    )
+    retry_period: float = Field(
+        default=2, gt=0, validate_default=True, description="Seconds between two looks at the Lease, and two renewals."
+    )
     log_format: Literal["json", "text"] = Field(default="json", description="Format of the log.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Level of the log.")
+
+    @field_validator("renew_deadline")
+    @classmethod
+    def _ends_before_the_lease(cls, value: float, info: ValidationInfo) -> float:
+        return _less(value, "lease_duration", info)
+
+    @field_validator("retry_period")
+    @classmethod
+    def _tries_more_than_once(cls, value: float, info: ValidationInfo) -> float:
+        return _less(value, "renew_deadline", info)
 
     @classmethod
     def read(cls, flags: dict[str, str], environment: dict[str, str]) -> Self:
@@ -65,6 +93,14 @@ class Settings(BaseModel):
             if text is not None:
                 values[name] = _list(text) if name == "watch_namespaces" else text
         return cls.model_validate(values)
+
+
+def _less(value: float, name: str, info: ValidationInfo) -> float:
+    # What was refused itself is not there.
+    limit = info.data.get(name)
+    if limit is not None and value >= limit:
+        raise ValueError(f"must be less than {name}, which is {limit:g}")
+    return value
 
 
 def _list(text: str) -> tuple[str, ...]:

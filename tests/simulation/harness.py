@@ -121,7 +121,7 @@ class Amazon:
         self.calls.append((operation, plain))
         return {name: _typed(name, value) for name, value in response.items()}
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Nothing is open."""
 
 

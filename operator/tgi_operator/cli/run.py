@@ -3,7 +3,11 @@
 import asyncio
 import logging
 import os
+import signal
+import socket
 import sys
+import uuid
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -11,9 +15,17 @@ from tgi_operator.engine.engine import Engine
 from tgi_operator.engine.server import Server
 from tgi_operator.handlers import configure_logging, watch
 from tgi_operator.kube import Kube, NoClusterError
+from tgi_operator.leadership.candidate import Terms
+from tgi_operator.leadership.election import Election
+from tgi_operator.leadership.standing import Standing, Unopposed
 from tgi_operator.settings import PREFIX, Settings
 
 logger = logging.getLogger(__name__)
+
+NOT_LEADING = 4
+"""Exit code of a leader that is none any more."""
+
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def run(flags: dict[str, str]) -> int:
@@ -35,24 +47,58 @@ def run(flags: dict[str, str]) -> int:
     except NoClusterError as error:
         sys.stderr.write(f"tgi-operator: {error}\n")
         return 2
+    except asyncio.CancelledError:
+        logger.info("Stopped before there was anything to do")
     return 0
 
 
 async def _operate(settings: Settings) -> None:
-    kube = await Kube.connect()
-    engine = None
+    _stop_on_sigterm()
+    standing = await _standing(settings)
+    kube = await Kube.connect(standing.check)
     try:
         cluster = settings.cluster_id or await kube.cluster_id()
         # Tasks begun before kopf are not kopf's to cancel.
-        engine = Engine(settings, kube, cluster)
-        server = Server(engine, settings.http_address, settings.http_port)
+        engine = Engine(settings, kube, cluster, standing.check)
+        server = Server(engine, standing, settings.http_address, settings.http_port)
         await server.start()
-        kinds = await engine.start()
-        logger.info("Watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
         try:
+            await standing.win()
+            kinds = await engine.start()
+            logger.info("Watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
             await watch(engine, kube, kinds, settings.watch_namespaces)
         finally:
             await engine.close()
             await server.close()
     finally:
         await kube.close()
+        await standing.resign()
+
+
+def _stop_on_sigterm() -> None:
+    # Until kopf is there to do it: the first process of a container would not even notice the signal.
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+async def _standing(settings: Settings) -> Standing:
+    if settings.leader_election == "off":
+        return Unopposed()
+    terms = Terms(settings.lease_duration, settings.renew_deadline, settings.retry_period)
+    # A container that starts anew in its pod is another candidate: nothing is known of what its predecessor has begun.
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return Election(await Kube.connect(), _namespace(settings), identity, terms, _end)
+
+
+def _namespace(settings: Settings) -> str:
+    if settings.leader_election_namespace:
+        return settings.leader_election_namespace
+    return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "default"
+
+
+def _end() -> None:
+    """End the process on the spot, with all its connections and threads, as `kill -9` would."""
+    logger.error("This operator does not lead any more, and ends")
+    logging.shutdown()
+    os._exit(NOT_LEADING)

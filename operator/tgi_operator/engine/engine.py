@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tgi_operator.backends.base import Backend
@@ -27,15 +27,15 @@ STUCK_SECONDS = 600
 
 
 class Engine:
-    """Store, queue, backends and workers of one operator."""
+    """Store, queue, backends and workers of one operator. `guard` is asked before each write to AWS."""
 
-    def __init__(self, settings: Settings, kube: Kube, cluster: str) -> None:
+    def __init__(self, settings: Settings, kube: Kube, cluster: str, guard: Callable[[], None]) -> None:
         self.store = Store()
         self.ready = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue()
         self._namespaces = settings.watch_namespaces
         self._in_cluster = InClusterBackend(kube, self._queue.add, settings.image, settings.prometheus_address)
-        self._sagemaker = SageMakerBackend.build(settings, kube, self._queue.add)
+        self._sagemaker = SageMakerBackend.build(settings, kube, self._queue.add, guard)
         events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}")
         self._reconciler = Reconciler(kube, self.store, self._queue, self._backends(), events, cluster)
         self._workers = settings.workers

@@ -24,6 +24,7 @@ from tgi_operator.engine.events import EventRecorder, transitions
 from tgi_operator.engine.store import Item, Store, item
 from tgi_operator.engine.workqueue import WorkQueue
 from tgi_operator.kube import APIError, Kube
+from tgi_operator.leadership.fence import NotLeadingError
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,10 @@ class Reconciler:
         """Return the outcome: whatever happens to one resource, the others go on."""
         try:
             return await self.reconcile(key)
+        except NotLeadingError as error:
+            # The process is about to end.
+            logger.warning("%s", error, extra={"object": str(key)})
+            return "not-leading"
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
             pause = self._queue.add_failed(key)
             conflict = isinstance(error, APIError) and error.status in (404, 409)

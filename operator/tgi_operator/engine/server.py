@@ -13,6 +13,7 @@ from tgi_operator import metrics
 from tgi_operator.api.status import ConditionStatus, ConditionType
 from tgi_operator.engine.engine import Engine
 from tgi_operator.engine.store import Item
+from tgi_operator.leadership.standing import Standing
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +22,11 @@ RETRIES = 24
 
 
 class Server:
-    """Answers probes with the truth about `engine`."""
+    """Answers probes with the truth about `engine`, and about `standing` as long as another operator works."""
 
-    def __init__(self, engine: Engine, address: str, port: int) -> None:
+    def __init__(self, engine: Engine, standing: Standing, address: str, port: int) -> None:
         self._engine = engine
+        self._standing = standing
         self._address = address
         self._port = port
         application = web.Application()
@@ -68,6 +70,9 @@ class Server:
         return _answer(ok=self._engine.is_alive(), otherwise="no reconciliation has ended for too long")
 
     async def _readyz(self, _: web.Request) -> web.Response:
+        if not self._standing.leads:
+            # Able to take over is all that a stand-by can be.
+            return _answer(ok=self._standing.is_ready, otherwise="the Lease cannot be read")
         return _answer(ok=self._engine.ready.is_set(), otherwise="the first listing is not done")
 
     async def _metrics(self, _: web.Request) -> web.Response:

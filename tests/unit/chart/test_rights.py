@@ -42,7 +42,7 @@ def test_the_lease_is_that_of_the_operators_namespace_only(everything: list[Obje
         role = of(items, "Role", "tgi-operator-lease", "tgi-system")
         assert [(rule.get("resourceNames"), rule["verbs"]) for rule in role["rules"]] == [
             (None, ["create"]),
-            (["tgi-operator"], ["get", "update", "patch"]),
+            (["tgi-operator"], ["get", "update"]),
         ]
         holders = [
             namespace

@@ -53,7 +53,7 @@ def test_every_value_is_used_and_nothing_else() -> None:
     used = {name.rstrip(".") for name in re.findall(r"\.Values\.([\w.]+)", templates)}
     for row in rows():
         assert row.path in used, row.path
-    for path in used - {"settings.httpPort", "settings.clusterId"}:
+    for path in used - {"settings.httpPort", "settings.clusterId", "settings.leaderElectionNamespace"}:
         value(path)
 
 

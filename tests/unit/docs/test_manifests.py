@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from tgi_operator.cli.plan import planned, resources
+from tgi_operator.handlers import STOP_SECONDS
+from tgi_operator.leadership import lease
 from tgi_operator.settings import Settings
 from unit.chart.rendering import MANIFESTS, Object, container, kinds, kustomized, of
 from unit.docs import pages
@@ -78,6 +80,20 @@ def test_the_rights_are_those_documented(installed: list[Object]) -> None:
                 granted.setdefault(resource, []).extend(rule["verbs"])
     documented = {row[0].split(" ")[0]: row[1] for row in pages.table(ROOT / "docs" / "operations.md", "resource")}
     assert {resource: ", ".join(verbs) for resource, verbs in granted.items()} == documented
+
+
+def test_the_lease_is_the_only_one_it_may_change(installed: list[Object]) -> None:
+    (role,) = kinds(installed, "Role")
+    assert role["metadata"]["namespace"] == "tgi-system"
+    assert [rule["verbs"] for rule in role["rules"] if rule.get("resourceNames") != [lease.NAME]] == [["create"]]
+
+
+def test_two_pods_take_turns_within_the_grace_period(installed: list[Object]) -> None:
+    deployment = of(installed, "Deployment")["spec"]
+    assert deployment["replicas"] == 2
+    assert {"name": "TGI_OPERATOR_LEADER_ELECTION", "value": "on"} in container(installed)["env"]
+    # What kopf waits for the end, before the kubelet does it.
+    assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] > STOP_SECONDS
 
 
 def test_the_pod_fits_the_restricted_standard_and_the_settings(installed: list[Object]) -> None:

@@ -19,6 +19,11 @@ EVERYTHING = {
     "TGI_OPERATOR_WORKERS": "4",
     "TGI_OPERATOR_HTTP_PORT": "0",
     "TGI_OPERATOR_HTTP_ADDRESS": "127.0.0.1",
+    "TGI_OPERATOR_LEADER_ELECTION": "on",
+    "TGI_OPERATOR_LEADER_ELECTION_NAMESPACE": "tgi-system",
+    "TGI_OPERATOR_LEASE_DURATION": "30",
+    "TGI_OPERATOR_RENEW_DEADLINE": "20",
+    "TGI_OPERATOR_RETRY_PERIOD": "2.5",
     "TGI_OPERATOR_LOG_FORMAT": "text",
     "TGI_OPERATOR_LOG_LEVEL": "DEBUG",
 }
@@ -39,6 +44,11 @@ def test_every_setting_is_a_variable() -> None:
         workers=4,
         http_port=0,
         http_address="127.0.0.1",
+        leader_election="on",
+        leader_election_namespace="tgi-system",
+        lease_duration=30,
+        renew_deadline=20,
+        retry_period=2.5,
         log_format="text",
         image="registry/tgi-operator:1",
         log_level="DEBUG",
@@ -73,6 +83,10 @@ def test_namespaces_are_a_list_with_commas(text: str, namespaces: tuple[str, ...
         ("workers", "0"),
         ("workers", "2.5"),
         ("http_port", "65536"),
+        ("leader_election", "true"),
+        ("lease_duration", "2.5"),
+        ("renew_deadline", "15"),
+        ("retry_period", "10"),
         ("log_format", "xml"),
         ("log_level", "debug"),
     ],
@@ -81,6 +95,12 @@ def test_wrong_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings.read({name: value}, {})
     assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
+def test_a_lease_shorter_than_the_default_deadline_needs_a_shorter_deadline_too() -> None:
+    with pytest.raises(ValidationError, match="must be less than lease_duration, which is 5"):
+        Settings.read({"lease_duration": "5"}, {})
+    assert Settings.read({"lease_duration": "5", "renew_deadline": "3"}, {}).retry_period == 2
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

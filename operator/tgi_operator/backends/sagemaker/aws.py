@@ -1,7 +1,7 @@
 """AWS calls: a client for each service and region, bounded threads, a token bucket for reads and one for writes."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -53,7 +53,7 @@ class API(Protocol):
         Raises AWSError for every refusal and every failure to get through.
         """
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Wait for the calls under way, each bounded by its timeouts, and take no more."""
 
 
@@ -63,9 +63,13 @@ def service(operation: str) -> str:
 
 
 class SageMakerAPI:
-    """The APIs of SageMaker and Application Auto Scaling in every region, by boto3."""
+    """The APIs of SageMaker and Application Auto Scaling in every region, by boto3.
 
-    def __init__(self, reads_per_second: float, writes_per_second: float) -> None:
+    `guard` is called in a thread before each try of a write, and raises where it must not be made.
+    """
+
+    def __init__(self, reads_per_second: float, writes_per_second: float, guard: Callable[[], None]) -> None:
+        self._guard = guard
         self._rates = (reads_per_second, writes_per_second)
         self._session = boto3.Session()
         self._clients: dict[tuple[str, str], Any] = {}
@@ -97,9 +101,10 @@ class SageMakerAPI:
         finally:
             metrics.AWS_CALLS.labels(operation, result).inc()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Wait for the calls under way; see API."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        # In a thread: meanwhile the Lease has to be renewed.
+        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
 
     def _bucket(self, region: str, called: str, *, read: bool) -> TokenBucket:
         key = (region, called, read)
@@ -112,8 +117,14 @@ class SageMakerAPI:
         async with self._making_client:
             if (region, called) not in self._clients:
                 made = await asyncio.to_thread(self._session.client, called, region_name=region, config=_CONFIG)
+                made.meta.events.register("before-send", self._before_send)
                 self._clients[region, called] = made
             return self._clients[region, called]
+
+    def _before_send(self, event_name: str, **_: object) -> None:
+        # Here every try comes by, after the wait for a thread, for credentials and for botocore's own pauses.
+        if not event_name.rpartition(".")[2].startswith(_READS):
+            self._guard()
 
     def _renew_credentials(self) -> None:
         self._session = boto3.Session()

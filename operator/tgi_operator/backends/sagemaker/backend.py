@@ -68,9 +68,11 @@ class SageMakerBackend:
         self._now = now
 
     @classmethod
-    def build(cls, settings: Settings, reader: SecretReader, changed: Callable[[Key], None]) -> Self:
-        """Return the backend for `settings`; it tells `changed` the keys to look at."""
-        api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second)
+    def build(
+        cls, settings: Settings, reader: SecretReader, changed: Callable[[Key], None], guard: Callable[[], None]
+    ) -> Self:
+        """Return the backend for `settings`; it tells `changed` the keys to look at, and asks `guard` before writes."""
+        api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second, guard)
         drift = settings.aws_drift_reads_per_minute
         return cls(
             api,
@@ -208,7 +210,7 @@ class SageMakerBackend:
         """Stop sweeping and wait for the calls under way."""
         await self._fleet.close()
         await self._scaling.close()
-        self._api.close()
+        await self._api.close()
 
     async def _desired(self, resource: Resource, target: SageMaker) -> tuple[Problem | None, Desired | None]:
         problem = self._roles.problem(resource.owner.namespace, target.execution_role_arn)

@@ -1,0 +1,232 @@
+"""Two operators: one works. It is killed, stopped, paused, cut off, and the other takes over, never beside it."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+import yaml
+
+from e2e.conftest import FALCON, Cloud, until
+from e2e.relay import Relay
+from tgi_operator.cli.run import NOT_LEADING
+from tgi_operator.leadership.lease import NAME
+from tgi_sandbox.aws.control import Request
+from tgi_sandbox.cluster import ControlPlane, build
+from tgi_sandbox.operator import OperatorProcess
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+HOME = "tgi-system"
+"""The operator's namespace."""
+
+RIGHTS = frozenset({"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
+QUICK = {"lease_duration": 4, "renew_deadline": 2.5, "retry_period": 0.4}
+"""Less than the defaults, of which the first test waits for the end."""
+
+FAST = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "sweep_interval": 0.5}
+
+
+@dataclass
+class Contender:
+    """An operator with its own way to the API server, and its own access key at AWS."""
+
+    key: str
+    relay: Relay
+    operator: OperatorProcess
+
+    @property
+    def leads(self) -> bool:
+        """Whether it says that it is the one that works."""
+        return self.operator.metrics()["tgi_operator_leader"] == 1
+
+    def signal(self, number: signal.Signals) -> float:
+        """Send a signal; return when."""
+        self.operator.process.signal(number)
+        return time.monotonic()
+
+    def log(self) -> str:
+        """Return what it has printed."""
+        return self.operator.log.read_text()
+
+
+Start = Callable[..., tuple[Contender, Contender]]
+
+
+@pytest.fixture(scope="session")
+def token(plane: ControlPlane) -> str:
+    """Return a token of the operator's service account, which has the rights of the manifests and no others."""
+    kubectl = [str(build.find(["kubectl"])["kubectl"]), "--kubeconfig", str(plane.kubeconfig)]
+    rendered = subprocess.run([*kubectl, "kustomize", str(MANIFESTS)], check=True, capture_output=True, text=True)
+    wanted = [each for each in yaml.safe_load_all(rendered.stdout) if each["kind"] in RIGHTS]
+    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=yaml.safe_dump_all(wanted), text=True)
+    command = [*kubectl, "-n", HOME, "create", "token", "tgi-operator"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def start(cloud: Cloud, token: str, tmp_path: Path) -> Iterator[Start]:
+    """Return what starts two operators, the first of which leads; only they work until the test has ended."""
+    cloud.operator.stop()
+    cloud.kubectl("-n", HOME, "delete", "lease", NAME, "--ignore-not-found")
+    authority = cloud.plane.layout.certificate_authority.read_text()
+    relays = [Relay(cloud.plane.api.url, authority) for _ in range(2)]
+    started: list[Contender] = []
+
+    def contender(relay: Relay, key: str, settings: dict[str, object]) -> Contender:
+        kubeconfig = tmp_path / f"{key}.kubeconfig"
+        kubeconfig.write_text(json.dumps(_kubeconfig(relay.address, token)))
+        aws = {**cloud.aws.environment, "AWS_ACCESS_KEY_ID": key}
+        election = {"leader_election": "on", "leader_election_namespace": HOME}
+        operator = OperatorProcess(kubeconfig, aws, tmp_path / f"{key}.log", **election, **FAST, **settings)
+        made = Contender(key, relay, operator)
+        started.append(made)
+        operator.start()
+        return made
+
+    def both(**settings: object) -> tuple[Contender, Contender]:
+        first = contender(relays[0], "first", settings)
+        until(lambda: first.leads, first.log, 10)
+        second = contender(relays[1], "second", settings)
+        assert first.leads
+        assert not second.leads
+        return first, second
+
+    with relays[0], relays[1]:
+        yield both
+        for each in started:
+            each.signal(signal.SIGCONT)
+            each.operator.stop()
+    cloud.operator.start()
+
+
+def _kubeconfig(server: str, token: str) -> dict[str, object]:
+    return {
+        "current-context": "it",
+        "clusters": [{"name": "it", "cluster": {"server": server}}],
+        "users": [{"name": "it", "user": {"token": token}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    }
+
+
+def writes(cloud: Cloud, since: int = 0) -> list[Request]:
+    """Return the calls about the namespace with which something was to be changed at AWS."""
+    return [each for each in cloud.requests(since) if not each.operation.startswith(("List", "Describe"))]
+
+
+def seconds_to_work(cloud: Cloud, contender: Contender, name: str, since: float) -> float:
+    """Apply a resource, wait until AWS was asked for it; return the seconds since a moment."""
+    cloud.apply(name, FALCON)
+    about = f"{cloud.namespace}-{name}"
+    until(
+        lambda: any(each.access_key == contender.key and each.name.startswith(about) for each in writes(cloud)),
+        contender.log,
+        60,
+    )
+    return time.monotonic() - since
+
+
+def check_one_after_the_other(cloud: Cloud, *keys: str) -> None:
+    """Check that what was written at AWS was written by one operator at a time, in this order."""
+    assert [key for key, _ in groupby(each.access_key for each in writes(cloud))] == list(keys)
+
+
+def lease(cloud: Cloud) -> dict[str, object]:
+    """Return what the Lease says."""
+    found: dict[str, object] = json.loads(cloud.kubectl("-n", HOME, "get", "lease", NAME, "-o", "json"))["spec"]
+    return found
+
+
+def test_the_other_takes_over_within_the_default_times(cloud: Cloud, start: Start) -> None:
+    first, second = start()
+    cloud.apply("falcon-0", FALCON)
+    cloud.wait_ready("falcon-0")
+    # A stand-by looks at nothing but the Lease.
+    assert {each.path for each in second.relay.reads()} == {"/api/v1/namespaces/kube-system"}
+    killed = first.signal(signal.SIGKILL)
+    assert seconds_to_work(cloud, second, "falcon-1", killed) < 20
+    first.operator.process.wait(10)
+    first.operator.start()
+    first.operator.stop()
+    assert first.operator.process.returncode == 0
+    first.operator.start()
+    assert (first.leads, second.leads) == (False, True)
+    ended = second.signal(signal.SIGTERM)
+    assert seconds_to_work(cloud, first, "falcon-2", ended) < 5
+    assert second.operator.process.wait(10)
+    assert second.operator.process.returncode == 0
+    check_one_after_the_other(cloud, "first", "second", "first")
+    # Nobody takes it now, so that it can be seen to be free.
+    first.operator.stop()
+    assert not lease(cloud).get("holderIdentity")
+    assert lease(cloud)["leaseTransitions"] == 2
+
+
+def test_a_leader_that_was_paused_writes_nothing_when_it_wakes(cloud: Cloud, start: Start) -> None:
+    first, second = start(**QUICK)
+    names = [f"falcon-{number}" for number in range(6)]
+    # Some calls wait for their next try, in threads, when the process is stopped.
+    cloud.control.seed(5)
+    cloud.control.throttle(probability=0.5)
+    for name in names:
+        cloud.apply(name, FALCON)
+    until(lambda: any(each.outcome == "OK" for each in writes(cloud)), first.log)
+    first.signal(signal.SIGSTOP)
+    until(lambda: second.leads, second.log, 15)
+    # News for it to find when it wakes.
+    cloud.apply("falcon-late", FALCON)
+    until(lambda: any(each.access_key == "second" for each in writes(cloud)), second.log)
+    cloud.control.clear_faults()
+    woken = first.signal(signal.SIGCONT)
+    assert first.operator.process.wait(10)
+    assert first.operator.process.returncode == NOT_LEADING
+    for name in (*names, "falcon-late"):
+        cloud.wait_ready(name)
+    assert first.relay.writes(woken) == []
+    check_one_after_the_other(cloud, "first", "second")
+
+
+def test_a_leader_that_is_cut_off_ends_before_its_lease(cloud: Cloud, start: Start) -> None:
+    first, second = start(**QUICK)
+    cloud.apply("falcon-0", FALCON)
+    cloud.wait_ready("falcon-0")
+    first.relay.cut()
+    cut = time.monotonic()
+    # It looks at AWS all the same, and would put this right.
+    cloud.sagemaker().delete_endpoint(EndpointName=f"{cloud.namespace}-falcon-0")
+    assert first.operator.process.wait(10)
+    assert time.monotonic() - cut < QUICK["lease_duration"]
+    assert not second.leads
+    assert first.operator.process.returncode == NOT_LEADING
+    assert seconds_to_work(cloud, second, "falcon-1", cut) < 10
+    check_one_after_the_other(cloud, "first", "sandbox", "second")
+
+
+def test_a_leader_that_is_told_to_stop_keeps_the_lease_until_its_calls_have_ended(cloud: Cloud, start: Start) -> None:
+    first, second = start(**QUICK)
+    begun = time.monotonic()
+    cloud.control.delay(QUICK["lease_duration"] + 2, "CreateModel", times=1)
+    cloud.apply("falcon-0", FALCON)
+    until(lambda: not cloud.control.state()["faults"], first.log)
+    first.signal(signal.SIGTERM)
+    while first.operator.process.running:
+        # What has ended is in the journal.
+        assert not second.leads or writes(cloud)
+        time.sleep(0.2)
+    assert first.operator.process.returncode == 0
+    assert "The Lease is released" in first.log()
+    print("PHASE ended", time.monotonic() - begun)
+    cloud.wait_ready("falcon-0")
+    print("PHASE ready", time.monotonic() - begun)
+    if time.monotonic() - begun > 20:
+        print(
+            first.log(),
+            "=====",
+            second.log(),
+            [(r.time, r.operation, r.outcome, r.access_key) for r in cloud.requests()],
+        )
+    check_one_after_the_other(cloud, "first", "second")
