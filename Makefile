@@ -41,7 +41,8 @@ cluster-stop: install ## Stop the sandbox.
 .PHONY: test
 test: lint types ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) tgi-sandbox build --keda
-	@$(RUN) pytest
+	@$(RUN) pytest --numprocesses 2 --dist loadfile --basetemp .tests
+	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests
 
 .PHONY: lint
 lint: install ## Check style, layers, Dockerfile and workflows.

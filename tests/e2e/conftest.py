@@ -23,6 +23,7 @@ CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
 INSTALLED = Path(__file__).parents[2] / "manifests" / "base" / "operator.yaml"
 POLICY = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json"
 ACCESS_KEY = "operator"
+ALLOWED = "allowed-actions.json"
 RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 HOME = "tgi-system"
 """The operator's own namespace."""
@@ -206,10 +207,12 @@ def _is_served(running: ControlPlane) -> bool:
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[AwsDouble]:
-    """Yield the AWS double."""
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsDouble]:
+    """Yield the AWS double; in the end, what the operator's IAM policy allowed is left for `e2e.rights`."""
     with AwsDouble(speed=SPEED) as double:
         yield double
+        allowed = tmp_path_factory.mktemp("aws") / ALLOWED
+        allowed.write_text(json.dumps(sorted(double.control.allowed(ACCESS_KEY))))
 
 
 def operator_of(plane: ControlPlane, aws: AwsDouble, folder: Path, **settings: object) -> OperatorProcess:
@@ -250,11 +253,3 @@ def cloud(plane: ControlPlane, aws: AwsDouble, operator: OperatorProcess) -> Ite
     assert made.control.violations() == []
     # The garbage collector learns of a new kind of owner, the CRD's, within half a minute.
     until(lambda: made.objects(CHILDREN) == [], lambda: f"left: {made.kubectl('get', CHILDREN)}", 60)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the count of rights where only some of the tests run that use them."""
-    files = {item.path.name for item in items if item.path.parent == Path(__file__).parent}
-    everything = {path.name for path in Path(__file__).parent.glob("test_*.py")}
-    if files != everything or config.option.keyword:
-        items[:] = [item for item in items if item.path.name != "test_zz_rights.py"]

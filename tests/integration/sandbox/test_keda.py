@@ -47,5 +47,6 @@ def test_deployment_is_scaled_out_under_load_and_to_none(
         return api.request("GET", f"{objects}/tgi")
 
     wait_until(lambda: tgi.ready == 3, status)
-    control_plane.set_load(namespace, pod)
+    for living in tgi.pods:
+        control_plane.set_load(namespace, living)
     wait_until(lambda: tgi.ready == 0, status)

@@ -1,18 +1,18 @@
-"""After all other tests, which ran with the rights that the operator is installed with: each of those was needed.
+"""What the operator asked for in all end-to-end tests, which ran with the rights and the IAM policy that go with it.
 
-A rule that no test uses could be taken away without one failing, so it is one too many, or a test is missing.
+`python -m e2e.rights FOLDER` reads what they left in a folder. A right that no test uses could be taken away without
+one failing: it is one too many, or a test is missing. One that is refused is missing.
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from e2e.conftest import ACCESS_KEY, HOME, INSTALLED, POLICY
-from tgi_sandbox.aws.server import AwsDouble
+from e2e.conftest import ALLOWED, HOME, INSTALLED, POLICY
 
 USER = f"system:serviceaccount:{HOME}:tgi-operator"
 
@@ -25,6 +25,8 @@ UNUSED: dict[Right, str] = {
     ("monitoring.coreos.com", "podmonitors", "list"): "the same",
 }
 """Rights that the sandbox cannot show, each with the reason."""
+
+UNUSED_ACTIONS = {"iam:CreateServiceLinkedRole": "AWS asks for it once in an account, where the role is not there yet"}
 
 
 def granted() -> Iterator[Right]:
@@ -47,7 +49,7 @@ def _is_of_users(manifest: dict[str, Any]) -> bool:
 
 def used(folder: Path) -> Iterator[tuple[Right, int]]:
     """Yield what the operator asked for on any control plane of this session, and the answers."""
-    for log in folder.glob("*/logs/audit.log"):
+    for log in folder.rglob("logs/audit.log"):
         for line in log.read_text().splitlines():
             event = json.loads(line)
             if event["user"]["username"] != USER or "objectRef" not in event:
@@ -60,23 +62,40 @@ def used(folder: Path) -> Iterator[tuple[Right, int]]:
             )
 
 
-def test_each_right_is_used_and_none_is_missing(tmp_path_factory: pytest.TempPathFactory) -> None:
-    found = list(used(tmp_path_factory.getbasetemp()))
-    assert found
-    refused = {right for right, code in found if code == 403}
-    assert refused == set()
-    needed = {right for right, _ in found}
-    assert set(granted()) - needed - UNUSED.keys() == set()
-    assert UNUSED.keys() <= set(granted()), "a right that is gone needs no reason"
-
-
-def test_each_action_of_the_iam_policy_is_used(aws: AwsDouble) -> None:
-    """That none is missing is told by all the tests before."""
+def granted_actions() -> set[str]:
+    """Return the actions of the IAM policy."""
     statements = json.loads(POLICY.read_text())["Statement"]
-    granted_actions = {action for each in statements for action in _listed(each["Action"])}
-    # AWS asks for it once in an account, where the role is not there yet.
-    assert granted_actions - aws.control.allowed(ACCESS_KEY) == {"iam:CreateServiceLinkedRole"}
+    return {action for each in statements for action in _listed(each["Action"])}
+
+
+def used_actions(folder: Path) -> set[str]:
+    """Return the actions that an AWS double of these tests was asked for and allowed."""
+    return {action for file in folder.rglob(ALLOWED) for action in json.loads(file.read_text())}
+
+
+def problems(folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the rights and the policy."""
+    found = list(used(folder))
+    needed = {right for right, _ in found}
+    if not needed:
+        yield f"no end-to-end test has run in {folder}"
+    yield from (f"refused: {right}" for right in sorted({right for right, code in found if code == 403}))
+    yield from (f"never used: {right}" for right in sorted(set(granted()) - needed - UNUSED.keys()))
+    yield from (f"not granted, and excused: {right}" for right in sorted(UNUSED.keys() - set(granted())))
+    unused = granted_actions() - used_actions(folder) - UNUSED_ACTIONS.keys()
+    yield from (f"never used: {action}" for action in sorted(unused))
 
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
+
+
+def main(folder: str) -> int:
+    """Print what is wrong; return the exit code."""
+    found = list(problems(Path(folder)))
+    print("\n".join(found) or f"All {len(set(granted()))} rights and {len(granted_actions())} IAM actions are used.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
