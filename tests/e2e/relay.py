@@ -1,11 +1,10 @@
 """A way to the API server that notes the requests on it and can be cut: TLS on the far side only."""
 
+import asyncio
 import re
-import socket
 import ssl
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -26,27 +25,24 @@ class Seen:
 
 @dataclass
 class Relay:
-    """Passes plain connections on to a TLS `server`. A context manager."""
+    """Passes plain connections on to a TLS `server`, in a thread with a loop of its own. A context manager."""
 
     server: str
     authority: str
+    address: str = ""
     requests: list[Seen] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._context = ssl.create_default_context(cadata=self.authority)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._open = threading.Event()
+        self._open = asyncio.Event()
         self._open.set()
-        self._over = False
-
-    @property
-    def address(self) -> str:
-        """Where to connect to."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener: asyncio.Server | None = None
 
     def cut(self) -> None:
         """Let nothing through, as if every packet was lost: connections stay, and nobody is told."""
-        self._open.clear()
+        self._loop.call_soon_threadsafe(self._open.clear)
 
     def writes(self, since: float = 0.0) -> list[Seen]:
         """Return the requests since a moment that change something other than the Lease."""
@@ -56,54 +52,61 @@ class Relay:
         """Return the requests that change nothing, without those for the Lease."""
         return [each for each in self.requests if each.method == "GET" and not _is_lease(each)]
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+    async def _listen(self) -> str:
+        self._listener = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
 
-    def _connect(self, client: socket.socket) -> None:
-        parts = urlsplit(self.server)
-        self._open.wait()
-        plain = socket.create_connection((parts.hostname, parts.port))
-        server = self._context.wrap_socket(plain, server_hostname=parts.hostname)
-        threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
-        self._pass_on(server, client, noted=False)
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket, noted: bool) -> None:
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers = [writer]
         try:
-            while data := source.recv(64 * 1024):
-                self._open.wait()
-                if self._over:
-                    break
+            await self._open.wait()
+            parts = urlsplit(self.server)
+            far_reader, far_writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=self._context)
+            writers.append(far_writer)
+            there = self._pass_on(reader, far_writer, noted=True)
+            back = self._pass_on(far_reader, writer, noted=False)
+            await asyncio.gather(there, back, return_exceptions=True)
+        finally:
+            for each in writers:
+                each.transport.abort()
+
+    async def _pass_on(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, noted: bool) -> None:
+        try:
+            while data := await source.read(64 * 1024):
+                await self._open.wait()
                 if noted:
                     self._note(data)
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            # The other thread waits in recv, which a close alone does not end.
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+                sink.write(data)
+                await sink.drain()
+        finally:
+            sink.close()
 
     def _note(self, data: bytes) -> None:
         now = time.monotonic()
         self.requests += [Seen(now, method.decode(), path.decode()) for method, path in _REQUEST.findall(data)]
 
+    async def _end(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        # Connections are closed in the loop's next rounds.
+        await asyncio.sleep(0.1)
+
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread.start()
+        self.address = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over = True
-        self._open.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
 
 
 def _is_lease(seen: Seen) -> bool:

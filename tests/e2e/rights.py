@@ -56,10 +56,12 @@ def used(folder: Path) -> Iterator[tuple[Right, int]]:
                 continue
             about = event["objectRef"]
             resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
-            yield (
-                (about.get("apiGroup", ""), resource, event["verb"]),
-                int(event.get("responseStatus", {}).get("code", 0)),
-            )
+            right = (about.get("apiGroup", ""), resource, event["verb"])
+            code = int(event.get("responseStatus", {}).get("code", 0))
+            yield right, code
+            if (event["verb"], code) == ("patch", 201):
+                # A server-side apply that makes the object has to be allowed as create too.
+                yield (*right[:2], "create"), code
 
 
 def granted_actions() -> set[str]:

@@ -134,6 +134,31 @@ def test_a_kill_in_the_midst_of_another_instance_type_loses_nothing(cloud: Cloud
     assert cloud.control.scaling(f"{cloud.namespace}-falcon-7b") is not None
 
 
+def test_schedules_and_metrics_come_and_go_with_the_spec(cloud: Cloud) -> None:
+    hours = {"name": "night", "timeZone": "Europe/Madrid", "start": "0 22 * * *", "end": "0 6 * * *", "maxReplicas": 1}
+    metric = {"type": "InvocationsPerInstance", "target": {"averageValue": 60}}
+    tagged = {**FALCON["sageMaker"], "tags": [{"key": "team", "value": "ml"}]}
+    bounds = {"minReplicas": 1, "maxReplicas": 4}
+    cloud.apply("falcon-7b", {**FALCON, "sageMaker": tagged, "autoscaling": {**bounds, "schedules": [hours]}})
+    cloud.wait_ready("falcon-7b")
+    name = f"{cloud.namespace}-falcon-7b"
+
+    def registered() -> tuple[set[str], set[str]]:
+        target = cloud.control.scaling(name) or {"policies": (), "actions": ()}
+        return set(target["policies"]), set(target["actions"])
+
+    actions = {"tgi-operator-night-start", "tgi-operator-night-end"}
+    until(lambda: registered() == ({"tgi-operator-ConcurrentRequests"}, actions), lambda: str(registered()))
+    cloud.apply("falcon-7b", {**FALCON, "autoscaling": {**bounds, "metrics": [metric]}})
+    until(lambda: registered() == ({"tgi-operator-InvocationsPerInstance"}, set()), lambda: str(registered()))
+    arn = cloud.get("falcon-7b")["status"]["sageMaker"]["endpointARN"]
+
+    def keys() -> set[str]:
+        return {tag["Key"] for tag in cloud.sagemaker().list_tags(ResourceArn=arn)["Tags"]}
+
+    until(lambda: "team" not in keys(), lambda: str(keys()))
+
+
 def test_a_target_and_policies_changed_by_hand_come_back_and_others_stay(cloud: Cloud) -> None:
     cloud.apply("falcon-7b", AUTOSCALED)
     cloud.wait_ready("falcon-7b")

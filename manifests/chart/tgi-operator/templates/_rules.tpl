@@ -5,7 +5,7 @@ First what it needs in each namespace it watches.
 {{- define "tgi-operator.namespaceRules" -}}
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints/status]
   verbs: [patch]
