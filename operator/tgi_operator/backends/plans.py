@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from tgi_operator.api.conditions import Say, merge
 from tgi_operator.api.reasons import Reason
@@ -41,6 +41,10 @@ class Plan(Generic[S]):
     def is_upkeep(self) -> bool:
         """Whether the steps only tidy up: the status is true whether or not they succeed."""
         return bool(self.steps) and not self.ahead and not self.finished
+
+    def sooner(self, seconds: float) -> Self:
+        """Return the plan with the next look in this time, unless it is to be earlier anyway."""
+        return replace(self, after=seconds if self.after is None else min(self.after, seconds))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What both backends say of scaling in the same words: checks, the history of the number, and ScalingActive."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from tgi_operator.api.autoscaling import Autoscaling, Metric, MetricTarget, MetricType
@@ -109,4 +109,4 @@ def at_next_event(plan: Plan[S], autoscaling: Autoscaling | None, now: datetime)
     if seconds is None or plan.finished:
         return plan
     # A moment later, so that it is certain to have begun.
-    return replace(plan, after=seconds + 0.5 if plan.after is None else min(plan.after, seconds + 0.5))
+    return plan.sooner(seconds + 0.5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tgi_operator.api.autoscaling import Autoscaling, Metric, MetricType, ScalingRules
 from tgi_operator.api.status import Scaler
 from tgi_operator.backends import scaling
-from tgi_operator.backends.incluster.kinds import DEPLOYMENT, HPA, SCALED_OBJECT, Kind, Object
+from tgi_operator.backends.incluster.kinds import DEPLOYMENT, HPA, SCALED_OBJECT, Object
 from tgi_operator.backends.incluster.manifests import manifest
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.schedules import Bounds
@@ -43,9 +43,6 @@ class Means:
     def measures(self) -> bool:
         """Whether there is anything that tells a metric."""
         return self.custom_metrics or self.scaler is Scaler.SCALED_OBJECT
-
-
-KINDS: dict[Scaler, Kind] = {Scaler.HORIZONTAL_POD_AUTOSCALER: HPA, Scaler.SCALED_OBJECT: SCALED_OBJECT}
 
 
 def hpa_name(owner: Owner, scaler: Scaler) -> str:

@@ -26,7 +26,7 @@ def told(at: Wanted, plan: Plan[Step]) -> Plan[Step]:
     if failed is None:
         return plan
     over = scalable.BLOCKED_SECONDS - (at.now - failed.start).total_seconds() + 1
-    return replace(plan, after=over if plan.after is None else min(plan.after, over))
+    return plan.sooner(over)
 
 
 def _tell(at: Wanted, status: Status, *, registered: bool) -> Status:

@@ -69,9 +69,9 @@ class Scalable:
     def seen(self, status: ScalingStatus) -> ScalingStatus:
         """Return `status` with what was seen on the target."""
         found = self.registered
-        foreign = (found.foreign_policies or None) if found else status.foreign_policies
+        others = (found.foreign_policies or None) if found else status.foreign_policies
         return status.model_copy(
-            update={"scaler": Scaler.APPLICATION_AUTO_SCALING, "foreign_policies": foreign},
+            update={"scaler": Scaler.APPLICATION_AUTO_SCALING, "foreign_policies": others},
         )
 
 

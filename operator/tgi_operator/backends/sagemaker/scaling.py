@@ -1,6 +1,5 @@
 """Keeping what is at Application Auto Scaling as it should be, on an endpoint that is in service."""
 
-from dataclasses import replace
 from typing import Any
 
 from tgi_operator.api.reasons import Reason
@@ -56,14 +55,14 @@ def scaled(at: Wanted, plan: Plan[Step]) -> Plan[Step]:
     if not missing and current:
         # AWS' own scheduled actions may be some seconds late.
         late = not scalable.is_as_wanted(seen.registered.target, target(at.bounds))
-        return _sooner(plan, CONSISTENCY_SECONDS) if late else plan
+        return plan.sooner(CONSISTENCY_SECONDS) if late else plan
     if plan.steps:
         # One thing after the other: what fails here must not undo what was done there.
-        return _sooner(plan, LOOK_AGAIN_SECONDS)
+        return plan.sooner(LOOK_AGAIN_SECONDS)
     last = scaling.last_activity(at.status)
     if current and last is not None and last.active and (waits := _settling_seconds(at)) > 0:
         # What was asked for a moment ago may not be seen yet.
-        return _sooner(plan, waits)
+        return plan.sooner(waits)
     memory = {"scaling_revision": wanted.revision, "scaling_request_time": rfc3339(at.now)}
     restored = current and (seen.registered.target or at.remembered.endpoint_status == state.IN_SERVICE)
     return Plan(
@@ -82,10 +81,6 @@ def is_missing(at: Wanted) -> bool:
     if wanted is None or seen is None or seen.registered is None:
         return True
     return bool(_differences(at, wanted, seen.registered)) or at.remembered.scaling_revision != wanted.revision
-
-
-def _sooner(plan: Plan[Step], seconds: float) -> Plan[Step]:
-    return replace(plan, after=seconds if plan.after is None else min(plan.after, seconds))
 
 
 def _settling_seconds(at: Wanted) -> float:
