@@ -148,10 +148,14 @@ class Cloud:
         return sorted(found)
 
     def sagemaker(self) -> Any:
+        """Return a boto3 client of SageMaker."""
+        return self.client("sagemaker")
+
+    def client(self, service: str) -> Any:
         """Return a boto3 client, as somebody else with access to the account would use."""
         keys = self.aws.environment
         return boto3.client(
-            "sagemaker",
+            service,
             region_name="eu-west-1",
             endpoint_url=self.aws.address,
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],

@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
 import yaml
 
 from e2e.conftest import FALCON, Cloud, manifest, until
@@ -21,18 +20,6 @@ WRITES = frozenset(
         "DeleteEndpoint",
     }
 )
-
-
-def autoscaling(cloud: Cloud) -> Any:
-    """Return a boto3 client, as somebody else with access to the account would use."""
-    keys = cloud.aws.environment
-    return boto3.client(
-        "application-autoscaling",
-        region_name="eu-west-1",
-        endpoint_url=cloud.aws.address,
-        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def addressed(cloud: Cloud, name: str) -> dict[str, str]:
@@ -162,7 +149,7 @@ def test_schedules_and_metrics_come_and_go_with_the_spec(cloud: Cloud) -> None:
 def test_a_target_and_policies_changed_by_hand_come_back_and_others_stay(cloud: Cloud) -> None:
     cloud.apply("falcon-7b", AUTOSCALED)
     cloud.wait_ready("falcon-7b")
-    client, where = autoscaling(cloud), addressed(cloud, "falcon-7b")
+    client, where = cloud.client("application-autoscaling"), addressed(cloud, "falcon-7b")
     theirs = {
         "TargetValue": 100.0,
         "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},

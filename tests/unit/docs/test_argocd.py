@@ -13,7 +13,7 @@ from tgi_operator.api.conditions import Say, merge
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
 from tgi_operator.backends.plans import Verdict, overdue, progressing, serving, stalled, with_verdict
-from unit.docs import kustomize
+from unit.chart.rendering import kustomized
 from unit.docs.pages import ROOT
 
 TESTS = yaml.safe_load((argocd.CUSTOMIZATION / "health_test.yaml").read_text())["tests"]
@@ -114,7 +114,7 @@ def test_the_reason_is_in_the_message() -> None:
 
 
 def test_what_is_put_into_argocd_cm_is_the_tested_script() -> None:
-    (config,) = kustomize.render(argocd.MANIFESTS)
+    (config,) = kustomized(argocd.MANIFESTS)
     assert (config["metadata"]["namespace"], config["metadata"]["name"]) == ("argocd", "argocd-cm")
     # Argo CD watches only what has this label.
     assert config["metadata"]["labels"]["app.kubernetes.io/part-of"] == "argocd"
@@ -133,7 +133,7 @@ def repository(tmp_path: Path) -> Path:
 def test_the_operator_outlives_the_endpoints_and_the_crd_the_operator(repository: Path) -> None:
     application = yaml.safe_load((argocd.MANIFESTS / "application.yaml").read_text())
     waves: dict[str, set[int]] = {}
-    for manifest in kustomize.render(repository / application["spec"]["source"]["path"]):
+    for manifest in kustomized(repository / application["spec"]["source"]["path"]):
         annotations = manifest["metadata"].get("annotations", {})
         waves.setdefault(manifest["kind"], set()).add(int(annotations.get("argocd.argoproj.io/sync-wave", 0)))
     assert waves.pop("CustomResourceDefinition") == {-2}

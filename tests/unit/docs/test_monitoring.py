@@ -17,7 +17,8 @@ from tgi_operator.api.status import ConditionType
 from tgi_operator.backends.sagemaker.errors import Meaning
 from tgi_sandbox.cluster import build
 from tgi_sandbox.cluster.metrics import RULES
-from unit.docs import kustomize, pages
+from unit.chart.rendering import kustomized
+from unit.docs import pages
 from unit.docs.pages import ROOT
 
 RUNBOOKS = ROOT / "docs" / "runbooks.md"
@@ -194,14 +195,14 @@ def test_what_users_install_for_autoscalers_is_what_the_sandbox_has() -> None:
 
 
 def test_grafana_finds_the_dashboards_and_prometheus_the_operator() -> None:
-    rendered = {manifest["kind"]: manifest for manifest in kustomize.render(monitoring.FOLDER)}
+    rendered = {manifest["kind"]: manifest for manifest in kustomized(monitoring.FOLDER)}
     config = rendered["ConfigMap"]
     assert config["metadata"]["labels"] == {"grafana_dashboard": "1"}
     boards = {f"{name}.json": board for name, board in monitoring.DASHBOARDS.items()}
     assert {name: json.loads(text) for name, text in config["data"].items()} == boards
     (endpoint,) = rendered["PodMonitor"]["spec"]["podMetricsEndpoints"]
     assert endpoint["honorLabels"], "else the namespace of a resource would be called exported_namespace"
-    installed = {manifest["kind"]: manifest for manifest in kustomize.render(ROOT / "manifests")}
+    installed = {manifest["kind"]: manifest for manifest in kustomized()}
     deployment: dict[str, Any] = installed["Deployment"]["spec"]["template"]
     selected = rendered["PodMonitor"]["spec"]["selector"]["matchLabels"].items()
     assert selected <= deployment["metadata"]["labels"].items()
