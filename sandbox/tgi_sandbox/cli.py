@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tgi_sandbox.aws.control import Control
 from tgi_sandbox.cluster import build, components
 from tgi_sandbox.cluster.build import BuildError
 from tgi_sandbox.cluster.control_plane import ControlPlane
@@ -149,14 +150,16 @@ def _run(folder: Folder, options: argparse.Namespace) -> None:
     command = [sys.executable, "-m", "tgi_sandbox.aws", "--port", str(port), "--speed", str(options.aws_speed)]
     aws = Process("the AWS double", command, folder.logs / "aws.log")
     aws.log.unlink(missing_ok=True)
-    control_plane = ControlPlane(folder.cluster, _components(options))
+    address = f"http://{LOOPBACK}:{port}"
+    control_plane = ControlPlane(folder.cluster, _components(options), aws=address)
     try:
         print("Starting the Kubernetes control plane and the AWS double ...", flush=True)
         aws.start()
         control_plane.start()
         aws.wait_ready(lambda: answers(port, "/_sandbox/clock"), _START_SECONDS)
+        Control(address).cluster(components.EKS_CLUSTER, components.ISSUER)
         processes = {**control_plane.processes, "aws": aws}
-        _write_files(folder, control_plane, f"http://{LOOPBACK}:{port}", processes)
+        _write_files(folder, control_plane, address, processes)
         _print_usage(folder)
         print("Ctrl-C stops it.", flush=True)
         while True:
@@ -200,6 +203,8 @@ def environment_file(kubeconfig: Path, aws_url: str, kubectl: Path) -> str:
         folder for folder in (kubectl.parent, Path(sys.executable).parent) if str(folder) not in os.get_exec_path()
     ]
     lines += [f'export PATH={shlex.quote(str(folder))}:"$PATH"' for folder in folders]
+    # Helm is built when it is first asked for.
+    lines.append('command -v helm > /dev/null || helm() { tgi-sandbox helm "$@"; }')
     return "\n".join(lines) + "\n"
 
 

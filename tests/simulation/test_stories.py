@@ -257,6 +257,28 @@ def test_deletion_of_a_resource_that_never_had_anything(simulation: Simulation) 
     assert simulation.is_gone()
 
 
+def test_what_was_never_asked_for_can_be_deleted_without_rights(simulation: Simulation) -> None:
+    simulation.amazon.denied = {"DescribeEndpoint", "ListEndpoints"}
+    simulation.settle(2)
+    assert simulation.condition("Stalled")["reason"] == "AccessDenied"
+    simulation.cluster.delete()
+    simulation.settle(2)
+    assert simulation.is_gone()
+
+
+def test_what_may_be_there_is_not_let_go_without_rights(simulation: Simulation) -> None:
+    simulation.amazon.denied = {"CreateModel", "CreateEndpointConfig", "CreateEndpoint"}
+    simulation.settle(2)
+    simulation.amazon.denied = {"DescribeEndpoint", "ListEndpoints"}
+    simulation.cluster.delete()
+    simulation.settle(3)
+    assert simulation.condition("Stalled")["reason"] == "AccessDenied"
+    assert not simulation.is_gone()
+    simulation.amazon.denied = set()
+    simulation.settle(3)
+    assert simulation.is_gone()
+
+
 def test_retain_leaves_aws_alone_and_the_same_resource_takes_it_back(serving: Simulation) -> None:
     serving.cluster.apply({**SPEC, "deletionPolicy": "Retain"})
     serving.reconcile()

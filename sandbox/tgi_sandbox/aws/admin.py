@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from tgi_sandbox.aws.eks import Cluster
     from tgi_sandbox.aws.state import Region
     from tgi_sandbox.aws.world import World
 
@@ -30,9 +31,9 @@ SYSTEM_UPDATE = "system_update"
 Answer = dict[str, Any]
 
 
-def admin_app(world: World, reset_others: Callable[[], None]) -> Starlette:
-    """The control API over a world; `reset_others` empties the services that are not in it."""
-    admin = _Admin(world, reset_others)
+def admin_app(world: World, cluster: Cluster, reset_others: Callable[[], None]) -> Starlette:
+    """The control API over a world and EKS' cluster; `reset_others` empties the services that are in neither."""
+    admin = _Admin(world, cluster, reset_others)
     routes = [
         _route("GET", "state", lambda _: admin.state()),
         _route("GET", "clock", lambda _: admin.clock()),
@@ -44,6 +45,7 @@ def admin_app(world: World, reset_others: Callable[[], None]) -> Starlette:
         _route("POST", "faults", admin.faults),
         _route("POST", "settings", admin.settings),
         _route("POST", "policy", admin.policy),
+        _route("POST", "cluster", admin.cluster),
         _route("POST", "load", admin.load),
         _route("POST", "metrics", admin.metrics),
         _route("POST", "requests/clear", lambda _: admin.clear_requests()),
@@ -65,8 +67,9 @@ def _route(method: str, name: str, answer: Callable[[Answer], Answer]) -> Route:
 
 
 class _Admin:
-    def __init__(self, world: World, reset_others: Callable[[], None]) -> None:
+    def __init__(self, world: World, cluster: Cluster, reset_others: Callable[[], None]) -> None:
         self._world = world
+        self._cluster = cluster
         self._reset_others = reset_others
 
     def state(self) -> Answer:
@@ -148,6 +151,11 @@ class _Admin:
         self._world.policies[body["access_key"]] = iam.read(body["document"])
         return {}
 
+    def cluster(self, body: Answer) -> Answer:
+        """Tell EKS the name of its cluster, and who issues the tokens of its service accounts."""
+        self._cluster.name, self._cluster.issuer = str(body["name"]), str(body["issuer"])
+        return {}
+
     def settings(self, body: Answer) -> Answer:
         world = self._world
         # What was due before has to happen as things were then.
@@ -172,6 +180,7 @@ class _Admin:
 
     def reset(self) -> Answer:
         self._world.reset()
+        self._cluster.reset()
         self._reset_others()
         return {}
 

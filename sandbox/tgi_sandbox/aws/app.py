@@ -5,12 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from tgi_sandbox.aws import federation
 from tgi_sandbox.aws.admin import admin_app
 from tgi_sandbox.aws.autoscaling.service import ApplicationAutoScaling
 from tgi_sandbox.aws.connection import cut
+from tgi_sandbox.aws.eks import AGENT, Cluster, eks_app
+from tgi_sandbox.aws.errors import AwsError
 from tgi_sandbox.aws.everything_else import EverythingElse
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT, Identities, Identity
-from tgi_sandbox.aws.messages import read_body, recorded, send_response
+from tgi_sandbox.aws.messages import read_body, recorded, replayed, send_response
 from tgi_sandbox.aws.runtime import Runtime
 from tgi_sandbox.aws.sagemaker import SageMaker
 from tgi_sandbox.aws.simulators import Simulators
@@ -32,13 +35,16 @@ class AwsApp:
     def __init__(self, world: World) -> None:
         self._world = world
         self._others = EverythingElse()
+        world.policy_of = self._others.policy_of
+        cluster = Cluster()
+        self._eks = eks_app(cluster, self._others.services)
         self._identities = Identities(self._others.account_of)
         self._services: dict[bytes, JsonService] = {
             _SAGEMAKER: SageMaker(world),
             _AUTOSCALING: ApplicationAutoScaling(world),
         }
         self._runtime = Runtime(world, Simulators())
-        self._admin = admin_app(world, self._others.reset)
+        self._admin = admin_app(world, cluster, self._others.reset)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,7 +64,7 @@ class AwsApp:
         elif self._runtime.serves(path):
             await self._runtime(scope, receive, send, identity or _anonymous())
         else:
-            await self._answer_others(scope, receive, send, identity or _anonymous(), target)
+            await self._answer_others(scope, receive, send, identity, target)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -85,17 +91,37 @@ class AwsApp:
         await send_response(send, reply.status, headers, reply.body)
 
     async def _answer_others(
-        self, scope: Scope, receive: Receive, send: Send, identity: Identity, target: bytes
+        self, scope: Scope, receive: Receive, send: Send, identity: Identity | None, target: bytes
     ) -> None:
         operation = target.rpartition(b".")[2].decode("latin-1") or f"{scope['method']} {scope['path']}"
+        known = identity or _anonymous()
 
         def record(outcome: str) -> None:
             now = self._world.clock.now()
-            who = (identity.account, identity.region)
-            entry = (now, identity.service, operation, *who, "", outcome, identity.access_key)
+            who = (known.account, known.region)
+            entry = (now, known.service, operation, *who, "", outcome, known.access_key)
             self._world.journal.add(entry)
 
-        await self._others(scope, receive, recorded(send, record))
+        answer = recorded(send, record)
+        if known.service == "eks" or scope["path"] == AGENT:
+            await self._eks(scope, receive, answer)
+        elif identity is None and scope["method"] == "POST" and scope["path"] == "/":
+            await self._answer_unsigned(scope, receive, answer)
+        else:
+            await self._others(scope, receive, answer)
+
+    async def _answer_unsigned(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Only STS takes requests without a signature: those that bring a token instead."""
+        body = await read_body(receive)
+        form = federation.asked(body)
+        if form is not None:
+            try:
+                federation.check(form, await self._others.services())
+            except AwsError as error:
+                headers = {"content-type": "text/xml", "x-amzn-errortype": error.code}
+                await send_response(send, error.status, headers, federation.xml(error))
+                return
+        await self._others(scope, replayed(body, receive), send)
 
 
 def _anonymous() -> Identity:

@@ -121,6 +121,10 @@ class Control:
         """Let an access key do what an IAM policy allows and no more; keys without one may do everything."""
         self._call("POST", "policy", access_key=access_key, document=document)
 
+    def cluster(self, name: str, issuer: str) -> None:
+        """Tell EKS the name of its cluster, and the URL of who issues the tokens of its service accounts."""
+        self._call("POST", "cluster", name=name, issuer=issuer)
+
     def allowed(self, access_key: str) -> set[str]:
         """The actions that the policy of an access key was asked for and allowed."""
         return set(self.state()["allowed"].get(access_key, ()))

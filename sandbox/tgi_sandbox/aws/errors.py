@@ -92,6 +92,11 @@ def unknown_operation(operation: str, service: str = "SageMaker") -> AwsError:
     return AwsError("UnknownOperationException", f"The double does not implement {service}.{operation}")
 
 
+def internal(message: str) -> AwsError:
+    """The double cannot go on."""
+    return AwsError("InternalFailure", message, 500)
+
+
 def malformed_body() -> AwsError:
     """The body is not a JSON object."""
     return AwsError("SerializationException", "Start of structure or map found where not expected.")

@@ -6,10 +6,14 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING, Final
 
+from tgi_sandbox.aws import iam
+
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
+
+    from tgi_sandbox.aws.iam import Policy
 
 _SERVICES: Final = "tgi_sandbox.aws.moto_services"
 
@@ -20,27 +24,29 @@ class EverythingElse:
     def __init__(self) -> None:
         self._loading = asyncio.Lock()
         self._services: ModuleType | None = None
-        self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let moto answer; the first call takes the seconds moto needs to be imported."""
-        app = self._app or await self._load()
-        await app(scope, receive, send)
+        """Let moto answer."""
+        services = await self.services()
+        await services.application()(scope, receive, send)
+
+    async def services(self) -> ModuleType:
+        """tgi_sandbox.aws.moto_services; the first call takes the seconds moto needs to be imported."""
+        async with self._loading:
+            if self._services is None:
+                self._services = await asyncio.to_thread(importlib.import_module, _SERVICES)
+            return self._services
 
     def account_of(self, access_key: str) -> str | None:
         """The account whose STS or IAM has handed out the key; None before moto is in use, as there is no such key."""
         return None if self._services is None else str(self._services.account_of(access_key))
 
+    def policy_of(self, access_key: str) -> Policy | None:
+        """What the role may do whose session a key belongs to; None for other keys. Raises ValueError as iam.read."""
+        documents = None if self._services is None else self._services.policies(access_key)
+        return None if documents is None else iam.read(*documents)
+
     def reset(self) -> None:
         """Empty every service."""
         if self._services is not None:
             self._services.reset()
-
-    async def _load(self) -> ASGIApp:
-        async with self._loading:
-            if self._app is not None:
-                return self._app
-            services = await asyncio.to_thread(importlib.import_module, _SERVICES)
-            app: ASGIApp = services.application()
-            self._services, self._app = services, app
-            return app

@@ -16,21 +16,24 @@ if TYPE_CHECKING:
 _ELEMENTS: Final = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
 _OPERATORS: Final = frozenset({"StringEquals", "StringLike"})
 
+Condition = tuple[str, str, tuple[str, ...]]
+"""An operator, a context key and the values it is held against."""
+
 
 @dataclass(frozen=True)
 class Statement:
-    """One Allow statement; `conditions` are operator, context key and values."""
+    """One Allow statement."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+    conditions: tuple[Condition, ...]
 
     def allows(self, action: str, resource: str, context: Mapping[str, str]) -> bool:
         """Whether the statement allows an action on a resource; a key that the context lacks fits no condition."""
         return (
             any(_fits(pattern.lower(), action.lower()) for pattern in self.actions)
             and any(_fits(pattern, resource) for pattern in self.resources)
-            and all(_holds(operator, context.get(key), values) for operator, key, values in self.conditions)
+            and hold(self.conditions, context)
         )
 
 
@@ -45,25 +48,36 @@ class Policy:
         return any(statement.allows(action, resource, context or {}) for statement in self.statements)
 
 
-def read(document: Mapping[str, Any]) -> Policy:
-    """A policy document; raises ValueError for what is not known here."""
-    return Policy(tuple(_statement(each) for each in _listed(document["Statement"])))
+def read(*documents: Mapping[str, Any]) -> Policy:
+    """The policy that policy documents are together; raises ValueError for what is not known here."""
+    return Policy(tuple(_statement(each) for document in documents for each in listed(document["Statement"])))
+
+
+def conditions(statement: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """The conditions of a statement; raises ValueError for an operator that is not known here."""
+    found = []
+    for operator, keys in statement.get("Condition", {}).items():
+        if operator not in _OPERATORS:
+            raise ValueError(f"not known: {operator}")
+        found += [(operator, key, tuple(listed(values))) for key, values in keys.items()]
+    return tuple(found)
+
+
+def hold(conditions: Sequence[Condition], context: Mapping[str, str]) -> bool:
+    """Whether all conditions do; a key that the context lacks fits none."""
+    return all(_holds(operator, context.get(key), values) for operator, key, values in conditions)
+
+
+def listed(value: Any) -> Sequence[Any]:
+    """What may be written as one thing or as a list of them, as a list."""
+    return value if isinstance(value, list) else [value]
 
 
 def _statement(body: Mapping[str, Any]) -> Statement:
     unknown = body.keys() - _ELEMENTS
     if unknown or body.get("Effect") != "Allow":
         raise ValueError(f"not known: {sorted(unknown) or body.get('Effect')}")
-    conditions = []
-    for operator, keys in body.get("Condition", {}).items():
-        if operator not in _OPERATORS:
-            raise ValueError(f"not known: {operator}")
-        conditions += [(operator, key, tuple(_listed(values))) for key, values in keys.items()]
-    return Statement(tuple(_listed(body["Action"])), tuple(_listed(body["Resource"])), tuple(conditions))
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else [value]
+    return Statement(tuple(listed(body["Action"])), tuple(listed(body["Resource"])), conditions(body))
 
 
 def _holds(operator: str, value: str | None, wanted: tuple[str, ...]) -> bool:

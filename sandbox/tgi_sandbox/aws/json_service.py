@@ -89,7 +89,10 @@ class JsonService:
         return perform(Call(self._world, region, self._world.clock.now()), request)
 
     def _authorize(self, identity: Identity, operation: str, request: dict[str, Any], region: Region) -> None:
-        policy = self._world.policies.get(identity.access_key)
+        try:
+            policy = self._world.policy(identity.access_key)
+        except ValueError as error:
+            raise errors.internal(f"the double does not understand the caller's policy: {error}") from error
         if policy is None:
             return
         for need in needs(self._service, operation, request, region):

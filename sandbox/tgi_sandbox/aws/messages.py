@@ -22,6 +22,16 @@ async def read_body(receive: Receive) -> bytes:
     return body
 
 
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Receive a body that was read already, and then what comes after it."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return again
+
+
 async def send_response(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """A response with a known body."""
     await send_head(send, status, {**headers, "content-length": str(len(body))})

@@ -1,27 +1,38 @@
-"""moto's server, for every service but SageMaker; importing this module takes seconds."""
+"""moto's server, for every service that the double has none of its own for; importing this module takes seconds.
+
+Beside it, what the double's own services ask of moto's IAM and STS.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from a2wsgi import WSGIMiddleware
+from moto.core.exceptions import ServiceException
 from moto.iam import models as iam
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
 
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp
 
 _WORKERS: Final = 4
+_SESSION_SECONDS: Final = 3600
 
 # The account of keys of unknown origin, the same for all services.
 iam.DEFAULT_ACCOUNT_ID = DEFAULT_ACCOUNT  # type: ignore[attr-defined]
 
 
+@functools.cache
 def application() -> ASGIApp:
-    """moto as an ASGI application."""
+    """moto as an ASGI application, of which there is one."""
     wsgi: Any = DomainDispatcherApplication(create_backend_app)
     return cast("ASGIApp", WSGIMiddleware(wsgi, workers=_WORKERS))
 
@@ -31,6 +42,56 @@ def account_of(access_key: str) -> str:
     return str(iam.get_account_id_from(access_key))
 
 
+def trust_policy(role_arn: str) -> Mapping[str, Any] | None:
+    """Who may assume a role; None where there is no such role."""
+    role = _role(role_arn)
+    return None if role is None else json.loads(role.assume_role_policy_document)
+
+
+def client_ids(provider_arn: str) -> tuple[str, ...] | None:
+    """The audiences that an OIDC provider of IAM knows; None where there is no such provider."""
+    provider = _iam(provider_arn).open_id_providers.get(provider_arn)
+    return None if provider is None else tuple(provider.client_id_list)
+
+
+def policies(access_key: str) -> list[Mapping[str, Any]] | None:
+    """The policies of the role whose session a key belongs to; None for other keys, and where IAM has no such role."""
+    key = iam.iam_backends[account_of(access_key)]["aws"].access_keys.get(access_key)
+    role = _role(key.role_arn) if key is not None and key.role_arn else None
+    if role is None:
+        return None
+    managed = [policy.document for policy in role.managed_policies.values()]
+    return [json.loads(document) for document in (*role.policies.values(), *managed)]
+
+
+def session(role_arn: str, name: str) -> dict[str, str]:
+    """Credentials of a role, as the agent of EKS Pod Identity hands them out."""
+    sts: Any = sts_backends[_account(role_arn)]["aws"]
+    assumed = sts.assume_role("us-east-1", name, role_arn, None, _SESSION_SECONDS, None)
+    return {
+        "AccessKeyId": assumed.access_key_id,
+        "SecretAccessKey": assumed.secret_access_key,
+        "Token": assumed.session_token,
+        "AccountId": assumed.account_id,
+        "Expiration": assumed.expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
 def reset() -> None:
     """Empty every service."""
     moto_api_backend.reset()
+
+
+def _role(arn: str) -> Any | None:
+    try:
+        return _iam(arn).get_role_by_arn(arn)
+    except ServiceException:
+        return None
+
+
+def _iam(arn: str) -> Any:
+    return iam.iam_backends[_account(arn)]["aws"]
+
+
+def _account(arn: str) -> str:
+    return arn.split(":")[4]

@@ -45,6 +45,7 @@ class World:
     logs: dict[str, list[str]] = field(default_factory=dict)
     regions: dict[tuple[str, str], Region] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
+    policy_of: Callable[[str], Policy | None] = lambda _: None
     allowed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     observers: list[Callable[[str, Endpoint | None], None]] = field(default_factory=list)
 
@@ -86,6 +87,10 @@ class World:
     def quota(self, instance_type: str) -> int:
         """How many instances of a type an account may run in a region."""
         return self.quotas.get(instance_type, DEFAULT_INSTANCE_QUOTA)
+
+    def policy(self, access_key: str) -> Policy | None:
+        """What an access key may do; None: everything. Raises ValueError where its policy is not understood."""
+        return self.policies.get(access_key) or self.policy_of(access_key)
 
     def log(self, arn: str, line: str) -> None:
         """Keep a line a container has printed."""

@@ -31,7 +31,12 @@ FRONT_PROXY = "front-proxy-client"
 
 # The defaults throttle a client to tens of requests a second, which many hundred objects at once would wait for.
 _CLIENT_LIMITS = ("--kube-api-qps=500", "--kube-api-burst=1000")
-_ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+EKS_CLUSTER = "sandbox"
+"""What EKS calls the cluster."""
+
+ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/SANDBOX"
+"""Who issues the tokens of service accounts, as a cluster of EKS has it."""
 
 
 def flags(component: str, layout: Layout, ports: Ports, components: tuple[str, ...]) -> list[str]:
@@ -85,7 +90,7 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
         # The `kubernetes` service would publish the address above, and loopback addresses are not allowed there.
         "--endpoint-reconciler-type=none",
         f"--cert-dir={layout.certificates}",
-        f"--service-account-issuer={_ISSUER}",
+        f"--service-account-issuer={ISSUER}",
         f"--service-account-key-file={layout.service_account_key}",
         f"--service-account-signing-key-file={layout.service_account_key}",
         f"--token-auth-file={layout.tokens}",

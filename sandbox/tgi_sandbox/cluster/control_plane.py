@@ -48,7 +48,8 @@ class ControlPlane:
 
     `components` may leave out what is not needed: `components.CORE` starts in about three seconds and is enough for
     custom resources. `components.WITH_METRICS` adds TGI's metrics for HorizontalPodAutoscalers, `components.WITH_KEDA`
-    KEDA. `nodes` are the EC2 instance types of the simulated nodes, one node each.
+    KEDA. `nodes` are the EC2 instance types of the simulated nodes, one node each. With `aws`, the address of an AWS
+    double, pods of the operator run it.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class ControlPlane:
         directory: Path,
         components: Sequence[str] = components.ALL,
         nodes: Sequence[str] = DEFAULT_NODES,
+        aws: str | None = None,
     ) -> None:
         self.layout = Layout(directory.absolute())
         self.processes: dict[str, Process] = {}
         self.prometheus_url: str | None = None
         self._components = tuple(components)
         self._nodes = tuple(nodes)
+        self._aws = aws
         self._nodes_added = 0
         self._api: ApiServer | None = None
 
@@ -149,7 +152,7 @@ class ControlPlane:
 
     def _prepare(self, programs: Mapping[str, Path], ports: Ports) -> None:
         layout = self.layout
-        for folder in (layout.etcd_data, layout.containers, layout.prometheus_data):
+        for folder in (layout.etcd_data, layout.containers, layout.pods, layout.prometheus_data):
             shutil.rmtree(folder, ignore_errors=True)
         layout.certificates.mkdir(parents=True, exist_ok=True)
         for stale in (*layout.certificates.iterdir(), *(layout.log(name) for name in components.WITH_KEDA)):
@@ -169,7 +172,7 @@ class ControlPlane:
         self.processes = {
             name: Process(
                 name,
-                [*_command(name, programs), *components.flags(name, layout, ports, self._components)],
+                [*self._command(name, programs), *components.flags(name, layout, ports, self._components)],
                 layout.log(name),
                 {**os.environ, **components.environment(name)},
             )
@@ -222,8 +225,8 @@ class ControlPlane:
         # The controller manager takes away the taints of a node that was not ready; until then no pod is put there.
         return ready and not (CONTROLLER_MANAGER in self.processes and node["spec"].get("taints"))
 
-
-def _command(component: str, programs: Mapping[str, Path]) -> list[str]:
-    if component == NETWORK:
-        return [sys.executable, "-m", "tgi_sandbox.cluster.network"]
-    return [str(programs[component])]
+    def _command(self, component: str, programs: Mapping[str, Path]) -> list[str]:
+        if component == NETWORK:
+            aws = ["--aws", self._aws] if self._aws else []
+            return [sys.executable, "-m", "tgi_sandbox.cluster.network", *aws]
+        return [str(programs[component])]

@@ -120,6 +120,15 @@ class Layout:
         """The folder of the logs of containers, removed before each start."""
         return self.directory / "logs" / "pods"
 
+    def pod(self, uid: str) -> Path:
+        """Return the folder of what the operator's process in a pod is given, removed with all others' at a start."""
+        return self.pods / uid
+
+    @property
+    def pods(self) -> Path:
+        """The folder of those folders."""
+        return self.directory / "pods"
+
     @property
     def audit_policy(self) -> Path:
         """Whose requests the API server writes down."""

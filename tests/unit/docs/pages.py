@@ -27,9 +27,13 @@ class Block:
         return [line for line in lines if line and not line.startswith("#")]
 
 
-def blocks(page: Path) -> list[Block]:
-    """Return the fenced blocks of a page."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+def blocks(page: Path, heading: str = "") -> list[Block]:
+    """Return the fenced blocks of a page, or those under one of its headings of second level."""
+    text = page.read_text()
+    if heading:
+        _, _, text = text.partition(f"\n## {heading}\n")
+        text, _, _ = text.partition("\n## ")
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [Block(page, language, text) for language, text in found]
 
 

@@ -1,5 +1,6 @@
 """The resources in documents and examples can work, and what installs the operator renders."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from tgi_operator.cli.plan import planned, resources
 from tgi_operator.handlers import STOP_SECONDS
 from tgi_operator.leadership import lease
 from tgi_operator.settings import Settings
+from tgi_sandbox.aws import iam
 from unit.chart.rendering import MANIFESTS, Object, container, kinds, kustomized, of
 from unit.docs import pages
 from unit.docs.pages import PAGES, ROOT
@@ -55,6 +57,13 @@ def test_every_resource_shown_can_work(name: str) -> None:
         calls = [call for document in documents for call in document]
         assert calls[:3] == ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
         assert ("RegisterScalableTarget" in calls) == ("autoscaling" in SHOWN[name]["spec"])
+
+
+@pytest.mark.parametrize("name", [name for name in SHOWN if "sageMaker" in SHOWN[name]["spec"]])
+def test_every_role_shown_is_one_that_the_documented_policy_may_pass(name: str) -> None:
+    policy = iam.read(json.loads((MANIFESTS / "iam" / "operator-policy.json").read_text()))
+    role = SHOWN[name]["spec"]["sageMaker"]["executionRoleARN"]
+    assert policy.allows("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"})
 
 
 def test_what_is_installed_is_complete(installed: list[Object]) -> None:

@@ -28,20 +28,23 @@ def test_environment_file_can_be_sourced(tmp_path: Path, monkeypatch: pytest.Mon
     kubeconfig, kubectl = tmp_path / "a folder's" / "kubeconfig", tmp_path / "a bin" / "kubectl"
     env = tmp_path / "env"
     env.write_text(cli.environment_file(kubeconfig, "http://127.0.0.1:4566", kubectl))
-    assert all(line.startswith("export ") for line in env.read_text().splitlines())
-    script = f'. {env}; printf "%s\\n" "$KUBECONFIG" "$AWS_ENDPOINT_URL" "$AWS_DEFAULT_REGION" "$PATH"'
+    printed = '"$KUBECONFIG" "$AWS_ENDPOINT_URL" "$AWS_DEFAULT_REGION" "$PATH" "$(type -t helm)"'
+    script = f'. {env}; printf "%s\\n" {printed}'
     answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env={"PATH": "/bin"})
     assert answer.stdout.splitlines() == [
         str(kubeconfig),
         "http://127.0.0.1:4566",
         "us-east-1",
         f"{Path(sys.executable).parent}:{kubectl.parent}:/bin",
+        "function",
     ]
 
 
 def test_what_is_on_path_already_changes_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}")
-    assert "PATH" not in cli.environment_file(tmp_path / "kubeconfig", "http://127.0.0.1:1", tmp_path / "kubectl")
+    assert "export PATH" not in cli.environment_file(
+        tmp_path / "kubeconfig", "http://127.0.0.1:1", tmp_path / "kubectl"
+    )
 
 
 def test_the_rest_of_helms_line_is_helms() -> None:

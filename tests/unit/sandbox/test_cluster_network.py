@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from tgi_operator.settings import Settings
+from tgi_sandbox.cluster.network import stand_ins
 from tgi_sandbox.cluster.network.environment import environment, port_of
 from tgi_sandbox.cluster.network.kubelet import cut
+from tgi_sandbox.cluster.network.operators import is_operator
 from tgi_sandbox.cluster.network.pod import Container, Pod
 from tgi_sandbox.cluster.network.pods import Pods
 from tgi_sandbox.cluster.network.refusals import verdict
@@ -198,3 +201,27 @@ async def test_tunnel_that_leads_nowhere_says_why() -> None:
     answer = await _ask(b"CONNECT 10.128.1.1:80 HTTP/1.1\r\n\r\n", route)
     assert answer.startswith(b"HTTP/1.1 502 no pod has the address 10.128.1.1\r\n")
     assert b"only CONNECT" in await _ask(b"GET / HTTP/1.1\r\n\r\n", route)
+
+
+OPERATOR = {"image": "registry:5000/team/tgi-operator:0.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (OPERATOR, True),
+        ({"image": "tgi-operator@sha256:0123"}, True),
+        (OPERATOR | {"args": ["run"]}, True),
+        (OPERATOR | {"args": ["fetch", "hf://a/b", "/models"]}, False),
+        (OPERATOR | {"command": ["sleep"]}, False),
+        ({"image": "registry/tgi-operator-docs:1"}, False),
+    ],
+)
+def test_which_containers_are_the_operator(spec: dict[str, Any], expected: bool) -> None:
+    assert is_operator(Container({"name": "x", **spec}, {})) is expected
+
+
+def test_the_port_of_an_operator() -> None:
+    assert stand_ins.port_of(Container({"name": "x", **OPERATOR}, {})) == Settings().http_port
+    changed = OPERATOR | _env(TGI_OPERATOR_HTTP_PORT="9000")
+    assert stand_ins.port_of(Container({"name": "x", **changed}, {})) == 9000

@@ -90,6 +90,27 @@ class SageMakerBackend:
         if problem is not None and resource.status.sage_maker is None and not resource.deleting:
             # Bad input costs nothing, not even a call.
             return Situation(resource, place, None, problem, Observed(), self._now())
+        try:
+            return await self._look(key, resource, target, place, desired, problem)
+        except AWSError as error:
+            if (
+                not resource.deleting
+                or resource.status.sage_maker is not None
+                or error.meaning not in errors.NOT_LET_IN
+            ):
+                raise
+            # What was never asked for is not there, and may go without AWS' leave: the status comes before any request.
+            return Situation(resource, place, desired, problem, Observed(), self._now())
+
+    async def _look(
+        self,
+        key: Key,
+        resource: Resource,
+        target: SageMaker,
+        place: render.Place,
+        desired: Desired | None,
+        problem: Problem | None,
+    ) -> Situation | None:
         tracked = self._fleet.track(place.region, place.endpoint, key)
         listed = await self._fleet.listed(place.region, place.endpoint)
         scales = self._follow(resource, place, key, desired)

@@ -31,9 +31,15 @@ def deletion(situation: Situation) -> Plan[Step]:
     return Plan(
         situation.status,
         steps=steps.delete_sets(place, sorted(revisions)),
-        notes=(Note(Reason.DELETED, f'Endpoint "{place.endpoint}" and what belongs to it are gone.'),),
+        notes=(Note(Reason.DELETED, _gone(situation)),),
         finished=True,
     )
+
+
+def _gone(situation: Situation) -> str:
+    if situation.status.sage_maker is None:
+        return "Nothing of it was ever asked of AWS."
+    return f'Endpoint "{situation.place.endpoint}" and what belongs to it are gone.'
 
 
 def _unscale(situation: Situation) -> tuple[Step, ...]:

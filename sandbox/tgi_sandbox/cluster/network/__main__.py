@@ -17,11 +17,11 @@ from tgi_sandbox.cluster.network.watcher import Watcher
 from tgi_sandbox.cluster.ports import LOOPBACK, free_ports
 
 
-async def run(layout: Layout) -> None:
-    """Serve until the process is told to stop."""
+async def run(layout: Layout, aws: str | None) -> None:
+    """Serve until the process is told to stop; `aws` is the address of the AWS double, if there is one."""
     api = ApiServer.from_kubeconfig(layout.kubeconfig, layout.certificate_authority)
     (kubelet_port,) = free_ports(1)
-    network = Network(api, layout, kubelet_port)
+    network = Network(api, layout, kubelet_port, aws)
     watcher = Watcher(api, network, asyncio.get_running_loop())
     threading.Thread(target=watcher.run, daemon=True).start()
     kubelet = uvicorn.Server(
@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the flags and run."""
     parser = argparse.ArgumentParser(description="The network of the sandbox's pods and nodes.", allow_abbrev=False)
     parser.add_argument("--directory", type=Path, required=True, help="the folder of the control plane")
-    asyncio.run(run(Layout(parser.parse_args(arguments).directory)))
+    parser.add_argument("--aws", help="the address of an AWS double; with it, the operator runs in its pods")
+    options = parser.parse_args(arguments)
+    asyncio.run(run(Layout(options.directory), options.aws))
 
 
 if __name__ == "__main__":

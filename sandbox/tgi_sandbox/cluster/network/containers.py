@@ -1,25 +1,21 @@
-"""What runs in pods: TGI simulator processes, started by the first connection to a pod."""
+"""What runs in pods: processes of this machine that stand for containers, started when somebody needs them."""
 
 import asyncio
-import base64
-import os
 import signal
-import sys
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tgi_sandbox.cluster.api import ApiError, ApiServer
-from tgi_sandbox.cluster.network.environment import environment, port_of
+from tgi_sandbox.cluster.network.files import PodFiles
 from tgi_sandbox.cluster.network.pod import Container, Pod
+from tgi_sandbox.cluster.network.stand_ins import port_of, stand_in
 from tgi_sandbox.cluster.network.tunnels import UnreachableError
 from tgi_sandbox.cluster.ports import answers, free_ports
 from tgi_sandbox.processes import Process, ProcessError
 
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05
-_PASSED_ON = ("PATH", "SANDBOX_TOKEN_DELAY")
 
 # One life of a container: the pod's uid, the container's name, how often it was restarted.
 _Life = tuple[str, str, int]
@@ -35,8 +31,8 @@ class _Running:
 class Containers:
     """At most one process for each life of a container; it ends when that life does."""
 
-    def __init__(self, api: ApiServer, folder: Path) -> None:
-        self._api = api
+    def __init__(self, files: PodFiles, folder: Path) -> None:
+        self._files = files
         self._folder = folder
         self._starting: dict[_Life, asyncio.Task[_Running]] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -45,14 +41,14 @@ class Containers:
         """Return the port on loopback of the process behind a port of a pod, starting it where there is none."""
         container = next((one for one in pod.containers if port_of(one) == port), None)
         if container is None:
-            raise UnreachableError(f"connection refused: no TGI of pod {pod.name} listens on port {port}")
+            raise UnreachableError(f"connection refused: nothing of pod {pod.name} listens on port {port}")
         if not container.started:
             raise UnreachableError(f"connection refused: {container.name} of pod {pod.name} has not started")
-        life = (pod.uid, container.name, container.restarts)
-        starting = self._starting.get(life)
-        if starting is None or (starting.done() and not _is_usable(starting)):
-            starting = self._starting[life] = asyncio.create_task(self._start(pod, container))
-        return (await asyncio.shield(starting)).port
+        return (await self._running(pod, container)).port
+
+    async def run(self, pod: Pod, container: Container) -> Process:
+        """Return the process of a container, starting it where there is none; raises UnreachableError."""
+        return (await self._running(pod, container)).process
 
     def log(self, pod: Pod, container: Container, previous: bool) -> str | None:
         """Return what a container has printed in this life, or in the last one before in which it was started."""
@@ -72,30 +68,25 @@ class Containers:
                 if container.is_over(life[2]):
                     self._retire(life)
 
+    async def _running(self, pod: Pod, container: Container) -> _Running:
+        life = (pod.uid, container.name, container.restarts)
+        starting = self._starting.get(life)
+        if starting is None or (starting.done() and not _is_usable(starting)):
+            starting = self._starting[life] = asyncio.create_task(self._start(pod, container))
+        return await asyncio.shield(starting)
+
     async def _start(self, pod: Pod, container: Container) -> _Running:
-        env = await asyncio.to_thread(self._environment, pod, container)
         (port,) = free_ports(1)
-        command = [sys.executable, "-m", "tgi_sandbox.tgi", "--port", str(port)]
+        runs = await asyncio.to_thread(stand_in, pod, container, self._files, port)
         log = self._logs(pod, container.name) / f"{container.restarts}.log"
-        process = Process(f"{container.name} of pod {pod.name}", command, log, env)
+        process = Process(f"{container.name} of pod {pod.name}", runs.command, log, runs.environment)
         try:
             await asyncio.to_thread(process.start)
-            await asyncio.to_thread(process.wait_ready, lambda: answers(port, "/health"), _START_SECONDS)
+            await asyncio.to_thread(process.wait_ready, lambda: answers(port, runs.ready), _START_SECONDS)
         except ProcessError as error:
             await asyncio.to_thread(process.stop)
             raise UnreachableError(str(error)) from error
         return _Running(process, port, pod.grace_seconds)
-
-    def _environment(self, pod: Pod, container: Container) -> dict[str, str]:
-        def secret(name: str, key: str) -> str:
-            try:
-                data = self._api.request("GET", f"/api/v1/namespaces/{pod.namespace}/secrets/{name}").get("data", {})
-                return base64.b64decode(data[key]).decode()
-            except (ApiError, KeyError) as error:
-                raise UnreachableError(f"{key} of secret {name} cannot be read: {error}") from error
-
-        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        return passed_on | (environment(container, secret) or {})
 
     def _logs(self, pod: Pod, container: str) -> Path:
         # As under a node's /var/log/pods.

@@ -4,7 +4,9 @@ import asyncio
 
 from tgi_sandbox.cluster.api import ApiServer
 from tgi_sandbox.cluster.layout import Layout
+from tgi_sandbox.cluster.network.attendant import Attendant
 from tgi_sandbox.cluster.network.containers import Containers
+from tgi_sandbox.cluster.network.files import PodFiles
 from tgi_sandbox.cluster.network.pod import Pod
 from tgi_sandbox.cluster.network.pods import Pods, named, with_address
 from tgi_sandbox.cluster.network.tunnels import UnreachableError
@@ -15,11 +17,13 @@ from tgi_sandbox.cluster.ports import LOCALHOST
 class Network:
     """Knows all pods, and what runs in them."""
 
-    def __init__(self, api: ApiServer, layout: Layout, kubelet_port: int) -> None:
+    def __init__(self, api: ApiServer, layout: Layout, kubelet_port: int, aws: str | None) -> None:
         self._api = api
         self._kubelet_port = kubelet_port
         self._pods = Pods()
-        self._containers = Containers(api, layout.containers)
+        self._containers = Containers(PodFiles(api, layout, aws), layout.containers)
+        # Without an AWS the operator is run beside the cluster, if at all.
+        self._attendant = Attendant(api, self._containers) if aws else None
 
     async def route(self, host: str, port: int) -> int:
         """Return the port on loopback that stands for a port of a pod or a node, or is what was asked for."""
@@ -46,13 +50,20 @@ class Network:
         """Take note of all pods."""
         self._pods.replace(pods)
         self._containers.retain(self._pods.uids)
+        for pod in pods:
+            self._attend(pod)
 
     def changed(self, pod: Pod) -> None:
         """Take note of a pod that is new or has changed."""
         self._pods.add(pod)
         self._containers.observe(pod)
+        self._attend(pod)
 
     def deleted(self, pod: Pod) -> None:
         """Take note that a pod is gone."""
         self._pods.remove(pod)
         self._containers.retain(self._pods.uids)
+
+    def _attend(self, pod: Pod) -> None:
+        if self._attendant is not None:
+            self._attendant.observe(pod)

@@ -29,9 +29,14 @@ class Container:
         return int(self.status.get("restartCount", 0))
 
     @property
+    def running(self) -> bool:
+        """Whether it runs."""
+        return "running" in self._state
+
+    @property
     def started(self) -> bool:
         """Whether it runs, and for long enough that its ports are open."""
-        return "running" in self._state and bool(self.status.get("started"))
+        return self.running and bool(self.status.get("started"))
 
     @property
     def gpus(self) -> int:

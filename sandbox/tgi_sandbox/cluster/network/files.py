@@ -1,0 +1,149 @@
+"""What a kubelet puts before a container of the operator: variables, files of volumes, and the pod's own tokens."""
+
+import base64
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tgi_sandbox.cluster.api import ApiError, ApiServer
+from tgi_sandbox.cluster.components import EKS_CLUSTER
+from tgi_sandbox.cluster.credentials import write_kubeconfig, write_private
+from tgi_sandbox.cluster.layout import Layout
+from tgi_sandbox.cluster.network.pod import Container, Pod
+from tgi_sandbox.cluster.network.tunnels import UnreachableError
+
+# Longer than a sandbox lives: no token is renewed.
+_TOKEN_SECONDS = 7 * 86_400
+_ROLE = "eks.amazonaws.com/role-arn"
+_TIMEOUT_SECONDS = 10.0
+
+
+class PodFiles:
+    """Reads what pods refer to, and writes their files; `aws` is the address of the AWS double, if there is one."""
+
+    def __init__(self, api: ApiServer, layout: Layout, aws: str | None) -> None:
+        self._api = api
+        self._layout = layout
+        self._aws = aws
+
+    def value(self, kind: str, pod: Pod, name: str, key: str) -> str:
+        """Return what is under a key of one of the `secrets` or `configmaps`; raises UnreachableError."""
+        try:
+            return self._data(kind, pod, name)[key]
+        except KeyError as error:
+            raise UnreachableError(f"{kind} {name} of namespace {pod.namespace} has no key {key}") from error
+
+    def environment(self, pod: Pod, container: Container) -> dict[str, str]:
+        """Return the variables of a container of the operator, having written the files that they name.
+
+        Raises UnreachableError where something that they come from is missing.
+        """
+        try:
+            return self._environment(pod, container)
+        except (ApiError, OSError) as error:
+            raise UnreachableError(f"pod {pod.name} cannot be given its files: {error}") from error
+
+    def _environment(self, pod: Pod, container: Container) -> dict[str, str]:
+        folder = self._layout.pod(pod.uid)
+        folder.mkdir(parents=True, exist_ok=True)
+        kubeconfig = folder / "kubeconfig"
+        authority = self._layout.certificate_authority.read_text()
+        write_kubeconfig(kubeconfig, self._api.url, authority, self._token(pod))
+        cluster = {
+            # A process shares this machine's files: no user's configuration, and no pod's token where the client looks.
+            "HOME": str(folder),
+            "KUBECONFIG": str(kubeconfig),
+            "TGI_OPERATOR_LEADER_ELECTION_NAMESPACE": pod.namespace,
+        }
+        mounted = self._mount(pod, container, folder)
+        given = {name: _moved(value, mounted) for name, value in self._variables(pod, container).items()}
+        return cluster | self._credentials(pod, folder) | given
+
+    def _variables(self, pod: Pod, container: Container) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for source in container.spec.get("envFrom", []):
+            for field, kind in (("configMapRef", "configmaps"), ("secretRef", "secrets")):
+                if field in source:
+                    data = self._data(kind, pod, source[field]["name"])
+                    found |= {source.get("prefix", "") + key: value for key, value in data.items()}
+        for variable in container.spec.get("env", []):
+            found[variable["name"]] = self._variable(pod, variable)
+        return found
+
+    def _variable(self, pod: Pod, variable: dict[str, Any]) -> str:
+        source = variable.get("valueFrom", {})
+        for field, kind in (("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")):
+            if field in source:
+                return self.value(kind, pod, source[field]["name"], source[field]["key"])
+        return str(variable.get("value", ""))
+
+    def _mount(self, pod: Pod, container: Container, folder: Path) -> dict[str, Path]:
+        """Write the files of ConfigMaps; return where each path in the container is on this machine."""
+        volumes = {volume["name"]: volume for volume in pod.data["spec"].get("volumes", [])}
+        mounted = {}
+        for mount in container.spec.get("volumeMounts", []):
+            source = volumes[mount["name"]].get("configMap")
+            if source is not None:
+                target = mounted[mount["mountPath"]] = folder / "volumes" / mount["name"]
+                target.mkdir(parents=True, exist_ok=True)
+                for key, text in self._data("configmaps", pod, source["name"]).items():
+                    (target / key).write_text(text)
+        return mounted
+
+    def _credentials(self, pod: Pod, folder: Path) -> dict[str, str]:
+        """Return what the webhooks of EKS add to a pod whose service account has an AWS role."""
+        if self._aws is None:
+            return {}
+        found = {"AWS_ENDPOINT_URL": self._aws, "AWS_EC2_METADATA_DISABLED": "true"}
+        name = pod.data["spec"]["serviceAccountName"]
+        account = self._api.request("GET", f"/api/v1/namespaces/{pod.namespace}/serviceaccounts/{name}")
+        role = account["metadata"].get("annotations", {}).get(_ROLE)
+        if role is not None:
+            token = folder / "web-identity-token"
+            write_private(token, self._token(pod, "sts.amazonaws.com"))
+            found |= {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_REGION": "us-east-1"}
+        if self._is_associated(pod.namespace, name):
+            token = folder / "eks-pod-identity-token"
+            write_private(token, self._token(pod, "pods.eks.amazonaws.com"))
+            found |= {
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._aws}/v1/credentials",
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
+                "AWS_REGION": "us-east-1",
+            }
+        return found
+
+    def _is_associated(self, namespace: str, account: str) -> bool:
+        query = urlencode({"namespace": namespace, "serviceAccount": account})
+        url = f"{self._aws}/clusters/{EKS_CLUSTER}/pod-identity-associations?{query}"
+        # The double reads the service, and nothing else, from a signature.
+        scope = "AWS4-HMAC-SHA256 Credential=sandbox/20260101/us-east-1/eks/aws4_request"
+        request = urllib.request.Request(url, headers={"Authorization": scope})  # noqa: S310 - http on loopback
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
+            return bool(json.load(answer)["associations"])
+
+    def _token(self, pod: Pod, audience: str | None = None) -> str:
+        account = pod.data["spec"]["serviceAccountName"]
+        audiences = [audience] if audience else []
+        spec = {"audiences": audiences, "expirationSeconds": _TOKEN_SECONDS}
+        path = f"/api/v1/namespaces/{pod.namespace}/serviceaccounts/{account}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        return str(self._api.request("POST", path, body)["status"]["token"])
+
+    def _data(self, kind: str, pod: Pod, name: str) -> dict[str, str]:
+        try:
+            data = self._api.request("GET", f"/api/v1/namespaces/{pod.namespace}/{kind}/{name}").get("data") or {}
+        except ApiError as error:
+            raise UnreachableError(f"{kind} {name} of namespace {pod.namespace} cannot be read: {error}") from error
+        if kind == "secrets":
+            return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return {key: str(value) for key, value in data.items()}
+
+
+def _moved(value: str, mounted: dict[str, Path]) -> str:
+    """Return a path within a mounted folder as it is on this machine, and any other value as it is."""
+    for path, folder in mounted.items():
+        if value == path or value.startswith(f"{path}/"):
+            return f"{folder}{value.removeprefix(path)}"
+    return value

@@ -1,0 +1,119 @@
+"""docs/install.md, followed word for word on the sandbox: EKS with either kind of credentials, and kubectl."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import SPEED, until
+from tgi_sandbox import cli
+from tgi_sandbox.aws.server import AwsDouble
+from tgi_sandbox.cluster import ControlPlane, build, components
+from unit.docs import pages
+from unit.docs.pages import ROOT
+
+PAGE = ROOT / "docs" / "install.md"
+POD_IDENTITY, IRSA = "create-pod-identity-association", "create-open-id-connect-provider"
+REGISTRY = ("aws ecr", "docker ")
+IMPATIENT = "echo 'settings: {leaderElection: \"on\", sweepInterval: 1}' >> values.yaml"
+"""All that the page does not say: AWS' time runs faster here than the sweep is made for."""
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A shell in a clone, with the sandbox's variables; what one block exports is not there in the next script."""
+
+    folder: Path
+    env: Path
+
+    def follow(self, *blocks: str) -> str:
+        """Run blocks of a page one after the other, as one script; return what they print."""
+        script = "\n".join(["set -euo pipefail", f"source {self.env}", *blocks])
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env={
+                "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+                "HOME": str(self.folder.parent),
+                "XDG_CACHE_HOME": str(build.cache_folder().parent),
+            },
+            timeout=150,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+def made(aws: AwsDouble) -> list[str]:
+    """Return the names of all endpoints, configurations and models."""
+    kinds = ("endpoints", "endpoint_configs", "models")
+    return [name for region in aws.control.state()["regions"] for kind in kinds for name in region[kind]]
+
+
+def section(heading: str) -> list[str]:
+    """Return the shell blocks under a heading of the page."""
+    return [block.text for block in pages.blocks(PAGE, heading) if block.language == "sh"]
+
+
+@pytest.fixture
+def aws() -> Iterator[AwsDouble]:
+    with AwsDouble(speed=SPEED) as double:
+        double.control.cluster(components.EKS_CLUSTER, components.ISSUER)
+        yield double
+
+
+@pytest.fixture
+def plane(aws: AwsDouble, tmp_path: Path) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path / "cluster", nodes=["m5.xlarge"], aws=aws.address) as running:
+        yield running
+
+
+@pytest.fixture
+def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    for name in ("manifests", "crds"):
+        (clone / name).symlink_to(ROOT / name)
+    (clone / ".venv").symlink_to(sys.prefix)
+    env = tmp_path / "env"
+    kubectl = build.find(["kubectl"])["kubectl"]
+    env.write_text(cli.environment_file(plane.kubeconfig, aws.address, kubectl))
+    return Newcomer(clone, env)
+
+
+@pytest.mark.parametrize(("chosen", "other"), [(POD_IDENTITY, IRSA), (IRSA, POD_IDENTITY)], ids=["pods", "irsa"])
+def test_eks(newcomer: Newcomer, aws: AwsDouble, chosen: str, other: str) -> None:
+    steps = [block for block in section("On EKS") if not block.startswith(REGISTRY) and other not in block]
+    assert any(chosen in block for block in steps)
+    *deploy, delete = steps
+    (install,) = (position for position, block in enumerate(deploy) if block.startswith("helm "))
+    said = newcomer.follow(*deploy[:install], IMPATIENT, *deploy[install:])
+    assert re.search(r"zephyr-7b +SageMaker +True +InService", said)
+    assert {entry.access_key[:4] for entry in aws.control.requests() if entry.operation == "CreateEndpoint"} == {"ASIA"}
+
+    # The policy is for names that begin with the namespace ml.
+    newcomer.follow("kubectl apply -f manifests/examples/tgiendpoint.yaml")
+    read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}{.status.conditions[*].message}'"
+    until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
+    assert "sagemaker:" in newcomer.follow(read)
+
+    newcomer.follow(delete)
+    newcomer.follow(*section("Uninstall"))
+    assert made(aws) == []
+
+
+def test_kubectl(newcomer: Newcomer, aws: AwsDouble) -> None:
+    apply, *_ = section("With kubectl")
+    newcomer.follow(apply)
+    assert "deployment" in newcomer.follow("kubectl --namespace tgi-system get deployment -o name")
+    # Without a role the operator starts, and says what is missing.
+    newcomer.follow("kubectl apply -f manifests/examples/tgiendpoint.yaml")
+    read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}'"
+    until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
+    assert made(aws) == []
