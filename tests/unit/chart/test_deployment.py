@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tgi_operator.backends.sagemaker.roles import AllowedRoles
 from unit.chart.given import EVERYTHING
-from unit.chart.rendering import Object, container, kinds, of, rendered
+from unit.chart.rendering import Object, container, of, rendered
 
 
 def test_values_get_where_they_belong(everything: list[Object]) -> None:
@@ -33,16 +33,6 @@ def test_a_digest_wins_over_the_tag() -> None:
     found = container(rendered({"image": {"tag": "1", "digest": digest}}))
     assert found["image"] == f"tgi-operator@{digest}"
     assert {"name": "TGI_OPERATOR_IMAGE", "value": found["image"]} in found["env"]
-
-
-def test_the_network_policy_lets_in_metrics_only(everything: list[Object]) -> None:
-    spec = of(everything, "NetworkPolicy")["spec"]
-    (ingress,) = spec["ingress"]
-    assert ingress == {"ports": [{"port": 9000}], "from": [{"namespaceSelector": {}}]}
-    ports = [port["port"] for rule in spec["egress"] for port in rule["ports"]]
-    assert ports == [53, 53, 443, 6443, 80, 3128]
-    assert spec["policyTypes"] == ["Ingress", "Egress"]
-    assert not kinds(rendered(), "NetworkPolicy")
 
 
 def test_allowed_roles_are_a_file_of_the_operator(tmp_path: Path) -> None:
