@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tgi_operator.backends.sagemaker.roles import AllowedRoles
+from tgi_operator.settings import PREFIX
 from unit.chart.given import EVERYTHING
 from unit.chart.rendering import Object, container, of, rendered
 
@@ -33,6 +34,12 @@ def test_a_digest_wins_over_the_tag() -> None:
     found = container(rendered({"image": {"tag": "1", "digest": digest}}))
     assert found["image"] == f"tgi-operator@{digest}"
     assert {"name": "TGI_OPERATOR_IMAGE", "value": found["image"]} in found["env"]
+
+
+def test_services_beside_it_are_no_settings() -> None:
+    """The kubelet would turn the name of a Service into variables, and `tgi-operator-http` into that of a setting."""
+    assert f"{PREFIX}HTTP_PORT" == "tgi-operator-http".upper().replace("-", "_") + "_PORT"
+    assert of(rendered(), "Deployment")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
 def test_allowed_roles_are_a_file_of_the_operator(tmp_path: Path) -> None:
