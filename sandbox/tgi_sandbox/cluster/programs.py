@@ -58,7 +58,9 @@ KEDA = Module(
 HELM = Module(_FOLDER / "modules" / "helm", "It takes about 1.5 minutes of CPU time")
 _ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "It takes about 3 minutes of CPU time")
 _KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "It takes about a minute of CPU time")
-_KUBECTL_VALIDATE = Module(_FOLDER / "modules" / "kubectl-validate", "It takes about 2 minutes of CPU time")
+_KUBECTL_VALIDATE = Module(
+    _FOLDER / "modules" / "kubectl-validate", "It takes about 3 minutes of CPU time and 2 GB of disk"
+)
 _CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "It takes a few seconds after the control plane")
 # Has no programs: its requirements are read, see `definitions`.
 DEFINITIONS = Module(_FOLDER / "modules" / "definitions", "It takes a few seconds to download")
