@@ -38,8 +38,13 @@ cluster: install ## Start the sandbox: a Kubernetes control plane and an AWS dou
 cluster-stop: install ## Stop the sandbox.
 	@$(RUN) tgi-sandbox down
 
+# Beside the project: its hundred packages pin some of ours at other versions.
+.PHONY: checkov
+checkov: $(filter .tools/%,$(UV)) ## Install checkov, which the tests run on Dockerfile and chart.
+	@$(UV) sync --frozen --quiet --project ci/checkov
+
 .PHONY: test
-test: lint types ## Lint, types, unit, integration and end-to-end tests.
+test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) tgi-sandbox build --keda
 	@$(RUN) pytest --numprocesses 2 --dist loadfile --basetemp .tests
 	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests

@@ -57,6 +57,13 @@ KEDA = Module(
 )
 HELM = Module(_FOLDER / "modules" / "helm", "It takes about 1.5 minutes of CPU time")
 _ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "It takes about 3 minutes of CPU time")
+_KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "It takes about a minute of CPU time")
+_KUBECTL_VALIDATE = Module(
+    _FOLDER / "modules" / "kubectl-validate", "It takes about 3 minutes of CPU time and 2 GB of disk"
+)
+_CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "It takes a few seconds after the control plane")
+# Has no programs: its requirements are read, see `definitions`.
+DEFINITIONS = Module(_FOLDER / "modules" / "definitions", "It takes a few seconds to download")
 
 # In the order of building: what every test needs comes first.
 PROGRAMS: Mapping[str, Program] = {
@@ -75,6 +82,10 @@ PROGRAMS: Mapping[str, Program] = {
     ),
     "prometheus-adapter": Program(_ADAPTER, "sigs.k8s.io/prometheus-adapter/cmd/adapter"),
     "helm": Program(HELM, "helm.sh/helm/v4/cmd/helm"),
+    # What manifests are checked with; no cluster needs them.
+    "kube-score": Program(_KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score"),
+    "kubectl-validate": Program(_KUBECTL_VALIDATE, "sigs.k8s.io/kubectl-validate"),
+    "cyclonus": Program(_CYCLONUS, "github.com/mattfenwick/cyclonus/cmd/cyclonus"),
     "keda-operator": Program(KEDA, "github.com/kedacore/keda/v2/cmd/operator"),
     "keda-metrics-apiserver": Program(KEDA, "github.com/kedacore/keda/v2/cmd/adapter"),
 }

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from tgi_operator.backends.sagemaker.roles import AllowedRoles
+from tgi_operator.settings import PREFIX
 from unit.chart.given import EVERYTHING
-from unit.chart.rendering import Object, container, kinds, of, rendered
+from unit.chart.rendering import Object, container, of, rendered
 
 
 def test_values_get_where_they_belong(everything: list[Object]) -> None:
@@ -35,14 +36,10 @@ def test_a_digest_wins_over_the_tag() -> None:
     assert {"name": "TGI_OPERATOR_IMAGE", "value": found["image"]} in found["env"]
 
 
-def test_the_network_policy_lets_in_metrics_only(everything: list[Object]) -> None:
-    spec = of(everything, "NetworkPolicy")["spec"]
-    (ingress,) = spec["ingress"]
-    assert ingress == {"ports": [{"port": 9000}], "from": [{"namespaceSelector": {}}]}
-    ports = [port["port"] for rule in spec["egress"] for port in rule["ports"]]
-    assert ports == [53, 53, 443, 6443, 80, 3128]
-    assert spec["policyTypes"] == ["Ingress", "Egress"]
-    assert not kinds(rendered(), "NetworkPolicy")
+def test_services_beside_it_are_no_settings() -> None:
+    """The kubelet would turn the name of a Service into variables, and `tgi-operator-http` into that of a setting."""
+    assert f"{PREFIX}HTTP_PORT" == "tgi-operator-http".upper().replace("-", "_") + "_PORT"
+    assert of(rendered(), "Deployment")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
 def test_allowed_roles_are_a_file_of_the_operator(tmp_path: Path) -> None:

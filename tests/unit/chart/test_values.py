@@ -115,6 +115,8 @@ def test_the_schema_has_every_value_and_nothing_else() -> None:
         ({"extraEnv": [{"value": "x"}]}, "missing property 'name'"),
         ({"crds": {"enabled": "yes"}}, "got string, want boolean"),
         ({"podDisruptionBudget": {"maxUnavailable": 0}}, "minimum"),
+        # A rule without ports lets everything out.
+        ({"networkPolicy": {"apiPorts": []}}, "minItems"),
     ],
     ids=str,
 )

@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parents[3]
 PAGES = tuple(sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]))
@@ -35,6 +38,12 @@ def blocks(page: Path, heading: str = "") -> list[Block]:
         text, _, _ = text.partition("\n## ")
     found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [Block(page, language, text) for language, text in found]
+
+
+def objects(page: Path) -> list[dict[str, Any]]:
+    """Return the objects of Kubernetes in the YAML of a page: what is no object, such as values, is left out."""
+    documents = (yaml.safe_load_all(block.text) for block in blocks(page) if block.language == "yaml")
+    return [item for found in documents for item in found if {"apiVersion", "metadata"} <= set(item or ())]
 
 
 def prose(page: Path) -> str:

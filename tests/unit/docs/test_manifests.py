@@ -118,7 +118,7 @@ def test_the_pod_fits_the_restricted_standard_and_the_settings(installed: list[O
         "capabilities": {"drop": ["ALL"]},
     }
     assert [mount["name"] for mount in operator["volumeMounts"]] == ["tmp"]
-    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {}}]
+    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}]
     assert [port["containerPort"] for port in operator["ports"]] == [Settings().http_port]
     paths = [operator[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")]
     assert paths == ["/healthz", "/readyz"]

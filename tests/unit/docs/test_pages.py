@@ -21,6 +21,7 @@ from unit.docs.pages import PAGES, ROOT
 
 OPERATIONS = ROOT / "docs" / "operations.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+MODULES = ROOT / "sandbox" / "tgi_sandbox" / "cluster" / "modules"
 SAGEMAKER = ROOT / "operator" / "tgi_operator" / "backends" / "sagemaker"
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -134,8 +135,9 @@ def test_every_dependency_has_its_reason() -> None:
     named = {
         name for row in re.findall(r"^\| (`.*?) \|", ARCHITECTURE.read_text(), re.MULTILINE) for name in _code(row)
     }
-    for file in (ROOT / "pyproject.toml", ROOT / "sandbox" / "pyproject.toml"):
-        project = tomllib.loads(file.read_text())
+    assert {folder.name for folder in MODULES.iterdir()} <= named
+    for folder in (ROOT, ROOT / "sandbox", ROOT / "ci" / "checkov"):
+        project = tomllib.loads((folder / "pyproject.toml").read_text())
         extras = project["project"].get("optional-dependencies", {}).values()
         groups = (*extras, project.get("dependency-groups", {}).get("dev", ()))
         wanted = [*project["project"]["dependencies"], *(item for group in groups for item in group)]

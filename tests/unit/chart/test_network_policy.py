@@ -1,0 +1,103 @@
+"""What the network policy lets in and out: metrics, DNS, the API server, AWS, EKS' credentials, and nothing else."""
+
+from typing import Any
+
+from tgi_operator.backends.incluster import names
+from tgi_operator.backends.resource import Owner
+from unit.chart.rendering import Object, kinds, of, rendered
+from unit.chart.traffic import Connection, Peer, allowed
+
+LABELS = of(rendered(), "Deployment")["spec"]["template"]["metadata"]["labels"]
+
+OPERATOR = Peer("10.0.1.2", "tgi-system", LABELS)
+TGI = Peer("10.0.1.3", "tgi-system", names.server_labels(Owner("c", "tgi-system", "zephyr", "u")))
+PROMETHEUS = Peer("10.0.1.4", "monitoring", {"app": "prometheus"})
+SOMEBODY = Peer("10.0.1.5", "default", {"app": "x"})
+DNS = Peer("10.0.1.6", "kube-system", {"k8s-app": "kube-dns"})
+NODE_DNS = Peer("169.254.20.10")
+NODE = Peer("10.0.0.1")
+API_SERVER = Peer("10.0.0.10")
+AWS = Peer("52.95.1.1")
+POD_IDENTITY = Peer("169.254.170.23")
+POD_IDENTITY_V6 = Peer("fd00:ec2::23")
+NODE_ROLE = Peer("169.254.169.254")
+PROXY = Peer("10.0.0.20")
+
+METRICS = 8090
+
+# Who, to whom, at which port, allowed?
+ALWAYS = [
+    (Connection(PROMETHEUS, OPERATOR, METRICS), True),
+    (Connection(PROMETHEUS, OPERATOR, METRICS, "UDP"), False),
+    (Connection(PROMETHEUS, OPERATOR, 22), False),
+    (Connection(PROMETHEUS, OPERATOR, 8080), False),
+    (Connection(NODE, OPERATOR, 10250), False),
+    (Connection(OPERATOR, DNS, 53, "UDP"), True),
+    (Connection(OPERATOR, DNS, 53), True),
+    (Connection(OPERATOR, NODE_DNS, 53, "UDP"), True),
+    (Connection(OPERATOR, API_SERVER, 443), True),
+    (Connection(OPERATOR, AWS, 443), True),
+    (Connection(OPERATOR, AWS, 443, "UDP"), False),
+    (Connection(OPERATOR, AWS, 80), False),
+    (Connection(OPERATOR, POD_IDENTITY, 80), True),
+    (Connection(OPERATOR, POD_IDENTITY_V6, 80), True),
+    (Connection(OPERATOR, POD_IDENTITY, 8080), False),
+    (Connection(OPERATOR, NODE_ROLE, 80), False),
+    (Connection(OPERATOR, TGI, 8080), False),
+    (Connection(OPERATOR, PROMETHEUS, 9090), False),
+    (Connection(OPERATOR, NODE, 10250), False),
+    # It is about the operator only, also in its own namespace.
+    (Connection(SOMEBODY, TGI, 8080), True),
+    (Connection(TGI, AWS, 80), True),
+]
+BY_DEFAULT = [
+    (Connection(OPERATOR, API_SERVER, 6443), True),
+    (Connection(OPERATOR, PROXY, 3128), False),
+    (Connection(SOMEBODY, OPERATOR, METRICS), True),
+    # Its probes.
+    (Connection(NODE, OPERATOR, METRICS), True),
+]
+NARROWED = [
+    (Connection(OPERATOR, API_SERVER, 6443), False),
+    (Connection(OPERATOR, PROXY, 3128), True),
+    (Connection(OPERATOR, AWS, 3128), False),
+    (Connection(SOMEBODY, OPERATOR, METRICS), False),
+    (Connection(NODE, OPERATOR, METRICS), False),
+]
+NARROW = {
+    "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+    "apiPorts": [443],
+    "extraEgress": [{"to": [{"ipBlock": {"cidr": f"{PROXY.ip}/32"}}], "ports": [{"port": 3128}]}],
+}
+
+
+def _policies(values: dict[str, Any], **others: Any) -> list[Object]:
+    return kinds(rendered({"networkPolicy": {"enabled": True} | values} | others), "NetworkPolicy")
+
+
+def _holds(policies: list[Object], table: list[tuple[Connection, bool]]) -> None:
+    found = zip(table, allowed(policies, [connection for connection, _ in table]), strict=True)
+    assert not [connection for (connection, expected), answer in found if answer != expected]
+
+
+def test_metrics_get_in_and_what_the_operator_calls_gets_out() -> None:
+    _holds(_policies({}), ALWAYS + BY_DEFAULT)
+
+
+def test_it_is_as_narrow_or_wide_as_the_values_say() -> None:
+    _holds(_policies(NARROW), ALWAYS + NARROWED)
+
+
+def test_the_metrics_are_where_the_settings_put_them() -> None:
+    table = [(Connection(PROMETHEUS, OPERATOR, 9000), True), (Connection(PROMETHEUS, OPERATOR, METRICS), False)]
+    _holds(_policies({}, settings={"httpPort": 9000}), table)
+
+
+def test_a_policy_that_lets_too_much_out_would_be_told() -> None:
+    (policy,) = _policies({})
+    policy["spec"]["egress"].append({"ports": None})
+    assert allowed([policy], [Connection(OPERATOR, NODE_ROLE, 80)]) == [True]
+
+
+def test_there_is_none_unasked() -> None:
+    assert not kinds(rendered(), "NetworkPolicy")
