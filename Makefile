@@ -97,3 +97,8 @@ chart: install ## Package the chart into dist/.
 bench: install ## Measure: time, AWS calls, Kubernetes writes, memory, for 100 and 1,000 resources.
 	@$(RUN) tgi-sandbox build
 	@PYTHONPATH=tests $(RUN) python -m bench
+
+.PHONY: dashboards
+dashboards: install ## Draw the dashboards into docs/, from seven minutes of the operator on the sandbox.
+	@$(RUN) tgi-sandbox build
+	@PYTHONPATH=tests $(RUN) python -m bench.dashboards

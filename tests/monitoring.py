@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ DASHBOARDS: dict[str, dict[str, Any]] = {
 }
 
 _RATE_INTERVAL = "1m"
+_RANGE = "1h"
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,16 @@ class Query:
 def queries() -> Iterator[Query]:
     """Yield the queries of all panels."""
     for name, dashboard in DASHBOARDS.items():
-        for panel in dashboard["panels"]:
+        for panel in panels(dashboard):
             for target in panel.get("targets", ()):
                 yield Query(name, panel["title"], _filled(target["expr"]))
+
+
+def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the panels of a dashboard, those in closed rows too."""
+    for panel in dashboard["panels"]:
+        yield panel
+        yield from panel.get("panels", ())
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -42,4 +50,5 @@ def alerts() -> list[dict[str, Any]]:
 
 
 def _filled(expression: str) -> str:
-    return re.sub(r"\$(namespace|name|job)\b", ".+", expression.replace("$__rate_interval", _RATE_INTERVAL))
+    expression = expression.replace("$__rate_interval", _RATE_INTERVAL).replace("$__range", _RANGE)
+    return re.sub(r"\$(namespace|name|job)\b", ".+", expression)

@@ -44,7 +44,10 @@ SCALING_ACTIVE = Gauge(
     registry=REGISTRY,
 )
 SWEEP_AGE_SECONDS = Gauge(
-    "tgi_operator_sweep_age_seconds", "Time since the fleet was last listed, by region.", ["region"], registry=REGISTRY
+    "tgi_operator_sweep_age_seconds",
+    "Time since the endpoints of a region were last listed; 0 where there are none to list.",
+    ["region"],
+    registry=REGISTRY,
 )
 
 

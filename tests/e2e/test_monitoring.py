@@ -1,19 +1,16 @@
 """A real Prometheus reads the operator and the pods: every panel shows something, and every rule works."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-from urllib.request import urlopen
 
 import pytest
 import yaml
 
 import monitoring
 from e2e.conftest import FALCON, ZEPHYR, Cloud, until
+from prometheus import Prometheus
 from tgi_sandbox.cluster import build
 from tgi_sandbox.cluster.api import ApiError
 from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
@@ -26,23 +23,6 @@ AUTOSCALED = {
 }
 GOOD = {"inputs": "What is deep learning?"}
 BAD = {"inputs": ""}
-
-
-@dataclass(frozen=True)
-class Prometheus:
-    """A Prometheus that scrapes each second."""
-
-    address: str
-
-    def get(self, path: str, **parameters: str) -> Any:
-        """Return what it answers."""
-        url = f"{self.address}/api/v1/{path}?{urlencode(parameters)}"
-        with urlopen(url, timeout=10) as response:  # noqa: S310 - of our own
-            return json.load(response)["data"]
-
-    def shows(self, expression: str) -> bool:
-        """Return whether a query has a result that is a number."""
-        return any(sample["value"][1] != "NaN" for sample in self.get("query", query=expression)["result"])
 
 
 def configuration(cloud: Cloud, pod: str) -> dict[str, Any]:
@@ -92,7 +72,7 @@ def busy(cloud: Cloud) -> Cloud:
 
 @pytest.fixture
 def prometheus(busy: Cloud, tmp_path: Path) -> Iterator[Prometheus]:
-    """Yield a Prometheus that has just begun to look."""
+    """Yield a Prometheus that has just begun to look, each second."""
     program = build.ensure(["prometheus"])["prometheus"]
     (port,) = free_ports(1)
     file = tmp_path / "prometheus.yaml"

@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tgi_sandbox.cluster import ControlPlane
 from tgi_sandbox.demo.load_plan import VARIABLE, LoadPlan, LoadSample
 from tgi_sandbox.processes import Process
 
@@ -31,6 +32,21 @@ class LoadGenerator:
         ]
         variables = {**os.environ, **environment, VARIABLE: str(self._file)}
         self._process = Process("Locust", command, folder / "locust.log", variables)
+
+    @classmethod
+    def of_pods(
+        cls, plane: ControlPlane, namespace: str, service: str, points: Sequence[tuple[float, int]], folder: Path
+    ) -> Self:
+        """Return clients of a Service of pods, with the points of a LoadPlan."""
+        plan = LoadPlan(
+            points,
+            samples=str(folder / "load.jsonl"),
+            target=f"/api/v1/namespaces/{namespace}/services/http:{service}:80/proxy/generate",
+            host=plane.api.url,
+            token_file=str(plane.layout.token),
+            certificate_authority=str(plane.layout.certificate_authority),
+        )
+        return cls("PodsClient", plan, folder, {})
 
     @property
     def sample(self) -> LoadSample:

@@ -42,16 +42,7 @@ def _ask_pods(
     stage: Stage, resource: Mapping[str, Any], points: Sequence[tuple[float, int]], folder: Path
 ) -> LoadGenerator:
     service = resource["status"]["inCluster"]["serviceName"]
-    layout = stage.plane.layout
-    plan = LoadPlan(
-        points,
-        samples=str(folder / "load.jsonl"),
-        target=f"/api/v1/namespaces/default/services/http:{service}:80/proxy/generate",
-        host=stage.plane.api.url,
-        token_file=str(layout.token),
-        certificate_authority=str(layout.certificate_authority),
-    )
-    return LoadGenerator("PodsClient", plan, folder, {})
+    return LoadGenerator.of_pods(stage.plane, "default", service, points, folder)
 
 
 SCENARIOS = {

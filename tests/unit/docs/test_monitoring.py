@@ -93,7 +93,7 @@ def test_every_value_of_a_label_exists(where: str, expression: str) -> None:
         "err": TGI_FAILURES,
     }
     for label, values in re.findall(r'\b(\w+)(?:=|!=|=~|!~)"([^"]+)"', expression):
-        if values != ".+":
+        if values != ".+" and label != "le":
             assert set(values.split("|")) <= known[label], (where, label)
 
 
@@ -109,6 +109,24 @@ def test_prometheus_takes_every_query_of_a_panel(tmp_path: Path) -> None:
 def test_prometheus_takes_the_alerts_and_they_fire_when_due() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", monitoring.ALERTS)
     promtool("test", "rules", monitoring.ALERT_TESTS)
+
+
+def test_where_nothing_ever_failed_a_share_is_zero(tmp_path: Path) -> None:
+    """Neither nothing, nor not a number: also of pods that nobody asks now."""
+    series = {
+        'tgi_request_count{namespace="ml", job="ml/zephyr"}': "7x80",
+        'tgi_request_failure{namespace="ml", job="ml/zephyr", err="validation"}': "3x80",
+        'tgi_operator_aws_calls_total{operation="ListEndpoints", result="OK"}': "0+1x80",
+    }
+    shares = [query for query in monitoring.queries() if query.panel in ("Failed", "Throttled")]
+    assert {query.dashboard for query in shares} == set(monitoring.DASHBOARDS)
+    zero = [{"labels": "{}", "value": 0}]
+    tests = [{"expr": query.expression, "eval_time": "15m", "exp_samples": zero} for query in shares]
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    file = tmp_path / "shares.test.yaml"
+    group = {"interval": "15s", "input_series": inputs, "promql_expr_test": tests}
+    file.write_text(yaml.safe_dump({"rule_files": [], "tests": [group]}))
+    promtool("test", "rules", file)
 
 
 def test_every_alert_is_tested() -> None:
@@ -153,7 +171,7 @@ def _sections(text: str) -> list[tuple[str, str]]:
 
 @each_dashboard
 def test_panels_have_a_place_and_a_number_of_their_own(name: str) -> None:
-    panels = monitoring.DASHBOARDS[name]["panels"]
+    panels = list(monitoring.panels(monitoring.DASHBOARDS[name]))
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
         place = panel["gridPos"]
@@ -178,15 +196,30 @@ def test_panels_say_what_they_show_and_ask_the_prometheus_that_is_chosen(name: s
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
     assert variables.pop("datasource")["type"] == "datasource"
     assert all(variable["datasource"] == chosen for variable in variables.values())
-    for panel in (panel for panel in dashboard["panels"] if panel["type"] != "row"):
+    for panel in (panel for panel in monitoring.panels(dashboard) if panel["type"] != "row"):
         assert panel["title"]
         assert panel["description"].endswith("."), panel["title"]
         assert panel["datasource"] == chosen
         assert all(target["datasource"] == chosen for target in panel["targets"])
         references = [target["refId"] for target in panel["targets"]]
         assert len(set(references)) == len(references)
-    used = set(re.findall(r"\$(\w+)", json.dumps(dashboard["panels"]))) - {"__rate_interval"}
+    used = set(re.findall(r"\$(\w+)", json.dumps(dashboard["panels"]))) - {"__rate_interval", "__range"}
     assert used == set(variables)
+
+
+@each_dashboard
+def test_panels_for_each_resource_are_in_a_row_that_is_closed_at_first(name: str) -> None:
+    """A thousand resources would be a thousand panels, and as many queries, above all that follows."""
+    assert not [panel["title"] for panel in monitoring.DASHBOARDS[name]["panels"] if "repeat" in panel]
+    rows = [panel for panel in monitoring.DASHBOARDS[name]["panels"] if panel.get("panels")]
+    assert all(row["collapsed"] for row in rows)
+    assert rows in ([], monitoring.DASHBOARDS[name]["panels"][-1:]), "the last"
+
+
+@each_dashboard
+def test_all_is_all_there_is_and_not_a_list_of_all_names(name: str) -> None:
+    queried = [each for each in monitoring.DASHBOARDS[name]["templating"]["list"] if each["type"] == "query"]
+    assert all(variable["includeAll"] and variable["allValue"] == ".+" for variable in queried)
 
 
 def test_what_users_install_for_autoscalers_is_what_the_sandbox_has() -> None:

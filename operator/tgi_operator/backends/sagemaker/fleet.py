@@ -59,14 +59,18 @@ class Tracked:
 
 @dataclass
 class Region:
-    """What is known of one region's fleet."""
+    """What is known of one region's fleet. `listed_at` is when it was, or since when it is to be."""
 
     tracked: dict[Key, Tracked] = field(default_factory=dict)
     listed: dict[str, Listed] = field(default_factory=dict)
-    swept_at: float | None = None
+    listed_at: float = 0.0
     checks_saved: float = 0.0
     task: "asyncio.Task[None] | None" = None
     first_sweep: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def age(self) -> float:
+        """Return the seconds since it was listed, 0 where nobody follows an endpoint there."""
+        return time.monotonic() - self.listed_at if self.tracked else 0.0
 
 
 class Fleet:
@@ -84,7 +88,11 @@ class Fleet:
     def track(self, region: str, endpoint: str, key: Key) -> Tracked:
         """Return the record of an endpoint; its region is swept from now on."""
         fleet = self._regions.setdefault(region, Region())
+        if not fleet.tracked:
+            fleet.listed_at = time.monotonic()
         if fleet.task is None:
+            # Asked at each scrape: a sweep that hangs grows old too.
+            metrics.SWEEP_AGE_SECONDS.labels(region).set_function(fleet.age)
             fleet.task = asyncio.create_task(self._sweep_for_ever(region, fleet), name=f"sweep-{region}")
         return fleet.tracked.setdefault(key, Tracked(key, endpoint, checked_at=time.monotonic()))
 
@@ -121,8 +129,6 @@ class Fleet:
                 fleet.first_sweep.set()
                 if failures:
                     pause = min(self._interval * 2.0**failures, max(self._interval, LONGEST_SWEEP_PAUSE))
-            age = time.monotonic() - fleet.swept_at if fleet.swept_at is not None else 0.0
-            metrics.SWEEP_AGE_SECONDS.labels(region).set(age)
             await asyncio.sleep(pause)
 
     async def _try_sweep(self, region: str, fleet: Region) -> bool:
@@ -138,7 +144,7 @@ class Fleet:
                     self._changed(tracked.key)
             return False
         fleet.listed = listed
-        fleet.swept_at = time.monotonic()
+        fleet.listed_at = time.monotonic()
         for tracked in fleet.tracked.values():
             # What was seen after the sweep began is newer than the list.
             if tracked.seen_at < started and tracked.differs(listed.get(tracked.endpoint)):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tgi_operator import metrics
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws import SageMakerAPI
 from tgi_operator.backends.sagemaker.errors import AWSError, Meaning
@@ -101,6 +102,13 @@ class Watched:
         """Return when so many more sweeps are over."""
         wanted = self.api.sweeps + times
         await self.until(lambda: self.api.sweeps >= wanted)
+
+
+def age() -> float:
+    """Return the age of the list, as a scrape would see it now."""
+    value = metrics.REGISTRY.get_sample_value("tgi_operator_sweep_age_seconds", {"region": REGION})
+    assert value is not None
+    return value
 
 
 def text(seconds: float) -> str:
@@ -271,6 +279,33 @@ async def test_region_that_nobody_follows_is_not_listed() -> None:
         assert len(one.api.requests) == calls
         one.follow("a")
         await one.sweep()
+
+
+async def test_list_grows_old_until_it_is_had_again() -> None:
+    async with watched() as one:
+        one.api.failure = AWSError(Meaning.ACCESS_DENIED, "ListEndpoints", "AccessDeniedException", "not authorized")
+        one.follow("a")
+        await one.until(lambda: len(one.api.requests) >= 3)
+        old = age()
+        assert old >= SWEEP * (2 + 4) * 0.95, "also where it was never had"
+        await asyncio.sleep(0.02)
+        assert age() >= old + 0.02, "between two sweeps too"
+        one.api.failure = None
+        await one.sweep()
+        await asyncio.sleep(0)
+        assert age() < old
+
+
+async def test_list_that_nobody_needs_does_not_grow_old() -> None:
+    async with watched() as one:
+        one.api.endpoints = endpoints("a")
+        one.follow("a")
+        await one.sweep()
+        one.fleet.forget(REGION, Key("ml", "a"))
+        await asyncio.sleep(0.05)
+        assert age() == 0
+        one.follow("a")
+        assert age() < 0.05, "what was listed long ago is no news"
 
 
 async def test_following_twice_is_following_once() -> None:
