@@ -102,16 +102,13 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         (
-            "The account's quota is used up. Ask for more in AWS Service Quotas; the operator asks again every 10 to 30 "
-            "minutes."
+            "The account's quota is used up. Ask for more in AWS Service Quotas; the operator tries again every 10 to "
+            "30 minutes."
         ),
     )
     ACCESS_DENIED = (
         "AccessDenied",
-        (
-            "The operator's IAM identity lacks a permission, or may not pass the role. Once it may, the operator sees it "
-            "within 5 minutes."
-        ),
+        ("The operator's IAM identity lacks a permission, or may not pass the role. It tries again within 5 minutes."),
     )
     ROLE_NOT_ALLOWED = (
         "RoleNotAllowed",
