@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e import rights
 from e2e.conftest import SPEED, until
 from tgi_sandbox import cli
 from tgi_sandbox.aws.server import AwsDouble
@@ -88,7 +89,7 @@ def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
 
 
 @pytest.mark.parametrize(("chosen", "other"), [(POD_IDENTITY, IRSA), (IRSA, POD_IDENTITY)], ids=["pods", "irsa"])
-def test_eks(newcomer: Newcomer, aws: AwsDouble, chosen: str, other: str) -> None:
+def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: str, other: str) -> None:
     steps = [block for block in section("On EKS") if not block.startswith(REGISTRY) and other not in block]
     assert any(chosen in block for block in steps)
     *deploy, delete = steps
@@ -104,6 +105,9 @@ def test_eks(newcomer: Newcomer, aws: AwsDouble, chosen: str, other: str) -> Non
     assert "sagemaker:" in newcomer.follow(read)
 
     newcomer.follow(delete)
+    assert 403 not in {code for _, code in rights.used(plane.layout.directory)}
+    # Its roles go with it, and the leader can no longer give its Lease back.
+    (plane.layout.audit_log.parent / rights.UNINSTALLED).touch()
     newcomer.follow(*section("Uninstall"))
     assert made(aws) == []
 
