@@ -72,7 +72,7 @@ def _invoke(options: argparse.Namespace) -> int:
 
 
 def _add_plan(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-f", "--filename", required=True, help="YAML file, - for standard input")
+    command.add_argument("-f", "--filename", required=True, help="YAML file, a folder of them, or - for standard input")
     command.add_argument("-n", "--namespace", default="default", help="namespace of what names none")
     command.set_defaults(run=_plan)
 
