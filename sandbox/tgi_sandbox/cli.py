@@ -196,12 +196,12 @@ def environment_file(kubeconfig: Path, aws_url: str, kubectl: Path) -> str:
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
+        # Of an operator that is started there: in a cluster it listens on all interfaces.
+        "TGI_OPERATOR_HTTP_ADDRESS": LOOPBACK,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    # The operator and this very command, and kubectl where it was built.
-    folders = [
-        folder for folder in (kubectl.parent, Path(sys.executable).parent) if str(folder) not in os.get_exec_path()
-    ]
+    # kubectl where it was built; the operator, the AWS CLI and this very command, which may be here by `uv run` alone.
+    folders = [*([] if str(kubectl.parent) in os.get_exec_path() else [kubectl.parent]), Path(sys.executable).parent]
     lines += [f'export PATH={shlex.quote(str(folder))}:"$PATH"' for folder in folders]
     # Helm is built when it is first asked for.
     lines.append('command -v helm > /dev/null || helm() { tgi-sandbox helm "$@"; }')

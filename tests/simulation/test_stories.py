@@ -109,6 +109,38 @@ def test_after_a_rollback_another_spec_is_rolled_out(serving: Simulation, after:
     assert len(serving.leftovers()) == 3
 
 
+def test_what_serves_is_scaled_though_its_successor_failed(serving: Simulation) -> None:
+    serving.script(Outcome.ROLLBACK)
+    serving.cluster.apply(NEW)
+    serving.settle(10)
+    serving.cluster.apply({**NEW, "replicas": 3})
+    serving.settle(20)
+    assert len(serving.asked("UpdateEndpointWeightsAndCapacities")) == 1
+    assert serving.status["replicas"] == 3
+    assert serving.condition("Stalled")["reason"] == "UpdateRolledBack"
+    assert len(serving.asked("UpdateEndpoint")) == 1
+    serving.cluster.apply({**NEWER, "replicas": 3})
+    serving.settle(20)
+    assert serving.is_ready()
+    assert serving.status["replicas"] == 3
+    assert serving.world.violations == []
+
+
+def test_a_scaling_that_fails_is_not_taken_for_another_failure_of_the_successor(serving: Simulation) -> None:
+    serving.script(Outcome.ROLLBACK)
+    serving.cluster.apply(NEW)
+    serving.settle(10)
+    failure = serving.status["lastFailure"]
+    serving.script(Outcome.NO_CAPACITY)
+    serving.cluster.apply({**NEW, "replicas": 3})
+    serving.settle(60)
+    assert serving.status["replicas"] == 1
+    assert serving.status["lastFailure"] == failure
+    assert serving.condition("Stalled")["reason"] == "UpdateRolledBack"
+    assert len(serving.asked("UpdateEndpointWeightsAndCapacities")) == 1
+    assert len(serving.asked("UpdateEndpoint")) == 1
+
+
 def test_a_forgotten_failure_is_tried_again(serving: Simulation) -> None:
     serving.script(Outcome.ROLLBACK)
     serving.cluster.apply(NEW)
@@ -676,6 +708,24 @@ def test_tags_of_a_model_come_back_so_that_it_can_be_deleted(serving: Simulation
     serving.settle(2)
     serving.cluster.delete()
     serving.settle(5)
+    assert serving.leftovers() == []
+
+
+@pytest.mark.parametrize("key", sorted(names.owner_tags(OWNER)))
+def test_one_tag_that_is_gone_comes_back(serving: Simulation, key: str) -> None:
+    arn = serving.status["sageMaker"]["endpointARN"]
+    serving.aws("DeleteTags", ResourceArn=arn, TagKeys=[key])
+    serving.settle(3)
+    assert serving.is_ready()
+    assert names.from_list(serving.aws("ListTags", ResourceArn=arn)["Tags"]) == names.owner_tags(OWNER)
+
+
+def test_an_endpoint_that_lost_a_tag_is_deleted_with_its_resource(serving: Simulation) -> None:
+    arn = serving.status["sageMaker"]["endpointARN"]
+    serving.aws("DeleteTags", ResourceArn=arn, TagKeys=[names.TAG_NAME])
+    serving.cluster.delete()
+    serving.settle(5)
+    assert serving.is_gone()
     assert serving.leftovers() == []
 
 

@@ -94,10 +94,22 @@ class Reason(StrEnum):
     # For a person to change: the account or the cluster
     NOT_OWNED = (
         "NotOwned",
-        "Something of that name exists and is not this resource's. It is never touched: choose another name.",
+        (
+            "Something of that name exists and is not this resource's. It is never touched: choose another name. An "
+            "endpoint that is to be this resource's gets the tags that the message names."
+        ),
     )
-    QUOTA_EXCEEDED = "QuotaExceeded", "The account's quota is used up. Ask for more in AWS Service Quotas."
-    ACCESS_DENIED = "AccessDenied", "The operator's IAM identity lacks a permission, or may not pass the role."
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        (
+            "The account's quota is used up. Ask for more in AWS Service Quotas; the operator tries again every 10 to "
+            "30 minutes."
+        ),
+    )
+    ACCESS_DENIED = (
+        "AccessDenied",
+        ("The operator's IAM identity lacks a permission, or may not pass the role. It tries again within 5 minutes."),
+    )
     ROLE_NOT_ALLOWED = (
         "RoleNotAllowed",
         "The namespace may not use executionRoleARN. Use a role that it may, or ask the operator's administrators.",
@@ -164,6 +176,10 @@ class Reason(StrEnum):
 
     # Events only
     DELETED = "Deleted", "The endpoint and what belongs to it are gone."
+    LEFT_ALONE = (
+        "LeftAlone",
+        "The resource is gone, and an endpoint of its name that is not tagged as its own is still there. It may bill.",
+    )
     RETAINED = "Retained", "The resource was deleted with deletionPolicy Retain: what it names was left alone."
     SCALED = "Scaled", "Another number of instances or pods was asked for, by whom or why is in the message."
     BOUNDS_CHANGED = "BoundsChanged", "Other bounds are in force: a schedule began or ended, or the spec changed."

@@ -28,6 +28,7 @@ _BAD_NEWS = frozenset(
         Reason.CREDENTIALS_EXPIRED,
         Reason.INSUFFICIENT_CAPACITY,
         Reason.INTERNAL_FAILURE,
+        Reason.LEFT_ALONE,
         Reason.RECONCILE_ERROR,
         Reason.ROLLING_BACK,
         Reason.THROTTLED,
@@ -37,6 +38,11 @@ _BAD_NEWS = frozenset(
 
 _QUIET = frozenset({Reason.ENDPOINT_NOT_IN_SERVICE, Reason.NO_METRICS})
 """Reasons not to follow the load that every new endpoint has for a while."""
+
+
+def of_steps(note: Note) -> tuple[str, Note]:
+    """Return (type, note) for what the steps of a plan did."""
+    return "Warning" if note.reason in _BAD_NEWS else "Normal", note
 
 
 def transitions(before: Status, after: Status) -> tuple[tuple[str, Note], ...]:

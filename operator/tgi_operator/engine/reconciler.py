@@ -21,7 +21,7 @@ from tgi_operator.backends.base import Backend
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans import Note, Plan, Verdict, progressing, stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.engine.events import EventRecorder, transitions
+from tgi_operator.engine.events import EventRecorder, of_steps, transitions
 from tgi_operator.engine.store import Item, Store, item
 from tgi_operator.engine.workqueue import WorkQueue
 from tgi_operator.kube import APIError, Kube
@@ -149,7 +149,7 @@ class Reconciler:
     async def _finish(self, known: Item, resource: Resource, plan: Plan[Any]) -> str:
         final = plan.done or plan.status
         for note in plan.notes:
-            await self._events.tell(known, "Normal", note)
+            await self._events.tell(known, *of_steps(note))
         if plan.finished:
             return await self._release(known, resource)
         known = await self._show(known, final)

@@ -40,11 +40,13 @@ def test_environment_file_can_be_sourced(tmp_path: Path, monkeypatch: pytest.Mon
     ]
 
 
-def test_what_is_on_path_already_changes_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}")
-    assert "export PATH" not in cli.environment_file(
-        tmp_path / "kubeconfig", "http://127.0.0.1:1", tmp_path / "kubectl"
-    )
+def test_a_kubectl_on_the_path_is_left_there_and_what_uv_put_there_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{tmp_path}:{tools}")
+    written = cli.environment_file(tmp_path / "kubeconfig", "http://127.0.0.1:1", tmp_path / "kubectl")
+    assert [line for line in written.splitlines() if "export PATH" in line] == [f'export PATH={tools}:"$PATH"']
 
 
 def test_the_rest_of_helms_line_is_helms() -> None:

@@ -31,15 +31,22 @@ def deletion(situation: Situation) -> Plan[Step]:
     return Plan(
         situation.status,
         steps=steps.delete_sets(place, sorted(revisions)),
-        notes=(Note(Reason.DELETED, _gone(situation)),),
+        notes=(_gone(situation),),
         finished=True,
     )
 
 
-def _gone(situation: Situation) -> str:
+def _gone(situation: Situation) -> Note:
+    name = situation.place.endpoint
+    if situation.endpoint is not None:
+        message = (
+            f'Endpoint "{name}" in {situation.place.region} is not tagged as this resource\'s and was left alone. '
+            "If it was this resource's, it goes on serving and billing: delete it in AWS."
+        )
+        return Note(Reason.LEFT_ALONE, message)
     if situation.status.sage_maker is None:
-        return "Nothing of it was ever asked of AWS."
-    return f'Endpoint "{situation.place.endpoint}" and what belongs to it are gone.'
+        return Note(Reason.DELETED, "Nothing of it was ever asked of AWS.")
+    return Note(Reason.DELETED, f'Endpoint "{name}" and what belongs to it are gone.')
 
 
 def _unscale(situation: Situation) -> tuple[Step, ...]:

@@ -60,14 +60,23 @@ def owner_tags(owner: Owner) -> dict[str, str]:
     }
 
 
-def is_owned(tags: Mapping[str, str], owner: Owner) -> bool:
-    """Return whether tags name this resource.
+def identifying_tags(owner: Owner) -> dict[str, str]:
+    """Return the tags that have to fit.
 
-    The uid may differ: a resource restored from a backup, or applied again after its deletion with Retain, takes back
+    The uid need not: a resource restored from a backup, or applied again after its deletion with Retain, takes back
     what it had.
     """
-    wanted = owner_tags(owner)
-    return all(tags.get(key) == wanted[key] for key in (TAG_CLUSTER, TAG_NAMESPACE, TAG_NAME))
+    return {key: value for key, value in owner_tags(owner).items() if key != TAG_UID}
+
+
+def is_owned(tags: Mapping[str, str], owner: Owner) -> bool:
+    """Return whether tags name this resource."""
+    return all(tags.get(key) == value for key, value in identifying_tags(owner).items())
+
+
+def is_anothers(tags: Mapping[str, str], owner: Owner) -> bool:
+    """Return whether tags name another resource, as far as they go: what is missing contradicts nothing."""
+    return any(tags.get(key, value) != value for key, value in identifying_tags(owner).items())
 
 
 def is_claimed(tags: Mapping[str, str]) -> bool:

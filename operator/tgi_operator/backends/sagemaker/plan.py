@@ -9,15 +9,16 @@ from collections.abc import Callable
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans import Plan, stalled, with_verdict
-from tgi_operator.backends.sagemaker import errors
+from tgi_operator.backends.sagemaker import errors, names
 from tgi_operator.backends.sagemaker.deletion import deletion
 from tgi_operator.backends.sagemaker.following import told
 from tgi_operator.backends.sagemaker.recovery import failed
 from tgi_operator.backends.sagemaker.rollout import absent, outdated, rolled_back, unsettled
 from tgi_operator.backends.sagemaker.scaling import scaled, stopped
 from tgi_operator.backends.sagemaker.situation import Situation, Wanted
+from tgi_operator.backends.sagemaker.sizing import miscounted
 from tgi_operator.backends.sagemaker.state import Step
-from tgi_operator.backends.sagemaker.upkeep import in_service, miscounted, out_of_service
+from tgi_operator.backends.sagemaker.upkeep import in_service, out_of_service
 from tgi_operator.backends.sagemaker.waiting import in_transition
 
 OUTSIDE_SECONDS = 60
@@ -57,9 +58,11 @@ def plan(situation: Situation) -> Plan[Step]:
 
 
 def _not_owned(situation: Situation) -> Plan[Step]:
+    tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(situation.resource.owner).items())
     message = (
         f'Endpoint "{situation.place.endpoint}" in {situation.place.region} exists and is not tagged as this '
-        "resource's: it is left alone. Set spec.sageMaker.endpointName on a new TGIEndpoint, or delete that endpoint."
+        f"resource's: it is left alone. If it is to be this resource's, tag it {tags}; "
+        "if not, set spec.sageMaker.endpointName on a new TGIEndpoint."
     )
     verdict = stalled(Reason.NOT_OWNED, message, available=False)
     status = with_verdict(situation.status, situation.resource.generation, verdict, rfc3339(situation.now))

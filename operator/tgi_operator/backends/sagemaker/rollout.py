@@ -9,6 +9,7 @@ from tgi_operator.backends.plans import Plan, Verdict, progressing, stalled
 from tgi_operator.backends.sagemaker import errors, failures, state, steps
 from tgi_operator.backends.sagemaker.collection import collecting
 from tgi_operator.backends.sagemaker.situation import Wanted
+from tgi_operator.backends.sagemaker.sizing import resized
 from tgi_operator.backends.sagemaker.state import Part, Step
 
 LOOK_AGAIN_SECONDS = 5
@@ -57,6 +58,9 @@ def rolled_back(at: Wanted) -> Plan[Step] | None:
     broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
     if (at.up_to_date and not broken) or not at.attempted:
         return None
+    if at.remembered.requested_replicas is not None and not at.remembered.update_accepted:
+        # What was asked for last is another number of instances, of the revision that serves.
+        return None
     if endpoint.failure_reason is None and at.live_revision != at.status.current_revision:
         # Neither undone nor failed: somebody rolled out something else after it.
         return None
@@ -81,7 +85,7 @@ def outdated(at: Wanted) -> Plan[Step] | None:
         return None
     blocked = failures.blocked(at)
     if blocked is not None:
-        return blocked
+        return resized(at, blocked)
     message = (
         f"Rolling out revision {at.desired.revision}; {at.live_revision or endpoint.config_name} serves meanwhile."
     )

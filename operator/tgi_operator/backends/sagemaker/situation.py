@@ -56,14 +56,14 @@ class Situation:
     def foreign(self) -> bool:
         """Whether the endpoint of that name is somebody else's.
 
-        It is ours by its tags; or, where those of ours were all taken away, because it was seen to be ours before and
-        runs a configuration that we named. Tags that were not asked for were seen to be ours before.
+        It is ours by its tags; or, where some of ours were taken away, because it was seen to be ours before and runs a
+        configuration that we named. Tags that were not asked for were seen to be ours before.
         """
         endpoint = self.endpoint
         if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, self.resource.owner):
             return False
         known = endpoint.arn == self.remembered.endpoint_arn and self.live_revision in self.remembered.revisions
-        return names.is_claimed(endpoint.tags) or not known
+        return names.is_anothers(endpoint.tags, self.resource.owner) or not known
 
     @property
     def unconfirmed(self) -> bool:

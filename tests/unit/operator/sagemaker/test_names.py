@@ -163,6 +163,14 @@ def test_whose_an_object_is(tags: dict[str, str], *, owned: bool, claimed: bool)
     assert names.is_claimed(tags) is claimed
 
 
+@given(st.sets(st.sampled_from(sorted(names.owner_tags(owner())))))
+def test_tags_that_are_gone_contradict_nothing(gone: set[str]) -> None:
+    left = {key: value for key, value in names.owner_tags(owner()).items() if key not in gone}
+    assert not names.is_anothers(left, owner())
+    for key in (names.TAG_CLUSTER, names.TAG_NAMESPACE, names.TAG_NAME):
+        assert names.is_anothers(left | {key: "other"}, owner())
+
+
 @settings(max_examples=50)
 @given(st.dictionaries(st.text(), st.text()))
 def test_tags_are_the_same_after_aws_listed_them(tags: dict[str, str]) -> None:
