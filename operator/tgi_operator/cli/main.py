@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from tgi_operator import __version__
 from tgi_operator.settings import PREFIX, Settings
 
 
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands. A subcommand is imported when it is run."""
     root = argparse.ArgumentParser(prog="tgi-operator", description=__doc__)
+    root.add_argument("--version", action="version", version=f"tgi-operator {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="watch TGIEndpoints and reconcile them"))
     _add_invoke(commands.add_parser("invoke", help="ask an endpoint something"))
