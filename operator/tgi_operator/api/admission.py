@@ -63,7 +63,7 @@ def _of_names(metadata: object) -> list[str]:
     if not isinstance(metadata, Mapping) or not metadata.get("name"):
         return ["metadata.name is required"]
     problems = []
-    name, namespace = metadata["name"], metadata.get("namespace", "default")
+    name, namespace = metadata["name"], metadata.get("namespace") or "default"
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not _SUBDOMAIN.fullmatch(name):
         problems.append(
             f"metadata.name: must be up to {_LONGEST_NAME} lower case letters, digits, '-' and '.', beginning and "

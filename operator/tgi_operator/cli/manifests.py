@@ -1,17 +1,19 @@
 """The TGIEndpoints of a file, of a folder as `kubectl apply -f` reads it, or of standard input."""
 
+import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from tgi_operator.api.names import API_VERSION, GROUP, KIND
 
 Document = dict[str, Any]
+_T = TypeVar("_T")
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _WANTED = f"{KIND} of {API_VERSION}"
@@ -32,25 +34,30 @@ class Text:
 def texts(file: str) -> list[Text]:
     """Return the text of `file` (- for standard input), or those of the files in a folder. Raises UnreadableError."""
     if file == "-":
-        return [Text("standard input", sys.stdin.read())]
+        return [Text("standard input", _read("standard input", sys.stdin.read))]
     path = Path(file)
     if not path.is_dir():
         return [_text(path)]
-    found = sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES and each.is_file())
+    inside = _read(file, lambda: sorted(path.iterdir()))
+    found = [each for each in inside if each.suffix in _SUFFIXES and each.is_file()]
     if not found:
         raise UnreadableError(f"{file}: no file here ends in {', '.join(_SUFFIXES)}")
     return [_text(each) for each in found]
 
 
 def _text(path: Path) -> Text:
+    return Text(str(path), _read(str(path), lambda: path.read_text(encoding="utf-8")))
+
+
+def _read(name: str, read: Callable[[], _T]) -> _T:
     try:
-        return Text(str(path), path.read_text(encoding="utf-8"))
+        return read()
     except FileNotFoundError:
-        raise UnreadableError(f"{path}: no such file") from None
+        raise UnreadableError(f"{name}: no such file") from None
     except UnicodeDecodeError:
-        raise UnreadableError(f"{path}: not text in UTF-8") from None
+        raise UnreadableError(f"{name}: not text in UTF-8") from None
     except OSError as error:
-        raise UnreadableError(f"{path}: {error.strerror}") from None
+        raise UnreadableError(f"{name}: {error.strerror}") from None
 
 
 def of(file: str) -> list[Document]:
@@ -79,8 +86,11 @@ def objects(source: Text) -> Iterator[Document]:
     """Yield the objects of a YAML text, lists unrolled. Raises UnreadableError."""
     try:
         documents = list(yaml.load_all(source.text, _Loader))
+        json.dumps(documents, default=str)
     except yaml.YAMLError as error:
         raise UnreadableError(f"{source.name}: not YAML: {_on_one_line(error)}") from None
+    except (ValueError, RecursionError):
+        raise UnreadableError(f"{source.name}: not JSON written as YAML: something in it contains itself") from None
     for document in documents:
         if document is None:
             continue

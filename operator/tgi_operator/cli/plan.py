@@ -76,7 +76,7 @@ def read(manifest: Document, namespace: str) -> Resource:
     except NotAdmittedError as error:
         raise InvalidResourceError([f"{Reason.INVALID_SPEC}: {problem}" for problem in error.problems]) from None
     meta = manifest["metadata"]
-    owner = Owner("(the cluster)", meta.get("namespace", namespace), meta["name"], "(the resource)")
+    owner = Owner("(the cluster)", meta.get("namespace") or namespace, meta["name"], "(the resource)")
     return Resource(owner, generation=1, deleting=False, spec=spec, status=Status())
 
 

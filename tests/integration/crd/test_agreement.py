@@ -22,7 +22,7 @@ _REFUSED: list[Spec] = [
     case.values[0] if hasattr(case, "values") else case[0] for table in _TABLES for case in table.REFUSED
 ]
 _SPECS = st.sampled_from(_ACCEPTED) | st.sampled_from(_ACCEPTED) | st.sampled_from(_REFUSED)
-_NAMES = st.sampled_from(["falcon"] * 5 + ["falcon.7b", "0falcon", "a" * 64, "Falcon", "falcon_7b", "a..b", ""])
+_NAMES = st.sampled_from(["falcon"] * 20 + ["falcon.7b", "0falcon", "a" * 64, "Falcon", "falcon_7b", "a..b", ""])
 _VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [0, 1, -1, 5, 2.5, True, None, "", "1", "x", "50%", "é", "a b", "hf://a/b", [], {}, ["x"]]
 )
@@ -38,7 +38,7 @@ def specs(draw: st.DrawFn) -> Spec:
     """Return a spec of the tests with fields of another, and some of its values changed or gone."""
     made, other = copy.deepcopy(draw(_SPECS)), copy.deepcopy(draw(_SPECS))
     made |= {name: other[name] for name in draw(st.sets(st.sampled_from(sorted(other)), max_size=1))}
-    for _ in range(draw(st.integers(0, 2))):
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         path = draw(st.sampled_from(_paths(made)[1:] or [("model",)]))
         holder: Any = made
         for name in path[:-1]:

@@ -53,6 +53,16 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert planned("-", capsys)[2].startswith("standard input: not YAML: line 1, column 8")
 
 
+def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: \xff"), encoding="utf-8"))
+    assert planned("-", capsys) == (1, "", "standard input: not text in UTF-8\n")
+
+
+def test_a_namespace_left_empty_is_the_default(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(SMALLEST.replace("  name: falcon-7b\n", "  name: falcon-7b\n  namespace:\n"))
+    assert planned(file, capsys)[1].startswith("# default/falcon-7b\n")
+
+
 def test_a_folder_is_read_as_kubectl_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "b.yaml").write_text(SMALLEST)
     (tmp_path / "a.yml").write_text(SMALLEST.replace("falcon-7b\n", "falcon-a\n"))
@@ -106,6 +116,7 @@ def test_a_list_is_unrolled(file: Path, capsys: pytest.CaptureFixture[str]) -> N
         ),
         ("a: b: c\n", "not YAML: line 1, column 5: mapping values are not allowed here"),
         ("a: \0\n", "not YAML: unacceptable character #x0000: special characters are not allowed in"),
+        ("a: &a\n  b: *a\n", "not JSON written as YAML: something in it contains itself"),
         ("- 1\n", "a document must be an object of Kubernetes, not [1]"),
         ("text\n", "a document must be an object of Kubernetes, not 'text'"),
     ],
