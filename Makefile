@@ -49,6 +49,11 @@ test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) pytest --numprocesses 2 --dist loadfile --basetemp .tests
 	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests
 
+.PHONY: argocd-check
+argocd-check: install ## Deliver the example by the real Argo CD, compiled on first use, and see what it makes of it.
+	@$(RUN) tgi-sandbox build --argocd
+	@$(RUN) pytest --exitfirst --basetemp .argocd tests/gitops
+
 .PHONY: lint
 lint: install ## Check style, layers, Dockerfile and workflows.
 	@$(RUN) ruff check $(SOURCES)

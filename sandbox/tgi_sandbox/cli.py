@@ -16,7 +16,7 @@ from tgi_sandbox.cluster import build, components
 from tgi_sandbox.cluster.build import BuildError
 from tgi_sandbox.cluster.control_plane import ControlPlane
 from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
-from tgi_sandbox.cluster.programs import CLUSTER, PROGRAMS, USUAL
+from tgi_sandbox.cluster.programs import ARGOCD, CLUSTER, KEDA, PROGRAMS, USUAL
 from tgi_sandbox.cluster.toolchain import ToolchainError
 from tgi_sandbox.processes import PidFile, Process, ProcessError, tail
 
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     scale.set_defaults(run=_demo_scale)
     programs = commands.add_parser("build", help="only build the programs, those for metrics and Helm as well")
     programs.add_argument("--keda", action="store_true", help="build KEDA too, which takes as long as the others")
+    programs.add_argument("--argocd", action="store_true", help="build Argo CD too, for `make argocd-check`")
     programs.set_defaults(run=_build)
     image = commands.add_parser("image-check", parents=[in_folder], help="build the operator's image, and run it here")
     image.add_argument("--pull", action="store_true", help="take the base images from their registries")
@@ -330,7 +331,9 @@ def _image_check(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    for name, path in build.ensure(PROGRAMS if options.keda else USUAL).items():
+    asked = [module for module, wanted in ((KEDA, options.keda), (ARGOCD, options.argocd)) if wanted]
+    names = [*USUAL, *(name for name, program in PROGRAMS.items() if program.module in asked)]
+    for name, path in build.ensure(names).items():
         print(f"{name:<24} {path}")
     return 0
 

@@ -11,7 +11,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Module:
-    """A folder with a `go.mod` and a `go.sum`; `cost` is what building all of its programs takes."""
+    """A folder with a `go.mod`, a `go.sum` and what is compiled from here; `cost` is what building all of it takes."""
 
     folder: Path
     cost: str
@@ -19,7 +19,7 @@ class Module:
     @property
     def key(self) -> str:
         """What changes whenever a program might."""
-        files = (self.folder / name for name in ("go.mod", "go.sum"))
+        files = (self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.glob("*.go")))
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
     @property
@@ -55,6 +55,7 @@ _PROMETHEUS = Module(
 KEDA = Module(_FOLDER / "modules" / "keda", "about 10 minutes of CPU time, most of it in the first, and 7 GB of disk")
 HELM = Module(_FOLDER / "modules" / "helm", "about 1.5 minutes of CPU time")
 _ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "about 3 minutes of CPU time")
+ARGOCD = Module(_FOLDER / "modules" / "argocd", "about 8 minutes of CPU time, most of it in the last, and 3 GB of disk")
 _KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "about a minute of CPU time")
 _KUBECTL_VALIDATE = Module(_FOLDER / "modules" / "kubectl-validate", "about 3 minutes of CPU time and 2 GB of disk")
 _CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "a few seconds after the control plane")
@@ -84,8 +85,12 @@ PROGRAMS: Mapping[str, Program] = {
     "cyclonus": Program(_CYCLONUS, "github.com/mattfenwick/cyclonus/cmd/cyclonus"),
     "keda-operator": Program(KEDA, "github.com/kedacore/keda/v2/cmd/operator"),
     "keda-metrics-apiserver": Program(KEDA, "github.com/kedacore/keda/v2/cmd/adapter"),
+    "argocd-redis": Program(ARGOCD, "tgi-sandbox/argocd"),
+    "kustomize": Program(ARGOCD, "sigs.k8s.io/kustomize/kustomize/v5"),
+    # All of its servers and controllers, and its command line.
+    "argocd": Program(ARGOCD, "github.com/argoproj/argo-cd/v3/cmd"),
 }
 # What a cluster is made of, and its users need.
 CLUSTER = tuple(name for name, program in PROGRAMS.items() if program.module is KUBERNETES)
 # All but those that cost as much as the rest together.
-USUAL = tuple(name for name, program in PROGRAMS.items() if program.module is not KEDA)
+USUAL = tuple(name for name, program in PROGRAMS.items() if program.module not in (KEDA, ARGOCD))

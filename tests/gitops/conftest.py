@@ -1,0 +1,172 @@
+"""A delivery: Git, Argo CD, a cluster that is empty but for it, the operator's process, and the AWS double."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import argocd
+from e2e.conftest import ACCESS_KEY, HOME, NODES, POLICY, operator_of, until
+from gitops.argo import NAMESPACE, ArgoCD
+from gitops.repository import FOLDER, Repository
+from integration.install.cluster import Cluster
+from tgi_sandbox.aws.server import AwsDouble
+from tgi_sandbox.cluster import ControlPlane
+from tgi_sandbox.cluster.api import ApiError
+from tgi_sandbox.operator import OperatorProcess
+
+SPEED = 24.0
+"""Four minutes of AWS in ten seconds: long enough for Argo CD to see what is on the way."""
+
+DURATIONS = {"ping_failure": 240.0, "no_capacity": 240.0}
+"""Otherwise about six times as long."""
+
+ENDPOINTS = "ml"
+"""The namespace of the TGIEndpoints, which is also the one that the IAM policy is written for."""
+
+_PATHS = {
+    "Application": f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/applications",
+    "ConfigMap": f"/api/v1/namespaces/{ENDPOINTS}/configmaps",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "Deployment": f"/apis/apps/v1/namespaces/{HOME}/deployments",
+    "TGIEndpoint": f"/apis/tgi-operator.dev/v1alpha1/namespaces/{ENDPOINTS}/tgiendpoints",
+}
+
+_REFRESH = "argocd.argoproj.io/refresh=normal"
+
+
+@dataclass
+class Delivery:
+    """All parts, and what Argo CD says of them."""
+
+    cluster: Cluster
+    aws: AwsDouble
+    repository: Repository
+    argo: ArgoCD
+    folder: Path
+    operator: OperatorProcess | None = None
+
+    def apply(self, **spec: Any) -> None:
+        """Apply manifests/argocd/application.yaml for this repository; `spec` replaces parts of its spec."""
+        application = yaml.safe_load((argocd.MANIFESTS / "application.yaml").read_text())
+        application["spec"]["source"] |= {"repoURL": self.repository.url, "path": FOLDER}
+        # A minute and more between attempts.
+        application["spec"]["syncPolicy"]["retry"]["backoff"] = {"duration": "5s", "factor": 1}
+        application["spec"] |= spec
+        self.cluster.apply(application)
+
+    def push(self, message: str) -> str:
+        """Commit, and tell Argo CD of it as a webhook does; return the commit."""
+        commit = self.repository.push(message)
+        self.kubectl("annotate", "--overwrite", "application/tgi", _REFRESH, namespace=NAMESPACE)
+        return commit
+
+    def start_operator(self) -> None:
+        """Start what the pods of its Deployment would run."""
+        self.operator = operator_of(self.cluster.plane, self.aws, self.folder)
+        # As it is, for this is the namespace that it is written for.
+        self.aws.control.policy(ACCESS_KEY, json.loads(POLICY.read_text()))
+        self.operator.start()
+
+    def stop_operator(self) -> None:
+        """Stop it, as the kubelet does when the Deployment goes."""
+        if self.operator:
+            self.operator.stop()
+
+    def kubectl(self, *arguments: str, namespace: str = ENDPOINTS) -> str:
+        """Run kubectl in a namespace."""
+        return self.cluster.kubectl("-n", namespace, *arguments)
+
+    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return an object, None where there is none, or not even its kind."""
+        try:
+            return self.cluster.plane.api.request("GET", f"{_PATHS[kind]}/{name}")
+        except ApiError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """Return an object that is there."""
+        found = self.find(kind, name)
+        assert found, f"there is no {kind} {name}"
+        return found
+
+    def application(self) -> dict[str, Any]:
+        """Return the Application."""
+        return self.get("Application", "tgi")
+
+    def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        """Wait until `condition` holds; fail with what Argo CD says instead."""
+        until(condition, self.told, seconds)
+        self.argo.check()
+
+    def until_synced(self, commit: str) -> None:
+        """Wait until a sync of a commit is done."""
+        self.until(lambda: (revision(self.application()), phase(self.application())) == (commit, "Succeeded"))
+
+    def until_healthy(self, commit: str) -> None:
+        """Wait until a sync of a commit is done, and all is well."""
+        self.until_synced(commit)
+        self.until(lambda: (synced(self.application()), health(self.application())) == ("Synced", "Healthy"))
+
+    def told(self) -> str:
+        """Return what Argo CD says of the Application."""
+        return yaml.safe_dump(self.application().get("status", {}))
+
+    def moments(self, seconds: float) -> Iterator[dict[str, Any]]:
+        """Yield the Application again and again for a while."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            yield self.application()
+            time.sleep(0.2)
+
+
+def phase(application: Mapping[str, Any]) -> str:
+    """Return how far the latest sync is."""
+    return str(application.get("status", {}).get("operationState", {}).get("phase", ""))
+
+
+def message(application: Mapping[str, Any]) -> str:
+    """Return what the latest sync does, or why it has failed."""
+    return str(application.get("status", {}).get("operationState", {}).get("message", ""))
+
+
+def revision(application: Mapping[str, Any]) -> str:
+    """Return the commit of the latest sync."""
+    return str(application.get("status", {}).get("operationState", {}).get("syncResult", {}).get("revision", ""))
+
+
+def synced(application: Mapping[str, Any]) -> str:
+    """Return whether the cluster is as Git has it."""
+    return str(application.get("status", {}).get("sync", {}).get("status", ""))
+
+
+def health(application: Mapping[str, Any], name: str = "") -> str:
+    """Return the health of a TGIEndpoint, or of the Application."""
+    status = application.get("status", {})
+    if not name:
+        return str(status.get("health", {}).get("status", ""))
+    for resource in status.get("resources", ()):
+        if (resource["kind"], resource["name"]) == ("TGIEndpoint", name):
+            return str(resource.get("health", {}).get("status", ""))
+    return ""
+
+
+@pytest.fixture(scope="session")
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Delivery]:
+    """Yield all parts, with nothing delivered yet."""
+    folder = tmp_path_factory.mktemp("delivery")
+    repository = Repository(folder)
+    with ControlPlane(folder / "cluster", nodes=NODES) as plane, AwsDouble(speed=SPEED, durations=DURATIONS) as aws:
+        cluster = Cluster(plane)
+        with ArgoCD(cluster, folder / "argocd") as argo:
+            made = Delivery(cluster, aws, repository, argo, folder)
+            yield made
+            made.stop_operator()
