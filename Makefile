@@ -13,7 +13,7 @@ help: ## Show this list.
 
 .tools/bin/uv:
 	@echo "Installing uv into .tools"
-	@python3 -m venv .tools && .tools/bin/pip install --quiet uv==0.13.9
+	@python3 -m venv .tools && PIP_DISABLE_PIP_VERSION_CHECK=1 .tools/bin/pip install --quiet uv==0.13.9
 
 .PHONY: install
 install: $(filter .tools/%,$(UV)) ## Install the project and its tools into .venv.

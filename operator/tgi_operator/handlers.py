@@ -19,6 +19,10 @@ STOP_SECONDS = 80
 """Longest wait for AWS calls under way, which try three times, before kopf kills the process."""
 
 
+_TEXT = "[%(asctime)s] [%(levelname)-8s] %(name)s: %(message)s"
+"""A line of the text log; kopf's own cuts the loggers' names to 20 characters."""
+
+
 class NoDiffs(kopf.DiffBaseStorage):
     """Remembers nothing: kopf would copy every object at every event to find differences that nobody asks for."""
 
@@ -41,6 +45,7 @@ def configure_logging(log_format: str, *, debug: bool) -> None:
     if form is kopf.LogFormat.FULL:
         for handler in logging.getLogger().handlers:
             handler.addFilter(_with_object)
+            handler.setFormatter(logging.Formatter(_TEXT))
 
 
 def _with_object(record: logging.LogRecord) -> bool:

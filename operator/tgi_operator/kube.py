@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -70,6 +71,7 @@ class Kube:
             if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
+                _check_kubeconfig()
                 await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             raise NoClusterError(f"no Kubernetes cluster: {error}: set KUBECONFIG") from None
@@ -228,6 +230,13 @@ class Kube:
         """Change an Event that has happened again."""
         metrics.KUBERNETES_WRITES.labels("event").inc()
         await self._request("PATCH", f"{_events_path(namespace)}/{name}", change, content_type=_MERGE_PATCH)
+
+
+def _check_kubeconfig() -> None:
+    """Raise NoClusterError where there is no kubeconfig: the client would warn of it first, and then name a key."""
+    paths = os.environ.get("KUBECONFIG", "~/.kube/config")
+    if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path):
+        raise NoClusterError(f"no Kubernetes cluster: there is no file {paths}: set KUBECONFIG")
 
 
 def _is_proxied(url: str) -> bool:

@@ -522,6 +522,20 @@ def test_bad_input_costs_nothing(simulation: Simulation, change: Spec, reason: s
     assert simulation.amazon.calls == []
 
 
+def test_a_spec_of_another_crd_is_told_in_the_words_of_plan(simulation: Simulation) -> None:
+    spec = copy.deepcopy(dict(SPEC))
+    spec["sageMaker"]["instancetype"] = spec["sageMaker"].pop("instanceType")
+    spec["replicas"] = 0
+    simulation.cluster.apply(spec)
+    simulation.settle(3)
+    stalled = simulation.condition("Stalled")
+    assert stalled["reason"] == "InvalidSpec"
+    assert stalled["message"] == (
+        'unknown field "spec.sageMaker.instancetype": did you mean instanceType?; '
+        "spec.replicas: must be at least 1, not 0: change it, or install the CRD that belongs to this operator"
+    )
+
+
 def test_a_bad_change_keeps_what_serves_and_says_so(serving: Simulation) -> None:
     serving.cluster.apply(changed(numShard=8))
     serving.settle(3)

@@ -1,7 +1,7 @@
 """`spec.inCluster`: TGI pods on GPU nodes. Fields are spelled as those of a PodSpec where it has them."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -92,14 +92,10 @@ class Toleration(APIObject):
     """A toleration of a PodSpec."""
 
     key: LabelKey | None = Field(default=None, description="Key of the taint. Absent: every taint.")
-    operator: str | None = Field(
-        default=None, json_schema_extra={"enum": ["Exists", "Equal"]}, description="Exists, or Equal (the default)."
-    )
+    operator: Literal["Exists", "Equal"] | None = Field(default=None, description="Exists, or Equal (the default).")
     value: LabelValue | None = Field(default=None, description="Value of the taint.")
-    effect: str | None = Field(
-        default=None,
-        json_schema_extra={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
-        description="Effect of the taint. Absent: all.",
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="Effect of the taint. Absent: all."
     )
     toleration_seconds: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] | None = Field(
         default=None, description="How long a NoExecute taint is borne."
@@ -111,10 +107,8 @@ class TopologySpreadConstraint(APIObject):
 
     topology_key: LabelKey = Field(description="Node label, such as topology.kubernetes.io/zone.")
     max_skew: Positive = Field(default=1, description="Pods that one domain may have more than another.")
-    when_unsatisfiable: str = Field(
-        default="ScheduleAnyway",
-        json_schema_extra={"enum": ["DoNotSchedule", "ScheduleAnyway"]},
-        description="What the scheduler does where it cannot.",
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
+        default="ScheduleAnyway", description="What the scheduler does where it cannot."
     )
 
 

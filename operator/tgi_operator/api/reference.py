@@ -37,7 +37,8 @@ A `{KIND}` of `{API_VERSION}` has a `spec`, which is yours, and a `status`, whic
 
 Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields are required where what holds them is
 set. Bounds and rules are checked by the API server; what it cannot check is found by the operator before anything is
-created, and by `tgi-operator plan -f FILE`: see [troubleshooting](troubleshooting.md).
+created. `tgi-operator plan -f FILE` finds both without a cluster, but for what is immutable: that only shows
+against the living resource, with `kubectl apply --dry-run=server -f FILE`. See [troubleshooting](troubleshooting.md).
 """
 
 _TROUBLESHOOTING = f"""{_HEADER}

@@ -43,8 +43,8 @@ class RoutingConfig(APIObject):
 class Tag(APIObject):
     """An AWS tag."""
 
-    key: str = Field(min_length=1, max_length=128, pattern=r"^[\w _.:/=+\-@]+$", description="Key.")
-    value: str = Field(max_length=256, pattern=r"^[\w _.:/=+\-@]*$", description="Value.")
+    key: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_ .:/=+\-@]+$", description="Key.")
+    value: str = Field(max_length=256, pattern=r"^[A-Za-z0-9_ .:/=+\-@]*$", description="Value.")
 
 
 class SageMaker(APIObject):
@@ -69,7 +69,7 @@ class SageMaker(APIObject):
         alias="executionRoleARN",
         min_length=20,
         max_length=2048,
-        pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$",
+        pattern=r"^arn:aws[a-z\-]*:iam::[0-9]{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$",
         description="Role SageMaker assumes to pull the image, read the weights and write logs.",
     )
     instance_type: str = Field(

@@ -145,7 +145,7 @@ class Runtime(APIObject):
         default=None,
         min_length=1,
         max_length=255,
-        pattern=r"^[^\s]+$",
+        pattern=r"^[!-~]+$",
         description="A whole container image instead of a version. SageMaker pulls from Amazon ECR only.",
     )
     dtype: DType | None = Field(default=None, description="`DTYPE`: type the weights are loaded as.")

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from tgi_operator import __version__
 from tgi_operator.settings import PREFIX, Settings
 
 
@@ -23,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all subcommands. A subcommand is imported when it is run."""
     root = argparse.ArgumentParser(prog="tgi-operator", description=__doc__)
+    root.add_argument("--version", action="version", version=f"tgi-operator {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="watch TGIEndpoints and reconcile them"))
     _add_invoke(commands.add_parser("invoke", help="ask an endpoint something"))
@@ -72,7 +74,7 @@ def _invoke(options: argparse.Namespace) -> int:
 
 
 def _add_plan(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-f", "--filename", required=True, help="YAML file, - for standard input")
+    command.add_argument("-f", "--filename", required=True, help="YAML file, a folder of them, or - for standard input")
     command.add_argument("-n", "--namespace", default="default", help="namespace of what names none")
     command.set_defaults(run=_plan)
 

@@ -1,16 +1,14 @@
 """`tgi-operator plan`: what a file would lead to, without a cluster, an account or a credential."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 import yaml
-from pydantic import ValidationError
 
+from tgi_operator.api.admission import NotAdmittedError, admitted
 from tgi_operator.api.autoscaling import Autoscaling
 from tgi_operator.api.incluster import InCluster
-from tgi_operator.api.names import API_VERSION, KIND
+from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
@@ -21,39 +19,46 @@ from tgi_operator.backends.incluster.strategy import IN_PLACE, asked
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker import checks, render, steps
 from tgi_operator.backends.schedules import Bounds
+from tgi_operator.cli import manifests
+from tgi_operator.cli.manifests import Document
 from tgi_operator.settings import Settings
-from tgi_operator.tgi.checks import Problem
-
-Document = dict[str, Any]
+from tgi_operator.tgi import launcher, memory
+from tgi_operator.tgi.checks import Launch, Problem
+from tgi_operator.tgi.gpus import gpus
+from tgi_operator.tgi.instances import instance
 
 
 class InvalidResourceError(ValueError):
-    """A resource that the API server or the operator would refuse; the text names the field and what to do."""
+    """A resource that the API server or the operator would refuse; `problems` name the field and what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 def plan(file: str, namespace: str) -> int:
-    """Print the AWS calls or objects for every TGIEndpoint of `file` (- for standard input); return the exit code."""
-    text = sys.stdin.read() if file == "-" else Path(file).read_text()
-    failed = False
-    for manifest in resources(text):
-        name = f"{manifest['metadata'].get('namespace', namespace)}/{manifest['metadata']['name']}"
+    """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code."""
+    try:
+        found = manifests.of(file)
+    except manifests.UnreadableError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    failed, between = False, ""
+    for manifest in found:
+        name = _name(manifest, namespace)
         try:
-            documents = list(planned(manifest, namespace))
+            resource = read(manifest, namespace)
+            documents = list(creation(resource))
         except InvalidResourceError as error:
-            sys.stderr.write(f"{name}: {error}\n")
+            sys.stderr.writelines(f"{name}: {problem}\n" for problem in error.problems)
             failed = True
             continue
-        sys.stdout.write(f"# {name}\n")
+        sys.stdout.write(f"{between}# {name}\n")
+        if (doubt := doubtful(resource.spec)) is not None:
+            sys.stdout.write(f"# Warning: {doubt}\n")
         yaml.safe_dump_all(documents, sys.stdout, sort_keys=False)
+        between = "---\n"
     return 1 if failed else 0
-
-
-def resources(text: str) -> Iterator[Document]:
-    """Yield the TGIEndpoints of a YAML text, lists unrolled; other kinds are passed over."""
-    for document in yaml.safe_load_all(text):
-        for manifest in (document or {}).get("items", [document]) if document else []:
-            if (manifest.get("apiVersion"), manifest.get("kind")) == (API_VERSION, KIND):
-                yield manifest
 
 
 def planned(manifest: Document, namespace: str) -> Iterable[Document]:
@@ -61,20 +66,39 @@ def planned(manifest: Document, namespace: str) -> Iterable[Document]:
 
     Raises InvalidResourceError.
     """
+    return creation(read(manifest, namespace))
+
+
+def read(manifest: Document, namespace: str) -> Resource:
+    """Return the resource that the API server would make of the manifest. Raises InvalidResourceError."""
     try:
-        spec = Spec.model_validate(manifest.get("spec", {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(("spec", *map(str, first["loc"])))
-        raise InvalidResourceError(f"{field}: {first['msg']}") from None
+        spec = admitted(manifest)
+    except NotAdmittedError as error:
+        raise InvalidResourceError([f"{Reason.INVALID_SPEC}: {problem}" for problem in error.problems]) from None
     meta = manifest["metadata"]
-    owner = Owner("(the cluster)", meta.get("namespace", namespace), meta["name"], "(the resource)")
-    resource = Resource(owner, generation=1, deleting=False, spec=spec, status=Status())
-    if spec.sage_maker is not None and spec.in_cluster is None:
-        return _calls(resource, spec.sage_maker)
-    if spec.in_cluster is not None and spec.sage_maker is None:
-        return _objects(resource, spec.in_cluster)
-    raise InvalidResourceError("spec: exactly one backend must be set: sageMaker or inCluster")
+    owner = Owner("(the cluster)", meta.get("namespace") or namespace, meta["name"], "(the resource)")
+    return Resource(owner, generation=1, deleting=False, spec=spec, status=Status())
+
+
+def creation(resource: Resource) -> Iterable[Document]:
+    """Return the AWS calls, or the objects, that would create the resource. Raises InvalidResourceError."""
+    spec = resource.spec
+    return _objects(resource, spec.in_cluster) if spec.in_cluster else _calls(resource, _sage_maker(spec))
+
+
+def doubtful(spec: Spec) -> str | None:
+    """Return why a spec that can be tried will hardly work."""
+    if spec.in_cluster:
+        machine = gpus(spec.in_cluster.gpu.products, spec.in_cluster.gpu.count)
+    else:
+        machine = instance(_sage_maker(spec).instance_type)
+    return memory.too_large(Launch(spec.model, spec.runtime, launcher.options(spec.runtime, None), machine))
+
+
+def _sage_maker(spec: Spec) -> SageMaker:
+    """Return what is asked of SageMaker, where nothing is asked of the cluster."""
+    assert spec.sage_maker is not None  # noqa: S101 - exactly one backend is admitted
+    return spec.sage_maker
 
 
 def _calls(resource: Resource, target: SageMaker) -> Iterable[Document]:
@@ -111,6 +135,13 @@ def _bounds(autoscaling: Autoscaling) -> Bounds:
     return Bounds(autoscaling.min_replicas, autoscaling.max_replicas)
 
 
+def _name(manifest: Document, namespace: str) -> str:
+    """Return what messages call a resource, whatever its metadata are."""
+    meta = manifest.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
+    return f"{meta.get('namespace') or namespace}/{meta.get('name') or '(no name)'}"
+
+
 def _refuse(problem: Problem | None) -> None:
     if problem is not None:
-        raise InvalidResourceError(f"{problem.reason}: {problem.message}")
+        raise InvalidResourceError([f"{problem.reason}: {problem.message}"])

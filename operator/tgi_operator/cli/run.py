@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from tgi_operator.api.wording import in_words
 from tgi_operator.engine.engine import Engine
 from tgi_operator.engine.server import Server
 from tgi_operator.handlers import configure_logging, watch
@@ -36,7 +37,7 @@ def run(flags: dict[str, str]) -> int:
         for problem in error.errors():
             name = str(problem["loc"][0])
             flag = f"--{name.replace('_', '-')} ({PREFIX}{name.upper()})"
-            sys.stderr.write(f"tgi-operator: {flag} is {problem['input']!r}: {problem['msg']}\n")
+            sys.stderr.write(f"tgi-operator: {flag} is {problem['input']!r}: {in_words(problem)}\n")
         return 2
     configure_logging(settings.log_format, debug=settings.log_level == "DEBUG")
     logging.getLogger().setLevel(settings.log_level)

@@ -25,10 +25,16 @@ _ACTION = "Reconcile"
 _BAD_NEWS = frozenset(
     {
         Reason.AWS_UNAVAILABLE,
+        Reason.CRASH_LOOP_BACK_OFF,
         Reason.CREDENTIALS_EXPIRED,
+        Reason.IMAGE_PULL_FAILED,
         Reason.INSUFFICIENT_CAPACITY,
         Reason.INTERNAL_FAILURE,
         Reason.LEFT_ALONE,
+        Reason.MODEL_DOWNLOAD_FAILED,
+        Reason.OOM_KILLED,
+        Reason.OUT_OF_GPU_MEMORY,
+        Reason.PROBE_FAILED,
         Reason.RECONCILE_ERROR,
         Reason.ROLLING_BACK,
         Reason.THROTTLED,

@@ -11,6 +11,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from tgi_operator import metrics
+from tgi_operator.api import wording
 from tgi_operator.api.names import FINALIZER
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import DeletionPolicy, Spec
@@ -201,9 +202,8 @@ class Reconciler:
 
     async def _show_unreadable(self, known: Item, error: ValidationError) -> str:
         """Say of a spec that the API server would not let in today that it must be changed, or the CRD upgraded."""
-        first = error.errors()[0]
-        field = ".".join(("spec", *map(str, first["loc"])))
-        message = f"{field}: {first['msg']}: change it, or install the CRD that belongs to this operator"
+        found = "; ".join(wording.of_spec(error))
+        message = f"{found}: change it, or install the CRD that belongs to this operator"
         verdict = stalled(Reason.INVALID_SPEC, message, available=False)
         await self._show(known, _say(known, verdict))
         return "stalled"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 SYSTEM_UPDATE = "system_update"
 Answer = dict[str, Any]
 
+_SETTINGS = ("durations", "quotas", "consistency_delay", "scalable_targets_quota", "concurrent_update_seconds")
+_FAULT = tuple(field.name for field in fields(Fault) if field.name != "kind")
+
 
 def admin_app(world: World, cluster: Cluster, reset_others: Callable[[], None]) -> Starlette:
     """The control API over a world and EKS' cluster; `reset_others` empties the services that are in neither."""
@@ -40,30 +44,51 @@ def admin_app(world: World, cluster: Cluster, reset_others: Callable[[], None]) 
         _route("GET", "cpu", lambda _: admin.cpu()),
         _route("GET", "requests/counts", lambda _: world.journal.counts()),
         Route("/_sandbox/requests", admin.requests),
-        _route("POST", "advance", admin.advance),
-        _route("POST", "script", admin.script),
-        _route("POST", "faults", admin.faults),
-        _route("POST", "settings", admin.settings),
-        _route("POST", "policy", admin.policy),
-        _route("POST", "cluster", admin.cluster),
-        _route("POST", "load", admin.load),
-        _route("POST", "metrics", admin.metrics),
+        _route("POST", "advance", admin.advance, ("seconds",)),
+        _route("POST", "script", admin.script, ("endpoint", "outcome"), ("times", "on", "seconds")),
+        _route("POST", "faults", admin.faults, takes=("add", "clear", "seed")),
+        _route("POST", "settings", admin.settings, takes=_SETTINGS),
+        _route("POST", "policy", admin.policy, ("access_key", "document")),
+        _route("POST", "cluster", admin.cluster, ("name", "issuer")),
+        _route("POST", "load", admin.load, ("endpoint",), ("concurrentRequests", "invocationsPerMinute")),
+        _route("POST", "metrics", admin.metrics, ("namespace", "metricName", "value"), ("dimensions",)),
         _route("POST", "requests/clear", lambda _: admin.clear_requests()),
         _route("POST", "reset", lambda _: admin.reset()),
     ]
     return Starlette(routes=routes)
 
 
-def _route(method: str, name: str, answer: Callable[[Answer], Answer]) -> Route:
+def _route(
+    method: str,
+    name: str,
+    answer: Callable[[Answer], Answer],
+    needs: tuple[str, ...] = (),
+    takes: tuple[str, ...] = (),
+) -> Route:
+    """Return the route of a request whose body has the fields of `needs`, and of `takes` those that it likes."""
+
     async def respond(request: Request) -> Response:
-        body = await request.json() if await request.body() else {}
         try:
+            body = await request.json() if await request.body() else {}
+            _check(f"/_sandbox/{name}", body, needs, takes)
             return JSONResponse(answer(body))
-        except (ValueError, TypeError, KeyError) as error:
-            raise HTTPException(400, f"{type(error).__name__}: {error}") from error
+        except (ValueError, TypeError) as error:
+            raise HTTPException(400, str(error)) from error
 
     handler: Callable[[Request], Awaitable[Response]] = respond
     return Route(f"/_sandbox/{name}", handler, methods=[method])
+
+
+def _check(what: str, body: object, needs: tuple[str, ...], takes: tuple[str, ...]) -> None:
+    """Raise ValueError for what is no JSON object, or has other fields than it may or too few."""
+    if not isinstance(body, dict):
+        raise TypeError(f"{what} takes a JSON object, not {body!r}")
+    if unknown := sorted(set(body) - {*needs, *takes}):
+        known = ", ".join((*needs, *takes)) or "none"
+        raise ValueError(f"{what} has no field {', '.join(unknown)}; known: {known}")
+    if missing := [name for name in needs if name not in body]:
+        example = json.dumps(dict.fromkeys(needs, "…"), ensure_ascii=False)
+        raise ValueError(f"{what} needs {', '.join(missing)}: send {example}")
 
 
 class _Admin:
@@ -137,6 +162,8 @@ class _Admin:
         return {}
 
     def faults(self, body: Answer) -> Answer:
+        for fault in body.get("add", ()):
+            _check("a fault", fault, ("kind",), _FAULT)
         made = [Fault(**{**fault, "kind": FaultKind(fault["kind"])}) for fault in body.get("add", ())]
         if body.get("clear"):
             self._world.faults.clear()

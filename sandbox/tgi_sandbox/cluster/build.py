@@ -117,11 +117,21 @@ def _build(module: Module, names: list[str], progress: Progress) -> None:
     go = find_go(module.go, cache_folder(), progress)
     folder = bin_folder(module)
     folder.mkdir(parents=True, exist_ok=True)
-    progress.say(f"Building {', '.join(names)} with {go} into {folder}, once for this version. {module.cost}.")
+    progress.say(
+        f"Building {', '.join(names)} with {go} into {folder}, once for this version. {_expected(module, len(names))}"
+    )
     for position, name in enumerate(names, start=1):
         progress.begin(f"[{position}/{len(names)}] {name}")
         _compile(go, name, folder / name, progress)
         progress.done("built")
+
+
+def _expected(module: Module, building: int) -> str:
+    """Return what the build will take, as far as that is known: it was measured of all programs together."""
+    whole = sum(program.module is module for program in PROGRAMS.values())
+    if building < whole:
+        return f"All {whole} programs of its module take {module.cost}; these {building} less."
+    return f"That takes {module.cost}."
 
 
 def _compile(go: Path, name: str, target: Path, progress: Progress) -> None:

@@ -48,26 +48,19 @@ class Program:
     tags: str = ""
 
 
-KUBERNETES = Module(_FOLDER, "All six take about 15 minutes of CPU time, half of it in the first two, and 4 GB of disk")
+KUBERNETES = Module(_FOLDER, "about 9 minutes of CPU time, half of it in the first two, and 4 GB of disk")
 _PROMETHEUS = Module(
-    _FOLDER / "modules" / "prometheus", "The first takes about 3 minutes of CPU time, promtool next to nothing after it"
+    _FOLDER / "modules" / "prometheus", "about 3 minutes of CPU time, next to nothing of it in promtool"
 )
-KEDA = Module(
-    _FOLDER / "modules" / "keda", "Both take about 10 minutes of CPU time, most of it in the first, and 7 GB of disk"
-)
-HELM = Module(_FOLDER / "modules" / "helm", "It takes about 1.5 minutes of CPU time")
-_ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "It takes about 3 minutes of CPU time")
-ARGOCD = Module(
-    _FOLDER / "modules" / "argocd",
-    "All three take about 8 minutes of CPU time, most of it in the last, and 3 GB of disk",
-)
-_KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "It takes about a minute of CPU time")
-_KUBECTL_VALIDATE = Module(
-    _FOLDER / "modules" / "kubectl-validate", "It takes about 3 minutes of CPU time and 2 GB of disk"
-)
-_CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "It takes a few seconds after the control plane")
+KEDA = Module(_FOLDER / "modules" / "keda", "about 10 minutes of CPU time, most of it in the first, and 7 GB of disk")
+HELM = Module(_FOLDER / "modules" / "helm", "about 1.5 minutes of CPU time")
+_ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "about 3 minutes of CPU time")
+ARGOCD = Module(_FOLDER / "modules" / "argocd", "about 8 minutes of CPU time, most of it in the last, and 3 GB of disk")
+_KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "about a minute of CPU time")
+_KUBECTL_VALIDATE = Module(_FOLDER / "modules" / "kubectl-validate", "about 3 minutes of CPU time and 2 GB of disk")
+_CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "a few seconds after the control plane")
 # Has no programs: its requirements are read, see `definitions`.
-DEFINITIONS = Module(_FOLDER / "modules" / "definitions", "It takes a few seconds to download")
+DEFINITIONS = Module(_FOLDER / "modules" / "definitions", "a few seconds to download")
 
 # In the order of building: what every test needs comes first.
 PROGRAMS: Mapping[str, Program] = {

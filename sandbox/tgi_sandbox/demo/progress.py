@@ -79,7 +79,8 @@ def _clock(progress: Progress, aws_speed: float) -> Text:
 
 def _print_row(progress: Progress) -> None:
     seconds, conditions, reason, message = progress.rows[-1]
-    sys.stdout.write(f"{seconds:6.1f} s  {conditions}  {reason}: {message}\n")
+    said = f"  {reason}: {message}" if reason else ""
+    sys.stdout.write(f"{seconds:6.1f} s  {conditions}{said}\n")
     sys.stdout.flush()
 
 

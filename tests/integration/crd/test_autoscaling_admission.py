@@ -41,52 +41,52 @@ def custom(**cloud_watch: Any) -> Spec:
 MATH = custom(expression="a / b", metrics=[{**CLOUD_WATCH, "id": "a"}, {**CLOUD_WATCH, "id": "b"}])
 
 
-@pytest.mark.parametrize(
-    "described",
-    [
-        pytest.param(pods(), id="the smallest of pods"),
-        pytest.param(sagemaker(), id="the smallest on SageMaker"),
-        pytest.param(pods(metrics=[QUEUE, CONCURRENT]), id="two"),
-        pytest.param(sagemaker(metrics=[INVOCATIONS, custom(), MATH]), id="metric math"),
-        pytest.param(pods(behavior={"scaleUp": {"policies": [ONE_A_MINUTE]}}), id="policies of pods"),
-        pytest.param(sagemaker(behavior={"scaleDown": {"selectPolicy": "Disabled"}}), id="never down"),
-        pytest.param(pods(schedules=[{**HOURS, "timeZone": "Europe/Madrid", "minReplicas": 2}]), id="a schedule"),
-        pytest.param(pods(schedules=[{**HOURS, "minReplicas": 5, "maxReplicas": 8}]), id="beyond the base"),
-    ],
-)
+ACCEPTED = [
+    pytest.param(pods(), id="the smallest of pods"),
+    pytest.param(sagemaker(), id="the smallest on SageMaker"),
+    pytest.param(pods(metrics=[QUEUE, CONCURRENT]), id="two"),
+    pytest.param(sagemaker(metrics=[INVOCATIONS, custom(), MATH]), id="metric math"),
+    pytest.param(pods(behavior={"scaleUp": {"policies": [ONE_A_MINUTE]}}), id="policies of pods"),
+    pytest.param(sagemaker(behavior={"scaleDown": {"selectPolicy": "Disabled"}}), id="never down"),
+    pytest.param(pods(schedules=[{**HOURS, "timeZone": "Europe/Madrid", "minReplicas": 2}]), id="a schedule"),
+    pytest.param(pods(schedules=[{**HOURS, "minReplicas": 5, "maxReplicas": 8}]), id="beyond the base"),
+]
+
+
+@pytest.mark.parametrize("described", ACCEPTED)
 def test_what_is_let_in(endpoints: Endpoints, described: Spec) -> None:
     stored = endpoints.create(described)["spec"]["autoscaling"]
     assert stored["minReplicas"] == 1
 
 
-@pytest.mark.parametrize(
-    ("described", "words"),
-    [
-        (pods() | {"replicas": 2}, "replicas and autoscaling exclude each other"),
-        (pods(minReplicas=0), "minReplicas must be at least 1"),
-        (sagemaker(minReplicas=5), "minReplicas must not be greater than maxReplicas"),
-        (
-            pods(metrics=[INVOCATIONS]),
-            "of pods, autoscaling.metrics[].type must be one of ConcurrentRequests, QueueDepth",
-        ),
-        (sagemaker(metrics=[QUEUE]), "on SageMaker, autoscaling.metrics[].type must be one of"),
-        (pods(metrics=[QUEUE, QUEUE]), "each metric type but CloudWatch may be there once"),
-        (pods(metrics=[{"type": "QueueDepth", "target": {}}]), "exactly one of averageValue and value must be set"),
-        (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "use target.averageValue"),
-        (sagemaker(metrics=[{"type": "CloudWatch", "target": {"value": 1}}]), "cloudWatch goes with type CloudWatch"),
-        (sagemaker(metrics=[custom(metrics=[CLOUD_WATCH, CLOUD_WATCH])]), "several metrics need an expression"),
-        (sagemaker(metrics=[custom(expression="a")]), "each metric needs an id"),
-        (sagemaker(behavior={"scaleUp": {"selectPolicy": "Disabled"}}), "on SageMaker AWS decides how much"),
-        (
-            sagemaker(behavior={"scaleDown": {"policies": [ONE_A_MINUTE]}}),
-            "on SageMaker AWS decides how much",
-        ),
-        (pods(schedules=[HOURS]), "minReplicas or maxReplicas must be set"),
-        (pods(schedules=[{**HOURS, "minReplicas": 5}]), "a schedule's minReplicas must not be greater"),
-        (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "should match"),
-        (pods(schedules=[{**HOURS, "minReplicas": 2}, {**HOURS, "minReplicas": 3}]), "Duplicate value"),
-    ],
-)
+REFUSED = [
+    (pods() | {"replicas": 2}, "replicas and autoscaling exclude each other"),
+    (pods(minReplicas=0), "minReplicas must be at least 1"),
+    (sagemaker(minReplicas=5), "minReplicas must not be greater than maxReplicas"),
+    (
+        pods(metrics=[INVOCATIONS]),
+        "of pods, autoscaling.metrics[].type must be one of ConcurrentRequests, QueueDepth",
+    ),
+    (sagemaker(metrics=[QUEUE]), "on SageMaker, autoscaling.metrics[].type must be one of"),
+    (pods(metrics=[QUEUE, QUEUE]), "each metric type but CloudWatch may be there once"),
+    (pods(metrics=[{"type": "QueueDepth", "target": {}}]), "exactly one of averageValue and value must be set"),
+    (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "use target.averageValue"),
+    (sagemaker(metrics=[{"type": "CloudWatch", "target": {"value": 1}}]), "cloudWatch goes with type CloudWatch"),
+    (sagemaker(metrics=[custom(metrics=[CLOUD_WATCH, CLOUD_WATCH])]), "several metrics need an expression"),
+    (sagemaker(metrics=[custom(expression="a")]), "each metric needs an id"),
+    (sagemaker(behavior={"scaleUp": {"selectPolicy": "Disabled"}}), "on SageMaker AWS decides how much"),
+    (
+        sagemaker(behavior={"scaleDown": {"policies": [ONE_A_MINUTE]}}),
+        "on SageMaker AWS decides how much",
+    ),
+    (pods(schedules=[HOURS]), "minReplicas or maxReplicas must be set"),
+    (pods(schedules=[{**HOURS, "minReplicas": 5}]), "a schedule's minReplicas must not be greater"),
+    (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "should match"),
+    (pods(schedules=[{**HOURS, "minReplicas": 2}, {**HOURS, "minReplicas": 3}]), "Duplicate value"),
+]
+
+
+@pytest.mark.parametrize(("described", "words"), REFUSED)
 def test_what_is_refused_and_in_which_words(endpoints: Endpoints, described: Spec, words: str) -> None:
     with pytest.raises(ApiError) as refused:
         endpoints.create(described)

@@ -49,103 +49,95 @@ def endpoints(control_plane: ControlPlane, namespace: str) -> Endpoints:
     return Endpoints(control_plane, namespace)
 
 
-@pytest.mark.parametrize(
-    "described",
-    [
-        pytest.param(spec(), id="the smallest"),
-        pytest.param(spec(resources={"requests": {"cpu": 4, "memory": "24Gi", "nvidia.com/mig": 0}}), id="quantities"),
-        pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}), id="a number and a percentage"),
-        pytest.param(spec({"rollout": {"maxSurge": "0%"}}), id="0 alone"),
-        pytest.param(spec({"model": {"uri": "pvc://models/zephyr/v1"}}), id="a claim with weights"),
-        pytest.param(spec({"model": {"uri": "pvc://models"}}), id="a claim that is a model"),
-        pytest.param(spec({"model": {"uri": "s3://weights/zephyr/"}}, **CACHED), id="S3 and a claim"),
-        pytest.param(spec(cache={"claimName": "shared", "subPath": "zephyr/v1"}), id="a claim that is there"),
-        pytest.param(
-            spec(cache={"size": "50Gi", "storageClassName": "efs", "accessMode": "ReadWriteMany"}), id="a claim"
-        ),
-        pytest.param(
-            spec(podTemplate={"spec": {"containers": [{"name": "tgi", "anything": {"at": 1}}]}}), id="podTemplate"
-        ),
-        pytest.param(spec(tolerations=[]), id="no tolerations"),
-        pytest.param(spec(podDisruptionBudget={"maxUnavailable": "50%"}), id="a budget in percent"),
-        pytest.param(spec(podDisruptionBudget={"maxUnavailable": 0}), id="a budget of nothing"),
-        pytest.param(spec(sharedMemorySize=0), id="no shared memory"),
-        pytest.param(spec(tolerations=[{"operator": "Exists"}, {"key": "a", "value": ""}]), id="bare tolerations"),
-        pytest.param(spec(cache={"size": 107374182400}), id="a claim of bytes"),
-        pytest.param(spec({"rollout": {"maxSurge": 999999, "maxUnavailable": "100%"}}), id="as much as can be"),
-    ],
-)
+ACCEPTED = [
+    pytest.param(spec(), id="the smallest"),
+    pytest.param(spec(resources={"requests": {"cpu": 4, "memory": "24Gi", "nvidia.com/mig": 0}}), id="quantities"),
+    pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": "25%"}}), id="a number and a percentage"),
+    pytest.param(spec({"rollout": {"maxSurge": "0%"}}), id="0 alone"),
+    pytest.param(spec({"model": {"uri": "pvc://models/zephyr/v1"}}), id="a claim with weights"),
+    pytest.param(spec({"model": {"uri": "pvc://models"}}), id="a claim that is a model"),
+    pytest.param(spec({"model": {"uri": "s3://weights/zephyr/"}}, **CACHED), id="S3 and a claim"),
+    pytest.param(spec(cache={"claimName": "shared", "subPath": "zephyr/v1"}), id="a claim that is there"),
+    pytest.param(spec(cache={"size": "50Gi", "storageClassName": "efs", "accessMode": "ReadWriteMany"}), id="a claim"),
+    pytest.param(
+        spec(podTemplate={"spec": {"containers": [{"name": "tgi", "anything": {"at": 1}}]}}), id="podTemplate"
+    ),
+    pytest.param(spec(tolerations=[]), id="no tolerations"),
+    pytest.param(spec(podDisruptionBudget={"maxUnavailable": "50%"}), id="a budget in percent"),
+    pytest.param(spec(podDisruptionBudget={"maxUnavailable": 0}), id="a budget of nothing"),
+    pytest.param(spec(sharedMemorySize=0), id="no shared memory"),
+    pytest.param(spec(tolerations=[{"operator": "Exists"}, {"key": "a", "value": ""}]), id="bare tolerations"),
+    pytest.param(spec(cache={"size": 107374182400}), id="a claim of bytes"),
+    pytest.param(spec({"rollout": {"maxSurge": 999999, "maxUnavailable": "100%"}}), id="as much as can be"),
+]
+
+
+@pytest.mark.parametrize("described", ACCEPTED)
 def test_what_can_work_is_accepted(endpoints: Endpoints, described: Spec) -> None:
     assert endpoints.create(described)["spec"]["inCluster"].items() >= described["inCluster"].items()
 
 
-@pytest.mark.parametrize(
-    ("described", "message"),
-    [
-        pytest.param(spec({"sageMaker": SAGEMAKER}), "exactly one backend must be set", id="both backends"),
-        pytest.param({"model": SMALLEST["model"]}, "exactly one backend must be set", id="no backend"),
-        pytest.param(
-            {"model": {"uri": "pvc://models/x"}, "sageMaker": SAGEMAKER}, "it needs inCluster", id="pvc:// on SageMaker"
-        ),
-        pytest.param(
-            {"model": SMALLEST["model"], "sageMaker": SAGEMAKER, "rollout": {"maxSurge": 1}},
-            "rollout is of pods",
-            id="rollout on SageMaker",
-        ),
-        pytest.param(
-            spec({"model": {"uri": "s3://weights/zephyr/"}}),
-            "set inCluster.cache to the claim",
-            id="S3 without a claim",
-        ),
-        pytest.param(
-            spec({"model": {"uri": "pvc://models/x"}}, **CACHED), "remove inCluster.cache", id="pvc:// and a claim"
-        ),
-        pytest.param(spec(cache={}), "set exactly one", id="neither claim nor size"),
-        pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "set exactly one", id="claim and size"),
-        pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "they need size", id="class of a claim"),
-        pytest.param(spec(cache={"size": "much"}), "spec.inCluster.cache.size", id="no quantity"),
-        pytest.param(spec(cache={"size": -1}), "spec.inCluster.cache.size", id="less than nothing"),
-        pytest.param(spec(cache={"claimName": "a", "subPath": "../b"}), "subPath", id="another folder"),
-        pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": 0}}), "must not both be 0", id="both 0"),
-        pytest.param(spec({"rollout": {"maxSurge": "0%", "maxUnavailable": 0}}), "must not both be 0", id="both 0 too"),
-        pytest.param(spec({"rollout": {"maxSurge": "101%"}}), "spec.rollout.maxSurge", id="more than all"),
-        pytest.param(
-            spec({"rollout": {"maxSurge": "00", "maxUnavailable": "00%"}}),
-            "spec.rollout.maxSurge",
-            id="both 0 at length",
-        ),
-        pytest.param(spec({"rollout": {"maxSurge": -1}}), "spec.rollout.maxSurge", id="less than no pods"),
-        pytest.param(spec({"rollout": {"maxUnavailable": "-1"}}), "spec.rollout.maxUnavailable", id="less, as a text"),
-        pytest.param(spec({"rollout": {"maxSurge": 0.5}}), "spec.rollout.maxSurge", id="half a pod"),
-        pytest.param(spec({"rollout": {"progressDeadlineSeconds": 0}}), "progressDeadlineSeconds", id="no time"),
-        pytest.param(
-            spec({"rollout": {"maxSurge": 1000000}}), "spec.rollout.maxSurge", id="more pods than the operator reads"
-        ),
-        pytest.param(
-            spec(podDisruptionBudget={"maxUnavailable": -1}), "podDisruptionBudget.maxUnavailable", id="less than none"
-        ),
-        pytest.param(spec(podDisruptionBudget={}), "podDisruptionBudget.maxUnavailable", id="a budget of what"),
-        pytest.param(spec(resources={"requests": {"cpu": "-1"}}), "spec.inCluster.resources.requests", id="less CPU"),
-        pytest.param(spec(resources={"limits": {"memory": "24GB"}}), "resources.limits", id="no suffix of Kubernetes"),
-        pytest.param(
-            spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "they need size", id="mode of a claim"
-        ),
-        pytest.param(
-            spec(cache={"size": "1Gi", "accessMode": "ReadOnlyMany"}), "accessMode", id="a claim to read only"
-        ),
-        pytest.param(spec(nodeSelector={"a": "b c"}), "spec.inCluster.nodeSelector", id="no label"),
-        pytest.param(
-            spec(tolerations=[{"operator": "In"}]), "tolerations[0].operator", id="no operator of a toleration"
-        ),
-        pytest.param(
-            spec(topologySpreadConstraints=[{"topologyKey": "z"}, {"topologyKey": "z"}]), "Duplicate", id="spread twice"
-        ),
-        pytest.param(spec(podMonitor={"interval": "0s"}), "podMonitor.interval", id="no interval"),
-        pytest.param(spec(podTemplate="text"), "spec.inCluster.podTemplate", id="a pod that is a text"),
-        pytest.param(spec(gpu={"count": 0}), "spec.inCluster.gpu.count", id="no GPU"),
-        pytest.param(spec(terminationGracePeriodSeconds=5), "terminationGracePeriodSeconds", id="no grace"),
-    ],
-)
+REFUSED = [
+    pytest.param(spec({"sageMaker": SAGEMAKER}), "exactly one backend must be set", id="both backends"),
+    pytest.param({"model": SMALLEST["model"]}, "exactly one backend must be set", id="no backend"),
+    pytest.param(
+        {"model": {"uri": "pvc://models/x"}, "sageMaker": SAGEMAKER}, "it needs inCluster", id="pvc:// on SageMaker"
+    ),
+    pytest.param(
+        {"model": SMALLEST["model"], "sageMaker": SAGEMAKER, "rollout": {"maxSurge": 1}},
+        "rollout is of pods",
+        id="rollout on SageMaker",
+    ),
+    pytest.param(
+        spec({"model": {"uri": "s3://weights/zephyr/"}}),
+        "set inCluster.cache to the claim",
+        id="S3 without a claim",
+    ),
+    pytest.param(
+        spec({"model": {"uri": "pvc://models/x"}}, **CACHED), "remove inCluster.cache", id="pvc:// and a claim"
+    ),
+    pytest.param(spec(cache={}), "set exactly one", id="neither claim nor size"),
+    pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "set exactly one", id="claim and size"),
+    pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "they need size", id="class of a claim"),
+    pytest.param(spec(cache={"size": "much"}), "spec.inCluster.cache.size", id="no quantity"),
+    pytest.param(spec(cache={"size": -1}), "spec.inCluster.cache.size", id="less than nothing"),
+    pytest.param(spec(cache={"claimName": "a", "subPath": "../b"}), "subPath", id="another folder"),
+    pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": 0}}), "must not both be 0", id="both 0"),
+    pytest.param(spec({"rollout": {"maxSurge": "0%", "maxUnavailable": 0}}), "must not both be 0", id="both 0 too"),
+    pytest.param(spec({"rollout": {"maxSurge": "101%"}}), "spec.rollout.maxSurge", id="more than all"),
+    pytest.param(
+        spec({"rollout": {"maxSurge": "00", "maxUnavailable": "00%"}}),
+        "spec.rollout.maxSurge",
+        id="both 0 at length",
+    ),
+    pytest.param(spec({"rollout": {"maxSurge": -1}}), "spec.rollout.maxSurge", id="less than no pods"),
+    pytest.param(spec({"rollout": {"maxUnavailable": "-1"}}), "spec.rollout.maxUnavailable", id="less, as a text"),
+    pytest.param(spec({"rollout": {"maxSurge": 0.5}}), "spec.rollout.maxSurge", id="half a pod"),
+    pytest.param(spec({"rollout": {"progressDeadlineSeconds": 0}}), "progressDeadlineSeconds", id="no time"),
+    pytest.param(
+        spec({"rollout": {"maxSurge": 1000000}}), "spec.rollout.maxSurge", id="more pods than the operator reads"
+    ),
+    pytest.param(
+        spec(podDisruptionBudget={"maxUnavailable": -1}), "podDisruptionBudget.maxUnavailable", id="less than none"
+    ),
+    pytest.param(spec(podDisruptionBudget={}), "podDisruptionBudget.maxUnavailable", id="a budget of what"),
+    pytest.param(spec(resources={"requests": {"cpu": "-1"}}), "spec.inCluster.resources.requests", id="less CPU"),
+    pytest.param(spec(resources={"limits": {"memory": "24GB"}}), "resources.limits", id="no suffix of Kubernetes"),
+    pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "they need size", id="mode of a claim"),
+    pytest.param(spec(cache={"size": "1Gi", "accessMode": "ReadOnlyMany"}), "accessMode", id="a claim to read only"),
+    pytest.param(spec(nodeSelector={"a": "b c"}), "spec.inCluster.nodeSelector", id="no label"),
+    pytest.param(spec(tolerations=[{"operator": "In"}]), "tolerations[0].operator", id="no operator of a toleration"),
+    pytest.param(
+        spec(topologySpreadConstraints=[{"topologyKey": "z"}, {"topologyKey": "z"}]), "Duplicate", id="spread twice"
+    ),
+    pytest.param(spec(podMonitor={"interval": "0s"}), "podMonitor.interval", id="no interval"),
+    pytest.param(spec(podTemplate="text"), "spec.inCluster.podTemplate", id="a pod that is a text"),
+    pytest.param(spec(gpu={"count": 0}), "spec.inCluster.gpu.count", id="no GPU"),
+    pytest.param(spec(terminationGracePeriodSeconds=5), "terminationGracePeriodSeconds", id="no grace"),
+]
+
+
+@pytest.mark.parametrize(("described", "message"), REFUSED)
 def test_what_cannot_work_is_refused(endpoints: Endpoints, described: Spec, message: str) -> None:
     with pytest.raises(ApiError) as refused:
         endpoints.create(described)
@@ -158,12 +150,16 @@ def test_pod_template_is_kept_with_whatever_is_in_it(endpoints: Endpoints) -> No
     assert endpoints.create(spec(podTemplate=template))["spec"]["inCluster"]["podTemplate"] == template
 
 
-@pytest.mark.parametrize("name", ["z", "z" * 63, "z-7b"])
+SERVICE_NAMES = ("z", "z" * 63, "z-7b")
+OTHER_NAMES = ("0zephyr", "zephyr.7b", "z" * 64)
+
+
+@pytest.mark.parametrize("name", SERVICE_NAMES)
 def test_name_of_a_service_is_accepted(endpoints: Endpoints, name: str) -> None:
     assert endpoints.create(spec(), name)["metadata"]["name"] == name
 
 
-@pytest.mark.parametrize("name", ["0zephyr", "zephyr.7b", "z" * 64])
+@pytest.mark.parametrize("name", OTHER_NAMES)
 def test_the_name_must_be_that_of_a_service(endpoints: Endpoints, name: str) -> None:
     with pytest.raises(ApiError, match="the name is also that of a Service"):
         endpoints.create(spec(), name)

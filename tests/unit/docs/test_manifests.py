@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tgi_operator.cli.plan import planned, resources
+from tgi_operator.cli.manifests import resources
+from tgi_operator.cli.plan import planned
 from tgi_operator.handlers import STOP_SECONDS
 from tgi_operator.leadership import lease
 from tgi_operator.settings import Settings

@@ -97,6 +97,13 @@ def test_kubebuilder_assets_are_used_for_what_they_have(folder: Path, monkeypatc
     assert programs == {"etcd": etcd, "kube-apiserver": build.bin_folder() / "kube-apiserver"}
 
 
+def test_what_a_build_takes_is_said_of_what_is_built(capfd: pytest.CaptureFixture[str]) -> None:
+    build.ensure(["etcd", "kwok"])
+    assert f"All {len(CLUSTER)} programs of its module take {KUBERNETES.cost}; these 2 less." in capfd.readouterr().err
+    build.ensure(["helm"])
+    assert "That takes about 1.5 minutes of CPU time." in capfd.readouterr().err
+
+
 def test_a_failed_build_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GO_FAILS", "1")
     with pytest.raises(BuildError, match=r"(?s)go build etcd ended with exit code 1.*undefined: x"):

@@ -117,7 +117,8 @@ def _serves_alone(at: Wanted, deployed: Deployed) -> bool:
 
 def _updated_and_ready(at: Wanted) -> int:
     deployed = _deployed(at)
-    if deployed.observed and deployed.updated == deployed.replicas:
+    # A pod that got into trouble is known a moment before the Deployment counts it out.
+    if deployed.observed and deployed.updated == deployed.replicas and not at.troubles:
         return deployed.ready
     mine = (pod for pod in at.servers if revision_of(pod) == at.live_revision)
     return sum(pods.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in mine)

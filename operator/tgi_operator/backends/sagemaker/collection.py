@@ -17,9 +17,10 @@ def collecting(at: Wanted, verdict: Verdict, **fields: Any) -> Plan[Step]:
     kept = tuple(dict.fromkeys(revision for revision in (at.desired.revision, at.live_revision) if revision))
     old = tuple(revision for revision in at.remembered.revisions if revision not in kept)
     revisions = tuple(revision for revision in at.remembered.revisions if revision in kept)
+    told = Note(Reason.COLLECTED, f"Deleted the models and configurations of revisions {', '.join(old)}.")
     return Plan(
         at.show(verdict, **fields),
         steps=steps.delete_sets(at.place, old),
         done=at.show(verdict, **fields, revisions=revisions),
-        notes=(Note(Reason.COLLECTED, f"Deleted the sets of revisions {', '.join(old)}."),) if old else (),
+        notes=(told,) if old else (),
     )

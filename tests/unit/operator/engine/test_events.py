@@ -21,6 +21,7 @@ SERVES = serving(Reason.IN_SERVICE, "Serves.")
 SCALING = serving(Reason.SCALING, "Scales.")
 UPDATING = progressing(Reason.UPDATING, "Updating.", available=True)
 THROTTLED = progressing(Reason.THROTTLED, "Rate exceeded.", available=True)
+KILLED = progressing(Reason.OOM_KILLED, "1 of 2.", available=True)
 NOT_OWNED = stalled(Reason.NOT_OWNED, "Somebody else's.", available=False)
 QUOTA = stalled(Reason.QUOTA_EXCEEDED, "No more.", available=False)
 
@@ -46,6 +47,7 @@ def status(*verdicts: Verdict) -> Status:
         pytest.param((SERVES,), SCALING, [], id="it serves for another reason"),
         pytest.param((SERVES,), UPDATING, [("Normal", Reason.UPDATING)], id="a new revision is rolled out"),
         pytest.param((UPDATING,), THROTTLED, [("Warning", Reason.THROTTLED)], id="it goes on, but not well"),
+        pytest.param((SERVES,), KILLED, [("Warning", Reason.OOM_KILLED)], id="a pod was killed, and starts again"),
         pytest.param((THROTTLED,), UPDATING, [("Normal", Reason.UPDATING)], id="it goes on as before"),
         pytest.param((CREATING,), NOT_OWNED, [("Warning", Reason.NOT_OWNED)], id="a person must act"),
         pytest.param((NOT_OWNED,), QUOTA, [("Warning", Reason.QUOTA_EXCEEDED)], id="a person must act otherwise"),

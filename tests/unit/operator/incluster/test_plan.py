@@ -546,6 +546,13 @@ def test_jobs_of_old_revisions_are_collected_when_all_serve() -> None:
     assert cluster.plan().steps == ()
 
 
+def test_pods_in_trouble_are_not_counted_among_those_that_serve() -> None:
+    cluster = settled()
+    cluster.pods(pod("good", cluster.revision), crashed("bad", cluster.revision, restarts=1))
+    planned = cluster.step()
+    assert message(planned).startswith("1 of 2 pod(s) serve"), "the Deployment still says 2"
+
+
 def test_pod_in_trouble_is_told_with_its_words() -> None:
     cluster = updating()
     cluster.pods(

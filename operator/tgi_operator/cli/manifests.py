@@ -1,0 +1,137 @@
+"""The TGIEndpoints of a file, of a folder as `kubectl apply -f` reads it, or of standard input."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from tgi_operator.api.names import API_VERSION, GROUP, KIND
+
+Document = dict[str, Any]
+_T = TypeVar("_T")
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_WANTED = f"{KIND} of {API_VERSION}"
+
+
+class UnreadableError(ValueError):
+    """What was named cannot be read, or has nothing to be looked at; the text begins with its name."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of one file, and how messages call it."""
+
+    name: str
+    text: str
+
+
+def texts(file: str) -> list[Text]:
+    """Return the text of `file` (- for standard input), or those of the files in a folder. Raises UnreadableError."""
+    if file == "-":
+        return [Text("standard input", _read("standard input", sys.stdin.read))]
+    path = Path(file)
+    if not path.is_dir():
+        return [_text(path)]
+    inside = _read(file, lambda: sorted(path.iterdir()))
+    found = [each for each in inside if each.suffix in _SUFFIXES and each.is_file()]
+    if not found:
+        raise UnreadableError(f"{file}: no file here ends in {', '.join(_SUFFIXES)}")
+    return [_text(each) for each in found]
+
+
+def _text(path: Path) -> Text:
+    return Text(str(path), _read(str(path), lambda: path.read_text(encoding="utf-8")))
+
+
+def _read(name: str, read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    except FileNotFoundError:
+        raise UnreadableError(f"{name}: no such file") from None
+    except UnicodeDecodeError:
+        raise UnreadableError(f"{name}: not text in UTF-8") from None
+    except OSError as error:
+        raise UnreadableError(f"{name}: {error.strerror}") from None
+
+
+def of(file: str) -> list[Document]:
+    """Return the TGIEndpoints of what `file` names; other kinds beside them are passed over. Raises UnreadableError."""
+    read = texts(file)
+    everything = [(each.name, document) for each in read for document in objects(each)]
+    ours = []
+    for name, document in everything:
+        if is_ours(document):
+            ours.append(document)
+        elif _is_nearly_ours(document):
+            raise UnreadableError(f"{name}: {_kind(document)} is none of this operator's: write {_WANTED}")
+    if not ours:
+        seen = ", ".join(dict.fromkeys(_kind(document) for _, document in everything))
+        name = read[0].name if len(read) == 1 else file
+        raise UnreadableError(f"{name}: no {_WANTED} in it, {f'only {seen}' if seen else 'it is empty'}")
+    return ours
+
+
+def resources(text: str) -> Iterator[Document]:
+    """Yield the TGIEndpoints of a YAML text. Raises UnreadableError."""
+    return (document for document in objects(Text("(text)", text)) if is_ours(document))
+
+
+def objects(source: Text) -> Iterator[Document]:
+    """Yield the objects of a YAML text, lists unrolled. Raises UnreadableError."""
+    try:
+        documents = list(yaml.load_all(source.text, _Loader))
+        json.dumps(documents, default=str)
+    except yaml.YAMLError as error:
+        raise UnreadableError(f"{source.name}: not YAML: {_on_one_line(error)}") from None
+    except (ValueError, RecursionError):
+        raise UnreadableError(f"{source.name}: not JSON written as YAML: something in it contains itself") from None
+    for document in documents:
+        if document is None:
+            continue
+        for item in _unrolled(document):
+            if not isinstance(item, dict):
+                raise UnreadableError(f"{source.name}: a document must be an object of Kubernetes, not {item!r:.40}")
+            yield item
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as kubectl does: a date is text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def is_ours(document: Document) -> bool:
+    """Return whether the object is a TGIEndpoint of the version that this operator knows."""
+    return (document.get("apiVersion"), document.get("kind")) == (API_VERSION, KIND)
+
+
+def _is_nearly_ours(document: Document) -> bool:
+    group, _, _ = str(document.get("apiVersion")).partition("/")
+    return group == GROUP or str(document.get("kind")).casefold() == KIND.casefold()
+
+
+def _unrolled(document: Any) -> Iterable[Any]:
+    if isinstance(document, dict) and isinstance(document.get("items"), list):
+        return list(document["items"])
+    return [document]
+
+
+def _kind(document: Document) -> str:
+    kind, version = document.get("kind"), document.get("apiVersion")
+    return f"{kind or '(no kind)'} of {version or '(no apiVersion)'}"
+
+
+def _on_one_line(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return re.sub(r"\s+", " ", str(error))

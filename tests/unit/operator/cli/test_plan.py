@@ -1,0 +1,176 @@
+"""`tgi-operator plan` on whatever people give it: a plan, or a line for each thing that is wrong."""
+
+import io
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tgi_operator.cli.main import main
+
+SMALLEST = """\
+apiVersion: tgi-operator.dev/v1alpha1
+kind: TGIEndpoint
+metadata:
+  name: falcon-7b
+spec:
+  model:
+    uri: hf://tiiuae/falcon-7b-instruct
+  sageMaker:
+    region: eu-west-1
+    executionRoleARN: arn:aws:iam::111122223333:role/tgi-exec-ml
+    instanceType: ml.g5.2xlarge
+"""
+CALLS = ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
+WANTED = "TGIEndpoint of tgi-operator.dev/v1alpha1"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "endpoint.yaml"
+
+
+def planned(file: Path | str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = main(["plan", "-f", str(file)])
+    return (code, *capsys.readouterr())
+
+
+def calls(out: str) -> list[str]:
+    return [call for document in yaml.safe_load_all(out) for call in document]
+
+
+def test_a_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(SMALLEST)
+    code, out, err = planned(file, capsys)
+    assert (code, calls(out), err) == (0, CALLS, "")
+    assert out.startswith("# default/falcon-7b\nCreateModel:")
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(SMALLEST))
+    assert calls(planned("-", capsys)[1]) == CALLS
+    monkeypatch.setattr("sys.stdin", io.StringIO("kind: ["))
+    assert planned("-", capsys)[2].startswith("standard input: not YAML: line 1, column 8")
+
+
+def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: \xff"), encoding="utf-8"))
+    assert planned("-", capsys) == (1, "", "standard input: not text in UTF-8\n")
+
+
+def test_a_namespace_left_empty_is_the_default(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(SMALLEST.replace("  name: falcon-7b\n", "  name: falcon-7b\n  namespace:\n"))
+    assert planned(file, capsys)[1].startswith("# default/falcon-7b\n")
+
+
+def test_a_folder_is_read_as_kubectl_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.yaml").write_text(SMALLEST)
+    (tmp_path / "a.yml").write_text(SMALLEST.replace("falcon-7b\n", "falcon-a\n"))
+    (tmp_path / "c.json").write_text('{"apiVersion": "v1", "kind": "Secret"}')
+    (tmp_path / "notes.txt").write_text("kind: [")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "d.yaml").write_text("kind: [")
+    code, out, err = planned(tmp_path, capsys)
+    assert (code, calls(out), err) == (0, CALLS * 2, "")
+    assert out.index("# default/falcon-a") < out.index("# default/falcon-7b")
+
+
+def test_all_that_is_printed_is_one_stream_of_yaml(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pods = SMALLEST.partition("  sageMaker:")[0] + "  inCluster: {}\n"
+    refused = SMALLEST.replace("falcon-7b\n", "Falcon\n")
+    file.write_text(f"{refused}---\n{SMALLEST}---\nkind: Secret\napiVersion: v1\n---\n{pods}")
+    code, out, err = planned(file, capsys)
+    assert code == 1
+    assert err.startswith("default/Falcon: InvalidSpec: metadata.name: must be")
+    found = list(yaml.safe_load_all(out))
+    assert [next(iter(document)) for document in found[:3]] == CALLS
+    assert {document["kind"] for document in found[3:]} >= {"Service", "Deployment"}
+
+
+def test_a_list_is_unrolled(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(SMALLEST)] * 2}))
+    assert calls(planned(file, capsys)[1]) == CALLS * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", f"no {WANTED} in it, it is empty"),
+        ("---\n---\n", f"no {WANTED} in it, it is empty"),
+        (
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+            f"no {WANTED} in it, only Kustomization of kustomize.config.k8s.io/v1beta1",
+        ),
+        ("resources: [a.yaml]\n", f"no {WANTED} in it, only (no kind) of (no apiVersion)"),
+        (
+            "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Service\n",
+            f"no {WANTED} in it, only Secret of v1, Service of v1",
+        ),
+        (
+            SMALLEST.replace("v1alpha1", "v1beta1"),
+            f"TGIEndpoint of tgi-operator.dev/v1beta1 is none of this operator's: write {WANTED}",
+        ),
+        (
+            f"{SMALLEST}---\n{SMALLEST.replace('TGIEndpoint', 'TgiEndpoint')}",
+            f"TgiEndpoint of tgi-operator.dev/v1alpha1 is none of this operator's: write {WANTED}",
+        ),
+        ("a: b: c\n", "not YAML: line 1, column 5: mapping values are not allowed here"),
+        ("a: \0\n", "not YAML: unacceptable character #x0000: special characters are not allowed in"),
+        ("a: &a\n  b: *a\n", "not JSON written as YAML: something in it contains itself"),
+        ("- 1\n", "a document must be an object of Kubernetes, not [1]"),
+        ("text\n", "a document must be an object of Kubernetes, not 'text'"),
+    ],
+)
+def test_what_has_nothing_to_plan(file: Path, capsys: pytest.CaptureFixture[str], text: str, words: str) -> None:
+    file.write_text(text)
+    code, out, err = planned(file, capsys)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"{file}: {words}")
+    assert err.count("\n") == 1
+
+
+def test_what_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert planned(file, capsys) == (1, "", f"{file}: no such file\n")
+    assert planned(tmp_path, capsys) == (1, "", f"{tmp_path}: no file here ends in .yaml, .yml, .json\n")
+    file.write_bytes(b"a: \xff\n")
+    assert planned(file, capsys) == (1, "", f"{file}: not text in UTF-8\n")
+    assert planned(file / "x.yaml", capsys) == (1, "", f"{file}/x.yaml: Not a directory\n")
+
+
+def test_everything_wrong_is_told(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = SMALLEST.replace("instanceType", "instancetype").replace("eu-west-1", "Ireland")
+    file.write_text(f"{wrong}  runtime:\n    version: 3.3\n")
+    code, out, err = planned(file, capsys)
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        f"default/falcon-7b: InvalidSpec: {problem}"
+        for problem in (
+            'unknown field "spec.sageMaker.instancetype": did you mean instanceType?',
+            "spec.runtime.version: must be text, not 3.3: write it in quotes",
+            'spec.sageMaker.region: must match ^[a-z]{2,4}(-[a-z]+)+-[0-9]+$, not "Ireland"',
+        )
+    ]
+
+
+def test_what_only_the_operator_refuses_has_its_reason_too(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(SMALLEST.replace("ml.g5.2xlarge", "ml.p3.2xlarge"))
+    code, _, err = planned(file, capsys)
+    assert code == 1
+    assert err.startswith("default/falcon-7b: UnsupportedInstanceType: spec.sageMaker.instanceType: ml.p3.2xlarge")
+
+
+@pytest.mark.parametrize("metadata", ["metadata: {}", "metadata: [a]", "metadata: text", "metadata:"])
+def test_a_resource_without_a_name(file: Path, capsys: pytest.CaptureFixture[str], metadata: str) -> None:
+    file.write_text(SMALLEST.replace("metadata:\n  name: falcon-7b", metadata))
+    assert planned(file, capsys) == (1, "", "default/(no name): InvalidSpec: metadata.name is required\n")
+
+
+def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(SMALLEST.replace("falcon-7b-instruct", "falcon-40b-instruct"))
+    code, out, _ = planned(file, capsys)
+    assert code == 0
+    assert out.splitlines()[1] == (
+        "# Warning: the weights of hf://tiiuae/falcon-40b-instruct have about 80 GB in 16 bit, 1 GPU(s) A10G have "
+        "24 GB: take a larger spec.sageMaker.instanceType, or set spec.runtime.quantize"
+    )
+    assert calls(out) == CALLS
