@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,21 +9,15 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-import yaml
 
-from e2e.conftest import FALCON, Cloud, until
+from e2e.conftest import FALCON, HOME, Cloud, until
 from e2e.relay import Relay
+from integration.install.cluster import Cluster
 from tgi_operator.cli.run import NOT_LEADING
 from tgi_operator.leadership.lease import NAME
 from tgi_sandbox.aws.control import Request
-from tgi_sandbox.cluster import ControlPlane, build
 from tgi_sandbox.operator import OperatorProcess
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
-HOME = "tgi-system"
-"""The operator's namespace."""
-
-RIGHTS = frozenset({"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
 QUICK = {"lease_duration": 4, "renew_deadline": 2.5, "retry_period": 0.4}
 """Less than the defaults, of which the first test waits for the end."""
 
@@ -57,23 +50,15 @@ class Contender:
 Start = Callable[..., tuple[Contender, Contender]]
 
 
-@pytest.fixture(scope="session")
-def token(plane: ControlPlane) -> str:
-    """Return a token of the operator's service account, which has the rights of the manifests and no others."""
-    kubectl = [str(build.find(["kubectl"])["kubectl"]), "--kubeconfig", str(plane.kubeconfig)]
-    rendered = subprocess.run([*kubectl, "kustomize", str(MANIFESTS)], check=True, capture_output=True, text=True)
-    wanted = [each for each in yaml.safe_load_all(rendered.stdout) if each["kind"] in RIGHTS]
-    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=yaml.safe_dump_all(wanted), text=True)
-    command = [*kubectl, "-n", HOME, "create", "token", "tgi-operator"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
 @pytest.fixture
-def start(cloud: Cloud, token: str, tmp_path: Path) -> Iterator[Start]:
+def start(cloud: Cloud, tmp_path: Path) -> Iterator[Start]:
     """Return what starts two operators, the first of which leads; only they work until the test has ended."""
     cloud.operator.stop()
     cloud.kubectl("-n", HOME, "delete", "lease", NAME, "--ignore-not-found")
-    authority = cloud.plane.layout.certificate_authority.read_text()
+    authority, token = (
+        cloud.plane.layout.certificate_authority.read_text(),
+        Cluster(cloud.plane).token_of("tgi-operator"),
+    )
     relays = [Relay(cloud.plane.api.url, authority) for _ in range(2)]
     started: list[Contender] = []
 

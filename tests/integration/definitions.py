@@ -1,13 +1,12 @@
 """Custom resource definitions on the API server of the tests."""
 
-import time
+from functools import partial
 from typing import Any
 
-from tgi_sandbox.cluster.api import ApiError, ApiServer
+from tgi_sandbox.cluster.api import ApiServer
+from waiting import is_found, wait_until
 
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-
-_WAIT_SECONDS = 30.0
 
 
 def resources(definition: dict[str, Any], namespace: str = "") -> str:
@@ -22,18 +21,6 @@ def install(api: ApiServer, *definitions: dict[str, Any]) -> None:
     """Create the definitions, and wait until their resources are served."""
     for definition in definitions:
         api.request("POST", PATH, definition)
-    deadline = time.monotonic() + _WAIT_SECONDS
     for definition in definitions:
-        while not _is_served(api, resources(definition)):
-            assert time.monotonic() < deadline, api.request("GET", f"{PATH}/{definition['metadata']['name']}")["status"]
-            time.sleep(0.05)
-
-
-def _is_served(api: ApiServer, path: str) -> bool:
-    try:
-        api.request("GET", path)
-    except ApiError as error:
-        if error.code in (404, 429):  # 429: the storage of a new resource is being set up
-            return False
-        raise
-    return True
+        path, status = resources(definition), f"{PATH}/{definition['metadata']['name']}"
+        wait_until(partial(is_found, api, path), partial(api.request, "GET", status))

@@ -1,6 +1,5 @@
 """A cluster that the operator is installed into, with the programs that do it."""
 
-import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +35,16 @@ class Cluster:
         """Return whether there is such an object in the operator's namespace, or in none."""
         return bool(self.kubectl("get", kind, name, "-n", NAMESPACE, "-o", "name", "--ignore-not-found"))
 
+    def token_of(self, service_account: str) -> str:
+        """Return a token as the pods of a service account get it."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{service_account}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        return str(self.plane.api.request("POST", path, body)["status"]["token"])
+
     def kubeconfig_of(self, service_account: str, path: Path) -> Path:
-        """Write and return a kubeconfig with a token as the pods of a service account get it."""
-        token = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{service_account}/token"
-        answer = self.plane.api.request(
-            "POST", token, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
-        )
-        admin = json.loads(self.plane.kubeconfig.read_text())["clusters"][0]["cluster"]
+        """Write and return a kubeconfig with such a token."""
         authority = self.plane.layout.certificate_authority.read_text()
-        write_kubeconfig(path, admin["server"], authority, answer["status"]["token"])
+        write_kubeconfig(path, self.plane.api.url, authority, self.token_of(service_account))
         return path
 
     def may(self, verb: str, resource: str, namespace: str = "", group: str = "") -> bool:

@@ -1,15 +1,13 @@
-"""One control plane with simulated nodes for all tests here, a namespace for each, and how to wait."""
+"""One control plane with simulated nodes for all tests here, and a namespace for each."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tgi_sandbox.cluster import ControlPlane
-from tgi_sandbox.cluster.api import ApiError, ApiServer
-
-WAIT_SECONDS = 30.0
+from tgi_sandbox.cluster.api import ApiServer
+from waiting import is_found, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -33,23 +31,6 @@ def namespace(control_plane: ControlPlane, api: ApiServer) -> Iterator[str]:
     if is_found(api, f"/api/v1/namespaces/{name}"):
         api.request("DELETE", f"/api/v1/namespaces/{name}/pods")
         api.request("DELETE", f"/api/v1/namespaces/{name}")
-
-
-def wait_until(condition: Callable[[], object], describe: Callable[[], object] = str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"waited too long: {describe()}"
-        time.sleep(0.05)
-
-
-def is_found(api: ApiServer, path: str) -> bool:
-    try:
-        api.request("GET", path)
-    except ApiError as error:
-        if error.code in (404, 429):  # 429: the storage of a new resource is being set up
-            return False
-        raise
-    return True
 
 
 class Pods:

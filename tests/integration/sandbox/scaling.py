@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from integration.sandbox.conftest import wait_until
 from tgi_sandbox.cluster.api import ApiError, ApiServer
 from tgi_sandbox.cluster.script import annotations
+from waiting import wait_until
 
 _LABELS = {"tgi-operator.dev/name": "tgi"}
 # One request after the other.

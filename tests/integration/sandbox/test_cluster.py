@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from integration.sandbox.conftest import WAIT_SECONDS, is_found, wait_until
 from tgi_sandbox.cluster import ControlPlane, components
 from tgi_sandbox.cluster.api import ApiError, ApiServer
 from tgi_sandbox.cluster.control_plane import DEFAULT_NODES
 from tgi_sandbox.cluster.ports import answers
 from tgi_sandbox.processes import ProcessError
+from waiting import WAIT_SECONDS, is_found, wait_until
 
 _START_SCRIPT = """
 import sys, time

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration.sandbox.conftest import wait_until
 from integration.sandbox.scaling import Deployment
 from tgi_sandbox.cluster import ControlPlane, components
 from tgi_sandbox.cluster.api import ApiServer
+from waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from integration.sandbox.conftest import wait_until
 from integration.sandbox.scaling import Deployment
 from tgi_sandbox.cluster import ControlPlane, components
 from tgi_sandbox.cluster.api import ApiError, ApiServer
+from waiting import wait_until
 
 _CLIENTS = 8
 # Half a second each.

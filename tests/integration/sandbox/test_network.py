@@ -12,10 +12,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from integration.sandbox.conftest import Pods, wait_until
+from integration.sandbox.conftest import Pods
 from tgi_sandbox.cluster import ControlPlane, build
 from tgi_sandbox.cluster.api import ApiError, ApiServer
 from tgi_sandbox.cluster.script import Outcome, annotations
+from waiting import wait_until
 
 _PROMPT = {"inputs": "What is deep learning?", "parameters": {"max_new_tokens": 20}}
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from integration.sandbox.conftest import wait_until
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build
 from unit.docs.pages import ROOT
+from waiting import wait_until
 
 PODS = "/api/v1/namespaces/tgi-system/pods"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/tgi-system/leases/tgi-operator"

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from integration.sandbox.conftest import Pods, is_found, wait_until
+from integration.sandbox.conftest import Pods
 from tgi_sandbox.cluster import ControlPlane
 from tgi_sandbox.cluster.api import ApiServer
 from tgi_sandbox.cluster.script import PREFIX, Outcome, annotations
+from waiting import is_found, wait_until
 
 
 def _waits_for(reason: str) -> Callable[[dict[str, Any]], bool]:
