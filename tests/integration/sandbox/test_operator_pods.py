@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,9 @@ def test_both_are_ready_and_one_leads(plane: ControlPlane) -> None:
     assert len(processes(plane)) == 2
     wait_until(lambda: leads(plane), lambda: pods(plane))
     for pod in pods(plane):
-        assert plane.api.text(f"{PODS}/{pod['metadata']['name']}:8090/proxy/readyz") == "ok\n"
-        assert "message" in kubectl(plane, "logs", "-n", "tgi-system", pod["metadata"]["name"])
+        name = pod["metadata"]["name"]
+        assert plane.api.text(f"{PODS}/{name}:8090/proxy/readyz") == "ok\n"
+        wait_until(partial(kubectl, plane, "logs", "-n", "tgi-system", name))
 
 
 def test_one_that_dies_is_started_again(plane: ControlPlane) -> None:
