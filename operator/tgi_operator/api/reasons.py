@@ -65,7 +65,13 @@ class Reason(StrEnum):
     REPLACING = "Replacing", "A failed endpoint is deleted so that it can be created again."
     THROTTLED = "Throttled", "AWS limits the rate of calls. The operator slows down and goes on by itself."
     AWS_UNAVAILABLE = "AWSUnavailable", "AWS did not answer or had an internal error. It is retried."
-    CREDENTIALS_EXPIRED = "CredentialsExpired", "The operator's AWS credentials expired and are being renewed."
+    CREDENTIALS_EXPIRED = (
+        "CredentialsExpired",
+        (
+            "The operator's AWS credentials expired or were not handed out, and are asked for again. Where that lasts: "
+            "see the role, and with EKS Pod Identity the association and the add-on."
+        ),
+    )
     INSUFFICIENT_CAPACITY = (
         "InsufficientCapacity",
         "AWS has no such instances free now. It is retried with a growing pause; another instanceType or region helps.",

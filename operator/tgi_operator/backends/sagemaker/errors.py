@@ -11,6 +11,7 @@ from enum import StrEnum
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -137,6 +138,9 @@ def from_botocore(operation: str, error: BotoCoreError | ClientError) -> AWSErro
         return AWSError(meaning(code, text, status), operation, code, text)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return AWSError(Meaning.ACCESS_DENIED, operation, type(error).__name__, str(error))
+    if isinstance(error, CredentialRetrievalError):
+        # Such as from the agent of EKS Pod Identity, where there is no association, or where it starts anew.
+        return AWSError(Meaning.CREDENTIALS_EXPIRED, operation, type(error).__name__, str(error))
     if isinstance(error, ParamValidationError):
         return AWSError(Meaning.REJECTED, operation, type(error).__name__, str(error))
     return AWSError(Meaning.UNAVAILABLE, operation, type(error).__name__, str(error))

@@ -7,6 +7,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -192,6 +193,11 @@ def test_response_that_says_nothing_is_not_taken_for_a_refusal_of_the_request() 
         pytest.param(ConnectTimeoutError(endpoint_url="https://x"), Meaning.UNAVAILABLE, id="no connection in time"),
         pytest.param(ReadTimeoutError(endpoint_url="https://x"), Meaning.UNAVAILABLE, id="no answer in time"),
         pytest.param(NoCredentialsError(), Meaning.ACCESS_DENIED, id="no credentials"),
+        pytest.param(
+            CredentialRetrievalError(provider="container-role", error_msg="404"),
+            Meaning.CREDENTIALS_EXPIRED,
+            id="no credentials from the agent of EKS Pod Identity",
+        ),
         pytest.param(
             PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
             Meaning.ACCESS_DENIED,
