@@ -43,6 +43,8 @@ def run(flags: dict[str, str]) -> int:
     logging.getLogger().setLevel(settings.log_level)
     for noisy in ("kopf.objects", "kopf.activities", "botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It logs each refusal with a traceback; the call that needs the credentials tells the same in a line.
+    logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)
     try:
         asyncio.run(_operate(settings))
     except NoClusterError as error:

@@ -35,7 +35,7 @@ class AwsApp:
     def __init__(self, world: World) -> None:
         self._world = world
         self._others = EverythingElse()
-        world.policy_of = self._others.policy_of
+        world.iam = self._others
         cluster = Cluster()
         self._eks = eks_app(cluster, self._others.services)
         self._identities = Identities(self._others.account_of)

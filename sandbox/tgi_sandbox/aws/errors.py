@@ -67,11 +67,11 @@ def throttled() -> AwsError:
     return AwsError("ThrottlingException", "Rate exceeded")
 
 
-def access_denied(account: str, partition: str, operation: str, resource: str, service: str = "sagemaker") -> AwsError:
-    """No identity-based policy allows the operation."""
+def access_denied(user: str, operation: str, resource: str, service: str = "sagemaker") -> AwsError:
+    """No identity-based policy allows a user, by its ARN, the operation."""
     return AwsError(
         "AccessDeniedException",
-        f"User: arn:{partition}:sts::{account}:assumed-role/sandbox/session is not authorized to perform: "
+        f"User: {user} is not authorized to perform: "
         f"{service}:{operation} on resource: {resource} because no identity-based policy allows the "
         f"{service}:{operation} action",
     )
@@ -90,6 +90,14 @@ def deregistration_denied() -> AwsError:
 def unknown_operation(operation: str, service: str = "SageMaker") -> AwsError:
     """The double does not implement the operation; AWS answers this to names it does not know."""
     return AwsError("UnknownOperationException", f"The double does not implement {service}.{operation}")
+
+
+def invalid_role(role: str) -> AwsError:
+    """SageMaker may not assume the execution role, or there is none."""
+    return validation(
+        f'The execution role ARN "{role}" is invalid. Please ensure that the role exists and that its trust '
+        'relationship policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com".'
+    )
 
 
 def internal(message: str) -> AwsError:

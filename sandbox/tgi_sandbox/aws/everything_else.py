@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 from tgi_sandbox.aws import iam
+from tgi_sandbox.aws.trust import Principal, trusts
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -45,6 +46,18 @@ class EverythingElse:
         """What the role may do whose session a key belongs to; None for other keys. Raises ValueError as iam.read."""
         documents = None if self._services is None else self._services.policies(access_key)
         return None if documents is None else iam.read(*documents)
+
+    def caller(self, access_key: str) -> str | None:
+        """The ARN of the session that a key belongs to; None for other keys."""
+        return None if self._services is None else self._services.caller(access_key)
+
+    def may_be_assumed(self, role_arn: str, service: str) -> bool:
+        """Whether a role is there and trusts a service. In an account that no role was made in, every role is."""
+        if self._services is None or not self._services.has_roles(role_arn):
+            return True
+        policy = self._services.trust_policy(role_arn)
+        principal = Principal("Service", service, {"aws:SourceAccount": role_arn.split(":")[4]})
+        return policy is not None and trusts(policy, principal, "sts:AssumeRole")
 
     def reset(self) -> None:
         """Empty every service."""

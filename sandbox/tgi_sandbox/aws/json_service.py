@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tgi_sandbox.aws import errors
-from tgi_sandbox.aws.arns import partition
 from tgi_sandbox.aws.authorization import needs
 from tgi_sandbox.aws.autoscaling.targets import parse
 from tgi_sandbox.aws.errors import AwsError
@@ -72,7 +71,7 @@ class JsonService:
     ) -> tuple[Reply, str]:
         region = self._world.region(identity.account, identity.region)
         try:
-            self._refuse(drawn, operation, region, resource)
+            self._refuse(identity, drawn, operation, region, resource)
             self._authorize(identity, operation, request or {}, region)
             return Reply(body=_encode(self._perform(region, operation, request))), OK
         except AwsError as error:
@@ -98,10 +97,10 @@ class JsonService:
         for need in needs(self._service, operation, request, region):
             if not policy.allows(need.action, need.resource, need.context):
                 service, _, action = need.action.partition(":")
-                raise errors.access_denied(region.account, partition(region.region), action, need.resource, service)
+                raise errors.access_denied(self._world.user(identity), action, need.resource, service)
             self._world.allowed[identity.access_key].add(need.action)
 
-    def _refuse(self, drawn: Drawn, operation: str, region: Region, resource: str) -> None:
+    def _refuse(self, identity: Identity, drawn: Drawn, operation: str, region: Region, resource: str) -> None:
         for fault in drawn.hits:
             if fault.kind is FaultKind.THROTTLE:
                 raise errors.throttled()
@@ -110,7 +109,7 @@ class JsonService:
             if fault.kind is FaultKind.DENY:
                 named = "/" in resource and not resource.startswith("arn:")
                 arn = region.arn(*resource.split("/", 1)) if named else resource
-                raise errors.access_denied(region.account, partition(region.region), operation, arn, self._service)
+                raise errors.access_denied(self._world.user(identity), operation, arn, self._service)
 
 
 def _parse(body: bytes) -> dict[str, Any] | None:

@@ -64,6 +64,18 @@ def policies(access_key: str) -> list[Mapping[str, Any]] | None:
     return [json.loads(document) for document in (*role.policies.values(), *managed)]
 
 
+def caller(access_key: str) -> str | None:
+    """The ARN of the session that a key belongs to; None for other keys."""
+    sts: Any = sts_backends[account_of(access_key)]["aws"]
+    assumed = sts.get_assumed_role_from_access_key(access_key)
+    return None if assumed is None else assumed.arn
+
+
+def has_roles(arn: str) -> bool:
+    """Whether any role was made in the account of an ARN."""
+    return bool(_iam(arn).get_roles())
+
+
 def session(role_arn: str, name: str) -> dict[str, str]:
     """Credentials of a role, as the agent of EKS Pod Identity hands them out."""
     sts: Any = sts_backends[_account(role_arn)]["aws"]

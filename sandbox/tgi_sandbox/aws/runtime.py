@@ -107,7 +107,7 @@ class Runtime:
 
     async def _answer(self, invocation: _Invocation, drawn: Drawn, send: Send) -> None:
         try:
-            _refuse(drawn, invocation)
+            _refuse(self._world, drawn, invocation)
             endpoint, variant = self._target(invocation)
             await self._invoke(invocation, endpoint, variant, send)
         except AwsError as error:
@@ -190,7 +190,7 @@ class _Invocation:
         return {name: value for name, value in passed.items() if value}
 
 
-def _refuse(drawn: Drawn, invocation: _Invocation) -> None:
+def _refuse(world: World, drawn: Drawn, invocation: _Invocation) -> None:
     identity = invocation.identity
     for fault in drawn.hits:
         if fault.kind is FaultKind.THROTTLE:
@@ -200,7 +200,7 @@ def _refuse(drawn: Drawn, invocation: _Invocation) -> None:
         if fault.kind is FaultKind.DENY:
             of = partition(identity.region)
             arn = f"arn:{of}:sagemaker:{identity.region}:{identity.account}:endpoint/{invocation.name.lower()}"
-            raise access_denied(identity.account, of, "InvokeEndpoint", arn)
+            raise access_denied(world.user(identity), "InvokeEndpoint", arn)
 
 
 async def _respond(response: ContainerResponse, variant: Variant, send: Send) -> None:

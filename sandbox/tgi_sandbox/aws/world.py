@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from tgi_sandbox.aws.arns import partition
 from tgi_sandbox.aws.autoscaling import engine
 from tgi_sandbox.aws.autoscaling.metrics import Metrics, Pretended
 from tgi_sandbox.aws.autoscaling.targets import Scaling
@@ -20,10 +21,40 @@ if TYPE_CHECKING:
 
     from tgi_sandbox.aws.clock import Clock
     from tgi_sandbox.aws.iam import Policy
+    from tgi_sandbox.aws.identity import Identity
     from tgi_sandbox.aws.lifecycle import Endpoint
 
 DEFAULT_TARGETS_QUOTA = 500
 """Scalable targets of an account in a region (Application Auto Scaling quotas)."""
+
+
+class Iam(Protocol):
+    """What the double's services ask of IAM."""
+
+    def policy_of(self, access_key: str) -> Policy | None:
+        """What the role may do whose session a key belongs to; None for other keys. Raises ValueError as iam.read."""
+
+    def caller(self, access_key: str) -> str | None:
+        """The ARN of the session that a key belongs to; None for other keys."""
+
+    def may_be_assumed(self, role_arn: str, service: str) -> bool:
+        """Whether a role is there and trusts a service. In an account that no role was made in, every role is."""
+
+
+class NoIam:
+    """IAM before anybody has asked for it."""
+
+    def policy_of(self, _access_key: str) -> Policy | None:
+        """No key is a role's."""
+        return None
+
+    def caller(self, _access_key: str) -> str | None:
+        """No key is a session's."""
+        return None
+
+    def may_be_assumed(self, _role_arn: str, _service: str) -> bool:
+        """Nothing is known against a role."""
+        return True
 
 
 @dataclass
@@ -45,7 +76,7 @@ class World:
     logs: dict[str, list[str]] = field(default_factory=dict)
     regions: dict[tuple[str, str], Region] = field(default_factory=dict)
     policies: dict[str, Policy] = field(default_factory=dict)
-    policy_of: Callable[[str], Policy | None] = lambda _: None
+    iam: Iam = field(default_factory=NoIam)
     allowed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     observers: list[Callable[[str, Endpoint | None], None]] = field(default_factory=list)
 
@@ -90,7 +121,12 @@ class World:
 
     def policy(self, access_key: str) -> Policy | None:
         """What an access key may do; None: everything. Raises ValueError where its policy is not understood."""
-        return self.policies.get(access_key) or self.policy_of(access_key)
+        return self.policies.get(access_key) or self.iam.policy_of(access_key)
+
+    def user(self, identity: Identity) -> str:
+        """The ARN of who calls, as errors name it."""
+        session = f"arn:{partition(identity.region)}:sts::{identity.account}:assumed-role/sandbox/session"
+        return self.iam.caller(identity.access_key) or session
 
     def log(self, arn: str, line: str) -> None:
         """Keep a line a container has printed."""

@@ -17,11 +17,15 @@ def test_values_get_where_they_belong(everything: list[Object]) -> None:
     assert found["envFrom"] == EVERYTHING["extraEnvFrom"]
     for name in ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations", "affinity"):
         assert pod["spec"][name] == EVERYTHING[name]
+    checksum = pod["metadata"]["annotations"].pop("checksum/service-account")
     assert pod["metadata"]["annotations"] == {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": "9000",
         "a": "b",
     }
+    other = {**EVERYTHING, "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "another"}}}
+    again = of(rendered(other), "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert again["checksum/service-account"] != checksum, "another role needs other pods"
     assert pod["metadata"]["labels"]["c"] == "d"
     annotations = of(everything, "ServiceAccount")["metadata"]["annotations"]
     assert annotations == EVERYTHING["serviceAccount"]["annotations"]

@@ -123,7 +123,10 @@ def test_a_role_for_a_service_account_may_do_what_its_policies_allow(double: Aws
     assert sagemaker.list_endpoints()["Endpoints"] == []
     with pytest.raises(ClientError, match="Could not find"):
         sagemaker.describe_model(ModelName="m")
-    with pytest.raises(ClientError, match="not authorized to perform: sagemaker:DeleteModel"):
+    told = (
+        "User: arn:aws:sts::111122223333:assumed-role/operator/pod is not authorized to perform: sagemaker:DeleteModel"
+    )
+    with pytest.raises(ClientError, match=told):
         sagemaker.delete_model(ModelName="m")
 
 
@@ -193,6 +196,23 @@ def test_associations_are_made_listed_and_taken_away(double: AwsDouble) -> None:
     assert eks.list_pod_identity_associations(clusterName="test")["associations"] == []
     with pytest.raises(ClientError, match="No cluster found for name: other"):
         eks.describe_cluster(name="other")
+
+
+def test_an_execution_role_has_to_be_there_and_trust_sagemaker_where_roles_are_made(double: AwsDouble) -> None:
+    sagemaker = client_of(double, "sagemaker")
+
+    def create(name: str) -> None:
+        sagemaker.create_model(ModelName=name, PrimaryContainer={"Image": "x"}, ExecutionRoleArn=ROLE)
+
+    create("nobody-has-made-a-role")
+    make_role(double, POD_IDENTITY)
+    with pytest.raises(ClientError, match="Please ensure that the role exists and that its trust"):
+        create("m")
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust["Condition"] = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    client_of(double, "iam").update_assume_role_policy(RoleName="operator", PolicyDocument=document)
+    create("m")
 
 
 def test_a_policy_that_is_not_understood_is_no_leave(double: AwsDouble) -> None:

@@ -96,6 +96,12 @@ _BY_CODE = {
     "InternalServiceException": Meaning.UNAVAILABLE,
 }
 
+_SETTLED: tuple[tuple[str, re.Pattern[str], Meaning], ...] = (
+    # Others of this code pass: the issuer's keys could not be read just now.
+    ("InvalidIdentityToken", re.compile(r"No OpenIDConnect provider|Incorrect token audience"), Meaning.ACCESS_DENIED),
+)
+"""Code and words that tell another meaning than the code alone."""
+
 _INVALID = frozenset({"ValidationException", "ValidationError", "SerializationException", "ConflictException"})
 """Codes that say that the request itself is wrong, so that it will be refused again."""
 
@@ -119,6 +125,9 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
 
 def meaning(code: str, message: str, status: int) -> Meaning:
     """Return what an error response with that code, message and HTTP status means."""
+    for known, pattern, found in _SETTLED:
+        if code == known and pattern.search(message):
+            return found
     if code in _BY_CODE:
         return _BY_CODE[code]
     for pattern, found in _BY_MESSAGE:

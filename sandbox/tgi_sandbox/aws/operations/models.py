@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tgi_sandbox.aws.errors import already_exists, validation
+from tgi_sandbox.aws.errors import already_exists, invalid_role, validation
 from tgi_sandbox.aws.operations.call import Call, Request, Response, timestamp
 from tgi_sandbox.aws.operations.listing import page
 from tgi_sandbox.aws.operations.tags import tags_of
@@ -88,3 +88,5 @@ def _check_role(call: Call, request: Request) -> None:
     if role is not None and role.split(":")[4] != call.region.account:
         # assumed: the end of the text, which public quotes cut off.
         raise validation("RoleArn: Cross-account pass role is not allowed.")
+    if role is not None and not call.world.iam.may_be_assumed(role, "sagemaker.amazonaws.com"):
+        raise invalid_role(role)

@@ -139,6 +139,19 @@ def test_missing_configuration_is_never_taken_for_a_missing_endpoint(rest: str) 
         ),
         ("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403, Meaning.ACCESS_DENIED),
         (
+            "InvalidIdentityToken",
+            "No OpenIDConnect provider found in your account for https://oidc.eks.eu-west-1.amazonaws.com/id/X",
+            400,
+            Meaning.ACCESS_DENIED,
+        ),
+        ("InvalidIdentityToken", "Incorrect token audience", 400, Meaning.ACCESS_DENIED),
+        (
+            "InvalidIdentityToken",
+            "Couldn't retrieve verification key from your identity provider",
+            400,
+            Meaning.CREDENTIALS_EXPIRED,
+        ),
+        (
             "ExpiredTokenException",
             "The security token included in the request is expired",
             400,
