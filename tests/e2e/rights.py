@@ -23,11 +23,12 @@ Right = tuple[str, str, str]
 """API group, resource with its subresource, and verb."""
 
 UNUSED: dict[Right, str] = {
-    ("tgi-operator.dev", "tgiendpoints/finalizers", "update"): "only where OwnerReferencesPermissionEnforcement is on",
-    ("monitoring.coreos.com", "podmonitors", "watch"): "a PodMonitor API is there only after the operator has started",
-    ("monitoring.coreos.com", "podmonitors", "list"): "the same",
+    ("tgi-operator.dev", "tgiendpoints/finalizers", "update"): (
+        "no request needs it: without it the API server lets a TGIEndpoint own nothing, and no pod is ever made "
+        "(OwnerReferencesPermissionEnforcement)"
+    ),
 }
-"""Rights that the sandbox cannot show, each with the reason."""
+"""Rights that the audit log cannot show, each with the reason."""
 
 UNUSED_ACTIONS = {"iam:CreateServiceLinkedRole": "AWS asks for it once in an account, where the role is not there yet"}
 

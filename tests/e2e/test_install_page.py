@@ -11,9 +11,11 @@ import pytest
 
 from e2e import rights
 from e2e.conftest import SPEED, until
+from integration import definitions
 from tgi_sandbox import cli
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.cluster.definitions import definitions as known
 from unit.docs import pages
 from unit.docs.pages import ROOT
 
@@ -112,7 +114,9 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
     assert made(aws) == []
 
 
-def test_kubectl(newcomer: Newcomer, aws: AwsDouble) -> None:
+def test_kubectl(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble) -> None:
+    # A cluster that Prometheus' operator was installed in before: its monitors are watched from the start.
+    definitions.install(plane.api, *(each for each in known() if each["spec"]["names"]["kind"] == "PodMonitor"))
     apply, *_ = section("With kubectl")
     newcomer.follow(apply)
     assert "deployment" in newcomer.follow("kubectl --namespace tgi-system get deployment -o name")
@@ -121,3 +125,8 @@ def test_kubectl(newcomer: Newcomer, aws: AwsDouble) -> None:
     read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}'"
     until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
     assert made(aws) == []
+
+    # A watch is in the audit log when it has ended.
+    newcomer.follow("kubectl --namespace tgi-system scale deployment/tgi-operator --replicas=0")
+    holder = "kubectl --namespace tgi-system get lease tgi-operator -o jsonpath='{.spec.holderIdentity}'"
+    until(lambda: newcomer.follow(holder) == "", lambda: newcomer.follow(holder))

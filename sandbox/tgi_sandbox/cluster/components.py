@@ -95,6 +95,8 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
         f"--service-account-signing-key-file={layout.service_account_key}",
         f"--token-auth-file={layout.tokens}",
         "--authorization-mode=RBAC",
+        # As some clusters do: whoever makes something an owner has to be allowed to.
+        "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
         # In these headers it tells aggregated API servers who asks.
