@@ -1,23 +1,18 @@
 """What a kubelet puts before a container of the operator: variables, files of volumes, and the pod's own tokens."""
 
 import base64
-import json
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from tgi_sandbox.cluster.api import ApiError, ApiServer
-from tgi_sandbox.cluster.components import EKS_CLUSTER
 from tgi_sandbox.cluster.credentials import write_kubeconfig, write_private
 from tgi_sandbox.cluster.layout import Layout
+from tgi_sandbox.cluster.network import eks
 from tgi_sandbox.cluster.network.pod import Container, Pod
 from tgi_sandbox.cluster.network.tunnels import UnreachableError
 
 # Longer than a sandbox lives: no token is renewed.
 _TOKEN_SECONDS = 7 * 86_400
-_ROLE = "eks.amazonaws.com/role-arn"
-_TIMEOUT_SECONDS = 10.0
 
 
 class PodFiles:
@@ -59,7 +54,7 @@ class PodFiles:
         }
         mounted = self._mount(pod, container, folder)
         given = {name: _moved(value, mounted) for name, value in self._variables(pod, container).items()}
-        return cluster | self._credentials(pod, folder) | given
+        return cluster | self._of_aws(pod, folder) | given
 
     def _variables(self, pod: Pod, container: Container) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -92,36 +87,17 @@ class PodFiles:
                     (target / key).write_text(text)
         return mounted
 
-    def _credentials(self, pod: Pod, folder: Path) -> dict[str, str]:
-        """Return what the webhooks of EKS add to a pod whose service account has an AWS role."""
+    def _of_aws(self, pod: Pod, folder: Path) -> dict[str, str]:
         if self._aws is None:
             return {}
-        found = {"AWS_ENDPOINT_URL": self._aws, "AWS_EC2_METADATA_DISABLED": "true"}
         name = pod.data["spec"]["serviceAccountName"]
         account = self._api.request("GET", f"/api/v1/namespaces/{pod.namespace}/serviceaccounts/{name}")
-        role = account["metadata"].get("annotations", {}).get(_ROLE)
-        if role is not None:
-            token = folder / "web-identity-token"
-            write_private(token, self._token(pod, "sts.amazonaws.com"))
-            found |= {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_REGION": "us-east-1"}
-        if self._is_associated(pod.namespace, name):
-            token = folder / "eks-pod-identity-token"
-            write_private(token, self._token(pod, "pods.eks.amazonaws.com"))
-            found |= {
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self._aws}/v1/credentials",
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
-                "AWS_REGION": "us-east-1",
-            }
-        return found
-
-    def _is_associated(self, namespace: str, account: str) -> bool:
-        query = urlencode({"namespace": namespace, "serviceAccount": account})
-        url = f"{self._aws}/clusters/{EKS_CLUSTER}/pod-identity-associations?{query}"
-        # The double reads the service, and nothing else, from a signature.
-        scope = "AWS4-HMAC-SHA256 Credential=sandbox/20260101/us-east-1/eks/aws4_request"
-        request = urllib.request.Request(url, headers={"Authorization": scope})  # noqa: S310 - http on loopback
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above
-            return bool(json.load(answer)["associations"])
+        variables, audiences = eks.injected(self._aws, account)
+        for variable, audience in audiences.items():
+            token = folder / variable.lower()
+            write_private(token, self._token(pod, audience))
+            variables[variable] = str(token)
+        return {"AWS_ENDPOINT_URL": self._aws, "AWS_EC2_METADATA_DISABLED": "true"} | variables
 
     def _token(self, pod: Pod, audience: str | None = None) -> str:
         account = pod.data["spec"]["serviceAccountName"]
