@@ -40,6 +40,11 @@ class Repository:
         """The address for an Application."""
         return self._bare.as_uri()
 
+    @property
+    def head(self) -> str:
+        """The latest commit."""
+        return self._git("rev-parse", "HEAD").strip()
+
     def write(self, name: str, manifest: Mapping[str, Any]) -> None:
         """Put a manifest into what is synced, in a file of its own."""
         (self._clone / FOLDER / name).write_text(yaml.safe_dump(dict(manifest)))
@@ -65,7 +70,7 @@ class Repository:
         self._git("add", "--all")
         self._git("commit", "--quiet", f"--message={message}")
         self._git("push", "--quiet", "origin", "HEAD:main")
-        return self._git("rev-parse", "HEAD").strip()
+        return self.head
 
     def _resources(self, add: list[str] | None = None, remove: list[str] | None = None) -> None:
         file = self._clone / FOLDER / "kustomization.yaml"
