@@ -114,7 +114,12 @@ class Reason(StrEnum):
     )
     ACCESS_DENIED = (
         "AccessDenied",
-        ("The operator's IAM identity lacks a permission, or may not pass the role. It tries again within 5 minutes."),
+        (
+            "The operator's IAM identity lacks a permission, or may not pass the role: see its policy. With "
+            "sts:AssumeRoleWithWebIdentity the operator's own role is missing, or its trust policy does not name this "
+            "issuer and service account; with OpenIDConnect, IAM lacks the cluster's issuer as a provider. It tries "
+            "again within 5 minutes."
+        ),
     )
     ROLE_NOT_ALLOWED = (
         "RoleNotAllowed",
