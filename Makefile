@@ -85,8 +85,8 @@ format: install ## Format the sources.
 
 .PHONY: crds
 crds: install ## Generate crds/ and docs/reference.md from the types.
-	@$(RUN) python -m tgi_operator.api.crd > crds/tgiendpoints.yaml
-	@$(RUN) python -m tgi_operator.api.reference docs
+	@$(RUN) python -m tgi_operator.schema.crd > crds/tgiendpoints.yaml
+	@$(RUN) python -m tgi_operator.schema.reference docs
 
 .PHONY: manifests
 manifests: install ## Render manifests/base from the chart.

@@ -3,12 +3,12 @@
 from integration.incluster.test_manifests import EVERYTHING
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.incluster import render
-from tgi_operator.backends.incluster.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired import render
+from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.strategy import SURGE
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.incluster.strategy import SURGE
+from tgi_operator.backends.plans.schedules import Bounds
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.backends.schedules import Bounds
 
 _OWNER = Owner("c-1", "ml", "zephyr-7b", "0f0e0d0c-0000-4000-8000-000000000001")
 

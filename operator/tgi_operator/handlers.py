@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import kopf
 
 from tgi_operator.api.names import GROUP, PLURAL, VERSION
+from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import Kind
-from tgi_operator.backends.incluster.names import LABEL_NAME
-from tgi_operator.engine.engine import Engine
+from tgi_operator.control.controller import Engine
 from tgi_operator.kube import Kube
 
 STOP_SECONDS = 80

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench import endpoints
 from bench.bed import Bed, wait
-from tgi_operator.backends.sagemaker.aws import SCALING
-from tgi_operator.backends.sagemaker.scaling_fleet import POLICIES_EVERY
+from tgi_operator.backends.sagemaker.aws.client import SCALING
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import POLICIES_EVERY
 from tgi_sandbox.aws.control import Control
 
 SWEEP_SECONDS = 4

@@ -11,7 +11,7 @@ import pytest
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
 from e2e.test_pods import Spec, changed
 from kstatus import kstatus, kubectl_wait
-from tgi_operator.backends.incluster import pods
+from tgi_operator.backends.incluster.seen import pods
 from tgi_sandbox.cluster.script import Outcome, annotations
 
 LAUNCHER = 'Error: ArgumentValidation("`max_input_tokens`(2048) must be < `max_total_tokens`(2048)")'

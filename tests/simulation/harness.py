@@ -11,17 +11,17 @@ from typing import Any
 
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
+from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning, meaning
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
-from tgi_operator.backends.sagemaker.errors import AWSError, Meaning, meaning
-from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Region, Tracked
-from tgi_operator.backends.sagemaker.scaling_fleet import Region as ScalingRegion
-from tgi_operator.backends.sagemaker.scaling_fleet import ScalingFleet
-from tgi_operator.backends.sagemaker.scaling_fleet import Tracked as TrackedScaling
-from tgi_operator.backends.sagemaker.targets import resource_id
-from tgi_operator.engine.events import EventRecorder
-from tgi_operator.engine.reconciler import Reconciler
-from tgi_operator.engine.store import Store, item
-from tgi_operator.engine.workqueue import WorkQueue
+from tgi_operator.backends.sagemaker.desired.scaling_policies import resource_id
+from tgi_operator.backends.sagemaker.sweep.endpoints import Fleet, Listed, Region, Tracked
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import Region as ScalingRegion
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalingFleet
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import Tracked as TrackedScaling
+from tgi_operator.control.events import EventRecorder
+from tgi_operator.control.reconciler import Reconciler
+from tgi_operator.control.store import Store, item
+from tgi_operator.control.workqueue import WorkQueue
 from tgi_operator.kube import APIError
 from tgi_sandbox.aws.autoscaling.operations import AUTOSCALING_OPERATIONS
 from tgi_sandbox.aws.autoscaling.targets import Target

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simulation.harness import ENDPOINT, SPEC, Simulation
-from tgi_operator.backends.sagemaker import names
-from tgi_operator.backends.sagemaker.targets import addressed
+from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
 
 TERMINAL = (Outcome.PING_FAILURE, Outcome.CANNOT_START, Outcome.ROLLBACK, Outcome.ROLLBACK_FAILED)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from simulation.harness import ENDPOINT, SPEC, Simulation
-from tgi_operator.backends.sagemaker.aws import SCALING
-from tgi_operator.backends.sagemaker.targets import addressed
+from tgi_operator.backends.sagemaker.aws.client import SCALING
+from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
 
 Spec = dict[str, Any]

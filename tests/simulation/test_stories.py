@@ -9,7 +9,7 @@ import pytest
 
 from simulation.harness import CLUSTER, ENDPOINT, OWNER, REGION, SPEC, Simulation
 from tgi_operator.api.names import FINALIZER
-from tgi_operator.backends.sagemaker import names
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
 from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update
 

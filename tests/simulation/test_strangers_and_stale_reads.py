@@ -8,7 +8,7 @@ import pytest
 
 from simulation.harness import ENDPOINT, SPEC, Simulation
 from simulation.test_stories import NEW, changed
-from tgi_operator.backends.sagemaker import names
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.lifecycle import Outcome
 
 MUTATING = ("Create", "Update", "Delete", "Add")

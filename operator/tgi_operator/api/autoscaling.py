@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tgi_operator.api.schema import APIObject, Int32, Positive, Quantity, cel, list_map
+from tgi_operator.api.objects import APIObject, Int32, Positive, Quantity, cel, list_map
 
 Seconds = Annotated[Int32, Field(ge=0, le=3600)]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tgi_operator.api.schema import SET_LIST, APIObject, CountOrPercent, Int32, Positive, Quantity, cel, list_map
+from tgi_operator.api.objects import SET_LIST, APIObject, CountOrPercent, Int32, Positive, Quantity, cel, list_map
 
 _NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 _LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"

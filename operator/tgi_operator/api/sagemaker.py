@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tgi_operator.api.schema import SET_LIST, APIObject, Int32, cel, list_map
+from tgi_operator.api.objects import SET_LIST, APIObject, Int32, cel, list_map
 
 
 class VPCConfig(APIObject):

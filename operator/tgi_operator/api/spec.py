@@ -7,8 +7,8 @@ from pydantic import Field
 
 from tgi_operator.api.autoscaling import IN_CLUSTER_METRICS, SAGEMAKER_METRICS, Autoscaling
 from tgi_operator.api.incluster import InCluster, Rollout
+from tgi_operator.api.objects import APIObject, Int32, Positive, cel, list_map
 from tgi_operator.api.sagemaker import SageMaker
-from tgi_operator.api.schema import APIObject, Int32, Positive, cel, list_map
 
 HF_SCHEME = "hf://"
 S3_SCHEME = "s3://"

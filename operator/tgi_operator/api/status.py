@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tgi_operator.api.schema import SET_LIST, APIObject, Int32, list_map
+from tgi_operator.api.objects import SET_LIST, APIObject, Int32, list_map
 
 Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 Name = Annotated[str, Field(max_length=63)]

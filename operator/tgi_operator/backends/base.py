@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from tgi_operator.api.status import Status
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.plans import Plan
+from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.resource import Resource
 
 Seen = TypeVar("Seen")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.resource import Resource
-from tgi_operator.tgi.checks import Problem
 
 
 class SecretReader(Protocol):

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tgi_operator.tgi import images
+from tgi_operator.engines.tgi import images
 
 FRAMEWORK = "huggingface-llm"
 
@@ -34,7 +34,7 @@ def refresh() -> int:
     table = convert(
         json.loads(source.read_text())["inference"], f"sagemaker-core {version('sagemaker-core')}, Apache-2.0"
     )
-    target = Path(str(files("tgi_operator.tgi").joinpath(images.CATALOGUE)))
+    target = Path(str(files("tgi_operator.engines.tgi").joinpath(images.CATALOGUE)))
     target.write_text(f"{json.dumps(table, indent=1)}\n")
     sys.stdout.write(f"{len(table['versions'])} versions, {len(table['registries'])} regions: {target}\n")
     return 0

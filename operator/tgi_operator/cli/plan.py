@@ -5,27 +5,29 @@ from collections.abc import Iterable
 
 import yaml
 
-from tgi_operator.api.admission import NotAdmittedError, admitted
 from tgi_operator.api.autoscaling import Autoscaling
 from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.incluster import checks as pod_checks
-from tgi_operator.backends.incluster import render as pods
-from tgi_operator.backends.incluster.autoscaler import Means, autoscaler
-from tgi_operator.backends.incluster.strategy import IN_PLACE, asked
+from tgi_operator.backends.incluster.desired import checks as pod_checks
+from tgi_operator.backends.incluster.desired import render as pods
+from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, asked
+from tgi_operator.backends.plans.schedules import Bounds
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.backends.sagemaker import checks, render, steps
-from tgi_operator.backends.schedules import Bounds
-from tgi_operator.cli import manifests
-from tgi_operator.cli.manifests import Document
+from tgi_operator.backends.sagemaker.decide import steps
+from tgi_operator.backends.sagemaker.desired import checks, render
+from tgi_operator.cli import input_files
+from tgi_operator.cli.input_files import Document
+from tgi_operator.engines.tgi import launcher_options, memory
+from tgi_operator.engines.tgi.launch_checks import Launch
+from tgi_operator.hardware.gpus import gpus
+from tgi_operator.hardware.instances import instance
+from tgi_operator.schema.admission import NotAdmittedError, admitted
 from tgi_operator.settings import Settings
-from tgi_operator.tgi import launcher, memory
-from tgi_operator.tgi.checks import Launch, Problem
-from tgi_operator.tgi.gpus import gpus
-from tgi_operator.tgi.instances import instance
 
 
 class InvalidResourceError(ValueError):
@@ -39,8 +41,8 @@ class InvalidResourceError(ValueError):
 def plan(file: str, namespace: str) -> int:
     """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code."""
     try:
-        found = manifests.of(file)
-    except manifests.UnreadableError as error:
+        found = input_files.of(file)
+    except input_files.UnreadableError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     failed, between = False, ""
@@ -92,7 +94,7 @@ def doubtful(spec: Spec) -> str | None:
         machine = gpus(spec.in_cluster.gpu.products, spec.in_cluster.gpu.count)
     else:
         machine = instance(_sage_maker(spec).instance_type)
-    return memory.too_large(Launch(spec.model, spec.runtime, launcher.options(spec.runtime, None), machine))
+    return memory.too_large(Launch(spec.model, spec.runtime, launcher_options.options(spec.runtime, None), machine))
 
 
 def _sage_maker(spec: Spec) -> SageMaker:

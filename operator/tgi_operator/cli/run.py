@@ -11,14 +11,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tgi_operator.api.wording import in_words
-from tgi_operator.engine.engine import Engine
-from tgi_operator.engine.server import Server
+from tgi_operator.control.controller import Engine
+from tgi_operator.control.probes import Server
 from tgi_operator.handlers import configure_logging, watch
 from tgi_operator.kube import Kube, NoClusterError
 from tgi_operator.leadership.candidate import Terms
 from tgi_operator.leadership.election import Election
 from tgi_operator.leadership.standing import Standing, Unopposed
+from tgi_operator.schema.wording import in_words
 from tgi_operator.settings import PREFIX, Settings
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from integration.crd import test_autoscaling_admission as autoscaling
 from integration.crd import test_crd_admission as sagemaker
 from integration.crd import test_in_cluster_admission as incluster
-from tgi_operator.api.admission import NotAdmittedError, admitted
+from tgi_operator.schema.admission import NotAdmittedError, admitted
 from tgi_sandbox.cluster import ControlPlane
 from tgi_sandbox.cluster.api import ApiError
 

@@ -11,10 +11,10 @@ from kubernetes.aio.client.configuration import Configuration
 
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.incluster import render
-from tgi_operator.backends.incluster.coverage import covers
+from tgi_operator.backends.incluster.desired import render
+from tgi_operator.backends.incluster.desired.strategy import SURGE, asked
 from tgi_operator.backends.incluster.kinds import Object, kind_of
-from tgi_operator.backends.incluster.strategy import SURGE, asked
+from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.kube import Kube
 from tgi_sandbox.cluster import ControlPlane

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tgi_operator.backends.incluster import names
+from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.resource import Owner
 from unit.chart.rendering import Object, kinds, of, rendered
 from unit.chart.traffic import Connection, Peer, allowed

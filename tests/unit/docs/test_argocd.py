@@ -14,7 +14,7 @@ from kstatus import kstatus
 from tgi_operator.api.conditions import Say, merge
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
-from tgi_operator.backends.plans import Verdict, overdue, progressing, serving, stalled, with_verdict
+from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, serving, stalled, with_verdict
 from unit.chart.rendering import kustomized
 from unit.docs.pages import ROOT
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tgi_operator.cli.manifests import resources
+from tgi_operator.cli.input_files import resources
 from tgi_operator.cli.plan import planned
 from tgi_operator.handlers import STOP_SECONDS
 from tgi_operator.leadership import lease

@@ -14,7 +14,7 @@ import monitoring
 from tgi_operator import metrics
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionType
-from tgi_operator.backends.sagemaker.errors import Meaning
+from tgi_operator.backends.sagemaker.aws.errors import Meaning
 from tgi_sandbox.cluster import build
 from tgi_sandbox.cluster.metrics import RULES
 from unit.chart.rendering import kustomized

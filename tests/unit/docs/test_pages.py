@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tgi_operator import metrics
-from tgi_operator.api import reference
-from tgi_operator.backends.sagemaker import fleet, state
-from tgi_operator.backends.sagemaker.aws import service
+from tgi_operator.backends.sagemaker.aws.client import service
+from tgi_operator.backends.sagemaker.seen import state
+from tgi_operator.backends.sagemaker.sweep import endpoints
 from tgi_operator.cli.main import parser as operator_parser
+from tgi_operator.schema import reference
 from tgi_operator.settings import PREFIX, Settings
 from tgi_sandbox.cli import _parser as sandbox_parser
 from unit.docs import pages
@@ -125,10 +126,10 @@ def _list(value: str | list[str]) -> list[str]:
 @pytest.mark.parametrize("page", [OPERATIONS, ARCHITECTURE], ids=lambda page: page.name)
 def test_the_time_of_drift_checks_is_that_of_the_defaults(page: Path) -> None:
     settings = Settings()
-    in_a_sweep = settings.aws_drift_reads_per_minute / 60 * settings.sweep_interval / fleet.READS_OF_A_CHECK
+    in_a_sweep = settings.aws_drift_reads_per_minute / 60 * settings.sweep_interval / endpoints.READS_OF_A_CHECK
     minutes = 100 / (max(1, int(in_a_sweep)) * 60 / settings.sweep_interval)
     assert f" {minutes:.0f} minutes" in page.read_text()
-    assert fleet.READS_OF_A_CHECK == 6
+    assert endpoints.READS_OF_A_CHECK == 6
     assert "six reads" in page.read_text()
 
 

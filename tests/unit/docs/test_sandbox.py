@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import asdict
 
-from tgi_operator.cli.manifests import resources
+from tgi_operator.cli.input_files import resources
 from tgi_sandbox.aws.lifecycle import Durations
 from tgi_sandbox.aws.server import AwsDouble
 from unit.docs import pages

@@ -21,7 +21,7 @@ def root() -> Iterator[logging.Logger]:
 def test_a_line_has_the_whole_name_of_its_logger_and_the_resource(root: logging.Logger) -> None:
     configure_logging("text", debug=False)
     handler = root.handlers[-1]
-    name = "tgi_operator.engine.reconciler"
+    name = "tgi_operator.control.reconciler"
     record = logging.LogRecord(name, logging.INFO, __file__, 1, "%s: it serves", ("InService",), None)
     record.object = "ml/falcon-7b"
     assert handler.filter(record)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tgi_operator.api.autoscaling import Autoscaling, Schedule
-from tgi_operator.backends import schedules
-from tgi_operator.backends.schedules import Bounds
+from tgi_operator.backends.plans import schedules
+from tgi_operator.backends.plans.schedules import Bounds
 from tgi_sandbox.aws.autoscaling import schedules as aws
 
 OFFICE = {"name": "office", "timeZone": "Europe/Madrid", "start": "0 8 * * MON-FRI", "end": "0 20 * * MON-FRI"}

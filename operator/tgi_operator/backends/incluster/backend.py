@@ -12,24 +12,27 @@ from typing import Any, Protocol
 import aiohttp
 
 from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends import scaling, secrets
+from tgi_operator.backends import secrets
 from tgi_operator.backends.base import Retry
-from tgi_operator.backends.incluster import checks, names, pods, render, strategy
-from tgi_operator.backends.incluster.autoscaler import Means
-from tgi_operator.backends.incluster.capacity import Demand
-from tgi_operator.backends.incluster.children import WATCHED, Child, Children
-from tgi_operator.backends.incluster.fetching import fetchers, is_condition
+from tgi_operator.backends.incluster.decide.chain import plan
+from tgi_operator.backends.incluster.decide.fetching import fetchers, is_condition
+from tgi_operator.backends.incluster.decide.situation import Situation, Wanted
+from tgi_operator.backends.incluster.decide.steps import Apply, Step
+from tgi_operator.backends.incluster.desired import checks, names, render, strategy
+from tgi_operator.backends.incluster.desired.autoscaler import Means
+from tgi_operator.backends.incluster.desired.placement import tolerations
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, MONITOR, POD, SCALED_OBJECT, Kind, Object, kind_of
-from tgi_operator.backends.incluster.placement import tolerations
-from tgi_operator.backends.incluster.plan import plan
-from tgi_operator.backends.incluster.situation import Situation, Wanted
-from tgi_operator.backends.incluster.steps import Apply, Step
+from tgi_operator.backends.incluster.seen import pods
+from tgi_operator.backends.incluster.seen.capacity import Demand
+from tgi_operator.backends.incluster.seen.children import WATCHED, Child, Children
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.plans import Plan, stalled, was_available, with_verdict
+from tgi_operator.backends.plans import scaling
+from tgi_operator.backends.plans.planning import Plan
+from tgi_operator.backends.plans.verdicts import stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Resource
 from tgi_operator.kube import APIError
-from tgi_operator.tgi.checks import Problem
 
 logger = logging.getLogger(__name__)
 

@@ -7,29 +7,34 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.status import LastFailure
 from tgi_operator.api.times import rfc3339, rfc3339_exact
-from tgi_operator.backends import scaling, secrets
+from tgi_operator.backends import secrets
 from tgi_operator.backends.base import Retry
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.plans import Plan, progressing, stalled, was_available, with_verdict
+from tgi_operator.backends.plans import scaling
+from tgi_operator.backends.plans.planning import Plan
+from tgi_operator.backends.plans.verdicts import progressing, stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Resource
-from tgi_operator.backends.sagemaker import checks, errors, names, render, scaling_api, state, targets
-from tgi_operator.backends.sagemaker.aws import API, SCALING, SageMakerAPI
-from tgi_operator.backends.sagemaker.errors import AWSError, Meaning
-from tgi_operator.backends.sagemaker.fleet import Fleet, Listed, Tracked
-from tgi_operator.backends.sagemaker.plan import plan
-from tgi_operator.backends.sagemaker.render import Desired
-from tgi_operator.backends.sagemaker.roles import AllowedRoles
-from tgi_operator.backends.sagemaker.scalable import Scalable
-from tgi_operator.backends.sagemaker.scaling_fleet import ScalingFleet
-from tgi_operator.backends.sagemaker.situation import Situation
-from tgi_operator.backends.sagemaker.state import Endpoint, Observed, Part, Step
+from tgi_operator.backends.sagemaker import scaling_reads
+from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
+from tgi_operator.backends.sagemaker.aws import errors
+from tgi_operator.backends.sagemaker.aws.client import API, SCALING, SageMakerAPI
+from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.decide.chain import plan
+from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.desired import checks, names, render, scaling_policies
+from tgi_operator.backends.sagemaker.desired.render import Desired
+from tgi_operator.backends.sagemaker.seen import state
+from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
+from tgi_operator.backends.sagemaker.seen.state import Endpoint, Observed, Part, Step
+from tgi_operator.backends.sagemaker.sweep.endpoints import Fleet, Listed, Tracked
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalingFleet
 from tgi_operator.backends.secrets import SecretReader
 from tgi_operator.settings import Settings
-from tgi_operator.tgi.checks import Problem
 
 _STATUS_AFTER = {
     "CreateEndpoint": state.CREATING,
@@ -142,7 +147,7 @@ class SageMakerBackend:
 
     def _follow(self, resource: Resource, place: render.Place, key: Key, desired: Desired | None) -> bool:
         """Follow a scalable target, or no longer; return whether something is to be looked at there."""
-        name = targets.resource_id(place.endpoint)
+        name = scaling_policies.resource_id(place.endpoint)
         if not _may_be_registered(resource) and resource.spec.autoscaling is None:
             self._scaling.forget(place.region, name)
             return False
@@ -153,15 +158,15 @@ class SageMakerBackend:
 
     async def _scalable(self, resource: Resource, place: render.Place, endpoint: Endpoint | None) -> Scalable | None:
         """Return what is at Application Auto Scaling, where the endpoint is in a state to be scaled."""
-        followed = self._scaling.tracked(place.region, targets.resource_id(place.endpoint))
+        followed = self._scaling.tracked(place.region, scaling_policies.resource_id(place.endpoint))
         if followed is None or endpoint is None or resource.deleting:
             return None
         if endpoint.status not in (state.IN_SERVICE, state.UPDATING):
             return None
-        latest = await scaling_api.activities(self._api, place.region, place.endpoint)
+        latest = await scaling_reads.activities(self._api, place.region, place.endpoint)
         if endpoint.status == state.UPDATING:
             return Scalable(latest)
-        registered = await scaling_api.registered(self._api, place.region, place.endpoint)
+        registered = await scaling_reads.registered(self._api, place.region, place.endpoint)
         followed.check = False
         return Scalable(latest, registered)
 
@@ -225,7 +230,7 @@ class SageMakerBackend:
         """Stop following the endpoint."""
         place = render.place(resource.owner, _target(resource))
         self._fleet.forget(place.region, key)
-        self._scaling.forget(place.region, targets.resource_id(place.endpoint))
+        self._scaling.forget(place.region, scaling_policies.resource_id(place.endpoint))
 
     async def close(self) -> None:
         """Stop sweeping and wait for the calls under way."""

@@ -9,14 +9,15 @@ from typing import Any
 from tgi_operator.api.names import FIELD_MANAGER
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.incluster import names, plan, render
-from tgi_operator.backends.incluster.autoscaler import Means
-from tgi_operator.backends.incluster.children import Child
+from tgi_operator.backends.incluster.decide import chain
+from tgi_operator.backends.incluster.decide.situation import Wanted
+from tgi_operator.backends.incluster.decide.steps import Apply, Step
+from tgi_operator.backends.incluster.desired import names, render
+from tgi_operator.backends.incluster.desired.autoscaler import Means
+from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.incluster.render import Desired
-from tgi_operator.backends.incluster.situation import Wanted
-from tgi_operator.backends.incluster.steps import Apply, Step
-from tgi_operator.backends.plans import Plan
+from tgi_operator.backends.incluster.seen.children import Child
+from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.resource import Owner, Resource
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -147,7 +148,7 @@ class Cluster:
         )
 
     def plan(self) -> Plan[Step]:
-        return plan.plan(self.seen)
+        return chain.plan(self.seen)
 
     def step(self) -> Plan[Step]:
         """Plan, and carry out the plan."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tgi_operator.backends.incluster.capacity import Demand
+from tgi_operator.backends.incluster.seen.capacity import Demand
 
 GPU = "nvidia.com/gpu"
 L4 = Demand(GPU, 2, {"pool": "gpu"}, ("NVIDIA-L4", "NVIDIA-L40S"), frozenset({GPU}))

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.incluster import checks, render
-from tgi_operator.tgi import images
-from tgi_operator.tgi.checks import Problem
+from tgi_operator.backends.incluster.desired import checks, render
+from tgi_operator.engines.tgi import images
 from unit.operator.incluster.given import CACHED, resource, spec
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster.children import WATCHED, Children, slim
-from tgi_operator.backends.incluster.names import LABEL_NAME
+from tgi_operator.backends.incluster.desired.names import LABEL_NAME
+from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
 from tgi_operator.backends.keys import Key
 
 KEY = Key("ml", "zephyr-7b")

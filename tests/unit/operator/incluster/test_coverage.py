@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster.coverage import covers
+from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.quantities import quantity
 
 keys = st.sampled_from(["spec", "labels", "env", "image", "ports", "args", "x"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tgi_operator.backends.incluster import drain
+from tgi_operator.backends.incluster.desired import drain
 
 IDLE = """# HELP tgi_queue_size x
 # TYPE tgi_queue_size gauge

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster import names
+from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.resource import Owner
 
 # Names of Services, which are those of resources with inCluster.

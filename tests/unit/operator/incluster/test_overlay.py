@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster.overlay import overlay
+from tgi_operator.backends.incluster.desired.overlay import overlay
 
 POD: dict[str, Any] = {
     "metadata": {"labels": {"a": "1", "b": "2"}},

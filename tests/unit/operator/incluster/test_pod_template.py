@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster import names
+from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import Object
 from unit.operator.incluster.given import CACHED, OWNER, TOKEN, container, desired, environment, spec
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.incluster import pods
-from tgi_operator.backends.incluster.pods import MESSAGE_LIMIT, Trouble
+from tgi_operator.backends.incluster.seen import pods
+from tgi_operator.backends.incluster.seen.pods import MESSAGE_LIMIT, Trouble
 from unit.operator.incluster.given import NOT_READY, crashed, pod, starting, unschedulable
 
 Object = dict[str, Any]

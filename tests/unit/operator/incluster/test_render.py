@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster import names, render
+from tgi_operator.backends.incluster.desired import names, render
+from tgi_operator.backends.incluster.desired.render import Desired
+from tgi_operator.backends.incluster.desired.strategy import SURGE
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.incluster.render import Desired
-from tgi_operator.backends.incluster.strategy import SURGE
 from tgi_operator.backends.resource import Owner
 from unit.operator.incluster.given import CACHED, FETCHER, OWNER, TOKEN, desired, resource, spec
 

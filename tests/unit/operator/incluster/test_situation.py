@@ -6,11 +6,11 @@ import pytest
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure, Status
-from tgi_operator.backends.incluster import names
+from tgi_operator.backends.incluster.decide.situation import MOST_PODS, Deployed, revision_of
+from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, Object
-from tgi_operator.backends.incluster.pods import Trouble
-from tgi_operator.backends.incluster.situation import MOST_PODS, Deployed, revision_of
-from tgi_operator.backends.plans import serving
+from tgi_operator.backends.incluster.seen.pods import Trouble
+from tgi_operator.backends.plans.verdicts import serving
 from unit.operator.incluster.given import CACHED, NOW, OWNER, TOKEN, Cluster, crashed, pod, spec, starting
 
 COUNTS = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tgi_operator.api.incluster import Rollout
-from tgi_operator.backends.incluster.strategy import IN_PLACE, SURGE, Strategy, asked
+from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE, Strategy, asked
 
 
 def rollout(**fields: Any) -> Rollout:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.sagemaker import checks
-from tgi_operator.tgi import images
-from tgi_operator.tgi.checks import Problem
+from tgi_operator.backends.sagemaker.desired import checks
+from tgi_operator.engines.tgi import images
 
 
 def first_problem(runtime: dict[str, Any] | None = None, **sage_maker: Any) -> Problem | None:

@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.sagemaker.errors import (
+from tgi_operator.backends.sagemaker.aws.client import from_botocore
+from tgi_operator.backends.sagemaker.aws.errors import (
     NOT_FOUND,
     REMEDIES,
     AWSError,
     Failure,
     Meaning,
     failure,
-    from_botocore,
     meaning,
 )
 

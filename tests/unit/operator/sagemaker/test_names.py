@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tgi_operator.backends import naming
 from tgi_operator.backends.resource import Owner
-from tgi_operator.backends.sagemaker import names
+from tgi_operator.backends.sagemaker.desired import names
 
 MODEL = get_session().get_service_model("sagemaker")
 PATTERNS = [

@@ -15,9 +15,9 @@ from tgi_operator.api.sagemaker import RoutingStrategy, SageMaker
 from tgi_operator.api.spec import DType, Quantize, Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.backends.sagemaker import checks, render
-from tgi_operator.backends.sagemaker.render import Desired
-from tgi_operator.tgi import images
+from tgi_operator.backends.sagemaker.desired import checks, render
+from tgi_operator.backends.sagemaker.desired.render import Desired
+from tgi_operator.engines.tgi import images
 from tgi_sandbox.aws.validation import validate as validate_as_aws
 
 EXAMPLE = Path(__file__).parents[4] / "manifests" / "examples" / "tgiendpoint.yaml"

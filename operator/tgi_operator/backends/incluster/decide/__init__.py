@@ -1,0 +1,1 @@
+"""The decision: an ordered chain of rules, one file for each. Pure."""

@@ -1,0 +1,1 @@
+"""The spec as Kubernetes manifests. Pure."""

@@ -1,0 +1,132 @@
+"""spec.autoscaling -> the object that changes the number of pods: a HorizontalPodAutoscaler, or KEDA's ScaledObject."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tgi_operator.api.autoscaling import Autoscaling, Metric, MetricType, ScalingRules
+from tgi_operator.api.status import Scaler
+from tgi_operator.backends.incluster.desired.manifests import manifest
+from tgi_operator.backends.incluster.kinds import DEPLOYMENT, HPA, SCALED_OBJECT, Object
+from tgi_operator.backends.plans import scaling
+from tgi_operator.backends.plans.schedules import Bounds
+from tgi_operator.backends.resource import Owner
+
+DEFAULT_METRIC = MetricType.QUEUE_DEPTH
+
+PODS_METRICS = {MetricType.QUEUE_DEPTH: "tgi_queue_size", MetricType.CONCURRENT_REQUESTS: "tgi_concurrent_requests"}
+"""Names in the custom metrics API; manifests/monitoring has the adapter's rules that make the second of TGI's own."""
+
+_SERIES = {
+    MetricType.QUEUE_DEPTH: ("tgi_queue_size",),
+    MetricType.CONCURRENT_REQUESTS: ("tgi_batch_current_size", "tgi_queue_size"),
+}
+"""Series that TGI has, whose sum is the metric (docs/reference/metrics.md of TGI)."""
+
+_POLLING_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the cluster has for scaling: the custom metrics API, and KEDA with the address of a Prometheus."""
+
+    custom_metrics: bool = False
+    keda: bool = False
+    prometheus: str = ""
+
+    @property
+    def scaler(self) -> Scaler:
+        """The kind of object that is used."""
+        by_keda = self.keda and bool(self.prometheus) and not self.custom_metrics
+        return Scaler.SCALED_OBJECT if by_keda else Scaler.HORIZONTAL_POD_AUTOSCALER
+
+    @property
+    def measures(self) -> bool:
+        """Whether there is anything that tells a metric."""
+        return self.custom_metrics or self.scaler is Scaler.SCALED_OBJECT
+
+
+def hpa_name(owner: Owner, scaler: Scaler) -> str:
+    """Return the name of the HorizontalPodAutoscaler that does the work: ours, or the one KEDA makes."""
+    return owner.name if scaler is Scaler.HORIZONTAL_POD_AUTOSCALER else f"keda-hpa-{owner.name}"
+
+
+def metric_names(autoscaling: Autoscaling) -> tuple[str, ...]:
+    """Return the metrics by their names in the custom metrics API."""
+    return tuple(PODS_METRICS[metric.type] for metric in scaling.metrics(autoscaling, DEFAULT_METRIC))
+
+
+def autoscaler(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, means: Means) -> Object:
+    """Return the object that keeps the number of the Deployment's pods within `bounds` by the metrics."""
+    if means.scaler is Scaler.SCALED_OBJECT:
+        return _scaled_object(owner, autoscaling, bounds, means.prometheus)
+    spec: Object = {
+        "scaleTargetRef": _target(owner),
+        "minReplicas": bounds.least,
+        "maxReplicas": bounds.most,
+        "metrics": [_pods_metric(metric) for metric in scaling.metrics(autoscaling, DEFAULT_METRIC)],
+    }
+    behavior = _behavior(autoscaling)
+    if behavior:
+        spec["behavior"] = behavior
+    return manifest(HPA, owner, owner.name, spec)
+
+
+def _pods_metric(metric: Metric) -> Object:
+    target = {"type": "AverageValue", "averageValue": metric.target.average_value}
+    return {"type": "Pods", "pods": {"metric": {"name": PODS_METRICS[metric.type]}, "target": target}}
+
+
+def _scaled_object(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, prometheus: str) -> Object:
+    advanced: Object = {"restoreToOriginalReplicaCount": False}
+    behavior = _behavior(autoscaling)
+    if behavior:
+        advanced["horizontalPodAutoscalerConfig"] = {"behavior": behavior}
+    spec = {
+        "scaleTargetRef": _target(owner),
+        "pollingInterval": _POLLING_SECONDS,
+        "minReplicaCount": bounds.least,
+        "maxReplicaCount": bounds.most,
+        "advanced": advanced,
+        "triggers": [_trigger(owner, metric, prometheus) for metric in scaling.metrics(autoscaling, DEFAULT_METRIC)],
+    }
+    return manifest(SCALED_OBJECT, owner, owner.name, spec)
+
+
+def _trigger(owner: Owner, metric: Metric, prometheus: str) -> Object:
+    return {
+        "type": "prometheus",
+        "name": PODS_METRICS[metric.type].replace("_", "-"),
+        "metricType": "AverageValue",
+        "metadata": {
+            "serverAddress": prometheus,
+            "query": query(owner, _SERIES[metric.type]),
+            "threshold": f"{scaling.target(metric):g}",
+            # No answer is no reason to end pods: the number stays as it is until there is one.
+            "ignoreNullValues": "false",
+        },
+    }
+
+
+def query(owner: Owner, series: Iterable[str]) -> str:
+    """Return the PromQL for the sum of some series over the pods that serve.
+
+    TGI has no series until its first request, and pods that are scraped without having any have nothing to do: 0. Pods
+    that are not scraped give no value at all.
+    """
+    pods = f'namespace="{owner.namespace}",pod=~"{owner.name}-[a-z0-9]+-[a-z0-9]+"'
+    names = "|".join(series)
+    return f'sum({{__name__=~"{names}",{pods}}}) or 0 * count(up{{{pods}}} == 1)'
+
+
+def _target(owner: Owner) -> Object:
+    return {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.name, "name": owner.name}
+
+
+def _behavior(autoscaling: Autoscaling) -> Object:
+    given = {"scaleUp": autoscaling.behavior.scale_up, "scaleDown": autoscaling.behavior.scale_down}
+    return {name: _rules(rules) for name, rules in given.items() if rules is not None}
+
+
+def _rules(rules: ScalingRules) -> Object:
+    """Return HPAScalingRules of autoscaling/v2, whose words ours are."""
+    return rules.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,96 @@
+"""What would keep pods from ever serving: found before anything is created."""
+
+from collections.abc import Callable
+
+from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.incluster.desired import render
+from tgi_operator.backends.incluster.desired.pod_template import OWN_NAMES
+from tgi_operator.backends.plans import scaling
+from tgi_operator.engines.tgi import images, launcher_options
+from tgi_operator.engines.tgi import launch_checks as tgi_checks
+from tgi_operator.hardware.gpus import UnsupportedGPUError, gpus
+
+Check = Callable[[Spec, InCluster], Problem | None]
+
+
+def unknown_release(spec: Spec, _: InCluster) -> Problem | None:
+    """The version must be a release of TGI."""
+    try:
+        render.image(spec, None)
+    except images.UnknownImageError as error:
+        return Problem(Reason.UNKNOWN_VERSION, f"spec.runtime.version: {error}")
+    return None
+
+
+def unsupported_gpu(_: Spec, target: InCluster) -> Problem | None:
+    """TGI needs a GPU its kernels are built for."""
+    try:
+        gpus(target.gpu.products, target.gpu.count)
+    except UnsupportedGPUError as error:
+        return Problem(Reason.UNSUPPORTED_INSTANCE_TYPE, f"spec.inCluster.gpu.products: {error}")
+    return None
+
+
+def own_variable(spec: Spec, _: InCluster) -> Problem | None:
+    """The volumes decide where TGI finds its files."""
+    for variable in spec.runtime.env:
+        if variable.name in OWN_NAMES:
+            return Problem(
+                Reason.CONFLICTING_OPTIONS,
+                f"spec.runtime.env: {variable.name} is set by the operator, by where the weights are: remove it",
+            )
+    return None
+
+
+def gpus_twice(_: Spec, target: InCluster) -> Problem | None:
+    """The GPUs are in `gpu`, where the launcher's options are checked against them."""
+    name = target.gpu.resource_name
+    for field in ("requests", "limits"):
+        if name in getattr(target.resources, field):
+            return Problem(
+                Reason.INVALID_SPEC,
+                f"spec.inCluster.resources.{field} sets {name}: use spec.inCluster.gpu.count instead",
+            )
+    return None
+
+
+def misshapen_template(_: Spec, target: InCluster) -> Problem | None:
+    """The metadata of the pods, to which the operator adds its labels, must be what metadata are."""
+    metadata = (target.pod_template or {}).get("metadata") or {}
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("labels") or {}, dict):
+        return Problem(
+            Reason.INVALID_SPEC,
+            "spec.inCluster.podTemplate.metadata and its labels must be maps, as in a PodTemplateSpec: write them so",
+        )
+    return None
+
+
+def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
+    """The launcher must accept the options on those GPUs."""
+    options = launcher_options.options(spec.runtime, images.tgi_version(render.image(spec, None)))
+    machine = gpus(target.gpu.products, target.gpu.count)
+    return tgi_checks.first_problem(tgi_checks.Launch(spec.model, spec.runtime, options, machine))
+
+
+def misscaled(spec: Spec, _: InCluster) -> Problem | None:
+    """Schedules and targets must be such that they can be carried out."""
+    return scaling.first_problem(spec.autoscaling)
+
+
+CHECKS: tuple[Check, ...] = (
+    unknown_release,
+    unsupported_gpu,
+    own_variable,
+    gpus_twice,
+    misshapen_template,
+    unlaunchable,
+    misscaled,
+)
+
+
+def first_problem(spec: Spec, target: InCluster) -> Problem | None:
+    """Return the first problem of the spec, None where it can work."""
+    return next((problem for check in CHECKS if (problem := check(spec, target)) is not None), None)

@@ -1,0 +1,148 @@
+"""Where the weights come from, and the job that brings them onto a claim, once."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tgi_operator.api.incluster import AccessMode, InCluster
+from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, Model, SecretKeyRef
+from tgi_operator.backends.incluster.desired import names, placement
+from tgi_operator.backends.incluster.desired.manifests import literal, manifest
+from tgi_operator.backends.incluster.kinds import JOB, Object
+from tgi_operator.backends.incluster.seen.pods import FETCHER
+from tgi_operator.backends.resource import Owner, Resource
+
+DATA = "/data"
+"""Where the cache is mounted: HF_HOME of TGI's images."""
+
+HUB_CACHE = f"{DATA}/hub"
+_MODELS = "/models"
+
+FETCHER_UID = 65532
+"""User of the operator's image."""
+
+FAILS_AGAIN = 3
+"""Exit code of `tgi-operator fetch` for what another try would not change."""
+
+_SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
+"""Variables of `runtime.env` that lead to the weights, for the job as for the pods."""
+
+_TRIES = 4
+_LONGEST_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Source:
+    """How pods get at the weights: the model as TGI is told it, and the volumes.
+
+    `fetch` is what the job fetches, and into which folder, where there is a job: pods need no Hub then.
+    """
+
+    model_id: str
+    volumes: tuple[Object, ...]
+    mounts: tuple[Object, ...]
+    fetch: tuple[str, str] | None = None
+
+    @property
+    def offline(self) -> bool:
+        """Whether pods find everything on a claim."""
+        return self.fetch is not None
+
+
+def source(owner: Owner, model: Model, target: InCluster) -> Source:
+    """Return how pods of `target` get the weights of `model`."""
+    mount: Object = {"name": "data", "mountPath": DATA}
+    if model.claim is not None:
+        name, folder = model.claim
+        claim = _claim_volume("model", name, read_only=True)
+        path = f"{_MODELS}/{folder}".rstrip("/")
+        mounts = (mount, {"name": "model", "mountPath": _MODELS, "readOnly": True})
+        return Source(path, ({"name": "data", "emptyDir": {}}, claim), mounts, (f"file://{path}", path))
+    if target.cache is None:
+        return Source(model.hub_id, ({"name": "data", "emptyDir": {}},), (mount,))
+    if target.cache.sub_path is not None:
+        mount["subPath"] = target.cache.sub_path
+    volume = _claim_volume("data", target.cache.claim_name or names.claim_name(owner), read_only=False)
+    if model.uri.startswith(S3_SCHEME):
+        path = f"{DATA}/s3/{model.uri.removeprefix(S3_SCHEME)}".rstrip("/")
+        return Source(path, (volume,), (mount,), (model.uri, path))
+    return Source(model.hub_id, (volume,), (mount,), (model.uri, HUB_CACHE))
+
+
+def _claim_volume(volume: str, claim: str, *, read_only: bool) -> Object:
+    reference: Object = {"claimName": claim}
+    return {"name": volume, "persistentVolumeClaim": reference | ({"readOnly": True} if read_only else {})}
+
+
+def job(resource: Resource, target: InCluster, found: Source, image: str) -> Object:
+    """Return the job that fetches, or for a pvc:// uri checks, the weights.
+
+    Its name tells what it does: another source, revision or claim is another job, a newer operator is not.
+    """
+    assert found.fetch is not None  # noqa: S101 - only called where there is something to do
+    owner, model = resource.owner, resource.spec.model
+    uri, folder = found.fetch
+    shared = [each for each in resource.spec.runtime.env if _SHARED.fullmatch(each.name)]
+    hub = [each.value for each in shared if each.name == "HF_ENDPOINT"]
+    what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts], sort_keys=True)
+    arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else [])]
+    container: Object = {
+        "name": FETCHER,
+        "image": image,
+        "command": ["tgi-operator"],
+        "args": [literal(argument) for argument in arguments],
+        "env": [
+            *({"name": each.name, "value": literal(each.value)} for each in shared),
+            *(token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else []),
+        ],
+        "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
+        "volumeMounts": [*found.mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the container's own
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    pod: Object = {
+        "restartPolicy": "Never",
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "containers": [container],
+        "volumes": [*found.volumes, {"name": "tmp", "emptyDir": {}}],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": FETCHER_UID,
+            "runAsGroup": FETCHER_UID,
+            "fsGroup": FETCHER_UID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    if target.service_account_name is not None:
+        pod["serviceAccountName"] = target.service_account_name
+    if _is_bound_to_a_node(target):
+        # The volume is made where its first pod runs: that must be where the GPUs are.
+        pod |= placement.placement(target)
+    rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [FAILS_AGAIN]}}]
+    spec = {
+        "backoffLimit": _TRIES,
+        "activeDeadlineSeconds": _LONGEST_SECONDS,
+        "podFailurePolicy": {"rules": rules},
+        "template": {"metadata": {"labels": names.weights_labels(owner)}, "spec": pod},
+    }
+    return manifest(JOB, owner, names.job_name(owner, what), spec)
+
+
+def token_environment(reference: SecretKeyRef | None) -> list[dict[str, Any]]:
+    """Return the variable with the Hub token, by reference."""
+    if reference is None:
+        return []
+    return [
+        {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": reference.name, "key": reference.key}}},
+    ]
+
+
+def _is_bound_to_a_node(target: InCluster) -> bool:
+    return target.cache is not None and target.cache.access_mode is AccessMode.READ_WRITE_ONCE

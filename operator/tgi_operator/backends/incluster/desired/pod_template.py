@@ -1,0 +1,132 @@
+"""The pod of TGI."""
+
+from math import ceil
+
+from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.incluster.desired import drain, names, placement
+from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, Source, token_environment
+from tgi_operator.backends.incluster.desired.manifests import literal
+from tgi_operator.backends.incluster.desired.overlay import overlay
+from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.naming import digest
+from tgi_operator.backends.resource import Resource
+from tgi_operator.engines.tgi import images, launcher_options
+from tgi_operator.models import sharding, sizes
+
+PORT = 8080
+"""Not 80: without capabilities not even root may listen there."""
+
+PORT_NAME = "http"
+
+_ANNOTATION_TOKEN = "tgi-operator.dev/token"  # noqa: S105 - the name of an annotation
+_SHARED_MEMORY = "1Gi"
+_PROBE_SECONDS = 10
+_UNKNOWN_SIZE = "50Gi"
+
+OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HOSTNAME"})
+"""Variables of the container that `runtime.env` may not set: the volumes decide them."""
+
+
+def pod_template(resource: Resource, target: InCluster, image: str, source: Source, token: str | None) -> Object:
+    """Return the PodTemplateSpec, without a revision, with `podTemplate` merged over it."""
+    owner, spec = resource.owner, resource.spec
+    own: Object = {"labels": names.server_labels(owner)}
+    if token is not None and not source.offline:
+        # Pods have the token by reference, which a change of the Secret does not renew: a digest of it rolls them.
+        own["annotations"] = {_ANNOTATION_TOKEN: digest(f"{owner.uid}/{token}")[:16]}
+    pod: Object = {
+        # A Service called `prometheus` would set PROMETHEUS_PORT=tcp://…, at which the launcher ends.
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": target.termination_grace_period_seconds,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        **placement.placement(target),
+        "containers": [_container(spec, target, image, source)],
+        "volumes": [*source.volumes, {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": _shm(target)}}],
+    }
+    if target.topology_spread_constraints:
+        selector = {"labelSelector": {"matchLabels": names.selector(owner)}}
+        pod["topologySpreadConstraints"] = [
+            each.model_dump(by_alias=True) | selector for each in target.topology_spread_constraints
+        ]
+    for field in ("priority_class_name", "runtime_class_name", "service_account_name"):
+        value = getattr(target, field)
+        if value is not None:
+            pod[str(InCluster.model_fields[field].alias)] = value
+    template: Object = overlay({"metadata": own, "spec": pod}, target.pod_template or {})
+    # Without its own labels the Deployment would not know the pod.
+    metadata = template.setdefault("metadata", {})
+    metadata["labels"] = metadata.get("labels", {}) | names.server_labels(owner)
+    return template
+
+
+def environment(spec: Spec, target: InCluster, image: str, source: Source) -> dict[str, str]:
+    """Return the variables of TGI's container, but for the token."""
+    shards = spec.runtime.num_shard or sharding.default_shards(spec.model, target.gpu.count)
+    own = {
+        "MODEL_ID": source.model_id,
+        "NUM_SHARD": str(shards),
+        "PORT": str(PORT),
+        "HF_HOME": DATA,
+        "HUGGINGFACE_HUB_CACHE": HUB_CACHE,
+    }
+    if spec.model.revision is not None:
+        own["REVISION"] = spec.model.revision
+    if source.offline:
+        # Even with all weights there, TGI asks the Hub at every start otherwise.
+        own["HF_HUB_OFFLINE"] = "1"
+    return {"USAGE_STATS": "off"} | launcher_options.options(spec.runtime, images.tgi_version(image)) | own
+
+
+def startup_seconds(spec: Spec, target: InCluster) -> int:
+    """Return how long a container may take to load the model and answer."""
+    return target.startup_timeout_seconds or sizes.startup_seconds(spec.model.uri)
+
+
+def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Object:
+    variables = environment(spec, target, image, source)
+    graceful = int(variables.get("GRACEFUL_TERMINATION_TIMEOUT", drain.TGI_GRACEFUL_SECONDS))
+    longest = drain.seconds(target.termination_grace_period_seconds, graceful)
+    token = [] if source.offline else token_environment(spec.model.token_secret_ref)
+    return {
+        "name": names.CONTAINER,
+        "image": image,
+        "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *token],
+        "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
+        "resources": _resources(spec, target),
+        "volumeMounts": [*source.mounts, {"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 - the container's own
+        "startupProbe": _probe(_PROBE_SECONDS, ceil(startup_seconds(spec, target) / _PROBE_SECONDS)),
+        "readinessProbe": _probe(5, 3),
+        "livenessProbe": _probe(_PROBE_SECONDS, 6),
+        "lifecycle": {"preStop": {"exec": {"command": drain.command(longest)}}},
+        # The last lines of its log are in the pod's status, and so in ours.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        # Root, as the image has it: since TGI 3.1 its Python is below /root (TGI issue 3082). Without any capability.
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+
+
+def _probe(period: int, failures: int) -> Object:
+    request = {"path": "/health", "port": PORT_NAME}
+    return {"httpGet": request, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
+
+
+def _resources(spec: Spec, target: InCluster) -> Object:
+    gpus = {target.gpu.resource_name: str(target.gpu.count)}
+    requests = dict(target.resources.requests)
+    if target.cache is None and spec.model.claim is None and "ephemeral-storage" not in target.resources.limits:
+        requests.setdefault("ephemeral-storage", _download_size(spec.model.uri))
+    return {"requests": requests | gpus, "limits": dict(target.resources.limits) | gpus}
+
+
+def _download_size(uri: str) -> str:
+    """Return the room that the weights need on the node: by the size in the name and a fifth, and 10 GiB."""
+    billions = sizes.billions_of_parameters(uri)
+    if billions is None:
+        return _UNKNOWN_SIZE
+    return f"{ceil(billions * sizes.BYTES_PER_PARAMETER * 1.2) + 10}Gi"
+
+
+def _shm(target: InCluster) -> str:
+    return target.shared_memory_size or _SHARED_MEMORY

@@ -1,0 +1,134 @@
+"""spec -> the objects of a resource. Pure: the same spec, token and image give the same objects and revision."""
+
+import json
+from dataclasses import dataclass, field
+
+from tgi_operator.api.incluster import AccessMode, Cache, InCluster, Rollout
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends import naming
+from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template
+from tgi_operator.backends.incluster.desired.manifests import manifest
+from tgi_operator.backends.incluster.desired.strategy import Strategy, count_or_percent
+from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, MONITOR, SERVICE, Object
+from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.engines.tgi import images
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What should be in the cluster. `replicas` None: keep what runs."""
+
+    owner: Owner
+    revision: str
+    image: str
+    template: Object
+    replicas: int | None
+    rollout: Rollout | None
+    progress_deadline_seconds: int
+    service: Object
+    budget: Object
+    monitor: Object
+    claim: Object | None
+    job: Object | None
+    token: str | None = field(repr=False)
+
+    def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
+        """Return the Deployment of so many pods, None: as many as somebody else says, replaced by `strategy`."""
+        spec = {
+            **({} if replicas is None else {"replicas": replicas}),
+            "revisionHistoryLimit": 2,
+            "progressDeadlineSeconds": self.progress_deadline_seconds,
+            "strategy": strategy.manifest,
+            "selector": {"matchLabels": names.selector(self.owner)},
+            "template": self.template,
+        }
+        return manifest(DEPLOYMENT, self.owner, self.owner.name, spec)
+
+
+def image(spec: Spec, running: str | None) -> str:
+    """Return the image: the one named, that of the version named, the one that runs, or TGI's newest.
+
+    An unnamed version keeps `running`, so that an upgrade of the operator replaces no pod. Raises
+    images.UnknownImageError.
+    """
+    if spec.runtime.image is not None:
+        return spec.runtime.image
+    if spec.runtime.version is None and running is not None:
+        return running
+    return images.release_image(spec.runtime.version)
+
+
+def desired(resource: Resource, target: InCluster, token: str | None, fetcher: str) -> Desired:
+    """Return what should be in the cluster for a resource that passed the checks.
+
+    `token` is the Hub token where the spec names one, `fetcher` the image that fetches weights.
+    """
+    spec, owner = resource.spec, resource.owner
+    image_uri = image(spec, resource.status.image)
+    source = fetch_job.source(owner, spec.model, target)
+    template = pod_template.pod_template(resource, target, image_uri, source, token)
+    revision = naming.revision(json.dumps(template, sort_keys=True))
+    template["metadata"]["labels"][names.LABEL_REVISION] = revision
+    deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
+    claim = _claim(owner, target.cache)
+    return Desired(
+        owner=owner,
+        revision=revision,
+        image=image_uri,
+        template=template,
+        replicas=spec.replicas,
+        rollout=spec.rollout,
+        progress_deadline_seconds=deadline or pod_template.startup_seconds(spec, target) + 600,
+        service=_service(owner),
+        budget=_budget(owner, target),
+        monitor=_monitor(owner, target),
+        claim=claim,
+        job=fetch_job.job(resource, target, source, fetcher) if source.offline else None,
+        token=token,
+    )
+
+
+def url(owner: Owner) -> str:
+    """Return where requests go."""
+    return f"http://{owner.name}.{owner.namespace}.svc:80"
+
+
+def _service(owner: Owner) -> Object:
+    ports = [{"name": pod_template.PORT_NAME, "port": 80, "protocol": "TCP", "targetPort": pod_template.PORT_NAME}]
+    return manifest(SERVICE, owner, owner.name, {"selector": names.selector(owner), "ports": ports})
+
+
+def _budget(owner: Owner, target: InCluster) -> Object:
+    given = target.pod_disruption_budget
+    return manifest(
+        BUDGET,
+        owner,
+        owner.name,
+        {
+            "maxUnavailable": count_or_percent(given.max_unavailable) if given else 1,
+            # A pod that does not serve must not keep a node from being drained.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": names.selector(owner)},
+        },
+    )
+
+
+def _monitor(owner: Owner, target: InCluster) -> Object:
+    endpoint = {"port": pod_template.PORT_NAME, "path": "/metrics", "interval": target.pod_monitor.interval}
+    spec = {"selector": {"matchLabels": names.selector(owner)}, "podMetricsEndpoints": [endpoint]}
+    made = manifest(MONITOR, owner, owner.name, spec)
+    made["metadata"]["labels"] = target.pod_monitor.labels | made["metadata"]["labels"]
+    return made
+
+
+def _claim(owner: Owner, cache: Cache | None) -> Object | None:
+    if cache is None or cache.size is None:
+        return None
+    spec: Object = {
+        "accessModes": [str(cache.access_mode or AccessMode.READ_WRITE_MANY)],
+        "resources": {"requests": {"storage": cache.size}},
+    }
+    if cache.storage_class_name is not None:
+        spec["storageClassName"] = cache.storage_class_name
+    # Not owned: the deletion policy decides whether it goes with the resource.
+    return manifest(CLAIM, owner, names.claim_name(owner), spec, owned=False)

@@ -1,0 +1,1 @@
+"""Living objects as values. Pure."""

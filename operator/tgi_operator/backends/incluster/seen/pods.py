@@ -1,0 +1,212 @@
+"""What keeps a pod from serving, as the scheduler, the kubelet and the container say it."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.engines.tgi import failure_texts
+
+MESSAGE_LIMIT = 1024
+
+_LAST_WORDS = 600
+"""How much of a log's end is quoted: the error is on its last lines."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_TOKENS = re.compile(r"hf_[A-Za-z0-9]{8,}")
+
+_PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
+"""Waiting reasons of the kubelet about images (kubernetes pkg/kubelet/images/types.go)."""
+
+_PULL_REFUSED = re.compile(
+    r"not found|manifest unknown|does not exist|unauthorized|denied|forbidden|couldn't parse image|InvalidImageName",
+    re.IGNORECASE,
+)
+"""What a registry says when another try gives the same answer."""
+
+_NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+FETCHER = "fetch"
+"""Name of the container that fetches weights."""
+
+_CRASHES = 3
+"""Restarts after which an unknown failure is taken for one that a person must end."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a pod does not serve. `stalled`: it will not by itself."""
+
+    pod: str
+    reason: Reason
+    message: str
+    stalled: bool = False
+    container: str | None = None
+    exit_code: int | None = None
+
+
+def trouble(pod: Object) -> Trouble | None:
+    """Return what keeps a pod from serving; None where it serves, ends, or just starts."""
+    if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
+        return None
+    return next((found for check in _CHECKS if (found := check(pod)) is not None), None)
+
+
+def redacted(text: str, token: str | None) -> str:
+    """Return `text` without the Hub token, or anything that looks like one."""
+    return _TOKENS.sub("[redacted]", text.replace(token, "[redacted]") if token else text)
+
+
+def is_over(pod: Object) -> bool:
+    """Return whether the pod has ended for good: its controller has made, or makes, another."""
+    return pod["status"].get("phase") in ("Failed", "Succeeded")
+
+
+def is_ready(pod: Object) -> bool:
+    """Return whether the pod serves."""
+    return _condition(pod, "Ready").get("status") == "True"
+
+
+def worst(found: Iterable[Trouble]) -> Trouble | None:
+    """Return the trouble that is told first: what a person must end, then the rest, each by the pod's name."""
+    return min(found, key=lambda each: (not each.stalled, each.pod), default=None)
+
+
+def _unschedulable(pod: Object) -> Trouble | None:
+    scheduled = _condition(pod, "PodScheduled")
+    if (scheduled.get("status"), scheduled.get("reason")) != ("False", "Unschedulable"):
+        return None
+    return Trouble(_name(pod), Reason.UNSCHEDULABLE, _cut(scheduled.get("message", "")))
+
+
+def _evicted(pod: Object) -> Trouble | None:
+    status = pod["status"]
+    if status.get("phase") != "Failed" or _containers(pod):
+        return None
+    return Trouble(
+        _name(pod), Reason.CRASH_LOOP_BACK_OFF, _cut(f"{status.get('reason', 'Failed')}: {status.get('message', '')}")
+    )
+
+
+def _image(pod: Object) -> Trouble | None:
+    for container in _containers(pod):
+        waiting = container.get("state", {}).get("waiting", {})
+        if waiting.get("reason") in _PULLING:
+            said = f"{waiting['reason']}: {waiting.get('message', '')}"
+            refused = bool(_PULL_REFUSED.search(said))
+            return Trouble(_name(pod), Reason.IMAGE_PULL_FAILED, _cut(said), refused, container["name"])
+    return None
+
+
+def _not_started(pod: Object) -> Trouble | None:
+    for container in _containers(pod):
+        waiting = container.get("state", {}).get("waiting", {})
+        if waiting.get("reason") in _NOT_STARTED:
+            said = f"{waiting['reason']}: {waiting.get('message', '')}"
+            return Trouble(
+                _name(pod), Reason.CRASH_LOOP_BACK_OFF, _cut(said), stalled=True, container=container["name"]
+            )
+    return None
+
+
+def _ended(pod: Object) -> Trouble | None:
+    """A container ended, and was or will be started again."""
+    for container in _containers(pod):
+        if container.get("started") and _was_ready(pod, container):
+            # It has served since: why it ended long ago says nothing of now.
+            continue
+        ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
+        if ended is None or (ended.get("exitCode") == 0 and ended.get("reason") == "Completed"):
+            continue
+        return _crash(pod, container, ended)
+    return None
+
+
+def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) -> Trouble:
+    code, log = int(ended.get("exitCode", 0)), str(ended.get("message", ""))
+    words = _last_words(log)
+    if container["name"] == FETCHER:
+        # The program says itself what to do.
+        reason, advice = Reason.MODEL_DOWNLOAD_FAILED, "the weights were not fetched"
+    elif ended.get("reason") == "OOMKilled":
+        reason, advice = Reason.OOM_KILLED, "raise inCluster.resources.limits.memory"
+    elif (known := failure_texts.recognised(log)) is not None:
+        reason, advice = known.reason, known.advice
+    else:
+        reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read its log: kubectl logs -p {_name(pod)}"
+    said = f"container {container['name']} ended with exit code {code}: {advice}"
+    patience = _CRASHES if reason in (Reason.CRASH_LOOP_BACK_OFF, Reason.OOM_KILLED) else 1
+    return Trouble(
+        _name(pod),
+        reason,
+        _cut(f"{said}. Its last words: {words}" if words else said),
+        # Not by the state, which goes to and fro between waiting and running: by what another start has not helped.
+        stalled=int(container.get("restartCount", 0)) >= patience,
+        container=container["name"],
+        exit_code=code,
+    )
+
+
+def _unhealthy(pod: Object) -> Trouble | None:
+    """A container that had started does not answer its readiness probe."""
+    for container in _containers(pod):
+        running = container.get("state", {}).get("running")
+        # One that was not ready yet since it began has just started: its first answer is a moment away.
+        if (
+            running is not None
+            and container.get("started")
+            and not container.get("ready")
+            and _was_ready(pod, container)
+        ):
+            said = f"container {container['name']} runs and does not answer its health check"
+            return Trouble(_name(pod), Reason.PROBE_FAILED, said, container=container["name"])
+    return None
+
+
+def _was_ready(pod: Object, container: Mapping[str, Any]) -> bool:
+    """Return whether a container that runs has been ready since it began; where no times tell, it has."""
+    running = container.get("state", {}).get("running")
+    if running is None:
+        return False
+    began, unready_since = running.get("startedAt"), _condition(pod, "Ready").get("lastTransitionTime")
+    return began is None or unready_since is None or unready_since > began
+
+
+_CHECKS: tuple[Callable[[Object], Trouble | None], ...] = (
+    _unschedulable,
+    _evicted,
+    _image,
+    _not_started,
+    _ended,
+    _unhealthy,
+)
+
+
+def _condition(pod: Object, kind: str) -> Mapping[str, Any]:
+    return next((c for c in pod["status"].get("conditions", ()) if c["type"] == kind), {})
+
+
+def _containers(pod: Object) -> list[Mapping[str, Any]]:
+    status = pod["status"]
+    return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+
+
+def _name(pod: Object) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def _last_words(log: str) -> str:
+    """Return the end of a log on one line, from the beginning of a line where it is cut."""
+    lines = [line.strip() for line in _ESCAPES.sub("", log).splitlines() if line.strip()]
+    kept: list[str] = []
+    for line in reversed(lines):
+        if kept and sum(map(len, kept)) + len(line) > _LAST_WORDS:
+            break
+        kept.insert(0, line[-_LAST_WORDS:])
+    return " | ".join(kept)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else f"{text[: MESSAGE_LIMIT - 1]}…"

@@ -1,0 +1,112 @@
+"""What both backends say of scaling in the same words: checks, the history of the number, and ScalingActive."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tgi_operator.api.autoscaling import Autoscaling, Metric, MetricTarget, MetricType
+from tgi_operator.api.conditions import Say, merge
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import ConditionStatus, ConditionType, ScalingRecord, ScalingStatus, Status
+from tgi_operator.backends.plans import schedules
+from tgi_operator.backends.plans.planning import Plan, S
+from tgi_operator.backends.quantities import quantity
+
+MOST_RECORDS = 10
+
+DEFAULT_TARGET = "5"
+"""Of a default metric. Google's guide for TGI begins with a queue of 3 to 5 requests for each pod; AWS' example for
+SageMakerVariantConcurrentRequestsPerModelHighResolution has 5."""
+
+SPEC_REPLICAS = "spec.replicas"
+"""Reason of a change that the spec asked for, by whichever hand."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Whether the number of replicas follows the load: what ScalingActive says."""
+
+    active: bool
+    reason: Reason
+    message: str
+
+
+def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
+    """Return what the API server cannot see in `spec.autoscaling`, None where it can work."""
+    if autoscaling is None:
+        return None
+    for schedule in autoscaling.schedules:
+        wrong = schedules.problem(schedule)
+        if wrong is not None:
+            return Problem(Reason.INVALID_SPEC, f"spec.autoscaling.schedules[{schedule.name}].{wrong}")
+    for position, metric in enumerate(autoscaling.metrics):
+        if target(metric) <= 0:
+            return Problem(
+                Reason.INVALID_SPEC,
+                f"spec.autoscaling.metrics[{position}].target is {metric.target.average_value or metric.target.value}: "
+                "it must be greater than 0",
+            )
+    return None
+
+
+def target(metric: Metric) -> float:
+    """Return the number that a metric is kept at."""
+    return float(quantity(metric.target.average_value or metric.target.value or "0") or 0)
+
+
+def metrics(autoscaling: Autoscaling, otherwise: MetricType) -> Sequence[Metric]:
+    """Return the metrics, or the default one."""
+    return autoscaling.metrics or (Metric(type=otherwise, target=MetricTarget(average_value=DEFAULT_TARGET)),)
+
+
+def told(
+    before: Status, now: ScalingStatus, desired: int, why: str, at: str, *, unknown: str = ""
+) -> ScalingStatus | None:
+    """Return `now` with the history of the number wanted; None where there is nothing to tell.
+
+    `before` is the status last written, `why` the reason and `at` the time of a change since then. A reason that was
+    `unknown` when the change was seen is told as soon as it is known.
+    """
+    history = (before.scaling.history if before.scaling else None) or ()
+    last = before.scaling.last_scale_time if before.scaling else None
+    if before.desired_replicas not in (None, desired):
+        record = ScalingRecord(time=at, before=before.desired_replicas, to=desired, reason=why[:1024])
+        history, last = (record, *history)[:MOST_RECORDS], at
+    elif history and history[0].reason == unknown and history[0].to == desired:
+        history = (history[0].model_copy(update={"reason": why[:1024]}), *history[1:])
+    found = now.model_copy(update={"history": history or None, "last_scale_time": last})
+    return found if found != ScalingStatus() else None
+
+
+def last_activity(status: Status) -> Activity | None:
+    """Return what ScalingActive says, None where there is no such condition."""
+    said = next((each for each in status.conditions if each.type == ConditionType.SCALING_ACTIVE), None)
+    if said is None:
+        return None
+    return Activity(said.status == ConditionStatus.TRUE, Reason(said.reason), said.message)
+
+
+def with_activity(status: Status, generation: int, activity: Activity | None, now: str) -> Status:
+    """Return `status` with ScalingActive as `activity` has it, and without it where that is None.
+
+    The other conditions stay as they are: they may be of an older generation.
+    """
+    kind = ConditionType.SCALING_ACTIVE
+    others = tuple(each for each in status.conditions if each.type != kind)
+    if activity is None:
+        return status.model_copy(update={"conditions": others})
+    before = [each for each in status.conditions if each.type == kind]
+    value = ConditionStatus.TRUE if activity.active else ConditionStatus.FALSE
+    said = Say(kind, value, activity.reason, activity.message)
+    merged = merge(before, [said], generation=generation, now=now)
+    return status.model_copy(update={"conditions": (*others, *merged)})
+
+
+def at_next_event(plan: Plan[S], autoscaling: Autoscaling | None, now: datetime) -> Plan[S]:
+    """Return `plan` with a look when a schedule begins or ends, and not later."""
+    seconds = schedules.next_change(autoscaling, now) if autoscaling is not None else None
+    if seconds is None or plan.finished:
+        return plan
+    # A moment later, so that it is certain to have begun.
+    return plan.sooner(seconds + 0.5)

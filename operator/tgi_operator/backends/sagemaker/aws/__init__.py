@@ -1,0 +1,1 @@
+"""Calls to AWS: operations, clients, rate limits, and what refusals mean."""

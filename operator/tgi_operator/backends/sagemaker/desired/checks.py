@@ -1,0 +1,128 @@
+"""What AWS or TGI would refuse, and what would cost an instance first: found before anything is created."""
+
+import re
+from collections.abc import Callable
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.sagemaker import SageMaker
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.plans import scaling
+from tgi_operator.backends.sagemaker.desired import render
+from tgi_operator.engines.tgi import images, launcher_options
+from tgi_operator.engines.tgi import launch_checks as tgi_checks
+from tgi_operator.hardware.instances import UnsupportedInstanceTypeError, instance
+
+Check = Callable[[Spec, SageMaker], Problem | None]
+
+MAX_ENVIRONMENT = 100
+MAX_ENVIRONMENT_BYTES = 32 * 1024
+"""Entries and total size of a container's Environment (ContainerDefinition of the SageMaker API)."""
+
+
+def role_of_another_partition(_: Spec, target: SageMaker) -> Problem | None:
+    """A role cannot be passed from one AWS partition to another."""
+    role_partition, region_partition = target.execution_role_arn.split(":")[1], images.partition(target.region)
+    if role_partition != region_partition:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"spec.sageMaker.executionRoleARN is of partition {role_partition}, but {target.region} is in "
+            f"{region_partition}: use a role arn:{region_partition}:iam::…",
+        )
+    return None
+
+
+def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
+    """Without a network the container cannot download from the Hub."""
+    if target.enable_network_isolation and spec.model.on_hub:
+        return Problem(
+            Reason.INVALID_SPEC,
+            "spec.sageMaker.enableNetworkIsolation keeps the container from the Hugging Face Hub: use s3://",
+        )
+    return None
+
+
+def unknown_image(spec: Spec, target: SageMaker) -> Problem | None:
+    """The catalogue must have an image of the version for the region."""
+    try:
+        render.image(spec.runtime, target.region, None)
+    except images.UnknownImageError as error:
+        return Problem(Reason.UNKNOWN_VERSION, f"spec.runtime.version: {error}")
+    return None
+
+
+def unpullable_image(spec: Spec, target: SageMaker) -> Problem | None:
+    """SageMaker pulls from Amazon ECR in the endpoint's own region (ContainerDefinition.Image of the SageMaker API)."""
+    image = spec.runtime.image
+    if image is None or re.match(rf"\d{{12}}\.dkr\.ecr\.{target.region}\.", image):
+        return None
+    return Problem(
+        Reason.INVALID_SPEC,
+        f"spec.runtime.image {image} is not in Amazon ECR of {target.region}, from where SageMaker pulls: "
+        f"copy it to ACCOUNT.dkr.ecr.{target.region}.{images.dns_suffix(target.region)}/…",
+    )
+
+
+def unsupported_instance(_: Spec, target: SageMaker) -> Problem | None:
+    """TGI needs a GPU its kernels are built for."""
+    try:
+        instance(target.instance_type)
+    except UnsupportedInstanceTypeError as error:
+        return Problem(Reason.UNSUPPORTED_INSTANCE_TYPE, f"spec.sageMaker.instanceType: {error}")
+    return None
+
+
+def unlaunchable(spec: Spec, target: SageMaker) -> Problem | None:
+    """The launcher must accept the options on that instance."""
+    image = render.image(spec.runtime, target.region, None)
+    options = launcher_options.options(spec.runtime, images.tgi_version(image))
+    return tgi_checks.first_problem(
+        tgi_checks.Launch(spec.model, spec.runtime, options, instance(target.instance_type))
+    )
+
+
+def api_key(spec: Spec, _: SageMaker) -> Problem | None:
+    """SageMaker passes no Authorization header on, so an API_KEY locks everybody out."""
+    if any(variable.name == "API_KEY" for variable in spec.runtime.env):
+        return Problem(
+            Reason.CONFLICTING_OPTIONS,
+            "spec.runtime.env: API_KEY locks SageMaker itself out, IAM guards the endpoint: remove it",
+        )
+    return None
+
+
+def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
+    """A container's environment is limited."""
+    image = render.image(spec.runtime, target.region, None)
+    values = render.environment(spec, target, image, None)
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in values.items())
+    if len(values) > MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"spec.runtime.env: {len(values)} variables of {size} bytes; SageMaker takes {MAX_ENVIRONMENT} of "
+            f"{MAX_ENVIRONMENT_BYTES} bytes in all: remove some",
+        )
+    return None
+
+
+def misscaled(spec: Spec, _: SageMaker) -> Problem | None:
+    """Schedules and targets must be such that they can be carried out."""
+    return scaling.first_problem(spec.autoscaling)
+
+
+CHECKS: tuple[Check, ...] = (
+    role_of_another_partition,
+    isolated_from_the_hub,
+    unknown_image,
+    unpullable_image,
+    unsupported_instance,
+    api_key,
+    unlaunchable,
+    environment_too_large,
+    misscaled,
+)
+
+
+def first_problem(spec: Spec, target: SageMaker) -> Problem | None:
+    """Return the first problem of the spec, None where it can work."""
+    return next((problem for check in CHECKS if (problem := check(spec, target)) is not None), None)

@@ -1,0 +1,1 @@
+"""AWS responses as values. Pure."""

@@ -1,0 +1,149 @@
+"""What was seen at Application Auto Scaling. Plain data, and pure functions of it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import Scaler, ScalingStatus
+from tgi_operator.backends.plans import schedules
+from tgi_operator.backends.sagemaker.aws import errors
+from tgi_operator.backends.sagemaker.desired.scaling_policies import OWN_PREFIX, Scaling
+from tgi_operator.backends.sagemaker.desired.scaling_policies import target as target_request
+
+BLOCKED_SECONDS = 900
+"""How long a failed scaling is told: while its alarm lasts, AWS tries again every minute or so."""
+
+CONSISTENCY_SECONDS = 120
+"""How long reads of Application Auto Scaling may be behind its writes (Terraform waits as long for a new target)."""
+
+MOST_FOREIGN = 10
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A scaling activity. `capacity` is the number of instances it asked for, None where the text tells none."""
+
+    start: datetime
+    failed: bool
+    capacity: int | None
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A scalable target with what hangs on it: configurations of policies and of scheduled actions by name."""
+
+    target: Mapping[str, Any] | None
+    policies: Mapping[str, Mapping[str, Any]]
+    actions: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def foreign_policies(self) -> tuple[str, ...]:
+        """Names of policies that somebody else put on the target."""
+        return foreign(self.policies)
+
+
+@dataclass(frozen=True)
+class Scalable:
+    """One look: the latest activities, the newest first, and what is registered, None where that was not read."""
+
+    activities: Sequence[Activity] = ()
+    registered: Registered | None = None
+
+    def blocked(self, now: datetime) -> Activity | None:
+        """Return the newest activity where AWS could not carry it out, and not long ago."""
+        # Those of scheduled actions tell of bounds only.
+        newest = next((each for each in self.activities if each.failed or each.capacity is not None), None)
+        recent = newest is not None and now - newest.start < timedelta(seconds=BLOCKED_SECONDS)
+        return newest if newest is not None and newest.failed and recent else None
+
+    def why(self, replicas: int) -> Activity | None:
+        """Return the newest activity that AWS carried out, if it led to so many instances."""
+        newest = next((each for each in self.activities if not each.failed and each.capacity is not None), None)
+        return newest if newest is not None and newest.capacity == replicas else None
+
+    def seen(self, status: ScalingStatus) -> ScalingStatus:
+        """Return `status` with what was seen on the target."""
+        found = self.registered
+        others = (found.foreign_policies or None) if found else status.foreign_policies
+        return status.model_copy(
+            update={"scaler": Scaler.APPLICATION_AUTO_SCALING, "foreign_policies": others},
+        )
+
+
+def activity(described: Mapping[str, Any]) -> Activity:
+    """Return an activity of DescribeScalingActivities."""
+    count = re.search(r"desired instance count to (\d+)", str(described.get("Description", "")))
+    return Activity(
+        start=described["StartTime"],
+        failed=described.get("StatusCode") == "Failed",
+        capacity=int(count[1]) if count else None,
+        cause=str(described.get("Cause", "")),
+        message=str(described.get("StatusMessage") or described.get("Description", "")),
+    )
+
+
+def reason(failed: Activity) -> Reason:
+    """Return why AWS could not scale."""
+    return errors.failure(failed.message, Reason.SCALING_FAILED).reason
+
+
+def policy(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what decides of a policy of DescribeScalingPolicies."""
+    found: Mapping[str, Any] = described.get("TargetTrackingScalingPolicyConfiguration") or {}
+    return found
+
+
+def action(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what decides of a scheduled action of DescribeScheduledActions."""
+    return {name: described.get(name) for name in ("Schedule", "Timezone", "ScalableTargetAction")}
+
+
+def target(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what decides of a target of DescribeScalableTargets."""
+    found: Mapping[str, Any] = {name: described.get(name) for name in ("MinCapacity", "MaxCapacity", "SuspendedState")}
+    return found
+
+
+def has_bounds(wanted: Scaling, live: Mapping[str, Any] | None, now: datetime) -> bool:
+    """Return whether a target has the bounds in force; AWS' own scheduled actions may be some seconds late."""
+    a_moment_ago = now - timedelta(seconds=CONSISTENCY_SECONDS)
+    bounds = {schedules.in_force(wanted.autoscaling, moment) for moment in (now, a_moment_ago)}
+    return any(is_as_wanted(live, target_request(each)) for each in bounds)
+
+
+def to_put(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of what is missing in `live`, or not as it should be there."""
+    return tuple(name for name, value in wanted.items() if not is_as_wanted(live.get(name), value))
+
+
+def to_delete(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of what is ours and no longer wanted."""
+    return tuple(sorted(name for name in live if name.startswith(OWN_PREFIX) and name not in wanted))
+
+
+def fits(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Return whether all policies, or scheduled actions, are as they should be."""
+    return not to_put(wanted, live) and not to_delete(wanted, live)
+
+
+def foreign(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of what is somebody else's."""
+    return tuple(sorted(name for name in names if not name.startswith(OWN_PREFIX)))[:MOST_FOREIGN]
+
+
+def is_as_wanted(live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Return whether everything wanted is in `live`; what AWS fills in beside it does not count, nor what is false."""
+    return live is not None and all(_same(live.get(name), value) for name, value in wanted.items())
+
+
+def _same(live: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and is_as_wanted(live, wanted)
+    if isinstance(wanted, list):
+        return isinstance(live, list) and len(live) == len(wanted) and all(map(_same, live, wanted))
+    return bool(live == wanted) or (wanted is False and live is None)

@@ -1,0 +1,1 @@
+"""Background listings that find changes with few calls."""

@@ -1,0 +1,1 @@
+"""The level-triggered loop: queue, store, worker, reconciler, Events, probes."""

@@ -1,1 +1,0 @@
-"""The level-triggered loop: queue, store, reconciler, Events."""

@@ -1,0 +1,257 @@
+"""What the launcher would refuse, and what would only fail after an hour of download: found before anything is created.
+
+A check is a pure function of a `Launch` that returns a Problem or None; `CHECKS` is the order they are read in.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Model, Runtime
+from tgi_operator.engines.tgi import launcher_options
+from tgi_operator.hardware.instances import Instance
+from tgi_operator.models import sharding
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch of TGI as it was asked for."""
+
+    model: Model
+    runtime: Runtime
+    environment: Mapping[str, str]
+    instance: Instance
+
+    @property
+    def shards(self) -> int:
+        """GPUs the model is split over."""
+        return self.runtime.num_shard or sharding.default_shards(self.model, self.instance.count)
+
+    def number(self, name: str) -> int | None:
+        """Return the option `name` as a number, None where it is not set or not a number."""
+        value = self.environment.get(name, "")
+        return int(value) if _PATTERNS["unsigned"][0].fullmatch(value) else None
+
+
+Check = Callable[[Launch], Problem | None]
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return dict(yaml.safe_load(files(__package__).joinpath("data/launcher.yaml").read_text()))
+
+
+_PATTERNS = {
+    "unsigned": (re.compile(r"\+?[0-9]+"), "a whole number"),
+    "float": (re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"), "a number"),
+    "bool": (re.compile(r"true|false"), "exactly true or false"),
+    "numbers": (re.compile(r"[0-9]+(,[0-9]+)*"), "whole numbers with commas between"),
+}
+
+_LARGEST = {"port": 2**16 - 1, "u32": 2**32 - 1, "unsigned": 2**64 - 1}
+"""Largest value of the launcher's number types."""
+
+
+def _conflict(message: str) -> Problem:
+    return Problem(Reason.CONFLICTING_OPTIONS, message)
+
+
+def reserved_name(launch: Launch) -> Problem | None:
+    """`runtime.env` must not set what a field of the spec sets."""
+    for variable in launch.runtime.env:
+        field = launcher_options.RESERVED.get(variable.name)
+        if field is not None:
+            return _conflict(f"spec.runtime.env: {variable.name} is set by the operator: use {field} instead")
+        why = launcher_options.FORBIDDEN.get(variable.name)
+        if why is not None:
+            return _conflict(f"spec.runtime.env: {variable.name}: {why}: remove it")
+    return None
+
+
+def set_twice(launch: Launch) -> Problem | None:
+    """A typed option must not be in `runtime.env` too."""
+    in_env = {variable.name for variable in launch.runtime.env}
+    for attribute, name in launcher_options.TYPED_OPTIONS.items():
+        if getattr(launch.runtime, attribute) is None:
+            continue
+        also = in_env & ({name, "MAX_INPUT_LENGTH"} if name == "MAX_INPUT_TOKENS" else {name})
+        if also:
+            field = Runtime.model_fields[attribute].alias
+            return _conflict(f"spec.runtime.{field} and spec.runtime.env {also.pop()} set the same option: keep one")
+    if {"MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"} <= in_env:
+        return _conflict("spec.runtime.env: MAX_INPUT_TOKENS and MAX_INPUT_LENGTH are the same option: keep the first")
+    return None
+
+
+def wrong_value(launch: Launch) -> Problem | None:
+    """The launcher parses every option it knows, and ends with an error at the first it cannot."""
+    for name, value in launch.environment.items():
+        kind = _types().get(name)
+        if isinstance(kind, list) and value not in kind:
+            return _conflict(f"spec.runtime: {name} is {value!r}: use one of {', '.join(kind)}")
+        if isinstance(kind, str):
+            pattern, expected = _PATTERNS["unsigned" if kind in _LARGEST else kind]
+            if not pattern.fullmatch(value):
+                return _conflict(f"spec.runtime: {name} is {value!r}: it must be {expected}")
+            if kind in _LARGEST and int(value) > _LARGEST[kind]:
+                return _conflict(f"spec.runtime: {name} is {value}: it must be at most {_LARGEST[kind]}")
+    return None
+
+
+def zero(launch: Launch) -> Problem | None:
+    """Zero is either refused (`validation_workers` must be > 0) or serves nothing at all."""
+    for name in ("VALIDATION_WORKERS", "MAX_CONCURRENT_REQUESTS", "MAX_BATCH_SIZE", "MAX_TOTAL_TOKENS"):
+        if launch.number(name) == 0:
+            return _conflict(f"spec.runtime: {name} is 0, which serves nothing: use at least 1")
+    return None
+
+
+def more_shards_than_gpus(launch: Launch) -> Problem | None:
+    """Each shard needs a GPU of its own."""
+    if launch.shards > launch.instance.count:
+        return Problem(
+            Reason.INVALID_NUM_SHARD,
+            f"spec.runtime.numShard is {launch.shards}, but there are {launch.instance.count} GPU(s) for it: "
+            f"use at most {launch.instance.count}, or {launch.instance.more}",
+        )
+    return None
+
+
+def indivisible_heads(launch: Launch) -> Problem | None:
+    """`num_heads` must be divisible by `num_shards`, as must `num_key_value_heads`. Found after the download only."""
+    why = sharding.indivisible(launch.model, launch.shards)
+    return Problem(Reason.INVALID_NUM_SHARD, f"spec.runtime.numShard: {why}") if why else None
+
+
+def sharded_without_shards(launch: Launch) -> Problem | None:
+    """`sharded` is true but `num_shard` <= 1."""
+    if launch.environment.get("SHARDED") == "true" and launch.shards == 1:
+        return _conflict("spec.runtime.env: SHARDED is true, but there is one shard: remove it or raise numShard")
+    return None
+
+
+def sharded_exl2(launch: Launch) -> Problem | None:
+    """Sharding is currently not supported with `exl2` quantization."""
+    if launch.environment.get("QUANTIZE") == "exl2" and launch.shards > 1:
+        return _conflict(f"spec.runtime.quantize exl2 cannot be split over {launch.shards} GPUs: set numShard to 1")
+    return None
+
+
+def no_room_for_answer(launch: Launch) -> Problem | None:
+    """`max_input_tokens` must be < `max_total_tokens`."""
+    longest = launch.number("MAX_INPUT_TOKENS") or launch.number("MAX_INPUT_LENGTH")
+    total = launch.number("MAX_TOTAL_TOKENS")
+    if longest is not None and total is not None and longest >= total:
+        return _conflict(f"spec.runtime: maxInputTokens {longest} must be less than maxTotalTokens {total}")
+    return None
+
+
+def batch_smaller_than_request(launch: Launch) -> Problem | None:
+    """`max_total_tokens` must be <= `max_batch_total_tokens`, as must `max_batch_prefill_tokens`."""
+    batch = launch.number("MAX_BATCH_TOTAL_TOKENS")
+    for name in ("MAX_TOTAL_TOKENS", "MAX_BATCH_PREFILL_TOKENS"):
+        value = launch.number(name)
+        if batch is not None and value is not None and value > batch:
+            return _conflict(f"spec.runtime: {name} {value} must not exceed MAX_BATCH_TOTAL_TOKENS {batch}")
+    return None
+
+
+def prefill_smaller_than_prompt(launch: Launch) -> Problem | None:
+    """`max_batch_prefill_tokens` must be >= `max_input_tokens` where prompts are not prefilled in chunks."""
+    prefill = launch.number("MAX_BATCH_PREFILL_TOKENS")
+    longest = launch.number("MAX_INPUT_TOKENS") or launch.number("MAX_INPUT_LENGTH")
+    if launch.environment.get("PREFILL_CHUNKING") != "0" or prefill is None or longest is None:
+        return None
+    if prefill < longest:
+        return _conflict(
+            f"spec.runtime: MAX_BATCH_PREFILL_TOKENS {prefill} must not be less than MAX_INPUT_TOKENS {longest} "
+            "with PREFILL_CHUNKING 0"
+        )
+    return None
+
+
+def dtype_and_quantize(launch: Launch) -> Problem | None:
+    """The server: Only 1 can be set between `dtype` and `quantize`. Found after the download only."""
+    quantize = launch.environment.get("QUANTIZE", "")
+    if "DTYPE" in launch.environment and quantize and not quantize.startswith("bitsandbytes"):
+        return _conflict(
+            f"spec.runtime: dtype {launch.environment['DTYPE']} and quantize {quantize} both decide how the model is "
+            "loaded: keep one"
+        )
+    return None
+
+
+def too_old_a_gpu(launch: Launch) -> Problem | None:
+    """bfloat16, fp8 and Marlin kernels need CUDA capability 8.0. Found after the download only."""
+    if launch.instance.capability >= (8, 0):
+        return None
+    for name in ("DTYPE", "QUANTIZE"):
+        value = launch.environment.get(name)
+        if value in ("bfloat16", "fp8", "marlin"):
+            return _conflict(
+                f"spec.runtime.{name.lower()} {value} needs CUDA capability 8.0; the {launch.instance.gpu} has "
+                f"{launch.instance.capability[0]}.{launch.instance.capability[1]}: {launch.instance.newer}"
+            )
+    return None
+
+
+def attention_without_feature(launch: Launch) -> Problem | None:
+    """Prefix caching needs flashinfer or flashdecoding; an fp8 KV cache needs flashinfer or paged attention."""
+    attention = launch.environment.get("ATTENTION")
+    if attention == "flashdecoding" and launch.instance.capability < (8, 0):
+        return _conflict(
+            f"spec.runtime.env: ATTENTION flashdecoding does not run on the {launch.instance.gpu}: use paged"
+        )
+    if attention == "paged" and launch.environment.get("PREFIX_CACHING", "").lower() in ("1", "true"):
+        return _conflict("spec.runtime.env: PREFIX_CACHING is not supported with ATTENTION paged: use flashinfer")
+    if attention == "flashdecoding" and "KV_CACHE_DTYPE" in launch.environment:
+        return _conflict("spec.runtime.env: KV_CACHE_DTYPE needs ATTENTION flashinfer or paged, not flashdecoding")
+    return None
+
+
+def memory_fraction(launch: Launch) -> Problem | None:
+    """The launcher does not check the range; the server then fails to allocate."""
+    value = launch.environment.get("CUDA_MEMORY_FRACTION")
+    if value is not None and not 0 < float(value) <= 1:
+        return _conflict(f"spec.runtime.env: CUDA_MEMORY_FRACTION is {value}: it must be above 0 and at most 1")
+    return None
+
+
+def lora_adapters(launch: Launch) -> Problem | None:
+    """One revision at most for each adapter. Found after the download of the base model only."""
+    for adapter in launch.environment.get("LORA_ADAPTERS", "").split(","):
+        if "=" not in adapter and adapter.count("@") > 1:
+            return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@': use id@revision")
+    return None
+
+
+CHECKS: tuple[Check, ...] = (
+    reserved_name,
+    set_twice,
+    wrong_value,
+    zero,
+    more_shards_than_gpus,
+    indivisible_heads,
+    sharded_without_shards,
+    sharded_exl2,
+    no_room_for_answer,
+    batch_smaller_than_request,
+    prefill_smaller_than_prompt,
+    dtype_and_quantize,
+    too_old_a_gpu,
+    attention_without_feature,
+    memory_fraction,
+    lora_adapters,
+)
+
+
+def first_problem(launch: Launch) -> Problem | None:
+    """Return the first problem of the launch, None where it can work."""
+    return next((problem for check in CHECKS if (problem := check(launch)) is not None), None)

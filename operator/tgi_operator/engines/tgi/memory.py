@@ -1,0 +1,25 @@
+"""Whether the weights of a model fit the GPUs, as far as its name tells. A guess: it warns and never refuses."""
+
+import re
+
+from tgi_operator.engines.tgi.launch_checks import Launch
+from tgi_operator.models import sizes
+
+# Parts of names by which people publish weights in fewer bits; and sizes such as 8x7b, whose experts share layers.
+_NOT_PLAIN = re.compile(r"awq|gptq|exl2|eetq|marlin|fp8|int[48]|[48]-?bit|w[48]a|quantized|bnb|\dx\d", re.IGNORECASE)
+
+
+def too_large(launch: Launch) -> str | None:
+    """Return that the weights are larger than the GPUs' memory; None where they fit, are quantized, or who knows."""
+    uri = launch.model.uri
+    billions = sizes.billions_of_parameters(uri)
+    if billions is None or _NOT_PLAIN.search(uri) or "QUANTIZE" in launch.environment:
+        return None
+    needed = billions * sizes.BYTES_PER_PARAMETER
+    present = launch.shards * launch.instance.memory_mib * 2**20 / 10**9
+    if not present or needed <= present:
+        return None
+    return (
+        f"the weights of {uri} have about {needed:.0f} GB in 16 bit, {launch.shards} GPU(s) {launch.instance.gpu} "
+        f"have {present:.0f} GB: {launch.instance.more}, or set spec.runtime.quantize"
+    )

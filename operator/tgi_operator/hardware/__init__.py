@@ -1,0 +1,1 @@
+"""GPUs, by instance type and by product name."""

@@ -1,0 +1,1 @@
+"""What is known of models: sizes and shards."""

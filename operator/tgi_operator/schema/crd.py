@@ -1,0 +1,153 @@
+"""Generates the CRD from the types: `python -m tgi_operator.schema.crd > crds/tgiendpoints.yaml`."""
+
+import sys
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from tgi_operator.api.names import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from tgi_operator.api.objects import cel
+from tgi_operator.api.spec import Spec
+from tgi_operator.api.status import Status
+
+_DROPPED = ("title", "$defs", "discriminator")
+_HEADER = "# Generated from operator/tgi_operator/api by `make crds`. Do not edit.\n"
+
+_SERVICE_NAME = (
+    "!has(self.spec.inCluster) || size(self.metadata.name) <= 63 && "
+    "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')"
+)
+
+_COLUMNS = (
+    ("Backend", "string", ".status.backend", 0),
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
+    ("Replicas", "integer", ".status.readyReplicas", 0),
+    ("Desired", "integer", ".status.desiredReplicas", 0),
+    ("URL", "string", ".status.url", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Model", "string", ".spec.model.uri", 1),
+    ("Instance", "string", ".spec.sageMaker.instanceType", 1),
+    ("Revision", "string", ".status.currentRevision", 1),
+    ("Min", "integer", ".status.scaling.minReplicas", 1),
+    ("Max", "integer", ".status.scaling.maxReplicas", 1),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
+)
+
+
+def crd() -> dict[str, Any]:
+    """Return the CustomResourceDefinition manifest."""
+    schema = {
+        "type": "object",
+        "description": "A large language model served by HuggingFace Text Generation Inference.",
+        "required": ["spec"],
+        **cel(
+            (
+                _SERVICE_NAME,
+                (
+                    "with inCluster, the name is also that of a Service: up to 63 lower case letters, digits and '-', "
+                    "beginning with a letter"
+                ),
+            )
+        ),
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural_schema(Spec),
+            # A new object must not look current to kstatus before the operator has seen it.
+            "status": structural_schema(Status) | {"default": {"observedGeneration": -1}},
+        },
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": SINGULAR,
+                "shortNames": [SHORT_NAME],
+                "categories": ["inference"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {
+                        "status": {},
+                        "scale": {
+                            "specReplicasPath": ".spec.replicas",
+                            "statusReplicasPath": ".status.replicas",
+                            "labelSelectorPath": ".status.selector",
+                        },
+                    },
+                    "additionalPrinterColumns": [
+                        {"name": name, "type": kind, "jsonPath": path} | ({"priority": priority} if priority else {})
+                        for name, kind, path, priority in _COLUMNS
+                    ],
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }
+
+
+def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the structural OpenAPI v3 schema of `model`.
+
+    Raises ValueError for a union Kubernetes cannot express.
+    """
+    document = model.model_json_schema(by_alias=True)
+    return _structural(document, document.get("$defs", {}))
+
+
+def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return `node` with references inlined, `X | None` reduced to X and JSON Schema's extras dropped."""
+    if "$ref" in node:
+        target = definitions[node["$ref"].rpartition("/")[2]]
+        # What stands beside the reference (the field's description and rules) adds to the type's own.
+        return _structural(_beside(target, {key: value for key, value in node.items() if key != "$ref"}), definitions)
+    if "x-kubernetes-int-or-string" in node:
+        return {key: value for key, value in node.items() if key != "title"}
+    if "anyOf" in node:
+        options = [option for option in node["anyOf"] if option.get("type") != "null"]
+        if len(options) != 1:
+            raise ValueError(f"not structural: {node}")
+        rest = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
+        return _structural(_beside(options[0], rest), definitions)
+    result = {key: value for key, value in node.items() if key not in _DROPPED}
+    if result.get("additionalProperties") in (True, False):
+        del result["additionalProperties"]  # a closed object is one without unknown fields; an open one says so itself
+    if isinstance(result.get("default"), list | dict):
+        del result["default"]  # an absent list or object stays absent in what users stored
+    if "properties" in result:
+        result["properties"] = {name: _structural(child, definitions) for name, child in result["properties"].items()}
+    if "items" in result:
+        result["items"] = _structural(result["items"], definitions)
+    if "additionalProperties" in result:
+        result["additionalProperties"] = _structural(result["additionalProperties"], definitions)
+    return result
+
+
+def _beside(target: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    rules = "x-kubernetes-validations"
+    merged = target | extra
+    if rules in target and rules in extra:
+        merged[rules] = target[rules] + extra[rules]
+    return merged
+
+
+def to_yaml() -> str:
+    """Return the text of crds/tgiendpoints.yaml."""
+    return _HEADER + yaml.safe_dump(crd(), sort_keys=False, width=120)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(to_yaml())

@@ -1,0 +1,163 @@
+"""Generates the reference pages: `python -m tgi_operator.schema.reference docs`; without a folder, to stdout."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tgi_operator.api.names import API_VERSION, KIND
+from tgi_operator.api.objects import INT32_MAX
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Spec
+from tgi_operator.api.status import ConditionType, Status
+from tgi_operator.schema.crd import structural_schema
+
+Schema = Mapping[str, Any]
+
+_HEADER = "<!-- Generated from operator/tgi_operator/api by `make crds`. Do not edit. -->"
+
+_CONDITIONS = {
+    ConditionType.READY: ("always", "This generation of the spec is rolled out and serves."),
+    ConditionType.AVAILABLE: ("always", "Requests are answered now, by this revision or an older one."),
+    ConditionType.RECONCILING: ("only while True", "The operator or AWS is at work, and goes on by itself."),
+    ConditionType.STALLED: ("only while True", "A person must change something; the reason says what."),
+    ConditionType.SCALING_ACTIVE: (
+        "with `spec.autoscaling`",
+        "The number of instances or pods follows the load; the reason says what keeps it from that.",
+    ),
+}
+"""By type: when the condition is there, and what it means while it is True."""
+
+_REFERENCE = f"""{_HEADER}
+
+# Reference
+
+A `{KIND}` of `{API_VERSION}` has a `spec`, which is yours, and a `status`, which is the operator's.
+
+Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields are required where what holds them is
+set. Bounds and rules are checked by the API server; what it cannot check is found by the operator before anything is
+created. `tgi-operator plan -f FILE` finds both without a cluster, but for what is immutable: that only shows
+against the living resource, with `kubectl apply --dry-run=server -f FILE`. See [troubleshooting](troubleshooting.md).
+"""
+
+_TROUBLESHOOTING = f"""{_HEADER}
+
+# Troubleshooting
+
+```sh
+kubectl get tgi NAME -o wide       # Ready, its reason and its message
+kubectl describe tgi NAME          # all conditions, and the Events
+tgi-operator plan -f FILE          # what is wrong with a file, without a cluster
+```
+
+The `reason` of a condition or an Event is one of those below. With `Stalled` a person must change something; without,
+the operator goes on by itself. What a container printed is, on SageMaker, in the CloudWatch log group
+`/aws/sagemaker/Endpoints/ENDPOINT`; of pods `status.lastFailure` has the last lines, and `kubectl logs` the rest:
+
+```sh
+kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
+```
+
+How to have a revision tried again that failed on SageMaker: [operations](operations.md#retry-a-remembered-failure).
+Pods are started again by themselves; a failed job when it is [deleted](pods.md#weights).
+"""
+
+
+def reference() -> str:
+    """Return the text of docs/reference.md."""
+    parts = [_REFERENCE.rstrip()]
+    for title, model in (("spec", Spec), ("status", Status)):
+        schema = structural_schema(model)
+        rows = ["| field | type | bounds | default | meaning |", "|---|---|---|---|---|", *_rows(schema, "")]
+        rules = [f"- {path or title}: {message}" for path, message in _rules(schema, "")]
+        parts += [f"\n## {title}\n", *rows, *(["\nRules:\n", *rules] if rules else [])]
+    parts += ["\n## Conditions\n", "| type | is there | True means |", "|---|---|---|"]
+    parts += [f"| `{kind}` | {there} | {meaning} |" for kind, (there, meaning) in _CONDITIONS.items()]
+    parts += ["\n## Reasons\n", "Of conditions and Events.\n", "| reason | meaning |", "|---|---|"]
+    parts += [f"| [`{reason}`](troubleshooting.md#{reason.lower()}) | {reason.doc} |" for reason in Reason]
+    return "\n".join(parts) + "\n"
+
+
+def troubleshooting() -> str:
+    """Return the text of docs/troubleshooting.md."""
+    sections = [f"\n## {reason}\n\n{reason.doc}" for reason in Reason]
+    return "\n".join([_TROUBLESHOOTING.rstrip(), *sections]) + "\n"
+
+
+def _rows(schema: Schema, path: str) -> Iterator[str]:
+    """Yield a table row for each field of an object, those of the objects in it after each."""
+    required = schema.get("required", ())
+    for name, child in schema.get("properties", {}).items():
+        full = f"{path}{name}"
+        label = f"**`{full}`**" if name in required else f"`{full}`"
+        default = f"`{child['default']}`" if "default" in child else ""
+        cells = (label, _type(child), _bounds(child), default, _sentence(child))
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+        items = child.get("items", {})
+        yield from _rows(items, f"{full}[].") if items else _rows(child, f"{full}.")
+
+
+def _type(schema: Schema) -> str:
+    if "x-kubernetes-int-or-string" in schema:
+        return "integer or string"
+    if schema["type"] == "array":
+        return f"list of {_type(schema['items'])}"
+    if "additionalProperties" in schema:
+        return f"map of {_type(schema['additionalProperties'])}"
+    return str(schema.get("format", schema["type"]))
+
+
+def _bounds(schema: Schema) -> str:
+    """Return what the API server checks of one value, shortly."""
+    said = []
+    if "enum" in schema:
+        said.append(", ".join(f"`{value}`" for value in schema["enum"]))
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None:
+        said.append(f"{low} or more" if high in (None, INT32_MAX) else f"{low} to {high}")
+    said += _counts(schema, "Length", "characters") + _counts(schema, "Items", "items")
+    if "pattern" in schema:
+        said.append(f"`{schema['pattern']}`")
+    if "items" in schema and (inner := _bounds(schema["items"])):
+        said.append(f"each {inner}")
+    return "; ".join(said)
+
+
+def _counts(schema: Schema, what: str, unit: str) -> list[str]:
+    least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}")
+    if most is None:
+        return []
+    return [f"{least} to {most} {unit}" if least else f"up to {most} {unit}"]
+
+
+def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, message) of every CEL rule."""
+    for rule in schema.get("x-kubernetes-validations", ()):
+        yield f"`{path}`" if path else "", rule["message"]
+    for name, child in schema.get("properties", {}).items():
+        yield from _rules(child, f"{path}.{name}".lstrip("."))
+    if "items" in schema:
+        yield from _rules(schema["items"], f"{path}[]")
+
+
+def _sentence(schema: Schema) -> str:
+    return str(schema.get("description", ""))
+
+
+def _cell(text: str) -> str:
+    """Return `text` as it may stand in a cell of a table."""
+    return re.sub(r"\s+", " ", text).replace("|", r"\|")
+
+
+def main(arguments: list[str]) -> None:
+    """Write the pages to a folder, or to standard output where none is named."""
+    for name, text in (("reference.md", reference()), ("troubleshooting.md", troubleshooting())):
+        if arguments:
+            Path(arguments[0], name).write_text(text)
+        else:
+            sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,182 @@
+"""Which changes of a status are told as Events, and how an Event is posted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import Condition, ConditionStatus, ConditionType, Status
+from tgi_operator.backends.plans.planning import Note
+from tgi_operator.backends.plans.verdicts import Verdict, progressing, serving, stalled, with_verdict
+from tgi_operator.control.events import EventRecorder, transitions
+from tgi_operator.control.store import Item, item
+from tgi_operator.kube import APIError, Kube
+
+NOW = "2026-01-31T12:00:00Z"
+
+NEW = Status()
+CREATING = progressing(Reason.CREATING, "Creating.", available=False)
+SERVES = serving(Reason.IN_SERVICE, "Serves.")
+SCALING = serving(Reason.SCALING, "Scales.")
+UPDATING = progressing(Reason.UPDATING, "Updating.", available=True)
+THROTTLED = progressing(Reason.THROTTLED, "Rate exceeded.", available=True)
+KILLED = progressing(Reason.OOM_KILLED, "1 of 2.", available=True)
+NOT_OWNED = stalled(Reason.NOT_OWNED, "Somebody else's.", available=False)
+QUOTA = stalled(Reason.QUOTA_EXCEEDED, "No more.", available=False)
+
+
+def status(*verdicts: Verdict) -> Status:
+    """Return the status after these verdicts, one after the other."""
+    result = NEW
+    for verdict in verdicts:
+        result = with_verdict(result, 1, verdict, NOW)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param((), CREATING, [("Normal", Reason.CREATING)], id="the work begins"),
+        pytest.param((CREATING,), CREATING, [], id="nothing new"),
+        pytest.param(
+            (CREATING,), progressing(Reason.CREATING, "Still.", available=False), [], id="only the message is new"
+        ),
+        pytest.param((CREATING,), SERVES, [("Normal", Reason.IN_SERVICE)], id="it serves"),
+        pytest.param((SERVES,), SERVES, [], id="it still serves"),
+        pytest.param((SERVES,), SCALING, [], id="it serves for another reason"),
+        pytest.param((SERVES,), UPDATING, [("Normal", Reason.UPDATING)], id="a new revision is rolled out"),
+        pytest.param((UPDATING,), THROTTLED, [("Warning", Reason.THROTTLED)], id="it goes on, but not well"),
+        pytest.param((SERVES,), KILLED, [("Warning", Reason.OOM_KILLED)], id="a pod was killed, and starts again"),
+        pytest.param((THROTTLED,), UPDATING, [("Normal", Reason.UPDATING)], id="it goes on as before"),
+        pytest.param((CREATING,), NOT_OWNED, [("Warning", Reason.NOT_OWNED)], id="a person must act"),
+        pytest.param((NOT_OWNED,), QUOTA, [("Warning", Reason.QUOTA_EXCEEDED)], id="a person must act otherwise"),
+        pytest.param((NOT_OWNED,), NOT_OWNED, [], id="a person still must act"),
+        pytest.param((QUOTA,), CREATING, [("Normal", Reason.CREATING)], id="a person has acted"),
+        pytest.param((SERVES, UPDATING), SERVES, [("Normal", Reason.IN_SERVICE)], id="it serves again"),
+        pytest.param((SERVES, NOT_OWNED, SERVES), NOT_OWNED, [("Warning", Reason.NOT_OWNED)], id="the same again"),
+    ],
+)
+def test_what_is_told(before: tuple[Verdict, ...], after: Verdict, told: list[tuple[str, Reason]]) -> None:
+    notes = transitions(status(*before), status(*before, after))
+    assert [(kind, note.reason) for kind, note in notes] == told
+    assert all(note.message == after.message for _, note in notes)
+
+
+def test_overdue_work_is_told_as_what_a_person_must_know() -> None:
+    overdue = Verdict(
+        ConditionStatus.FALSE,
+        available=False,
+        reason=Reason.PROGRESS_DEADLINE_EXCEEDED,
+        message="Too long.",
+        reconciling=True,
+        stalled=True,
+    )
+    told = transitions(status(CREATING), status(CREATING, overdue))
+    assert ("Warning", Note(Reason.PROGRESS_DEADLINE_EXCEEDED, "Too long.")) in told
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_that_a_status_can_have_can_be_told(reason: Reason) -> None:
+    condition = Condition(
+        type=ConditionType.STALLED,
+        status=ConditionStatus.TRUE,
+        last_transition_time=NOW,
+        reason=str(reason),
+        message="",
+    )
+    assert transitions(NEW, Status(conditions=(condition,))) == (("Warning", Note(reason, "")),)
+
+
+class FakeKube(Kube):
+    """Keeps Events by name, and refuses one that exists as the API server does."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.events: dict[str, dict[str, Any]] = {}
+
+    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        name = event["metadata"]["name"]
+        assert event["metadata"]["namespace"] == namespace
+        if name in self.events:
+            raise APIError(409, f'events "{name}" already exists')
+        self.events[name] = dict(event)
+
+    async def repeat_event(self, namespace: str, name: str, change: Mapping[str, Any]) -> None:
+        assert self.events[name]["metadata"]["namespace"] == namespace
+        self.events[name] |= change
+
+
+def about(name: str = "falcon", uid: str = "u-1") -> Item:
+    meta = {"namespace": "ml", "name": name, "uid": uid, "resourceVersion": "7", "generation": 1}
+    return item({"metadata": meta, "spec": {}})
+
+
+async def test_event_names_the_resource_and_the_operator() -> None:
+    kube = FakeKube()
+    await EventRecorder(kube, "pod-1").tell(about(), "Normal", Note(Reason.CREATING, "Creating."))
+    (event,) = kube.events.values()
+    assert event["regarding"] == {
+        "apiVersion": "tgi-operator.dev/v1alpha1",
+        "kind": "TGIEndpoint",
+        "namespace": "ml",
+        "name": "falcon",
+        "uid": "u-1",
+        "resourceVersion": "7",
+    }
+    assert event["reportingController"] == "tgi-operator.dev/tgi-operator"
+    assert event["reportingInstance"] == "pod-1"
+    assert (event["type"], event["reason"], event["note"]) == ("Normal", "Creating", "Creating.")
+    assert "series" not in event
+
+
+async def test_same_event_again_is_counted_and_not_posted_anew() -> None:
+    kube = FakeKube()
+    for _ in range(2):
+        await EventRecorder(kube, "pod-1").tell(about(), "Warning", Note(Reason.THROTTLED, "Rate exceeded"))
+    (event,) = kube.events.values()
+    assert event["series"]["count"] == 2
+    assert event["series"]["lastObservedTime"] >= event["eventTime"]
+
+
+@pytest.mark.parametrize(
+    ("item_of_other", "note"),
+    [
+        pytest.param(about(), Note(Reason.THROTTLED, "Another message"), id="another message"),
+        pytest.param(about(), Note(Reason.CREATING, "Rate exceeded"), id="another reason"),
+        pytest.param(about("llama"), Note(Reason.THROTTLED, "Rate exceeded"), id="another resource"),
+        pytest.param(about(uid="u-2"), Note(Reason.THROTTLED, "Rate exceeded"), id="the same name, made anew"),
+    ],
+)
+async def test_another_event_is_posted_for_itself(item_of_other: Item, note: Note) -> None:
+    kube = FakeKube()
+    recorder = EventRecorder(kube, "pod-1")
+    await recorder.tell(about(), "Warning", Note(Reason.THROTTLED, "Rate exceeded"))
+    await recorder.tell(item_of_other, "Warning", note)
+    assert len(kube.events) == 2
+
+
+async def test_long_names_and_messages_are_cut_to_what_kubernetes_takes() -> None:
+    kube = FakeKube()
+    await EventRecorder(kube, "pod-1").tell(about("n" * 253), "Normal", Note(Reason.REJECTED_BY_AWS, "m" * 5000))
+    ((name, event),) = kube.events.items()
+    assert len(name) <= 253
+    assert len(event["note"]) == 1024
+    assert event["regarding"]["name"] == "n" * 253
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        pytest.param(APIError(403, "events is forbidden"), id="it may not be posted"),
+        pytest.param(APIError(404, "the namespace is being deleted"), id="the namespace is gone"),
+        pytest.param(aiohttp.ClientConnectionError("refused"), id="no connection"),
+        pytest.param(TimeoutError(), id="no answer"),
+    ],
+)
+async def test_event_that_cannot_be_posted_stops_nothing(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    await EventRecorder(FakeKube(failure), "pod-1").tell(about(), "Normal", Note(Reason.CREATING, "Creating."))
+    assert "The Event Creating could not be posted" in caplog.text

@@ -1,0 +1,49 @@
+"""Models that are larger than the GPUs, as far as names tell."""
+
+from typing import Any
+
+import pytest
+
+from tgi_operator.api.spec import Model, Runtime
+from tgi_operator.engines.tgi import launcher_options, memory
+from tgi_operator.engines.tgi.launch_checks import Launch
+from tgi_operator.hardware.gpus import gpus
+from tgi_operator.hardware.instances import Instance, instance
+
+ONE_A10G = instance("ml.g5.2xlarge")
+FOUR_A10G = instance("ml.g5.12xlarge")
+
+
+def launch(uri: str, machine: Instance, **runtime: Any) -> Launch:
+    asked = Runtime.model_validate(runtime)
+    return Launch(Model(uri=uri), asked, launcher_options.options(asked, None), machine)
+
+
+@pytest.mark.parametrize(
+    ("uri", "machine", "runtime"),
+    [
+        ("hf://tiiuae/falcon-40b", ONE_A10G, {}),
+        ("hf://meta-llama/Llama-3.1-70B", FOUR_A10G, {}),
+        ("hf://org/own-30b", FOUR_A10G, {"numShard": 2}),
+        ("s3://weights/70B/2026/", ONE_A10G, {}),
+        ("hf://org/own-13b", gpus(["NVIDIA-L4"], 1), {}),
+    ],
+)
+def test_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
+    assert f"the weights of {uri} have about" in str(memory.too_large(launch(uri, machine, **runtime)))
+
+
+@pytest.mark.parametrize(
+    ("uri", "machine", "runtime"),
+    [
+        pytest.param("hf://tiiuae/falcon-40b", FOUR_A10G, {}, id="it fits"),
+        pytest.param("hf://org/own", ONE_A10G, {}, id="no size in the name"),
+        pytest.param("hf://tiiuae/falcon-40b", ONE_A10G, {"quantize": "awq"}, id="quantized"),
+        pytest.param("hf://org/own-40b", ONE_A10G, {"env": [{"name": "QUANTIZE", "value": "awq"}]}, id="by variable"),
+        pytest.param("hf://TheBloke/Llama-2-70B-GPTQ", ONE_A10G, {}, id="quantized by name"),
+        pytest.param("hf://mistralai/Mixtral-8x7B-v0.1", ONE_A10G, {}, id="experts share layers"),
+        pytest.param("hf://tiiuae/falcon-40b", gpus([], 1), {}, id="any GPU"),
+    ],
+)
+def test_not_known_to_be_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
+    assert memory.too_large(launch(uri, machine, **runtime)) is None

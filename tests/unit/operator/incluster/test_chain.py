@@ -1,0 +1,897 @@
+"""The decision: every rule with what it speaks of, what clients make of the status, and that it comes to an end."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kstatus import kstatus, kubectl_wait
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import Status
+from tgi_operator.backends.incluster.decide import chain
+from tgi_operator.backends.incluster.decide.situation import Situation
+from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
+from tgi_operator.backends.incluster.desired import names
+from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE
+from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.plans.planning import Plan
+from tgi_operator.backends.plans.verdicts import stalled, with_verdict
+from unit.operator.incluster.given import (
+    CACHED,
+    NOT_READY,
+    OWNER,
+    TOKEN,
+    Cluster,
+    crashed,
+    pod,
+    spec,
+    starting,
+    unschedulable,
+)
+
+TWO = {"replicas": 2}
+NEXT = {"runtime": {"maxTotalTokens": 2048}}
+OLD_SPEC = spec(TWO)
+NEW_SPEC = spec(TWO | NEXT)
+
+
+def steps(planned: Plan[Step]) -> list[str]:
+    """Return the steps in words."""
+    said = []
+    for step in planned.steps:
+        body = step.manifest if isinstance(step, Apply) else step.body
+        said.append(f"{type(step).__name__} {body['kind']} {body['metadata']['name']}")
+    return said
+
+
+def strategy_of(planned: Plan[Step]) -> Any:
+    """Return how the Deployment of a plan replaces pods."""
+    (found,) = (
+        step.manifest["spec"]["strategy"]["rollingUpdate"]
+        for step in planned.steps
+        if isinstance(step, Apply) and step.manifest["kind"] == "Deployment"
+    )
+    return found
+
+
+def settled(described: dict[str, Any] | None = None, **fields: Any) -> Cluster:
+    return Cluster(described or OLD_SPEC, **fields).settle()
+
+
+def updating(described: dict[str, Any] = NEW_SPEC, before: dict[str, Any] = OLD_SPEC, *, room: bool = True) -> Cluster:
+    """Return a cluster whose new revision was just applied; the controller made a first new pod."""
+    cluster = settled(before)
+    cluster.described, cluster.generation, cluster.room = described, 2, room
+    old = cluster.revision
+    cluster.step()
+    olds = [pod(f"old-{number}", old) for number in range(2 if room else 1)]
+    cluster.pods(*olds, starting("new", cluster.revision))
+    return cluster
+
+
+class TestStatusTable:
+    """The rows of the table of the status contract that apply to pods."""
+
+    @staticmethod
+    def check(cluster: Cluster, ready: str, current: str, *, reconciling: bool, stalled: bool) -> None:
+        found = {each["type"]: each for each in cluster.shown()["status"]["conditions"]}
+        assert found["Ready"]["status"] == ready
+        assert ("Reconciling" in found, "Stalled" in found) == (reconciling, stalled)
+        assert all(each["observedGeneration"] == cluster.generation for each in found.values())
+        assert found["Ready"]["reason"] in set(Reason)
+        assert kstatus(cluster.shown()) == current
+        assert kubectl_wait(cluster.shown()) is (current == "Current")
+
+    def test_just_created(self) -> None:
+        cluster = Cluster()
+        assert kstatus(cluster.shown()) == "InProgress"
+        assert not kubectl_wait(cluster.shown())
+
+    def test_pods_are_created(self) -> None:
+        cluster = Cluster()
+        cluster.step()
+        self.check(cluster, "False", "InProgress", reconciling=True, stalled=False)
+        cluster.pods(starting("p", cluster.revision))
+        cluster.step()
+        self.check(cluster, "False", "InProgress", reconciling=True, stalled=False)
+
+    def test_weights_are_fetched(self) -> None:
+        cluster = Cluster(spec(**CACHED))
+        cluster.step()
+        cluster.step()
+        self.check(cluster, "False", "InProgress", reconciling=True, stalled=False)
+
+    def test_pods_are_replaced(self) -> None:
+        cluster = updating()
+        cluster.step()
+        self.check(cluster, "False", "InProgress", reconciling=True, stalled=False)
+        available = cluster.condition("Available")
+        assert available is not None
+        assert available["status"] == "True"
+
+    def test_what_passes_by_itself(self) -> None:
+        cluster = updating()
+        cluster.described = {**cluster.described, "rollout": {"maxSurge": 1}}
+        cluster.pods(pod("old", "0123456789"), unschedulable("new", cluster.revision))
+        cluster.step()
+        self.check(cluster, "False", "InProgress", reconciling=True, stalled=False)
+
+    @pytest.mark.parametrize("restarts", [3, 30])
+    def test_what_a_person_must_change(self, restarts: int) -> None:
+        cluster = updating()
+        cluster.pods(pod("old", "0123456789"), crashed("new", cluster.revision, restarts=restarts))
+        cluster.step()
+        self.check(cluster, "False", "Failed", reconciling=False, stalled=True)
+
+    def test_quota(self) -> None:
+        cluster = Cluster()
+        cluster.step()
+        words = 'pods "x" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1'
+        cluster.deployment["status"] = {
+            "conditions": [{"type": "ReplicaFailure", "status": "True", "message": words}],
+        }
+        cluster.step()
+        self.check(cluster, "False", "Failed", reconciling=False, stalled=True)
+
+    def test_deadline(self) -> None:
+        cluster = updating()
+        cluster.step()
+        cluster.later(cluster.desired.progress_deadline_seconds + 60)
+        cluster.step()
+        self.check(cluster, "False", "Failed", reconciling=True, stalled=True)
+
+    def test_pods_serve(self) -> None:
+        self.check(settled(), "True", "Current", reconciling=False, stalled=False)
+
+    def test_scaled_to_zero(self) -> None:
+        cluster = settled(spec())
+        cluster.deployment["spec"]["replicas"] = 0
+        cluster.pods()
+        cluster.step()
+        self.check(cluster, "True", "Current", reconciling=False, stalled=False)
+        available = cluster.condition("Available")
+        assert available is not None
+        assert available["status"] == "False"
+
+    def test_spec_changed_and_the_operator_is_down(self) -> None:
+        cluster = settled()
+        cluster.generation = 2
+        assert kstatus(cluster.shown()) == "InProgress"
+        assert not kubectl_wait(cluster.shown())
+
+    def test_resource_is_being_deleted(self) -> None:
+        cluster = settled()
+        cluster.deleting = True
+        assert kstatus(cluster.shown()) == "Terminating"
+
+
+def reason(planned: Plan[Step]) -> str:
+    return next(each.reason for each in planned.status.conditions if each.type == "Ready")
+
+
+def message(planned: Plan[Step]) -> str:
+    return next(each.message for each in planned.status.conditions if each.type == "Ready")
+
+
+def is_ready(planned: Plan[Step]) -> bool:
+    return next(each.status for each in planned.status.conditions if each.type == "Ready") == "True"
+
+
+def is_stalled(planned: Plan[Step]) -> bool:
+    return any(each.type == "Stalled" for each in planned.status.conditions)
+
+
+def test_new_resource_is_written_down_before_it_is_created() -> None:
+    planned = Cluster(OLD_SPEC, monitored=True).plan()
+    assert planned.ahead
+    assert reason(planned) == Reason.CREATING
+    assert steps(planned) == [
+        "Apply Service zephyr-7b",
+        "Apply PodDisruptionBudget zephyr-7b",
+        "Apply Deployment zephyr-7b",
+        "Apply PodMonitor zephyr-7b",
+    ]
+
+
+def test_cluster_without_the_api_gets_no_monitor() -> None:
+    cluster = Cluster()
+    assert not any("PodMonitor" in step for step in steps(cluster.plan()))
+    assert not any("PodMonitor" in step for step in steps(cluster.settle().plan()))
+
+
+def test_weights_come_before_pods() -> None:
+    cluster = Cluster(spec(**CACHED))
+    planned = cluster.step()
+    assert planned.ahead
+    assert reason(planned) == Reason.FETCHING_WEIGHTS
+    assert [step.split()[1] for step in steps(planned)] == ["PersistentVolumeClaim", "Job"]
+    cluster.progress = "12.5 of 15.0 GB"
+    waits = cluster.step()
+    assert (waits.steps, waits.after) == ((), 30)
+    assert message(waits).endswith("12.5 of 15.0 GB")
+    cluster.finish_jobs()
+    assert "Apply Deployment zephyr-7b" in steps(cluster.plan())
+
+
+def test_claim_of_somebody_is_not_applied() -> None:
+    assert [step.split()[1] for step in steps(Cluster(spec(cache={"claimName": "shared"})).plan())] == ["Job"]
+
+
+def test_claim_deleted_while_weights_are_fetched_comes_back() -> None:
+    cluster = Cluster(spec(**CACHED))
+    cluster.step()
+    del cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
+    assert steps(cluster.plan()) == ["Apply PersistentVolumeClaim zephyr-7b-weights"]
+
+
+def fetching(*, conditions: list[Object] | None = None) -> Cluster:
+    cluster = Cluster(spec(**CACHED))
+    cluster.step()
+    for (kind, _), body in cluster.children.items():
+        if kind == "Job":
+            body["status"] = {"conditions": conditions or []}
+    return cluster
+
+
+def fetcher(cluster: Cluster, name: str, *, created: str = "2026-01-31T11:00:00Z", **terminated: Any) -> Object:
+    job = next(child[1] for child in cluster.children if child[0] == "Job")
+    labels = names.weights_labels(OWNER) | {"batch.kubernetes.io/job-name": job}
+    status = {
+        "name": "fetch",
+        "restartCount": 0,
+        "state": {"terminated": {"exitCode": 1, "reason": "Error"} | terminated},
+    }
+    found = pod(name, None, phase="Failed", conditions=NOT_READY, containerStatuses=[status])
+    found["metadata"] |= {"labels": labels, "creationTimestamp": created}
+    return found
+
+
+FAILED = [{"type": "Failed", "status": "True", "message": "Job has reached the specified backoff limit"}]
+
+
+def test_failed_fetch_is_for_a_person_to_end() -> None:
+    cluster = fetching(conditions=FAILED)
+    cluster.add(fetcher(cluster, "f", exitCode=3, message="tgi-operator: hf://a/b: there is no such model (404)"))
+    planned = cluster.step()
+    assert is_stalled(planned)
+    assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
+    assert "delete it to have it tried again" in message(planned)
+    assert "there is no such model" in message(planned)
+    failure = planned.status.last_failure
+    assert failure is not None
+    assert (failure.pod, failure.container, failure.exit_code) == ("f", "fetch", 3)
+
+
+def test_failed_fetch_without_a_pod_has_the_words_of_the_job() -> None:
+    assert "reached the specified backoff limit" in message(fetching(conditions=FAILED).plan())
+
+
+def test_failed_job_that_is_deleted_is_made_anew() -> None:
+    cluster = fetching(conditions=FAILED)
+    cluster.step()
+    (job,) = [child for child in cluster.children if child[0] == "Job"]
+    del cluster.children[job]
+    assert steps(cluster.plan()) == [f"Apply Job {job[1]}"]
+
+
+def test_only_the_newest_pod_of_a_fetch_counts() -> None:
+    cluster = fetching()
+    cluster.add(fetcher(cluster, "a", created="2026-01-31T11:00:00Z", message="connection refused"))
+    assert "connection refused" in message(cluster.plan())
+    running = fetcher(cluster, "b", created="2026-01-31T11:30:00Z")
+    running["status"] = {"phase": "Running", "conditions": NOT_READY, "containerStatuses": []}
+    cluster.add(running)
+    assert reason(cluster.plan()) == Reason.FETCHING_WEIGHTS
+
+
+def test_what_serves_goes_on_while_other_weights_are_fetched() -> None:
+    cluster = settled(spec(**CACHED))
+    cluster.described = spec({"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}}, **CACHED)
+    planned = cluster.plan()
+    assert [step.split()[1] for step in steps(planned)] == ["Job"]
+    assert any(each.type == "Available" and each.status == "True" for each in planned.status.conditions)
+
+
+def test_another_option_does_not_fetch_again() -> None:
+    cluster = settled(spec(**CACHED))
+    cluster.described = spec(NEXT, **CACHED)
+    assert "Apply Deployment zephyr-7b" in steps(cluster.plan())
+    assert not any(" Job " in step for step in steps(cluster.plan()))
+
+
+@pytest.mark.parametrize(
+    ("room", "rollout", "expected", "words"),
+    [
+        pytest.param(True, None, SURGE, "A GPU is free", id="a GPU is free"),
+        pytest.param(False, None, IN_PLACE, "No GPU of that kind is free", id="none is free"),
+        pytest.param(None, {"maxSurge": 2}, None, "At most 2 pod(s) more and 0 fewer", id="the spec says"),
+    ],
+)
+def test_how_pods_are_replaced(room: bool | None, rollout: Any, expected: Any, words: str) -> None:
+    cluster = settled()
+    cluster.described = NEW_SPEC | ({"rollout": rollout} if rollout else {})
+    cluster.room = room
+    planned = cluster.plan()
+    assert planned.ahead
+    assert words in message(planned)
+    if expected is not None:
+        assert strategy_of(planned) == expected.manifest["rollingUpdate"]
+    else:
+        assert strategy_of(planned) == {"maxSurge": 2, "maxUnavailable": 0}
+
+
+def test_new_pod_that_waits_for_a_gpu_makes_an_old_one_end() -> None:
+    cluster = updating()
+    cluster.pods(*(pod(f"old-{n}", "0123456789") for n in range(2)), unschedulable("new", cluster.revision))
+    planned = cluster.step()
+    assert steps(planned) == ["Apply Deployment zephyr-7b"]
+    assert strategy_of(planned) == IN_PLACE.manifest["rollingUpdate"]
+    assert cluster.plan().steps == (), "once is enough"
+
+
+def test_what_the_spec_says_of_rollouts_is_kept_although_a_pod_waits() -> None:
+    cluster = updating(NEW_SPEC | {"rollout": {"maxSurge": 1}}, OLD_SPEC | {"rollout": {"maxSurge": 1}})
+    cluster.pods(pod("old", "0123456789"), unschedulable("new", cluster.revision))
+    assert cluster.plan().steps == ()
+    assert reason(cluster.plan()) == Reason.UNSCHEDULABLE
+
+
+def test_first_pods_that_wait_have_nobody_to_make_room() -> None:
+    cluster = Cluster(room=True)
+    cluster.step()
+    cluster.pods(unschedulable("p", cluster.revision))
+    planned = cluster.plan()
+    assert planned.steps == ()
+    assert reason(planned) == Reason.UNSCHEDULABLE
+    assert not is_stalled(planned)
+
+
+OBJECTS = ("Service", "PodDisruptionBudget", "Deployment")
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_what_somebody_deletes_comes_back(kind: str) -> None:
+    cluster = settled()
+    del cluster.children[kind, OWNER.name]
+    planned = cluster.plan()
+    assert f"Apply {kind} zephyr-7b" in steps(planned)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value"),
+    [
+        ("Service", ("spec", "selector"), {"app": "other"}),
+        ("Service", ("metadata", "labels", "app.kubernetes.io/managed-by"), "Helm"),
+        ("Service", ("metadata", "ownerReferences"), []),
+        ("PodDisruptionBudget", ("spec", "maxUnavailable"), 0),
+        ("Deployment", ("spec", "template", "spec", "containers", 0, "image"), "own:1"),
+        ("Deployment", ("spec", "progressDeadlineSeconds"), 1),
+        ("Deployment", ("spec", "replicas"), 5),
+        ("PersistentVolumeClaim", ("spec", "resources", "requests", "storage"), "1Gi"),
+    ],
+)
+def test_what_somebody_changes_is_put_back(kind: str, path: tuple[str | int, ...], value: Any) -> None:
+    cluster = settled(spec(TWO, **CACHED))
+    (body,) = (body for child, body in cluster.children.items() if child[0] == kind)
+    parent: Any = body
+    for name in path[:-1]:
+        parent = parent[name]
+    parent[path[-1]] = value
+    planned = cluster.step()
+    assert steps(planned) == [f"Apply {kind} {body['metadata']['name']}"]
+    assert [note.reason for note in planned.notes] == [Reason.RESTORED]
+    assert cluster.plan().steps == ()
+
+
+def test_a_port_of_ours_with_another_number_takes_another_service() -> None:
+    """An apply would add port 80 beside it, and Kubernetes refuses two ports of one name."""
+    cluster = settled()
+    cluster.children["Service", OWNER.name]["spec"]["ports"][0]["port"] = 81
+    assert steps(cluster.step()) == ["Delete Service zephyr-7b", "Apply Service zephyr-7b"]
+    assert cluster.plan().steps == ()
+
+
+def test_a_claim_that_somebody_deleted_is_let_go_and_made_anew() -> None:
+    """The pod of the job that is done would hold it for ever."""
+    cluster = settled(spec(**CACHED))
+    claim = cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
+    claim["metadata"]["deletionTimestamp"] = "t"
+    (job,) = [child[1] for child in cluster.children if child[0] == "Job"]
+    assert steps(cluster.step()) == [f"Delete Job {job}"]
+    assert cluster.plan().steps == (), "the claim is not gone yet"
+    del cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
+    assert steps(cluster.plan()) == ["Apply PersistentVolumeClaim zephyr-7b-weights", f"Apply Job {job}"]
+
+
+def test_a_deployment_that_somebody_deleted_is_told_to_be_put_right() -> None:
+    cluster = settled()
+    del cluster.children["Deployment", OWNER.name]
+    assert [note.reason for note in cluster.plan().notes] == [Reason.RESTORED]
+
+
+def test_a_refusal_stays_told_until_the_same_is_taken() -> None:
+    cluster = settled()
+    cluster.described, cluster.generation = NEW_SPEC, 2
+    refusal = stalled(Reason.REJECTED_BY_KUBERNETES, "no", available=True)
+    cluster.status = with_verdict(cluster.status, 2, refusal, "2026-01-31T12:00:00Z")
+    planned = cluster.plan()
+    assert planned.status == cluster.status, "written ahead, it would go to and fro with each try"
+    assert planned.done is not None
+    assert next(each.reason for each in planned.done.conditions) == Reason.UPDATING
+
+
+def test_what_somebody_adds_is_theirs() -> None:
+    cluster = settled()
+    for kind in OBJECTS:
+        cluster.children[kind, OWNER.name]["metadata"]["annotations"] = {"team": "ml"}
+        cluster.children[kind, OWNER.name]["metadata"]["labels"]["team"] = "ml"
+    cluster.deployment["spec"]["template"]["spec"]["containers"].append({"name": "proxy"})
+    assert cluster.plan().steps == ()
+
+
+def test_how_pods_are_replaced_is_not_put_back() -> None:
+    """It is decided anew with each rollout."""
+    cluster = settled()
+    cluster.deployment["spec"]["strategy"] = SURGE.manifest
+    assert cluster.plan().steps == ()
+
+
+def test_job_that_is_done_is_not_changed() -> None:
+    cluster = settled(spec(**CACHED))
+    for (kind, _), body in cluster.children.items():
+        if kind == "Job":
+            body["spec"]["template"]["spec"]["containers"][0]["image"] = "operator:old"
+    assert cluster.plan().steps == ()
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_another_number_is_scaled_and_stays_ready(before: int, after: int) -> None:
+    cluster = settled(spec({"replicas": before}))
+    cluster.described, cluster.generation = spec({"replicas": after}), 2
+    planned = cluster.step()
+    assert steps(planned) == ["Apply Deployment zephyr-7b"]
+    assert cluster.status.scaling is not None
+    assert cluster.status.scaling.history is not None
+    record = cluster.status.scaling.history[0]
+    assert (record.before, record.to, record.reason) == (before, after, "spec.replicas")
+    assert is_ready(planned)
+    assert cluster.status.desired_replicas == after
+    cluster.serve()
+    assert reason(cluster.step()) == Reason.IN_SERVICE
+
+
+def test_scale_stays_ready_while_the_deployment_controller_has_not_seen_it() -> None:
+    """Ready that goes and comes with every scale is what autoscalers and Argo CD stumble over."""
+    cluster = settled(spec({"replicas": 1}))
+    cluster.described, cluster.generation = spec({"replicas": 3}), 2
+    cluster.step()
+    assert is_ready(cluster.plan())
+
+
+def test_change_taken_back_half_way_is_not_ready_before_it_is_observed() -> None:
+    """The numbers of the Deployment's status are still those of the revision that was taken back."""
+    cluster = updating()
+    cluster.pods(pod("new-0", cluster.revision), starting("new-1", cluster.revision))
+    cluster.step()
+    assert cluster.status.current_revision != cluster.revision
+    cluster.described, cluster.generation = OLD_SPEC, 3
+    cluster.step()
+    assert cluster.status.current_revision == cluster.revision, "what served last is what is wanted again"
+    assert not is_ready(cluster.plan())
+
+
+def test_scale_that_kubernetes_refuses_is_shown() -> None:
+    """Upkeep that fails is only logged: what the spec asks for is no upkeep."""
+    cluster = settled(spec({"replicas": 1}))
+    cluster.described = spec({"replicas": 3})
+    assert not cluster.plan().is_upkeep
+
+
+def test_claim_that_cannot_grow_is_shown() -> None:
+    cluster = settled(spec(**CACHED))
+    cluster.described = spec(cache={"size": "200Gi"})
+    planned = cluster.plan()
+    assert steps(planned) == ["Apply PersistentVolumeClaim zephyr-7b-weights"]
+    assert not planned.is_upkeep
+
+
+def test_number_that_somebody_else_decides_is_kept() -> None:
+    cluster = settled(spec())
+    cluster.deployment["spec"]["replicas"] = 4
+    cluster.serve()
+    planned = cluster.plan()
+    assert planned.steps == ()
+    assert is_ready(planned)
+    assert planned.status.desired_replicas == 4
+
+
+def refused_with(words: str) -> Cluster:
+    cluster = Cluster()
+    cluster.step()
+    cluster.deployment["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": words}]}
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ('pods "x" is forbidden: exceeded quota: gpus', Reason.QUOTA_EXCEEDED),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest"', Reason.REJECTED_BY_KUBERNETES),
+        ('admission webhook "policy" denied the request', Reason.REJECTED_BY_KUBERNETES),
+    ],
+)
+def test_cluster_that_lets_no_pod_be_made(words: str, expected: Reason) -> None:
+    planned = refused_with(words).plan()
+    assert (reason(planned), message(planned)) == (expected, words)
+    assert is_stalled(planned)
+    assert planned.after == 60
+
+
+def test_jobs_of_old_revisions_are_collected_when_all_serve() -> None:
+    cluster = settled(spec(**CACHED))
+    (old,) = [child[1] for child in cluster.children if child[0] == "Job"]
+    cluster.described = spec({"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}}, **CACHED)
+    cluster.step()
+    cluster.finish_jobs()
+    cluster.step()
+    cluster.pods(starting("p", cluster.revision))
+    assert cluster.step().steps == (), "not before they serve"
+    cluster.serve()
+    planned = cluster.step()
+    assert steps(planned) == [f"Delete Job {old}"]
+    assert planned.is_upkeep
+    assert len([child for child in cluster.children if child[0] == "Job"]) == 1
+    assert cluster.plan().steps == ()
+
+
+def test_pods_in_trouble_are_not_counted_among_those_that_serve() -> None:
+    cluster = settled()
+    cluster.pods(pod("good", cluster.revision), crashed("bad", cluster.revision, restarts=1))
+    planned = cluster.step()
+    assert message(planned).startswith("1 of 2 pod(s) serve"), "the Deployment still says 2"
+
+
+def test_pod_in_trouble_is_told_with_its_words() -> None:
+    cluster = updating()
+    cluster.pods(
+        pod("old", "0123456789"), crashed("new", cluster.revision, "CUDA out of memory. Tried to allocate", restarts=1)
+    )
+    planned = cluster.step()
+    assert reason(planned) == Reason.OUT_OF_GPU_MEMORY
+    assert message(planned).startswith(f"0 of 2 pod(s) serve revision {cluster.revision}. Pod new: container tgi ended")
+    assert is_stalled(planned)
+    shown = planned.status.in_cluster
+    assert shown is not None
+    assert shown.unhealthy_pods is not None
+    assert [(each.name, each.reason) for each in shown.unhealthy_pods] == [("new", Reason.OUT_OF_GPU_MEMORY)]
+    failure = planned.status.last_failure
+    assert failure is not None
+    assert failure.revision == cluster.revision
+
+
+def test_trouble_of_old_pods_does_not_matter_to_the_new_revision() -> None:
+    cluster = updating()
+    cluster.pods(crashed("old", "0123456789"), starting("new", cluster.revision))
+    assert reason(cluster.plan()) == Reason.UPDATING
+
+
+def test_failure_of_an_earlier_revision_is_forgotten_when_the_next_serves() -> None:
+    cluster = updating()
+    cluster.pods(pod("old", "0123456789"), crashed("new", cluster.revision))
+    cluster.step()
+    assert cluster.status.last_failure is not None
+    cluster.described = spec(TWO | {"runtime": {"maxTotalTokens": 1024}})
+    assert cluster.settle().status.last_failure is None
+
+
+def test_failure_of_the_revision_that_serves_is_kept() -> None:
+    cluster = settled()
+    cluster.pods(crashed("p", cluster.revision, restarts=1), pod("q", cluster.revision))
+    cluster.step()
+    cluster.serve()
+    planned = cluster.step()
+    assert is_ready(planned)
+    assert planned.status.last_failure is not None
+
+
+@pytest.mark.parametrize("phase_reason", ["Evicted", "UnexpectedAdmissionError", "NodeShutdown", "OutOfnvidia.com/gpu"])
+def test_failed_pod_that_was_replaced_keeps_nothing_from_being_ready(phase_reason: str) -> None:
+    """Kubernetes leaves it there until thousands of them are collected; the ReplicaSet made another in its place."""
+    cluster = settled()
+    serving = [body for (kind, _), body in cluster.children.items() if kind == "Pod"]
+    corpse = pod(
+        "p-dead",
+        cluster.revision,
+        phase="Failed",
+        reason=phase_reason,
+        message="The node was low on resource: memory.",
+        conditions=NOT_READY,
+        containerStatuses=[],
+    )
+    cluster.pods(*serving, corpse)
+    planned = cluster.plan()
+    assert is_ready(planned), message(planned)
+
+
+def test_failed_pod_of_a_container_that_ended_and_was_replaced_keeps_nothing_from_being_ready() -> None:
+    cluster = settled()
+    serving = [body for (kind, _), body in cluster.children.items() if kind == "Pod"]
+    corpse = crashed("p-dead", cluster.revision, restarts=0, code=137)
+    corpse["status"] |= {"phase": "Failed", "reason": "Evicted"}
+    cluster.pods(*serving, corpse)
+    assert is_ready(cluster.plan())
+
+
+def test_hours_of_fetching_are_not_counted_as_a_slow_rollout() -> None:
+    cluster = Cluster(spec(**CACHED))
+    cluster.step()
+    cluster.later(3 * 3600)
+    cluster.step()
+    cluster.finish_jobs()
+    cluster.step()
+    cluster.pods(starting("p", cluster.revision))
+    cluster.later(5)
+    planned = cluster.step()
+    assert not is_stalled(planned), message(planned)
+    assert kstatus(cluster.shown()) == "InProgress"
+
+
+def test_another_change_in_the_middle_of_one_has_its_own_time() -> None:
+    cluster = updating()
+    cluster.step()
+    cluster.later(cluster.desired.progress_deadline_seconds - 10)
+    cluster.step()
+    cluster.described, cluster.generation = spec(TWO | {"runtime": {"maxTotalTokens": 1024}}), 3
+    cluster.step()
+    cluster.pods(pod("old", "0123456789"), starting("newer", cluster.revision))
+    cluster.later(60)
+    planned = cluster.step()
+    assert not is_stalled(planned), message(planned)
+
+
+def test_pod_that_found_a_node_late_has_its_own_time_to_start() -> None:
+    cluster = Cluster(room=True)
+    cluster.step()
+    cluster.pods(unschedulable("p", cluster.revision))
+    cluster.step()
+    cluster.later(cluster.desired.progress_deadline_seconds - 10)
+    cluster.step()
+    cluster.pods(starting("p", cluster.revision))
+    cluster.later(60)
+    planned = cluster.step()
+    assert not is_stalled(planned), message(planned)
+
+
+def test_next_look_is_when_the_patience_ends() -> None:
+    cluster = updating()
+    planned = cluster.step()
+    patience = cluster.desired.progress_deadline_seconds
+    assert planned.after == patience + 1
+    cluster.later(100)
+    assert cluster.step().after == patience - 99
+    cluster.later(patience)
+    assert cluster.step().after is None
+
+
+def test_deployment_controller_that_lost_patience_is_believed() -> None:
+    cluster = updating()
+    cluster.deployment["status"]["conditions"] = [
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    ]
+    planned = cluster.step()
+    assert not is_stalled(planned), "it may speak of the rollout before"
+    assert planned.after == 3
+    cluster.later(3)
+    planned = cluster.plan()
+    assert reason(planned) == Reason.PROGRESS_DEADLINE_EXCEEDED
+    assert is_stalled(planned)
+
+
+def test_no_pods_wanted_is_no_slow_rollout() -> None:
+    """Without replicas in the spec whoever scales the Deployment decides; kubectl and KEDA may say 0."""
+    cluster = settled(spec())
+    cluster.deployment["spec"]["replicas"] = 0
+    cluster.pods()
+    cluster.step()
+    cluster.later(24 * 3600)
+    planned = cluster.step()
+    assert not is_stalled(planned), message(planned)
+
+
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_deletion_takes_the_claim_by_the_policy(policy: str) -> None:
+    cluster = settled(spec({"deletionPolicy": policy}, **CACHED))
+    cluster.deleting = True
+    planned = cluster.plan()
+    assert planned.finished
+    assert steps(planned) == (["Delete PersistentVolumeClaim zephyr-7b-weights"] if policy == "Delete" else [])
+
+
+def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
+    """A copy of the claim has its labels, and may have lost who manages it."""
+    cluster = settled(spec(cache={"claimName": "copy"}))
+    metadata = {"name": "copy", "namespace": "ml", "uid": "u", "labels": {names.LABEL_NAME: OWNER.name}}
+    cluster.add({"kind": "PersistentVolumeClaim", "metadata": metadata, "spec": {}, "status": {}})
+    cluster.deleting = True
+    assert steps(cluster.plan()) == []
+
+
+def test_object_of_somebody_else_is_left_alone() -> None:
+    planned = Cluster(foreign="Service ml/zephyr-7b").plan()
+    assert (planned.steps, planned.after) == ((), 30)
+    assert reason(planned) == Reason.NOT_OWNED
+    assert "Service ml/zephyr-7b exists and is not this resource's" in message(planned)
+
+
+def test_spec_that_cannot_work_changes_nothing_of_what_serves() -> None:
+    cluster = settled()
+    seen = cluster.seen
+    problem = Problem(Reason.UNKNOWN_VERSION, "spec.runtime.version: no")
+    planned = chain.plan(Situation(seen.resource, None, problem, seen.children, seen.now))
+    assert (planned.steps, planned.after) == ((), 60)
+    assert (reason(planned), message(planned)) == (problem.reason, problem.message)
+    assert any(each.type == "Available" and each.status == "True" for each in planned.status.conditions)
+    assert planned.status.current_revision == cluster.revision
+
+
+def test_deployment_about_to_go_is_applied_again_and_what_goes_is_waited_for() -> None:
+    cluster = settled()
+    cluster.children["Service", OWNER.name]["metadata"]["deletionTimestamp"] = "t"
+    assert cluster.plan().steps == ()
+
+
+GATED = {"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+
+
+def test_token_is_in_no_plan() -> None:
+    cluster = Cluster(spec(GATED, **CACHED), token=TOKEN)
+    for _ in range(4):
+        planned = cluster.step()
+        bodies = [step.manifest if isinstance(step, Apply) else step.body for step in planned.steps]
+        assert TOKEN not in f"{planned} {planned!r} {json.dumps(bodies)} {cluster.shown()}"
+        cluster.finish_jobs()
+
+
+def test_token_that_a_container_printed_is_not_shown() -> None:
+    """What is in the status is read by many more people than Secrets and logs are."""
+    cluster = Cluster(spec(GATED), token=TOKEN)
+    cluster.step()
+    words = f"InvalidHeader: Invalid header value b'Bearer {TOKEN}\\n'"
+    cluster.pods(crashed("p", cluster.revision, words))
+    cluster.step()
+    assert TOKEN not in json.dumps(cluster.shown())
+
+
+variants = st.sampled_from(
+    [
+        spec(),
+        spec(TWO),
+        spec(TWO | {"rollout": {"maxSurge": "50%"}}),
+        spec(**CACHED),
+        spec(cache={"claimName": "shared"}),
+        spec({"model": {"uri": "pvc://models/x"}}),
+        spec(NEXT, nodeSelector={"a": "b"}),
+        spec(tolerations=[{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]),
+        spec(podTemplate={"spec": {"initContainers": [{"name": "wait", "image": "x"}]}}),
+    ]
+)
+
+
+@settings(max_examples=50)
+@given(st.lists(variants, min_size=1, max_size=3), st.booleans(), st.booleans())
+def test_what_was_carried_out_leaves_nothing_to_do(
+    described: list[dict[str, Any]],
+    monitored: bool,
+    room: bool,
+) -> None:
+    cluster = Cluster(described[0], monitored=monitored, room=room)
+    for generation, each in enumerate(described, start=1):
+        cluster.described, cluster.generation = each, generation
+        cluster.settle()
+        for _ in range(2):
+            planned = cluster.step()
+            assert (planned.steps, planned.notes) == ((), ())
+            assert planned.status == cluster.status
+        assert kstatus(cluster.shown()) == "Current"
+
+
+@pytest.mark.parametrize(
+    "in_cluster",
+    [
+        pytest.param(
+            {
+                "tolerations": [
+                    {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
+                    {"key": "gpu", "operator": "Exists", "effect": "NoExecute"},
+                ]
+            },
+            id="two effects of one taint",
+        ),
+        pytest.param(
+            {
+                "podTemplate": {
+                    "spec": {
+                        "containers": [
+                            {"name": "tgi", "volumeMounts": [{"name": "data", "mountPath": "/x", "subPath": "x"}]}
+                        ]
+                    }
+                }
+            },
+            id="a volume mounted twice",
+        ),
+    ],
+)
+def test_items_that_share_a_key_are_not_applied_for_ever(in_cluster: dict[str, Any]) -> None:
+    cluster = Cluster(spec(**in_cluster))
+    for _ in range(3):
+        cluster.step()
+        cluster.serve()
+    assert cluster.plan().steps == ()
+
+
+pods_seen = st.lists(
+    st.tuples(st.sampled_from(["serves", "starts", "crashed", "waits"]), st.booleans()), min_size=0, max_size=4
+)
+
+
+@settings(max_examples=200)
+@given(pods_seen, st.integers(1, 3), st.integers(0, 4), st.sampled_from([0, 100, 10**6]), st.booleans())
+def test_never_ready_while_a_pod_of_the_live_revision_is_in_trouble(
+    seen: list[tuple[str, bool]],
+    replicas: int,
+    available: int,
+    waited: int,
+    observed: bool,
+) -> None:
+    cluster = updating(spec({"replicas": replicas} | NEXT))
+    made = {"serves": pod, "starts": starting, "crashed": crashed, "waits": unschedulable}
+    live = cluster.revision
+    cluster.pods(*(made[what](f"p-{number}", live if new else "0123456789") for number, (what, new) in enumerate(seen)))
+    cluster.deployment["status"]["availableReplicas"] = available
+    if not observed:
+        cluster.deployment["status"]["observedGeneration"] = 0
+    cluster.later(waited)
+    planned = cluster.plan()
+    cluster.step()
+    conditions = {each.type: each.status for each in planned.status.conditions}
+    if is_ready(planned):
+        assert not cluster.seen.troubles
+        assert not {what for what, new in seen if new} & {"crashed", "waits"}
+        assert set(conditions) == {"Ready", "Available"}
+    else:
+        assert set(conditions) - {"Ready", "Available"}, "a person is needed, or something is on its way"
+    assert kubectl_wait(cluster.shown()) is (kstatus(cluster.shown()) == "Current")
+    assert conditions["Available"] == ("True" if any(what == "serves" for what, _ in seen) else "False")
+
+
+@settings(max_examples=100)
+@given(pods_seen, st.sampled_from([0, 10**6]))
+def test_plan_is_a_function_of_what_is_seen(seen: list[tuple[str, bool]], waited: int) -> None:
+    cluster = updating()
+    made = {"serves": pod, "starts": starting, "crashed": crashed, "waits": unschedulable}
+    cluster.pods(*(made[what](f"p-{n}", cluster.revision if new else "0") for n, (what, new) in enumerate(seen)))
+    cluster.later(waited)
+    assert cluster.plan() == cluster.plan()
+    cluster.step()
+    cluster.step()
+    assert cluster.step().status == cluster.status, "nothing moves while nothing changes"
+
+
+@pytest.mark.parametrize("step", [Apply({"kind": "Secret", "x": TOKEN}), Delete({"kind": "Job", "x": TOKEN})])
+def test_steps_do_not_show_their_bodies(step: Step) -> None:
+    assert TOKEN not in repr(step)
+
+
+def test_status_of_another_backend_does_not_disturb() -> None:
+    cluster = Cluster(status=Status(current_revision="other", update_revision="other", desired_replicas=3))
+    assert cluster.settle().status.current_revision == cluster.revision
+    assert cluster.status.desired_replicas == 3
+
+
+def test_situation_can_be_planned_with_any_problem_of_its_own() -> None:
+    seen = Cluster().seen
+    assert chain.plan(replace(seen, resource=replace(seen.resource, deleting=True))).finished

@@ -1,0 +1,214 @@
+"""Where the weights come from, and the job that brings them."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.incluster.desired import fetch_job
+from tgi_operator.backends.incluster.kinds import Object
+from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, spec
+
+HUB = "hf://HuggingFaceH4/zephyr-7b-beta"
+FROM_S3 = {"model": {"uri": "s3://weights/zephyr/7b/"}}
+FROM_CLAIM = {"model": {"uri": "pvc://models/zephyr/7b"}}
+GATED = {"model": {"uri": HUB, "revision": "main", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+
+
+def source(described: dict[str, Any]) -> fetch_job.Source:
+    read = Spec.model_validate(described)
+    assert read.in_cluster is not None
+    return fetch_job.source(OWNER, read.model, read.in_cluster)
+
+
+def job(described: dict[str, Any], image: str = FETCHER) -> Object:
+    wanted = resource(described)
+    assert wanted.spec.in_cluster is not None
+    return fetch_job.job(wanted, wanted.spec.in_cluster, source(described), image)
+
+
+def pod_of(made: Object) -> Object:
+    found: Object = made["spec"]["template"]["spec"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("described", "model_id", "fetch"),
+    [
+        pytest.param(spec(), "HuggingFaceH4/zephyr-7b-beta", None, id="the Hub"),
+        pytest.param(spec(**CACHED), "HuggingFaceH4/zephyr-7b-beta", (HUB, "/data/hub"), id="the Hub, with a cache"),
+        pytest.param(
+            spec(FROM_S3, **CACHED),
+            "/data/s3/weights/zephyr/7b",
+            ("s3://weights/zephyr/7b/", "/data/s3/weights/zephyr/7b"),
+            id="S3",
+        ),
+        pytest.param(
+            spec({"model": {"uri": "s3://weights/"}}, **CACHED),
+            "/data/s3/weights",
+            ("s3://weights/", "/data/s3/weights"),
+            id="a whole bucket",
+        ),
+        pytest.param(
+            spec(FROM_CLAIM), "/models/zephyr/7b", ("file:///models/zephyr/7b", "/models/zephyr/7b"), id="a claim"
+        ),
+        pytest.param(
+            spec({"model": {"uri": "pvc://models"}}), "/models", ("file:///models", "/models"), id="a whole claim"
+        ),
+        pytest.param(
+            spec({"model": {"uri": "pvc://models/"}}), "/models", ("file:///models", "/models"), id="with a slash"
+        ),
+    ],
+)
+def test_model_as_tgi_is_told_it_and_what_is_fetched(
+    described: dict[str, Any], model_id: str, fetch: tuple[str, str] | None
+) -> None:
+    found = source(described)
+    assert found.model_id == model_id
+    assert found.fetch == fetch
+    assert found.offline is (fetch is not None)
+
+
+@pytest.mark.parametrize(
+    ("described", "claims", "mounts"),
+    [
+        pytest.param(spec(), [], [{"name": "data", "mountPath": "/data"}], id="no claim"),
+        pytest.param(
+            spec(**CACHED), [{"claimName": "zephyr-7b-weights"}], [{"name": "data", "mountPath": "/data"}], id="our own"
+        ),
+        pytest.param(
+            spec(cache={"claimName": "shared", "subPath": "a/b"}),
+            [{"claimName": "shared"}],
+            [{"name": "data", "mountPath": "/data", "subPath": "a/b"}],
+            id="a folder of another",
+        ),
+        pytest.param(
+            spec(FROM_CLAIM),
+            [{"claimName": "models", "readOnly": True}],
+            [{"name": "data", "mountPath": "/data"}, {"name": "model", "mountPath": "/models", "readOnly": True}],
+            id="one with the weights, for reading only",
+        ),
+    ],
+)
+def test_volumes(described: dict[str, Any], claims: list[Object], mounts: list[Object]) -> None:
+    found = source(described)
+    assert [volume["persistentVolumeClaim"] for volume in found.volumes if "persistentVolumeClaim" in volume] == claims
+    assert list(found.mounts) == mounts
+    assert {volume["name"] for volume in found.volumes} == {mount["name"] for mount in mounts}
+
+
+def test_job_is_told_what_to_fetch() -> None:
+    (container,) = pod_of(job(spec(GATED, **CACHED)))["containers"]
+    assert container["command"] == ["tgi-operator"]
+    assert container["args"] == ["fetch", HUB, "/data/hub", "--revision", "main"]
+    assert container["env"] == [
+        {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
+    ]
+    assert pod_of(job(spec(FROM_CLAIM)))["containers"][0]["args"] == [
+        "fetch",
+        "file:///models/zephyr/7b",
+        "/models/zephyr/7b",
+    ]
+
+
+def test_job_that_needs_no_token_has_none() -> None:
+    assert pod_of(job(spec(FROM_S3, **CACHED)))["containers"][0]["env"] == []
+
+
+def test_job_has_no_rights_but_its_volumes() -> None:
+    pod = pod_of(job(spec(**CACHED)))
+    assert pod["restartPolicy"] == "Never"
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "serviceAccountName" not in pod
+    assert pod_of(job(spec(**CACHED, serviceAccountName="reader")))["serviceAccountName"] == "reader"
+
+
+def test_job_runs_where_the_gpus_are_only_where_its_volume_is_bound_to_a_node() -> None:
+    placed = {"nodeSelector": {"pool": "gpu"}}
+    once = {"cache": {"size": "1Gi", "accessMode": "ReadWriteOnce"}}
+    assert pod_of(job(spec(**placed, **once)))["nodeSelector"] == {"pool": "gpu"}
+    assert pod_of(job(spec(**once)))["tolerations"][0]["key"] == "nvidia.com/gpu"
+    for cache in ({"size": "1Gi"}, {"size": "1Gi", "accessMode": "ReadWriteMany"}, {"claimName": "shared"}):
+        pod = pod_of(job(spec(**placed, cache=cache)))
+        assert "nodeSelector" not in pod
+        assert "tolerations" not in pod
+
+
+def test_job_does_not_ask_for_a_gpu() -> None:
+    assert "nvidia.com/gpu" not in str(pod_of(job(spec(**CACHED)))["containers"])
+
+
+def name(described: dict[str, Any], image: str = FETCHER) -> str:
+    return str(job(described, image)["metadata"]["name"])
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        pytest.param(spec({"model": {"uri": HUB, "revision": "v2"}}, **CACHED), id="the revision"),
+        pytest.param(spec({"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}}, **CACHED), id="the model"),
+        pytest.param(spec(FROM_S3, **CACHED), id="the source"),
+        pytest.param(spec(cache={"claimName": "shared"}), id="the claim"),
+        pytest.param(spec(cache={"size": "100Gi", "subPath": "a"}), id="the folder"),
+        pytest.param(
+            spec({"runtime": {"env": [{"name": "HF_ENDPOINT", "value": "https://hub.local"}]}}, **CACHED), id="the Hub"
+        ),
+    ],
+)
+def test_another_fetch_is_another_job(described: dict[str, Any]) -> None:
+    assert name(described) != name(spec(**CACHED))
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        pytest.param(spec(cache={"size": "200Gi"}), id="a larger claim"),
+        pytest.param(
+            spec({"model": {"uri": HUB, "tokenSecretRef": {"name": "h", "key": "t"}}}, **CACHED), id="a token"
+        ),
+        pytest.param(spec({"runtime": {"version": "3.3.6"}}, **CACHED), id="another TGI"),
+        pytest.param(spec({"replicas": 3}, **CACHED), id="more pods"),
+        pytest.param(spec(**CACHED, gpu={"count": 4}), id="more GPUs"),
+    ],
+)
+def test_what_is_fetched_already_is_not_fetched_again(described: dict[str, Any]) -> None:
+    assert name(described) == name(spec(**CACHED))
+    assert name(described, "operator:next") == name(spec(**CACHED))
+
+
+def test_only_what_is_fetched_has_a_job() -> None:
+    assert desired(spec()).job is None
+    for described in (spec(**CACHED), spec(FROM_S3, **CACHED), spec(FROM_CLAIM)):
+        assert desired(described).job is not None
+
+
+def test_job_is_told_what_is_written() -> None:
+    """The kubelet makes $ of $$, and puts variables in place of $(NAME), in arguments too."""
+    described = spec(
+        {
+            "model": {"uri": "s3://weights/a$$b/$(HOME)/"},
+            "runtime": {"env": [{"name": "HTTPS_PROXY", "value": "http://me:pa$$word@proxy:3128"}]},
+        },
+        **CACHED,
+    )
+    (container,) = pod_of(job(described))["containers"]
+    known = {each["name"]: expanded(each["value"]) for each in container["env"]}
+    assert known["HTTPS_PROXY"] == "http://me:pa$$word@proxy:3128"
+    assert [expanded(each, HOME="/root") for each in container["args"]] == [
+        "fetch",
+        "s3://weights/a$$b/$(HOME)/",
+        "/data/s3/weights/a$$b/$(HOME)",
+    ]
+
+
+def expanded(value: str, **known: str) -> str:
+    """Return what the kubelet makes of a value (k8s.io/kubernetes third_party/forked/golang/expansion)."""
+    return re.sub(r"\$\$|\$\(([^)]*)\)", lambda m: "$" if m[0] == "$$" else known.get(m[1], m[0]), value)

@@ -1,0 +1,272 @@
+"""Pods whose number follows the load: who sets it, what is applied, and what is told."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given as hypothesis_given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import Scaler
+from tgi_operator.backends.incluster.decide.scaling_status import SCALE_MANAGER
+from tgi_operator.backends.incluster.decide.steps import Delete, Step
+from tgi_operator.backends.incluster.desired.autoscaler import Means
+from unit.operator.incluster.given import OWNER, Cluster, spec, unschedulable
+
+AUTOSCALING: Mapping[str, Any] = {"minReplicas": 2, "maxReplicas": 4}
+KEDA = Means(keda=True, prometheus="http://prometheus:9090")
+
+
+def autoscaled(**fields: Any) -> dict[str, Any]:
+    return spec({"autoscaling": {**AUTOSCALING, **fields}})
+
+
+def steps(planned: tuple[Step, ...]) -> list[str]:
+    """Return the steps as verb, kind and the manager where it is not our own."""
+    return [
+        f"Delete {step.body['kind']}"
+        if isinstance(step, Delete)
+        else f"Apply {step.manifest['kind']}{' by ' + step.manager if step.manager == SCALE_MANAGER else ''}"
+        for step in planned
+    ]
+
+
+def test_new_pods_begin_with_the_lower_bound_and_are_handed_over() -> None:
+    cluster = Cluster(autoscaled())
+    first = cluster.step()
+    assert "Apply HorizontalPodAutoscaler" in steps(first.steps)
+    assert cluster.deployment["spec"]["replicas"] == 2
+    second = cluster.step()
+    assert steps(second.steps) == ["Apply Deployment by tgi-operator-scale", "Apply Deployment"]
+    assert cluster.deployment["spec"]["replicas"] == 2, "never one for a moment"
+    cluster.serve()
+    assert cluster.step().steps == ()
+    assert cluster.status.desired_replicas == 2
+
+
+@pytest.mark.parametrize("wanted", [2, 3, 4])
+def test_the_autoscaler_is_never_fought(wanted: int) -> None:
+    cluster = Cluster(autoscaled()).settle()
+    cluster.hpa(ScalingActive=("True", "ValidMetricFound", "from pods metric tgi_queue_size"))
+    cluster.scale(wanted)
+    planned = cluster.step()
+    assert planned.steps == ()
+    assert cluster.condition("Ready") is not None
+    assert cluster.condition("Ready")["status"] == "True"  # type: ignore[index]
+    cluster.serve()
+    assert cluster.step().steps == ()
+    assert cluster.status.ready_replicas == wanted
+    scaling = cluster.status.scaling
+    assert scaling is not None
+    assert scaling.scaler is Scaler.HORIZONTAL_POD_AUTOSCALER
+    if wanted != 2:
+        assert scaling.history is not None
+        record = scaling.history[0]
+        assert (record.before, record.to, record.time) == (2, wanted, "2026-01-31T12:00:00Z")
+        assert "tgi_queue_size" in record.reason
+
+
+def test_why_is_told_as_soon_as_the_autoscaler_says_it() -> None:
+    """It changes the number first, and its own status afterwards."""
+    cluster = Cluster(autoscaled()).settle()
+    cluster.scale(3)
+    cluster.step()
+    assert cluster.status.scaling is not None
+    assert cluster.status.scaling.history is not None
+    assert cluster.status.scaling.history[0].reason == "HorizontalPodAutoscaler zephyr-7b"
+    cluster.hpa(ScalingActive=("True", "ValidMetricFound", "from pods metric tgi_queue_size"))
+    cluster.step()
+    assert [each.reason for each in cluster.status.scaling.history] == [
+        "HorizontalPodAutoscaler zephyr-7b: from pods metric tgi_queue_size"
+    ]
+
+
+def test_a_new_revision_keeps_the_number() -> None:
+    cluster = Cluster(autoscaled()).settle()
+    cluster.scale(4)
+    cluster.serve()
+    cluster.step()
+    cluster.described, cluster.generation = {**autoscaled(), "runtime": {"maxTotalTokens": 2048}}, 2
+    planned = cluster.step()
+    assert "Apply Deployment" in steps(planned.steps)
+    assert cluster.deployment["spec"]["replicas"] == 4
+
+
+NUMBERS = st.sampled_from(["fixed", "autoscaled", "absent", "scale"])
+
+
+@settings(max_examples=200, deadline=None)
+@hypothesis_given(st.lists(NUMBERS, min_size=1, max_size=8))
+def test_the_number_changes_only_when_somebody_wants_another(acts: list[str]) -> None:
+    cluster = Cluster(spec({"replicas": 3})).settle()
+    expected = 3
+    for number, act in enumerate(acts, start=2):
+        cluster.generation, before = number, expected
+        if act == "fixed":
+            cluster.described, expected = spec({"replicas": 3}), 3
+        elif act == "autoscaled":
+            cluster.described = autoscaled()
+        elif act == "absent":
+            cluster.described = spec()
+        elif "autoscaling" in cluster.described:
+            expected = 5 - expected if expected in (2, 3) else 2
+            cluster.scale(expected)
+        for _ in range(4):
+            planned = cluster.plan()
+            for step in planned.steps:
+                cluster.act(step)
+                assert cluster.deployment["spec"]["replicas"] in (before, expected)
+            cluster.status = planned.done or planned.status
+        assert cluster.deployment["spec"]["replicas"] == expected
+        assert ("autoscaling" in cluster.described) == (("HorizontalPodAutoscaler", OWNER.name) in cluster.children)
+        cluster.serve()
+
+
+def test_who_changes_the_number_goes_before_another_number_is_applied() -> None:
+    cluster = Cluster(autoscaled()).settle()
+    cluster.described, cluster.generation = spec({"replicas": 1}), 2
+    assert steps(cluster.step().steps) == ["Delete HorizontalPodAutoscaler", "Apply Deployment"]
+    assert cluster.deployment["spec"]["replicas"] == 1
+    assert cluster.condition("ScalingActive") is None
+
+
+def test_keda_is_used_where_there_is_no_custom_metrics_api() -> None:
+    cluster = Cluster(autoscaled(), means=KEDA).settle()
+    made = cluster.children[("ScaledObject", OWNER.name)]["spec"]
+    assert (made["minReplicaCount"], made["maxReplicaCount"]) == (2, 4)
+    assert made["triggers"][0]["metadata"] == {
+        "serverAddress": "http://prometheus:9090",
+        "query": (
+            'sum({__name__=~"tgi_queue_size",namespace="ml",pod=~"zephyr-7b-[a-z0-9]+-[a-z0-9]+"}) '
+            'or 0 * count(up{namespace="ml",pod=~"zephyr-7b-[a-z0-9]+-[a-z0-9]+"} == 1)'
+        ),
+        "threshold": "5",
+        "ignoreNullValues": "false",
+    }
+    assert ("HorizontalPodAutoscaler", OWNER.name) not in cluster.children
+    assert cluster.status.scaling is not None
+    assert cluster.status.scaling.scaler is Scaler.SCALED_OBJECT
+    cluster.means = Means(custom_metrics=True, keda=True, prometheus="http://prometheus:9090")
+    assert steps(cluster.step().steps) == ["Delete ScaledObject", "Apply HorizontalPodAutoscaler"]
+
+
+@pytest.mark.parametrize(
+    ("means", "conditions", "expected"),
+    [
+        (
+            Means(custom_metrics=True),
+            {"ScalingActive": ("True", "ValidMetricFound", "m")},
+            ("True", Reason.AUTOSCALING),
+        ),
+        (Means(), {"ScalingActive": ("True", "ValidMetricFound", "m")}, ("False", Reason.METRICS_API_MISSING)),
+        (
+            Means(custom_metrics=True),
+            {"ScalingActive": ("False", "FailedGetPodsMetric", "no metrics returned")},
+            ("False", Reason.NO_METRICS),
+        ),
+        (
+            Means(custom_metrics=True),
+            {"ScalingActive": ("False", "InvalidMetricSourceType", "m")},
+            ("False", Reason.SCALING_FAILED),
+        ),
+        (
+            Means(custom_metrics=True),
+            {"AbleToScale": ("False", "FailedGetScale", "m")},
+            ("False", Reason.SCALING_FAILED),
+        ),
+    ],
+)
+def test_scaling_active_says_what_the_autoscaler_says(
+    means: Means, conditions: dict[str, tuple[str, str, str]], expected: tuple[str, Reason]
+) -> None:
+    cluster = Cluster(autoscaled(), means=means).settle()
+    cluster.hpa(**conditions)
+    cluster.step()
+    said = cluster.condition("ScalingActive")
+    assert said is not None
+    assert (said["status"], said["reason"]) == expected
+    ready = cluster.condition("Ready")
+    assert ready is not None
+    assert ready["status"] == "True", "what serves, serves"
+
+
+def test_more_than_the_gpus_allow_is_told_and_nothing_is_wrong_with_what_serves() -> None:
+    cluster = Cluster(autoscaled()).settle()
+    cluster.scale(4)
+    ready = [body for (kind, _), body in cluster.children.items() if kind == "Pod"]
+    cluster.pods(*ready, unschedulable("p-3", cluster.revision), unschedulable("p-4", cluster.revision))
+    cluster.step()
+    shown = cluster.condition("Ready")
+    assert shown is not None
+    assert (shown["status"], shown["reason"]) == ("True", Reason.SCALING)
+    assert cluster.condition("Stalled") is None
+    said = cluster.condition("ScalingActive")
+    assert said is not None
+    assert (said["status"], said["reason"]) == ("False", Reason.UNSCHEDULABLE)
+    assert "Insufficient nvidia.com/gpu" in said["message"]
+
+
+def test_fewer_than_the_lower_bound_is_not_ready() -> None:
+    cluster = Cluster(autoscaled(minReplicas=3)).settle()
+    ready = [body for (kind, _), body in cluster.children.items() if kind == "Pod"]
+    cluster.pods(*ready[:1], unschedulable("p-3", cluster.revision), unschedulable("p-4", cluster.revision))
+    cluster.step()
+    shown = cluster.condition("Ready")
+    assert shown is not None
+    assert shown["status"] == "False"
+
+
+NIGHT = {"name": "night", "timeZone": "Europe/Madrid", "start": "0 22 * * *", "end": "0 6 * * *", "maxReplicas": 2}
+
+
+@pytest.mark.parametrize(
+    ("utc", "most"),
+    [
+        ("2026-01-31T20:59:59", 4),
+        ("2026-01-31T21:00:00", 2),
+        ("2026-02-01T04:59:59", 2),
+        ("2026-02-01T05:00:00", 4),
+        # After the last Sunday of March the same hours come earlier.
+        ("2026-03-29T19:59:59", 4),
+        ("2026-03-29T20:00:00", 2),
+    ],
+)
+def test_a_schedule_moves_the_bounds_of_the_autoscaler(utc: str, most: int) -> None:
+    cluster = Cluster(autoscaled(schedules=[NIGHT])).settle()
+    cluster.now = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    planned = cluster.step()
+    made = cluster.children[("HorizontalPodAutoscaler", OWNER.name)]["spec"]
+    assert (made["minReplicas"], made["maxReplicas"]) == (2, most)
+    assert planned.notes == (), "that a schedule began is told by itself"
+    scaling = cluster.status.scaling
+    assert scaling is not None
+    assert (scaling.max_replicas, scaling.active_schedule) == (most, "night" if most == 2 else None)
+
+
+def test_other_bounds_by_hand_are_put_back() -> None:
+    cluster = Cluster(autoscaled()).settle()
+    cluster.children[("HorizontalPodAutoscaler", OWNER.name)]["spec"]["maxReplicas"] = 40
+    planned = cluster.step()
+    assert steps(planned.steps) == ["Apply HorizontalPodAutoscaler"]
+    assert [note.reason for note in planned.notes] == [Reason.RESTORED]
+
+
+def test_behavior_and_metrics_are_autoscaling_v2s() -> None:
+    behavior = {
+        "scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 90}]},
+        "scaleDown": {"stabilizationWindowSeconds": 600, "selectPolicy": "Min"},
+    }
+    both = [
+        {"type": "QueueDepth", "target": {"averageValue": 4}},
+        {"type": "ConcurrentRequests", "target": {"averageValue": "16"}},
+    ]
+    cluster = Cluster(autoscaled(behavior=behavior, metrics=both)).settle()
+    made = cluster.children[("HorizontalPodAutoscaler", OWNER.name)]["spec"]
+    assert made["behavior"] == behavior
+    assert [(each["pods"]["metric"]["name"], each["pods"]["target"]) for each in made["metrics"]] == [
+        ("tgi_queue_size", {"type": "AverageValue", "averageValue": "4"}),
+        ("tgi_concurrent_requests", {"type": "AverageValue", "averageValue": "16"}),
+    ]
