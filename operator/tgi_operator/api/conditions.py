@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tgi_operator.api.status import Condition, ConditionStatus
+from tgi_operator.api.status import Condition, ConditionStatus, ConditionType
 
 
 @dataclass(frozen=True)
-class Say:
-    """What is to be said of one condition."""
+class ConditionUpdate:
+    """What one condition reports from now on."""
 
     type: str
     status: ConditionStatus
@@ -16,24 +16,37 @@ class Say:
     message: str
 
 
-def merge(previous: Sequence[Condition], said: Iterable[Say], *, generation: int, now: str) -> tuple[Condition, ...]:
-    """Return the conditions after `said`, which is complete: what it does not name is gone.
+def get(conditions: Sequence[Condition], kind: ConditionType) -> Condition | None:
+    """Return the condition of a type, None where there is none."""
+    return next((each for each in conditions if each.type == kind), None)
+
+
+def is_true(conditions: Sequence[Condition], kind: ConditionType) -> bool:
+    """Return whether the condition of a type is there and True."""
+    found = get(conditions, kind)
+    return found is not None and found.status == ConditionStatus.TRUE
+
+
+def merge(
+    previous: Sequence[Condition], updates: Iterable[ConditionUpdate], *, generation: int, now: str
+) -> tuple[Condition, ...]:
+    """Return the conditions after `updates`, which are complete: a type that they do not name is gone.
 
     `now` is an RFC 3339 time; lastTransitionTime keeps its old value while the status stays.
     """
     before = {condition.type: condition for condition in previous}
     merged = []
-    for say in said:
-        old = before.get(say.type)
-        same = old is not None and old.status == say.status
+    for update in updates:
+        old = before.get(update.type)
+        same = old is not None and old.status == update.status
         merged.append(
             Condition(
-                type=say.type,
-                status=say.status,
+                type=update.type,
+                status=update.status,
                 observed_generation=generation,
                 last_transition_time=old.last_transition_time if old is not None and same else now,
-                reason=say.reason,
-                message=say.message,
+                reason=update.reason,
+                message=update.message,
             )
         )
     return tuple(merged)

@@ -20,6 +20,10 @@ class Reason(StrEnum):
     IN_SERVICE = "InService", "The generation is rolled out and serves. Nothing to do."
     SCALING = "Scaling", "The endpoint serves this generation while the number of its instances or pods changes."
 
+    SERVING = "Serving", "Available: the endpoint accepts requests, whichever generation it runs."
+    NOT_SERVING = "NotServing", "Available: no instance or pod accepts requests. The reason of Ready says why."
+    SERVING_UNKNOWN = "ServingUnknown", "Available: AWS or the API server cannot be read, so nobody knows."
+
     SCALED_TO_ZERO = "ScaledToZero", "No pods are wanted, so none serves. Scale the Deployment, or set replicas."
 
     # Following the load (ScalingActive)
@@ -77,6 +81,17 @@ class Reason(StrEnum):
         "AWS has no such instances free now. It is retried with a growing pause; another instanceType or region helps.",
     )
     INTERNAL_FAILURE = "InternalFailure", "AWS failed inside (`Request to service failed`). It is retried."
+    KUBERNETES_ERROR = (
+        "KubernetesError",
+        (
+            "The API server has refused requests of the operator for a while. The message names the request: check the "
+            "operator's Role, quotas and admission webhooks. The operator tries again within a minute."
+        ),
+    )
+    UNKNOWN_ENDPOINT_STATUS = (
+        "UnknownEndpointStatus",
+        "AWS reports an EndpointStatus that this version of the operator does not know. Upgrade the operator.",
+    )
     RECONCILE_ERROR = "ReconcileError", "The operator met an error of its own. It is retried; see its log."
 
     # For a person to change: the spec
@@ -124,6 +139,20 @@ class Reason(StrEnum):
     ROLE_NOT_ALLOWED = (
         "RoleNotAllowed",
         "The namespace may not use executionRoleARN. Use a role that it may, or ask the operator's administrators.",
+    )
+    MODEL_DATA_NOT_READABLE = (
+        "ModelDataNotReadable",
+        (
+            "The execution role cannot read the weights in S3. Check model.uri, and s3:GetObject and s3:ListBucket of "
+            "executionRoleARN. The operator tries again; the message has the time."
+        ),
+    )
+    IMAGE_NOT_FOUND = (
+        "ImageNotFound",
+        (
+            "Amazon ECR has no such image. Check runtime.image or runtime.version and the region, or push the image. "
+            "The operator tries again; the message has the time."
+        ),
     )
     INVALID_EXECUTION_ROLE = (
         "InvalidExecutionRole",
@@ -196,5 +225,19 @@ class Reason(StrEnum):
     BOUNDS_CHANGED = "BoundsChanged", "Other bounds are in force: a schedule began or ended, or the spec changed."
     AUTOSCALING_STOPPED = "AutoscalingStopped", "The autoscaling was taken out of the spec; the number stays as it is."
     TAGS_RESTORED = "TagsRestored", "Tags of the endpoint were put right."
+    COLLECTION_FAILED = (
+        "CollectionFailed",
+        (
+            "Models or configurations of old revisions could not be deleted. They cost nothing; the message has AWS's "
+            "answer. The operator tries again."
+        ),
+    )
+    STATUS_REFUSED = (
+        "StatusRefused",
+        (
+            "The API server refused the status that the operator wrote, so the status may be out of date. Install the "
+            "CRD of this version of the operator, and check admission webhooks."
+        ),
+    )
     COLLECTED = "Collected", "What old revisions left was deleted."
     RESTORED = "Restored", "What somebody deleted or changed was put back."

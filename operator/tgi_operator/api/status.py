@@ -12,6 +12,13 @@ Name = Annotated[str, Field(max_length=63)]
 ARN = Annotated[str, Field(max_length=2048)]
 
 
+MOST_REVISIONS = 128
+"""Revisions that are remembered until they are collected."""
+
+MOST_TAG_KEYS = 100
+"""AWS takes 50 tags: all may be renamed at once, and the old ones are remembered until they are removed."""
+
+
 class ConditionType(StrEnum):
     """The conditions of a TGIEndpoint.
 
@@ -91,12 +98,21 @@ class SageMakerStatus(APIObject):
     )
     revisions: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(),
-        max_length=32,
+        max_length=MOST_REVISIONS,
         json_schema_extra=SET_LIST,
         description="Revisions whose model or configuration may exist.",
     )
     tag_keys: tuple[Annotated[str, Field(max_length=128)], ...] | None = Field(
-        default=None, max_length=50, json_schema_extra=SET_LIST, description="Tag keys that were set from the spec."
+        default=None,
+        max_length=MOST_TAG_KEYS,
+        json_schema_extra=SET_LIST,
+        description="Keys of the tags that were set from the spec, until they are removed.",
+    )
+    rendered_from: str | None = Field(
+        default=None,
+        max_length=63,
+        description="Digest of the fields of the spec that updateRevision was rendered from: while they stay the same, "
+        "a new version of the operator rolls nothing out.",
     )
     scaling_revision: str | None = Field(
         default=None,

@@ -1,44 +1,52 @@
-"""What the engine asks of a backend."""
+"""What the controller asks of a backend."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tgi_operator.api.status import Status
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.resource import Resource
 
-Seen = TypeVar("Seen")
+Situation = TypeVar("Situation")
 Step = TypeVar("Step")
 
 
 @dataclass(frozen=True)
-class Retry:
-    """How to go on after an error: the status to show, and the seconds until the next try (None: not by itself)."""
+class Remedy:
+    """How to go on after an error.
 
-    status: Status
+    `status` is what to show; None leaves the status as it was written last. `after` is the time in seconds until the
+    next attempt; None: the same request would fail again, so only a change starts another attempt.
+    """
+
+    status: Status | None
     after: float | None
 
 
-class Backend(Protocol[Seen, Step]):
-    """Looks, plans (pure) and acts, one step at a time."""
+class Backend(Protocol[Situation, Step]):
+    """Observes, plans (pure) and applies, one step at a time."""
 
-    async def look(self, key: Key, resource: Resource) -> Seen | None:
-        """Return what there is, None where nothing changed since the status was written."""
+    def lane(self, fields: Mapping[str, Any]) -> str:
+        """Return the lane of a spec as written: what hangs in one lane never delays another."""
 
-    def plan(self, seen: Seen) -> Plan[Step]:
+    async def observe(self, key: Key, resource: Resource) -> Situation | None:
+        """Return all that the decision needs; None where the backend itself queues the key once it can tell."""
+
+    def plan(self, situation: Situation) -> Plan[Step]:
         """Return what to do next and what to show."""
 
-    async def apply(self, seen: Seen, step: Step) -> None:
-        """Carry out one step; may be repeated."""
+    async def apply(self, situation: Situation, step: Step) -> None:
+        """Carry out one step. Every step is safe to repeat."""
 
-    def explain(self, resource: Resource, seen: Seen | None, error: Exception, failures: int) -> Retry | None:
+    def remedy(self, resource: Resource, situation: Situation | None, error: Exception, failures: int) -> Remedy | None:
         """Return how to go on after `error`, the `failures`th in a row; None where the error is not the backend's.
 
-        `resource` has the status as it was written last; `seen` is None where looking itself failed.
+        `resource` carries the status to build on; `situation` is None where observing failed.
         """
 
-    def forget(self, key: Key, resource: Resource) -> None:
+    def forget(self, key: Key) -> None:
         """Drop what is held in memory of a resource that is gone."""
 
     async def close(self) -> None:

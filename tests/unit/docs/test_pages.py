@@ -108,7 +108,7 @@ def test_metrics_are_those_of_the_operator() -> None:
 
 
 def test_the_policy_allows_the_calls_the_code_makes_and_no_others() -> None:
-    sources = "".join(path.read_text() for path in SAGEMAKER.glob("*.py"))
+    sources = "".join(path.read_text() for path in SAGEMAKER.rglob("*.py"))
     verbs = "Add|Create|Delete|Deregister|Describe|List|Put|Register|Update"
     called = set(re.findall(rf'"((?:{verbs})[A-Z]\w+)"', sources))
     called.remove(state.UPDATE_ROLLBACK_FAILED)

@@ -1,17 +1,20 @@
 """A plan: what to do next, as data."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Generic, Self, TypeVar
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
 
 S = TypeVar("S")
+Situation = TypeVar("Situation")
 
 
 @dataclass(frozen=True)
 class Note:
-    """What an Event is to say of steps that no condition shows."""
+    """What an Event reports of steps that no condition shows."""
 
     reason: Reason
     message: str
@@ -21,24 +24,52 @@ class Note:
 class Plan(Generic[S]):
     """What to do next, as data.
 
-    `status` is shown. With `ahead` it is written before the steps, because after a crash it must be known that they
-    were begun; otherwise after them. `done` replaces it once all steps have succeeded. `after` is the time in seconds
-    until the next look at the latest, None: when something changes. `finished`: nothing of what was deleted is left.
+    `status` is what to show. With `ahead` it is written before the steps, because a successor must know after a crash
+    that they were begun; otherwise after them. `done` replaces it once all steps have succeeded. `collection` are steps
+    that only remove what nothing needs any more: they come last, and their failure is reported but stops nothing else.
+    `after` is the time in seconds until the next look at the latest; None: when something changes. `finished`: nothing
+    of a deleted resource is left.
     """
 
     status: Status
     steps: tuple[S, ...] = ()
+    collection: tuple[S, ...] = ()
     ahead: bool = False
     done: Status | None = None
     after: float | None = None
     notes: tuple[Note, ...] = ()
     finished: bool = False
 
-    @property
-    def is_upkeep(self) -> bool:
-        """Whether the steps only tidy up: the status is true whether or not they succeed."""
-        return bool(self.steps) and not self.ahead and not self.finished
-
     def sooner(self, seconds: float) -> Self:
-        """Return the plan with the next look in this time, unless it is to be earlier anyway."""
+        """Return the plan with the next look in this time, unless it comes earlier anyway."""
         return replace(self, after=seconds if self.after is None else min(self.after, seconds))
+
+
+class Need(StrEnum):
+    """What a rule may lack: the backend reads it, and the decision is made again."""
+
+    ENDPOINT = "Endpoint"
+    TAGS = "Tags"
+    LIVE_CONFIG = "LiveConfig"
+    LIVE_MODEL = "LiveModel"
+    SCALING = "Scaling"
+    ROOM = "Room"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A rule cannot decide without these."""
+
+    needs: frozenset[Need]
+
+
+Rule = Callable[[Situation], Plan[S] | Ask | None]
+
+
+def first(rules: Iterable[Rule[Situation, S]], situation: Situation) -> Plan[S] | Ask:
+    """Return the answer of the first rule that has one. Raises LookupError where none has."""
+    for rule in rules:
+        answer = rule(situation)
+        if answer is not None:
+            return answer
+    raise LookupError("no rule has an answer")

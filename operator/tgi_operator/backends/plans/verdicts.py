@@ -1,21 +1,54 @@
-"""The handful of things a status can say, in the same words for every backend."""
+"""The handful of things a status can report, with the same reasons and conditions for every backend."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TypedDict, Unpack
 
-from tgi_operator.api.conditions import Say, merge
+from tgi_operator.api import conditions
+from tgi_operator.api.conditions import ConditionUpdate
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import ConditionStatus, ConditionType, Status
+from tgi_operator.api.status import (
+    ConditionStatus,
+    ConditionType,
+    InClusterStatus,
+    LastFailure,
+    SageMakerStatus,
+    ScalingStatus,
+    Status,
+)
 from tgi_operator.api.times import parse
+
+_SERVING = {
+    ConditionStatus.TRUE: (Reason.SERVING, "The endpoint accepts requests."),
+    ConditionStatus.FALSE: (Reason.NOT_SERVING, "The endpoint does not accept requests."),
+    ConditionStatus.UNKNOWN: (Reason.SERVING_UNKNOWN, "Whether the endpoint accepts requests cannot be read."),
+}
+
+
+class StatusFields(TypedDict, total=False):
+    """Fields of Status beside the conditions."""
+
+    backend: str | None
+    replicas: int | None
+    ready_replicas: int | None
+    desired_replicas: int | None
+    selector: str | None
+    url: str | None
+    image: str | None
+    current_revision: str | None
+    update_revision: str | None
+    sage_maker: SageMakerStatus | None
+    in_cluster: InClusterStatus | None
+    scaling: ScalingStatus | None
+    last_failure: LastFailure | None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a resource is: what its four conditions say."""
+    """How a resource is: what its conditions report."""
 
     ready: ConditionStatus
-    available: bool
+    available: ConditionStatus
     reason: Reason
     message: str
     reconciling: bool = False
@@ -24,17 +57,17 @@ class Verdict:
 
 def serving(reason: Reason, message: str) -> Verdict:
     """This generation is rolled out and serves."""
-    return Verdict(ConditionStatus.TRUE, available=True, reason=reason, message=message)
+    return Verdict(ConditionStatus.TRUE, ConditionStatus.TRUE, reason, message)
 
 
-def progressing(reason: Reason, message: str, *, available: bool) -> Verdict:
+def progressing(reason: Reason, message: str, *, available: ConditionStatus | bool) -> Verdict:
     """The operator or AWS is at work; nobody needs to do anything."""
-    return Verdict(ConditionStatus.FALSE, available=available, reason=reason, message=message, reconciling=True)
+    return Verdict(ConditionStatus.FALSE, _status(available), reason, message, reconciling=True)
 
 
-def stalled(reason: Reason, message: str, *, available: bool) -> Verdict:
+def stalled(reason: Reason, message: str, *, available: ConditionStatus | bool) -> Verdict:
     """A person must change something."""
-    return Verdict(ConditionStatus.FALSE, available=available, reason=reason, message=message, stalled=True)
+    return Verdict(ConditionStatus.FALSE, _status(available), reason, message, stalled=True)
 
 
 def overdue(verdict: Verdict, message: str) -> Verdict:
@@ -42,44 +75,61 @@ def overdue(verdict: Verdict, message: str) -> Verdict:
     return replace(verdict, reason=Reason.PROGRESS_DEADLINE_EXCEEDED, message=message, stalled=True)
 
 
-def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **fields: Any) -> Status:
-    """Return `status` with the conditions of `verdict`, said of `generation`, and other `fields` changed.
+def with_verdict(
+    status: Status, generation: int, verdict: Verdict, now: str, **fields: Unpack[StatusFields]
+) -> Status:
+    """Return `status` with the conditions of `verdict`, observed at `generation`, and other `fields` changed.
 
     ScalingActive stays as it was: whether something serves and whether it follows the load are two questions.
     """
-    said = [
-        Say(ConditionType.READY, verdict.ready, verdict.reason, verdict.message),
-        Say(
-            ConditionType.AVAILABLE,
-            ConditionStatus.TRUE if verdict.available else ConditionStatus.FALSE,
-            verdict.reason,
-            "The endpoint answers requests." if verdict.available else "The endpoint does not answer requests.",
-        ),
+    reason, message = _SERVING[verdict.available]
+    updates = [
+        ConditionUpdate(ConditionType.READY, verdict.ready, verdict.reason, verdict.message),
+        ConditionUpdate(ConditionType.AVAILABLE, verdict.available, reason, message),
     ]
-    if verdict.stalled:
-        said.append(Say(ConditionType.STALLED, ConditionStatus.TRUE, verdict.reason, verdict.message))
-    if verdict.reconciling:
-        said.append(Say(ConditionType.RECONCILING, ConditionStatus.TRUE, verdict.reason, verdict.message))
-    said += [
-        Say(each.type, each.status, each.reason, each.message)
-        for each in status.conditions
-        if each.type == ConditionType.SCALING_ACTIVE
-    ]
-    return status.model_copy(
-        update={
-            "observed_generation": generation,
-            "conditions": merge(status.conditions, said, generation=generation, now=now),
-            **fields,
-        }
-    )
+    for kind, holds in ((ConditionType.STALLED, verdict.stalled), (ConditionType.RECONCILING, verdict.reconciling)):
+        if holds:
+            updates.append(ConditionUpdate(kind, ConditionStatus.TRUE, verdict.reason, verdict.message))
+    updates += _kept(status, ConditionType.SCALING_ACTIVE)
+    merged = conditions.merge(status.conditions, updates, generation=generation, now=now)
+    return status.model_copy(update={"observed_generation": generation, "conditions": merged, **fields})
 
 
-def was_available(status: Status) -> bool:
-    """Return whether requests were answered when the status was written."""
-    return any(c.type == ConditionType.AVAILABLE and c.status == ConditionStatus.TRUE for c in status.conditions)
+def unreadable(status: Status, generation: int, reason: Reason, message: str, now: str) -> Status:
+    """Return `status` with Ready and Available Unknown: the truth cannot be read.
+
+    Stalled and Reconciling keep their values, and a generation that no status reported yet is Reconciling.
+    """
+    unknown = ConditionStatus.UNKNOWN
+    updates = [
+        ConditionUpdate(ConditionType.READY, unknown, reason, message),
+        ConditionUpdate(ConditionType.AVAILABLE, unknown, reason, message),
+        *_kept(status, ConditionType.STALLED, ConditionType.RECONCILING, ConditionType.SCALING_ACTIVE),
+    ]
+    if status.observed_generation != generation and conditions.get(status.conditions, ConditionType.RECONCILING) is None:
+        updates.append(ConditionUpdate(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message))
+    merged = conditions.merge(status.conditions, updates, generation=generation, now=now)
+    return status.model_copy(update={"observed_generation": generation, "conditions": merged})
+
+
+def _kept(status: Status, *kinds: ConditionType) -> list[ConditionUpdate]:
+    found = (conditions.get(status.conditions, kind) for kind in kinds)
+    return [ConditionUpdate(each.type, each.status, each.reason, each.message) for each in found if each is not None]
+
+
+def _status(available: ConditionStatus | bool) -> ConditionStatus:
+    if isinstance(available, ConditionStatus):
+        return available
+    return ConditionStatus.TRUE if available else ConditionStatus.FALSE
+
+
+def was_available(status: Status) -> ConditionStatus:
+    """Return what Available reported when the status was written; False where it reported nothing."""
+    found = conditions.get(status.conditions, ConditionType.AVAILABLE)
+    return found.status if found is not None else ConditionStatus.FALSE
 
 
 def reconciling_seconds(status: Status, now: datetime) -> float:
     """Return how long the resource has been Reconciling; 0 where it is not."""
-    since = [c.last_transition_time for c in status.conditions if c.type == ConditionType.RECONCILING]
-    return (now - parse(since[0])).total_seconds() if since else 0.0
+    found = conditions.get(status.conditions, ConditionType.RECONCILING)
+    return (now - parse(found.last_transition_time)).total_seconds() if found is not None else 0.0

@@ -1,0 +1,87 @@
+"""The AWS operations there are: one row says everything the rest of the backend needs to know of one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Service(StrEnum):
+    """A service, as boto3 names it."""
+
+    SAGEMAKER = "sagemaker"
+    AUTOSCALING = "application-autoscaling"
+
+
+class Purpose(StrEnum):
+    """What an operation is part of: it decides what a refusal means for the resource."""
+
+    READ = "Read"
+    ROLLOUT = "Rollout"
+    """Brings a revision to the endpoint: a request that is invalid is not repeated until the spec changes."""
+    UPKEEP = "Upkeep"
+    """Keeps what serves as the spec has it."""
+    SCALING = "Scaling"
+    """Concerns only whether the instance count follows the load."""
+    REMOVAL = "Removal"
+    """Removes what is no longer wanted."""
+
+
+class Part(StrEnum):
+    """What stands behind an endpoint, as it is spelled in ARNs."""
+
+    MODEL = "model"
+    CONFIG = "endpoint-config"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    `leads_to` is the EndpointStatus after an accepted call. `part` is the kind of the named object that must carry our
+    tags: before it is deleted, and where it exists already.
+    """
+
+    name: str
+    service: Service
+    purpose: Purpose
+    leads_to: str | None = None
+    part: Part | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Whether the operation changes nothing."""
+        return self.purpose is Purpose.READ
+
+
+_S, _A = Service.SAGEMAKER, Service.AUTOSCALING
+
+OPERATIONS: Mapping[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation("ListEndpoints", _S, Purpose.READ),
+        Operation("DescribeEndpoint", _S, Purpose.READ),
+        Operation("DescribeEndpointConfig", _S, Purpose.READ),
+        Operation("DescribeModel", _S, Purpose.READ),
+        Operation("ListTags", _S, Purpose.READ),
+        Operation("CreateModel", _S, Purpose.ROLLOUT, part=Part.MODEL),
+        Operation("CreateEndpointConfig", _S, Purpose.ROLLOUT, part=Part.CONFIG),
+        Operation("CreateEndpoint", _S, Purpose.ROLLOUT, leads_to="Creating"),
+        Operation("UpdateEndpoint", _S, Purpose.ROLLOUT, leads_to="Updating"),
+        Operation("UpdateEndpointWeightsAndCapacities", _S, Purpose.UPKEEP, leads_to="Updating"),
+        Operation("AddTags", _S, Purpose.UPKEEP),
+        Operation("DeleteTags", _S, Purpose.UPKEEP),
+        Operation("DeleteEndpoint", _S, Purpose.REMOVAL, leads_to="Deleting"),
+        Operation("DeleteEndpointConfig", _S, Purpose.REMOVAL, part=Part.CONFIG),
+        Operation("DeleteModel", _S, Purpose.REMOVAL, part=Part.MODEL),
+        Operation("DescribeScalableTargets", _A, Purpose.READ),
+        Operation("DescribeScalingActivities", _A, Purpose.READ),
+        Operation("DescribeScalingPolicies", _A, Purpose.READ),
+        Operation("DescribeScheduledActions", _A, Purpose.READ),
+        Operation("RegisterScalableTarget", _A, Purpose.SCALING),
+        Operation("DeregisterScalableTarget", _A, Purpose.SCALING),
+        Operation("PutScalingPolicy", _A, Purpose.SCALING),
+        Operation("DeleteScalingPolicy", _A, Purpose.SCALING),
+        Operation("PutScheduledAction", _A, Purpose.SCALING),
+        Operation("DeleteScheduledAction", _A, Purpose.SCALING),
+    )
+}
