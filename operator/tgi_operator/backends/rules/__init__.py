@@ -1,0 +1,1 @@
+"""Rules that the chains of all backends share."""
