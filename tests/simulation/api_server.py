@@ -47,7 +47,7 @@ Listener = Callable[[str, str, Object], None]
 """Told the plural, ADDED, MODIFIED or DELETED, and the object as it is then."""
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """An answer with an HTTP status of 400 or more."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -120,24 +120,26 @@ class ApiServer:
         self, method: str, path: str, headers: Mapping[str, str], body: Object | None
     ) -> tuple[int, Object | str]:
         try:
-            if self.outage is not None:
-                raise Refusal(self.outage, "the API server is not available")
-            parts = urlsplit(path)
-            request = _request(method, parts.path, dict(parse_qsl(parts.query)), headers, copy.deepcopy(body or {}))
-            if request is None:
-                return 200, self._discovery(parts.path)
-            self.requests.append((self.clock.now(), request.verb, request.resource, request.name))
-            if {(request.verb, request.resource), ("*", request.resource), ("*", "*")} & self.denied:
-                raise Refusal(403, f"{request.resource} is forbidden: the operator cannot {request.verb} it")
-            return 200, self._handle(request)
-        except Refusal as refusal:
-            return refusal.status, {"kind": "Status", "code": refusal.status, "message": str(refusal)}
+            return 200, self._permitted(method, path, headers, body)
+        except RefusedError as error:
+            return error.status, {"kind": "Status", "code": error.status, "message": str(error)}
+
+    def _permitted(self, method: str, path: str, headers: Mapping[str, str], body: Object | None) -> Object | str:
+        request = read(method, path, headers, body)
+        if self.outage is not None:
+            raise RefusedError(self.outage, "the API server is not available")
+        if request is None:
+            return self._discovery(urlsplit(path).path)
+        self.requests.append((self.clock.now(), request.verb, request.resource, request.name))
+        if {(request.verb, request.resource), ("*", request.resource), ("*", "*")} & self.denied:
+            raise RefusedError(403, f"{request.resource} is forbidden: the operator cannot {request.verb} it")
+        return self._handle(request)
 
     def _discovery(self, path: str) -> Object:
         if path == "/api/v1/namespaces/kube-system":
             return {"metadata": {"uid": "cluster-1"}}
         if any(group in path for group in _OPTIONAL_GROUPS):
-            raise Refusal(404, "the server could not find the requested resource")
+            raise RefusedError(404, "the server could not find the requested resource")
         return {"resources": [{"name": plural} for plural in _SERVED]}
 
     def _handle(self, request: Request) -> Object | str:
@@ -175,13 +177,15 @@ class ApiServer:
         patch = request.body
         version = patch.get("metadata", {}).pop("resourceVersion", None)
         if version not in (None, present["metadata"]["resourceVersion"]):
-            raise Refusal(409, "the object has been modified; apply your changes to the latest version and try again")
+            raise RefusedError(
+                409, "the object has been modified; apply your changes to the latest version and try again"
+            )
         return self._store(request, present, merged(present, patch))
 
     def _replace(self, request: Request, present: Object) -> Object:
         version = request.body.get("metadata", {}).get("resourceVersion")
         if version not in (None, present["metadata"]["resourceVersion"]):
-            raise Refusal(409, "the object has been modified")
+            raise RefusedError(409, "the object has been modified")
         return self._store(request, present, request.body | {"metadata": present["metadata"]})
 
     def _store(self, request: Request, present: Object, wanted: Object) -> Object:
@@ -200,7 +204,7 @@ class ApiServer:
         if found:
             name = present["metadata"]["name"]
             self.violations.append(f"{name}: the status exceeds the CRD: {'; '.join(found)}")
-            raise Refusal(422, f"{KIND} {name} is invalid: {'; '.join(found)}")
+            raise RefusedError(422, f"{KIND} {name} is invalid: {'; '.join(found)}")
         kept: Object = crd_schema.pruned(status, ENDPOINT_SCHEMA["status"])
         after = {**present, "status": kept}
         for check in self.status_checks:
@@ -213,23 +217,23 @@ class ApiServer:
         before = present or self._new(request.plural, request.namespace, request.body)
         result, conflicts = apply(before, request.body, manager, force=force)
         if conflicts:
-            raise Refusal(409, f"Apply failed with conflicts: {', '.join(conflicts)}")
+            raise RefusedError(409, f"Apply failed with conflicts: {', '.join(conflicts)}")
         return self._put(request.plural, request.key, _defaulted(result))
 
     def _delete(self, request: Request, present: Object) -> Object:
         uid = request.body.get("preconditions", {}).get("uid")
         if uid not in (None, present["metadata"]["uid"]):
-            raise Refusal(409, "the UID in the precondition does not match")
+            raise RefusedError(409, "the UID in the precondition does not match")
         self.delete(request.plural, *request.key)
         return {"kind": "Status", "status": "Success"}
 
     # What users and controllers do; nothing of it fails
 
     def create(self, plural: str, namespace: str, body: Mapping[str, Any]) -> Object:
-        """Create an object. Raises Refusal where there is one of that name."""
+        """Create an object. Raises RefusedError where there is one of that name."""
         key = (namespace, str(body["metadata"]["name"]))
         if key in self.objects[plural]:
-            raise Refusal(409, f"{plural} {key[1]!r} already exists")
+            raise RefusedError(409, f"{plural} {key[1]!r} already exists")
         return self._put(plural, key, _defaulted(self._new(plural, namespace, body)))
 
     def edit(self, plural: str, namespace: str, name: str, patch: Mapping[str, Any]) -> Object:
@@ -312,7 +316,7 @@ class ApiServer:
     def _found(self, plural: str, key: Name) -> Object:
         found = self.objects[plural].get(key)
         if found is None:
-            raise Refusal(404, f'{plural} "{key[1]}" not found')
+            raise RefusedError(404, f'{plural} "{key[1]}" not found')
         return copy.deepcopy(found)
 
     def _notify(self, plural: str, change: str, body: Object) -> None:
@@ -327,19 +331,22 @@ class ApiServer:
                 self.delete(plural, *key)
 
 
-def _request(
-    method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: Object
-) -> Request | None:
-    """Return the request taken apart; None where it is about no object but about what is served."""
-    found = _PATH.fullmatch(path)
+def read(method: str, url: str, headers: Mapping[str, str], body: Object | None) -> Request | None:
+    """Return a request taken apart; None where it is about no object but about what is served."""
+    parts = urlsplit(url)
+    found = _PATH.fullmatch(parts.path)
     plural = found["plural"] if found else None
-    if found is None or plural is None:
+    if found is None or plural is None or found["group"] in _OPTIONAL_GROUPS:
         return None
-    if plural not in _SERVED:
-        raise Refusal(404, f"the server could not find the requested resource: {path}")
-    content_type = headers.get("Content-Type", "")
     return Request(
-        method, plural, found["namespace"] or "", found["name"] or "", found["sub"] or "", query, content_type, body
+        method,
+        plural,
+        found["namespace"] or "",
+        found["name"] or "",
+        found["sub"] or "",
+        dict(parse_qsl(parts.query)),
+        headers.get("Content-Type", ""),
+        copy.deepcopy(body or {}),
     )
 
 

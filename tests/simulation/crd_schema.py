@@ -34,7 +34,6 @@ _INT32, _INT64 = 2**31, 2**63
 _FORMATS: Mapping[str, Callable[[Any], bool]] = {
     "int32": lambda value: -_INT32 <= value < _INT32,
     "int64": lambda value: -_INT64 <= value < _INT64,
-    "date-time": lambda value: _is_time(value),
 }
 
 
@@ -52,7 +51,7 @@ def errors(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
         for keyword, holds in _LIMITS.items()
         if keyword in schema and not holds(value, schema[keyword])
     )
-    if not _FORMATS.get(schema.get("format", ""), lambda _: True)(value):
+    if not _fits(schema.get("format"), value):
         yield f"{path}: is no {schema['format']}: {value!r}"
     if isinstance(value, dict):
         yield from _of_object(value, schema, path)
@@ -96,6 +95,12 @@ def pruned(value: Any, schema: Schema) -> Any:
         for name, inner in value.items()
         if name in properties or isinstance(others, dict)
     }
+
+
+def _fits(form: str | None, value: Any) -> bool:
+    if form == "date-time":
+        return _is_time(value)
+    return form is None or _FORMATS[form](value)
 
 
 def _is_time(value: str) -> bool:

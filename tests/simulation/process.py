@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from simulation.amazon import Amazon
-from simulation.api_server import ApiServer
+from simulation.api_server import ApiServer, read
 from tgi_operator.api.names import PLURAL
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import Kind, Object
@@ -31,14 +31,18 @@ class Killed(BaseException):
 
 @dataclass
 class Fuse:
-    """Blows at the `calls`th call from now on, before or after the call has its effect; None: never."""
+    """Blows at the `calls`th request from now on, before or after that has its effect; None: never.
+
+    With an `operation` only requests of that name count: an AWS operation, or verb and resource as in "patch pods".
+    """
 
     calls: int | None = None
+    operation: str | None = None
     after_effect: bool = False
 
-    def burn(self) -> bool:
-        """Count a call; return whether it is the last one."""
-        if self.calls is None:
+    def burn(self, operation: str) -> bool:
+        """Count a request; return whether it is the last one."""
+        if self.calls is None or self.operation not in (None, operation):
             return False
         self.calls -= 1
         return self.calls == 0
@@ -64,11 +68,11 @@ class Process:
         """Call back within the process, if it lives then."""
         self._loop.call_later(seconds, lambda: callback() if self.alive else None, context=self._context)
 
-    async def call(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
         """Make a request to the outside. Raises Killed where it is the process's last."""
         if not self.alive:
             raise Killed
-        last = self._fuse.burn()
+        last = self._fuse.burn(operation)
         if last and not self._fuse.after_effect:
             self.kill()
             raise Killed
@@ -116,7 +120,7 @@ class AWSClient:
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Make one call. Raises AWSError."""
-        return await self._process.call(lambda: self._amazon.call(scope, operation, request))
+        return await self._process.call(operation, lambda: self._amazon.call(scope, operation, request))
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -130,7 +134,9 @@ class KubeClient(Kube):
         self._api = server
 
     async def _send(self, method: str, path: str, headers: Mapping[str, str], body: Object | None) -> tuple[int, str]:
-        return await self._process.call(lambda: self._api.send(method, path, headers, body))
+        request = read(method, path, headers, body)
+        operation = f"{request.verb} {request.resource}" if request is not None else path
+        return await self._process.call(operation, lambda: self._api.send(method, path, headers, body))
 
 
 class Informer:

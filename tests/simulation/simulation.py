@@ -4,21 +4,27 @@ Nothing drives the operator but what drives the real one: watches, its sweeps, i
 """
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from datetime import datetime
 from typing import Any, Self
 
-from simulation.amazon import Amazon
 from simulation import crd_schema
+from simulation.amazon import Amazon
 from simulation.api_server import ENDPOINT_SCHEMA, ApiServer
 from simulation.clock import LoopClock, new_loop
 from simulation.process import AWSClient, Fuse, Informer, Killed, KubeClient, Process, track_tasks
 from simulation.workloads import Workloads
 from tgi_operator.api.names import GROUP, PLURAL
+from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
+from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
+from tgi_operator.backends.sagemaker.backend import SageMakerBackend
+from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
 from tgi_operator.control.controller import Controller
 from tgi_operator.settings import Settings
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
@@ -54,10 +60,28 @@ RESTART_SECONDS = 2.0
 LIVENESS_SECONDS = 10.0
 
 
+def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Callable[[], datetime]) -> Controller:
+    """Return the operator with its real backends, but for their ways to AWS and to the API server."""
+
+    def changed(key: Key) -> None:
+        controller.changed(key)
+
+    drift = settings.aws_drift_reads_per_minute
+    endpoints = EndpointSweep(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift, now=now)
+    targets = ScalableTargetSweep(api, changed, interval=settings.scaling_sweep_interval, now=now)
+    roles = AllowedRoles(settings.allowed_roles_file)
+    sagemaker = SageMakerBackend(api, endpoints, targets, kube, now, roles)
+    in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address, now)
+    backends = {"sageMaker": sagemaker, "inCluster": in_cluster}
+    controller = Controller(settings, kube, CLUSTER, backends, in_cluster, now)
+    return controller
+
+
 class Simulation:
     """An operator that can be killed, with all it needs. Use as a context manager."""
 
     def __init__(self, **settings: Any) -> None:
+        random.seed(0)
         self.loop = new_loop()
         track_tasks(self.loop)
         self.loop.set_exception_handler(self._failed)
@@ -71,6 +95,7 @@ class Simulation:
         self.settings = Settings(**settings)
         self.fuse = Fuse()
         self.kills = 0
+        self.crashes: list[str] = []
         self.writes = 0
         self.violations: list[str] = []
         self._calls: Counter[int] = Counter()
@@ -99,7 +124,7 @@ class Simulation:
         try:
             kinds = await controller.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, a real process would end with it
-            self.end_of_process = error
+            self.crashes.append(repr(error))
             process.kill()
             return
         self.controller = controller
@@ -118,9 +143,9 @@ class Simulation:
         self.fuse.calls = None
         self.loop.call_later(RESTART_SECONDS, self._start, context=Context())
 
-    def kill_at(self, call: int, *, after_effect: bool = False) -> None:
-        """Kill the operator at its n-th request from now on, before or after that has its effect."""
-        self.fuse.calls, self.fuse.after_effect = call, after_effect
+    def kill_at(self, call: int = 1, operation: str | None = None, *, after_effect: bool = False) -> None:
+        """Kill the operator at its n-th request from now on, or the n-th of an operation; see Fuse."""
+        self.fuse.calls, self.fuse.operation, self.fuse.after_effect = call, operation, after_effect
 
     def restart(self) -> None:
         """Kill the operator now; another one starts."""

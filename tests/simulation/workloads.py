@@ -9,7 +9,7 @@ from contextvars import Context
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from simulation.api_server import ApiServer, Refusal
+from simulation.api_server import ApiServer, RefusedError
 from tgi_operator.backends.incluster.kinds import Object
 
 POLL_SECONDS = 5.0
@@ -179,7 +179,7 @@ class Workloads:
             await self._schedule(pod)
             await self._pull(pod)
             await (self._fetch(pod) if fetches else self._serve(pod))
-        except Refusal:
+        except RefusedError:
             # It was deleted.
             return
 
@@ -260,7 +260,7 @@ class Workloads:
     def _report(self, pod: Object, status: Object) -> None:
         present = self.server.get("pods", *_key(pod))
         if present is None or "deletionTimestamp" in present["metadata"]:
-            raise Refusal(404, "the pod is gone")
+            raise RefusedError(404, "the pod is gone")
         if present["status"] != status:
             self.server.set_status("pods", *_key(pod), status)
 
