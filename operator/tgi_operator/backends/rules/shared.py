@@ -69,4 +69,6 @@ def unworkable(situation: Situation) -> Plan[Any] | None:
     if situation.problem is None:
         return None
     verdict = stalled(situation.problem.reason, situation.problem.message, available=situation.available)
-    return Plan(situation.report(verdict), after=PROBLEM_SECONDS if situation.problem.reason in _OUTSIDE_THE_SPEC else None)
+    return Plan(
+        situation.report(verdict), after=PROBLEM_SECONDS if situation.problem.reason in _OUTSIDE_THE_SPEC else None
+    )

@@ -110,9 +110,7 @@ HANDLING: Mapping[Meaning, Handling] = {
 _UNKNOWN = HANDLING[Meaning.UNKNOWN]
 
 
-def remedy(
-    resource: Resource, situation: Situation | None, error: AWSError, failures: int, now: datetime
-) -> Remedy:
+def remedy(resource: Resource, situation: Situation | None, error: AWSError, failures: int, now: datetime) -> Remedy:
     """Return how to go on after `error`, the `failures`th in a row.
 
     `resource` carries the status to build on; `situation` is None where observing failed.
@@ -161,9 +159,7 @@ def _unread(resource: Resource, error: AWSError, failures: int, now: datetime) -
     return Remedy(with_verdict(resource.status, resource.generation, verdict, rfc3339(now)), after)
 
 
-def _handled(
-    resource: Resource, situation: Situation | None, error: AWSError, failures: int, now: datetime
-) -> Remedy:
+def _handled(resource: Resource, situation: Situation | None, error: AWSError, failures: int, now: datetime) -> Remedy:
     handling = HANDLING.get(error.meaning, _UNKNOWN)
     after = _jittered(handling.pause(failures))
     if failures <= handling.patience:
@@ -175,9 +171,7 @@ def _handled(
     return Remedy(with_verdict(status, resource.generation, verdict, rfc3339(now)), after)
 
 
-def _refused(
-    resource: Resource, situation: Situation, error: AWSError, failures: int, now: datetime
-) -> Remedy:
+def _refused(resource: Resource, situation: Situation, error: AWSError, failures: int, now: datetime) -> Remedy:
     """AWS refused a rollout: remember that the revision failed; the rules decide when it is tried again."""
     handling = HANDLING.get(error.meaning)
     if handling is not None and failures <= handling.patience:

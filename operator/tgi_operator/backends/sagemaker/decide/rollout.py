@@ -148,9 +148,8 @@ def _retypes(situation: Situation) -> bool:
 
     It is registered again when the update is done, or refused.
     """
-    return (
-        situation.remembered.scaling_revision is not None
-        and situation.observed.instance_type != _instance_type(situation)
+    return situation.remembered.scaling_revision is not None and situation.observed.instance_type != _instance_type(
+        situation
     )
 
 

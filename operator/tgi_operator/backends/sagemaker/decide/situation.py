@@ -88,9 +88,7 @@ class Situation:
         if self.status.update_revision is not None and self.remembered.rendered_from == self.rendered.rendered_from:
             return replace(self.rendered, revision=self.status.update_revision)
         config_tags = self.observed.parts.get(Part.CONFIG) or {}
-        if self.live_revision is not None and (
-            config_tags.get(names.TAG_RENDERED_FROM) == self.rendered.rendered_from
-        ):
+        if self.live_revision is not None and (config_tags.get(names.TAG_RENDERED_FROM) == self.rendered.rendered_from):
             return replace(self.rendered, revision=self.live_revision)
         return self.rendered
 
@@ -143,7 +141,9 @@ class Situation:
     @property
     def retained(self) -> str:
         """What deletionPolicy Retain leaves behind."""
-        return f'Endpoint "{self.place.endpoint}" and what belongs to it were left alone, as deletionPolicy Retain asks.'
+        return (
+            f'Endpoint "{self.place.endpoint}" and what belongs to it were left alone, as deletionPolicy Retain asks.'
+        )
 
     @property
     def unconfirmed(self) -> bool:

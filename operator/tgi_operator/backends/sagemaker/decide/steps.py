@@ -10,7 +10,6 @@ from tgi_operator.backends.sagemaker.desired.render import Desired, Place
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Request, addressed
 
 
-
 @dataclass(frozen=True)
 class Step:
     """One AWS call. `tolerated` are refusals that mean that the step is done already."""

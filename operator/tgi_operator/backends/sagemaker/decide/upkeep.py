@@ -32,12 +32,8 @@ def in_service(situation: Situation) -> Plan[Step] | Ask:
     if lacking:
         return Ask(lacking)
     endpoint, desired = situation.living, situation.desired
-    verdict = serving(
-        Reason.IN_SERVICE, f"{endpoint.current_count or 0}/{situation.wanted_replicas} instances ready."
-    )
-    remember = memory.settled(
-        situation.memory, endpoint.last_modified, desired.rendered_from, situation.tag_keys
-    )
+    verdict = serving(Reason.IN_SERVICE, f"{endpoint.current_count or 0}/{situation.wanted_replicas} instances ready.")
+    remember = memory.settled(situation.memory, endpoint.last_modified, desired.rendered_from, situation.tag_keys)
     plan = collecting(
         situation,
         verdict,

@@ -8,7 +8,7 @@ from typing import Any
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Runtime, Spec
 from tgi_operator.backends import naming
-from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import names, scaling_policies
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling
