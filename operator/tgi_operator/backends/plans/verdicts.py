@@ -104,10 +104,8 @@ def unreadable(status: Status, generation: int, reason: Reason, message: str, no
         ConditionUpdate(ConditionType.AVAILABLE, unknown, reason, message),
         *_kept(status, ConditionType.STALLED, ConditionType.RECONCILING, ConditionType.SCALING_ACTIVE),
     ]
-    if (
-        status.observed_generation != generation
-        and conditions.get(status.conditions, ConditionType.RECONCILING) is None
-    ):
+    reconciling = conditions.get(status.conditions, ConditionType.RECONCILING)
+    if status.observed_generation != generation and reconciling is None:
         updates.append(ConditionUpdate(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message))
     merged = conditions.merge(status.conditions, updates, generation=generation, now=now)
     return status.model_copy(update={"observed_generation": generation, "conditions": merged})

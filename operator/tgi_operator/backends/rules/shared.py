@@ -15,7 +15,7 @@ _OUTSIDE_THE_SPEC = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FO
 PROBLEM_SECONDS = 30
 """A problem outside the spec may end without an event: a Secret that is not watched, the file of allowed roles."""
 
-FOREIGN_SECONDS = 30
+FOREIGN_SECONDS = 45
 """Tags and labels may be changed at any time, and nothing reports it."""
 
 

@@ -31,9 +31,9 @@ class Applier:
 
     async def _call(self, situation: Situation, step: Step) -> None:
         operation = OPERATIONS[step.operation]
-        if operation.purpose is Purpose.REMOVAL and operation.part is not None:
-            if not await self._may_be_deleted(situation, step, operation.part):
-                return
+        removes = operation.part if operation.purpose is Purpose.REMOVAL else None
+        if removes is not None and not await self._may_be_deleted(situation, step, removes):
+            return
         try:
             await self._api.call(situation.place.scope, step.operation, step.request)
         except AWSError as error:

@@ -1,4 +1,4 @@
-"""The decision: spec and what was observed -> the next steps and the status to show. Pure, safe to repeat at any moment.
+"""The decision: spec and what was observed -> the next steps and the status to show. Pure, and safe to repeat.
 
 Each rule is a small function of a Situation that returns a Plan, an Ask for what it lacks, or None where it has no
 answer; `RULES` is their order. The memory they need is in the status, written before the steps it guards.

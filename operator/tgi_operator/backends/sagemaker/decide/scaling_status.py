@@ -86,8 +86,8 @@ def _conflict(situation: Situation) -> Activity | None:
         if other is not None:
             metric = policy["PredefinedMetricSpecification"]["PredefinedMetricType"]
             message = (
-                f'Scaling policy "{other}", which is not owned by this resource, already tracks {metric}, and AWS takes '
-                "one policy for a metric: delete it in AWS, or remove the metric from spec.autoscaling.metrics."
+                f'Scaling policy "{other}", which is not owned by this resource, already tracks {metric}, and AWS '
+                "takes one policy for a metric: delete it in AWS, or remove the metric from spec.autoscaling.metrics."
             )
             return Activity(False, Reason.POLICY_CONFLICT, message)
     return None

@@ -121,9 +121,9 @@ class Situation:
     def foreign(self) -> str | None:
         """Why the endpoint of that name is not this resource's; None where it is, or where there is none.
 
-        It is ours by its tags. Where some of ours were taken away, it is ours as long as an earlier observation found it
-        so and it runs a configuration that we named. If the tags were not read now, an earlier observation found them
-        to be ours.
+        It is ours by its tags. Where some of ours were taken away, it is ours as long as an earlier observation found
+        it so and it runs a configuration that we named. If the tags were not read now, an earlier observation found
+        them to be ours.
         """
         endpoint, owner = self.endpoint, self.resource.owner
         if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, owner):
@@ -133,8 +133,8 @@ class Situation:
             return None
         tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(owner).items())
         return (
-            f'Endpoint "{self.place.endpoint}" in {self.place.region} exists and is not tagged as this resource\'s: the '
-            f"operator leaves it alone. To hand it to this resource, tag it {tags}; otherwise set "
+            f'Endpoint "{self.place.endpoint}" in {self.place.region} exists and is not tagged as this resource\'s: '
+            f"the operator leaves it alone. To hand it to this resource, tag it {tags}; otherwise set "
             "spec.sageMaker.endpointName on a new TGIEndpoint."
         )
 
