@@ -51,6 +51,21 @@ class Reason(StrEnum):
         "The autoscaler wanted another number and did not get it. The message has its words; it tries again.",
     )
 
+    POLICY_CONFLICT = (
+        "PolicyConflict",
+        (
+            "A scaling policy that is not owned by this resource already tracks the metric, and AWS takes one policy "
+            "for a metric. Delete the policy that the message names, or remove the metric."
+        ),
+    )
+    SCALING_UNKNOWN = (
+        "ScalingUnknown",
+        (
+            "Application Auto Scaling cannot be read, so nobody knows whether the number follows the load. The message "
+            "has AWS's answer; the operator reads it again within 5 minutes."
+        ),
+    )
+
     # On the way
     CREATING = "Creating", "What serves is being created, and the model loaded. Wait: minutes are usual."
     FETCHING_WEIGHTS = "FetchingWeights", "A job downloads the weights into the claim. Pods follow when it is done."

@@ -26,7 +26,8 @@ class Plan(Generic[S]):
 
     `status` is what to show. With `ahead` it is written before the steps, because a successor must know after a crash
     that they were begun; otherwise after them. `done` replaces it once all steps have succeeded. `collection` are steps
-    that only remove what nothing needs any more: they come last, and their failure is reported but stops nothing else.
+    that only remove what nothing needs any more: they come last, and their failure is reported but stops nothing else;
+    `collected` is the Event of their success.
     `after` is the time in seconds until the next look at the latest; None: when something changes. `finished`: nothing
     of a deleted resource is left.
     """
@@ -34,6 +35,7 @@ class Plan(Generic[S]):
     status: Status
     steps: tuple[S, ...] = ()
     collection: tuple[S, ...] = ()
+    collected: Note | None = None
     ahead: bool = False
     done: Status | None = None
     after: float | None = None

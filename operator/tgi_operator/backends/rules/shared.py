@@ -10,10 +10,12 @@ from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, stalled
 from tgi_operator.backends.resource import Resource
 
-PROBLEM_SECONDS = 30
-"""A problem may end without a change of the spec, and without an event: a Secret that is not watched, a role file."""
+_OUTSIDE_THE_SPEC = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND, Reason.ROLE_NOT_ALLOWED})
 
-FOREIGN_SECONDS = 30
+PROBLEM_SECONDS = 30
+"""A problem outside the spec may end without an event: a Secret that is not watched, the file of allowed roles."""
+
+FOREIGN_SECONDS = 45
 """Tags and labels may be changed at any time, and nothing reports it."""
 
 
@@ -48,23 +50,25 @@ class Situation(Protocol):
         """Whether requests are accepted now, as a ConditionStatus or bool."""
 
 
-def retained(at: Situation) -> Plan[Any] | None:
+def retained(situation: Situation) -> Plan[Any] | None:
     """The resource is deleted with deletionPolicy Retain: everything it names is left alone."""
-    if not at.resource.retains:
+    if not situation.resource.retains:
         return None
-    return Plan(at.resource.status, notes=(Note(Reason.RETAINED, at.retained),), finished=True)
+    return Plan(situation.resource.status, notes=(Note(Reason.RETAINED, situation.retained),), finished=True)
 
 
-def not_owned(at: Situation) -> Plan[Any] | None:
+def not_owned(situation: Situation) -> Plan[Any] | None:
     """Something of that name exists and is not owned by this resource: it is never touched."""
-    if at.foreign is None:
+    if situation.foreign is None:
         return None
-    return Plan(at.report(stalled(Reason.NOT_OWNED, at.foreign, available=False)), after=FOREIGN_SECONDS)
+    return Plan(situation.report(stalled(Reason.NOT_OWNED, situation.foreign, available=False)), after=FOREIGN_SECONDS)
 
 
-def unworkable(at: Situation) -> Plan[Any] | None:
+def unworkable(situation: Situation) -> Plan[Any] | None:
     """The spec has a problem: whatever serves goes on serving."""
-    if at.problem is None:
+    if situation.problem is None:
         return None
-    verdict = stalled(at.problem.reason, at.problem.message, available=at.available)
-    return Plan(at.report(verdict), after=PROBLEM_SECONDS)
+    verdict = stalled(situation.problem.reason, situation.problem.message, available=situation.available)
+    return Plan(
+        situation.report(verdict), after=PROBLEM_SECONDS if situation.problem.reason in _OUTSIDE_THE_SPEC else None
+    )

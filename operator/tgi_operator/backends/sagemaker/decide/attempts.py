@@ -1,34 +1,64 @@
-"""The memory of what failed, and whether it may be tried again."""
+"""The memory of what failed: whether the same revision may be tried again, and when."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans.planning import Plan
-from tgi_operator.backends.plans.verdicts import progressing, stalled
-from tgi_operator.backends.sagemaker.aws import errors
+from tgi_operator.backends.plans.verdicts import Verdict, progressing, stalled
 from tgi_operator.backends.sagemaker.decide.collection import collecting
-from tgi_operator.backends.sagemaker.decide.situation import Wanted
-from tgi_operator.backends.sagemaker.seen.state import Step
-
-RETRY_FIRST_SECONDS = 60
-RETRY_LONGEST_SECONDS = 1800
-RETRY_LIMIT = 50
-"""A revision that AWS had no capacity for is tried again after 1, 2, 4, … 30 minutes, for about a day."""
+from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.decide.steps import Step
 
 
-def remembered(at: Wanted, revision: str) -> LastFailure | None:
+@dataclass(frozen=True)
+class Retry:
+    """How a failure is tried again: pauses in seconds double from `first` to `longest`.
+
+    `limit` is the number of attempts, None where there is no end: an attempt that AWS refuses costs nothing. `stalled`:
+    a person must change something.
+    """
+
+    first: float
+    longest: float
+    stalled: bool
+    limit: int | None = None
+
+    def pause(self, attempts: int) -> float:
+        """Return the seconds to wait after so many failed attempts."""
+        return min(self.first * 2.0 ** min(attempts - 1, 32), self.longest)
+
+
+_CAPACITY = Retry(60, 1800, stalled=False, limit=50)
+"""1, 2, 4, … 30 minutes, for about a day."""
+
+RETRIES: Mapping[str, Retry] = {
+    Reason.INSUFFICIENT_CAPACITY: _CAPACITY,
+    Reason.INTERNAL_FAILURE: _CAPACITY,
+    Reason.QUOTA_EXCEEDED: Retry(600, 1800, stalled=True),
+    Reason.ACCESS_DENIED: Retry(60, 300, stalled=True),
+    Reason.INVALID_EXECUTION_ROLE: Retry(60, 600, stalled=True),
+    Reason.MODEL_DATA_NOT_READABLE: Retry(60, 1800, stalled=True),
+    Reason.IMAGE_NOT_FOUND: Retry(60, 1800, stalled=True),
+}
+"""By reason; any other failure is remembered until the spec changes. Capacity, quota, permissions, weights and images
+are the account's, not the spec's: they may be mended without a change of the spec."""
+
+
+def remembered(situation: Situation, revision: str) -> LastFailure | None:
     """Return the memory of `revision`'s last failure, None where it did not fail or is no longer remembered."""
-    failure = at.status.last_failure
+    failure = situation.status.last_failure
     return failure if failure is not None and failure.revision == revision else None
 
 
-def remember(at: Wanted, revision: str, reason: Reason, message: str) -> LastFailure:
-    """Return the memory of a failure just seen."""
-    before = remembered(at, revision)
+def remember(situation: Situation, revision: str, reason: Reason, message: str) -> LastFailure:
+    """Return the memory of a failure just observed."""
+    before = remembered(situation, revision)
     return LastFailure(
-        time=rfc3339(at.now),
+        time=rfc3339(situation.now),
         revision=revision,
         reason=reason,
         message=message[:4096],
@@ -38,25 +68,41 @@ def remember(at: Wanted, revision: str, reason: Reason, message: str) -> LastFai
 
 def may_be_retried(failure: LastFailure) -> bool:
     """Return whether the same revision may well succeed later, and was not tried too often."""
-    return failure.reason in errors.RETRYABLE and failure.attempts < RETRY_LIMIT
+    retry = RETRIES.get(failure.reason)
+    return retry is not None and (retry.limit is None or failure.attempts < retry.limit)
 
 
-def pause(at: Wanted, failure: LastFailure) -> float:
+def next_attempt(failure: LastFailure) -> datetime:
+    """Return when a failure that may be retried is tried again."""
+    return parse(failure.time) + timedelta(seconds=RETRIES[failure.reason].pause(failure.attempts))
+
+
+def pause(situation: Situation, failure: LastFailure) -> float:
     """Return the seconds until a failure may be tried again; 0 when that is now."""
-    backoff = min(RETRY_FIRST_SECONDS * 2.0 ** (failure.attempts - 1), RETRY_LONGEST_SECONDS)
-    return max(0.0, (parse(failure.time) + timedelta(seconds=backoff) - at.now).total_seconds())
+    return max(0.0, (next_attempt(failure) - situation.now).total_seconds())
 
 
-def blocked(at: Wanted) -> Plan[Step] | None:
-    """Return why the wanted revision, that failed, is not tried now; None when it may be."""
-    failure = remembered(at, at.desired.revision)
+def verdict(situation: Situation, failure: LastFailure) -> Verdict:
+    """Return what to report of a failed revision that is not tried now."""
+    reason, available = Reason(failure.reason), situation.available
+    if not may_be_retried(failure):
+        message = f"Revision {failure.revision} failed; change the spec to try again: {failure.message}"
+        return stalled(reason, message, available=available)
+    retry = RETRIES[failure.reason]
+    of = f" of {retry.limit}" if retry.limit is not None else ""
+    when = rfc3339(next_attempt(failure))
+    message = f"Attempt {failure.attempts}{of} failed; retrying at {when}: {failure.message}"
+    return (stalled if retry.stalled else progressing)(reason, message, available=available)
+
+
+def blocked(situation: Situation) -> Plan[Step] | None:
+    """Return why the wanted revision, which failed, is not tried now; None when it may be."""
+    failure = remembered(situation, situation.desired.revision)
     if failure is None:
         return None
     if not may_be_retried(failure):
-        message = f"Revision {failure.revision} failed and is not tried again until the spec changes: {failure.message}"
-        return collecting(at, stalled(Reason(failure.reason), message, available=at.available))
-    seconds = pause(at, failure)
+        return collecting(situation, verdict(situation, failure))
+    seconds = pause(situation, failure)
     if seconds == 0:
         return None
-    message = f"Attempt {failure.attempts} failed, the next follows by itself: {failure.message}"
-    return Plan(at.show(progressing(Reason(failure.reason), message, available=at.available)), after=seconds)
+    return collecting(situation, verdict(situation, failure)).sooner(seconds)

@@ -1,56 +1,86 @@
 """Deleting what a resource has on SageMaker, in the order AWS needs."""
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.plans.planning import Note, Plan
-from tgi_operator.backends.plans.verdicts import progressing
+from tgi_operator.api.status import Status
+from tgi_operator.api.times import rfc3339
+from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
+from tgi_operator.backends.plans.verdicts import progressing, unreadable
 from tgi_operator.backends.sagemaker.decide import steps
 from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.decide.steps import Step
 from tgi_operator.backends.sagemaker.seen import state
-from tgi_operator.backends.sagemaker.seen.state import Step
 
 
-def deletion(situation: Situation) -> Plan[Step]:
-    """Endpoint first, and only when that is seen to be gone its configurations and models."""
+def deletion(situation: Situation) -> Plan[Step] | Ask | None:
+    """The resource is deleted: endpoint first, and once AWS shows that it is gone its configurations and models.
+
+    Nothing is written ahead: names and tags show a successor all that it needs.
+    """
+    if not situation.resource.deleting:
+        return None
     place, endpoint = situation.place, situation.endpoint
-    if endpoint is not None and not situation.foreign:
+    if situation.observed.outage is not None:
+        return Plan(_waiting(situation, situation.observed.outage.message))
+    if endpoint is not None and situation.lacks(Need.TAGS):
+        return Ask(frozenset({Need.TAGS}))
+    if endpoint is not None and situation.foreign is None:
         if endpoint.status in state.IN_TRANSITION and endpoint.status != state.DELETING:
-            message = f"AWS cannot delete an endpoint that is {endpoint.status}; it is deleted when AWS is done."
-            return Plan(situation.show(progressing(Reason.DELETING, message, available=situation.available)))
+            message = (
+                f'Endpoint "{place.endpoint}" is {endpoint.status}, and AWS deletes none in that state: the operator '
+                "deletes it as soon as AWS is done."
+            )
+            return Plan(situation.report(progressing(Reason.DELETING, message, available=situation.available)))
         message = f'Endpoint "{place.endpoint}" is being deleted.'
-        status = situation.show(progressing(Reason.DELETING, message, available=False))
+        status = situation.report(progressing(Reason.DELETING, message, available=False))
         if endpoint.status == state.DELETING:
             return Plan(status)
-        return Plan(status, steps=(*_unscale(situation), steps.delete_endpoint(place)), ahead=True)
+        return Plan(status, steps=(*_deregister(situation), steps.delete_endpoint(place)))
     if endpoint is None and situation.remembered.endpoint_status == state.CREATING and situation.settling:
         # DescribeEndpoint is eventually consistent: what was just created may not be found yet.
         return Plan(situation.status, after=situation.settling_seconds)
-    revisions = set(situation.remembered.revisions)
-    if situation.desired is not None and situation.status.update_revision is not None:
-        revisions.add(situation.desired.revision)
-    if endpoint is not None:
-        # Somebody else's endpoint may run what we made: what is in use is never deleted.
-        revisions -= {situation.live_revision or ""}
     return Plan(
         situation.status,
-        steps=steps.delete_sets(place, sorted(revisions)),
-        notes=(_gone(situation),),
+        steps=steps.delete_sets(place, _revisions(situation)),
+        notes=(_note(situation),),
         finished=True,
     )
 
 
-def _gone(situation: Situation) -> Note:
-    name = situation.place.endpoint
+def _waiting(situation: Situation, message: str) -> Status:
+    reason, now = Reason.AWS_UNAVAILABLE, rfc3339(situation.now)
+    return unreadable(situation.status, situation.resource.generation, reason, message, now)
+
+
+def _revisions(situation: Situation) -> tuple[str, ...]:
+    """Return the revisions whose model or configuration may exist and is not in use."""
+    if situation.observed.denied:
+        return ()
+    found = set(situation.remembered.revisions)
     if situation.endpoint is not None:
-        message = (
-            f'Endpoint "{name}" in {situation.place.region} is not tagged as this resource\'s and was left alone. '
-            "If it was this resource's, it goes on serving and billing: delete it in AWS."
+        # An endpoint that is not ours may run what we made: what is in use is never deleted.
+        found.discard(situation.live_revision or "")
+    return tuple(sorted(found))
+
+
+def _note(situation: Situation) -> Note:
+    name, region = situation.place.endpoint, situation.place.region
+    if situation.observed.denied:
+        return Note(
+            Reason.LEFT_ALONE,
+            f'AWS does not let the operator read endpoint "{name}" in {region}, and the status shows none. If there is '
+            "one, it goes on serving and being billed: delete it in AWS.",
         )
-        return Note(Reason.LEFT_ALONE, message)
+    if situation.endpoint is not None:
+        return Note(
+            Reason.LEFT_ALONE,
+            f'Endpoint "{name}" in {region} is not tagged as this resource\'s and was left alone. If it was this '
+            "resource's, it goes on serving and being billed: delete it in AWS.",
+        )
     if situation.status.sage_maker is None:
-        return Note(Reason.DELETED, "Nothing of it was ever asked of AWS.")
+        return Note(Reason.DELETED, "Nothing was ever created in AWS.")
     return Note(Reason.DELETED, f'Endpoint "{name}" and what belongs to it are gone.')
 
 
-def _unscale(situation: Situation) -> tuple[Step, ...]:
-    """Return the step that ends scaling first: AWS refuses to delete a scalable target for whoever may not end it."""
+def _deregister(situation: Situation) -> tuple[Step, ...]:
+    """Return the step that ends scaling first: AWS deletes no scalable target for an identity that may not end it."""
     return (steps.deregister(situation.place),) if situation.registered else ()

@@ -1,42 +1,46 @@
-"""Keeping what is at Application Auto Scaling as it should be, on an endpoint that is in service."""
+"""Keeping what is at Application Auto Scaling as the spec has it, for an endpoint that is in service."""
 
-from typing import Any
+from dataclasses import replace
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import Status
+from tgi_operator.api.status import SageMakerStatus, Status
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans import scaling
-from tgi_operator.backends.plans.planning import Note, Plan
-from tgi_operator.backends.sagemaker.decide import steps
-from tgi_operator.backends.sagemaker.decide.situation import Wanted
+from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
+from tgi_operator.backends.sagemaker.decide import memory, steps
+from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.decide.steps import Step
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling, target
 from tgi_operator.backends.sagemaker.seen import scalable_target, state
 from tgi_operator.backends.sagemaker.seen.scalable_target import CONSISTENCY_SECONDS, Registered
-from tgi_operator.backends.sagemaker.seen.state import Step
 
-LOOK_AGAIN_SECONDS = 1
+CONTINUE_SECONDS = 1
+UNREAD_SECONDS = 300
+"""How soon Application Auto Scaling is read again where it could not be."""
 
 
-def stopped(at: Wanted) -> Plan[Step] | None:
-    """The autoscaling was taken out of the spec: nothing may change the number of instances any more."""
-    endpoint = at.endpoint
-    serves = endpoint is not None and endpoint.status == state.IN_SERVICE
-    if not serves or at.desired.scaling is not None or at.remembered.scaling_revision is None:
+def stopped(situation: Situation) -> Plan[Step] | Ask | None:
+    """The autoscaling was taken out of the spec: nothing may change the instance count any more."""
+    serves = situation.living.status == state.IN_SERVICE
+    if not serves or situation.desired.scaling is not None or situation.remembered.scaling_revision is None:
         return None
-    seen = at.observed.scalable.registered if at.observed.scalable else None
+    if situation.lacks(Need.SCALING):
+        return Ask(frozenset({Need.SCALING}))
+    seen = situation.observed.scaling.registered if situation.observed.scaling else None
+    status = situation.status
     return Plan(
-        at.status,
-        steps=_removal(at, seen),
+        status,
+        steps=_removal(situation, seen),
         ahead=True,
-        done=_remember(at.status, scaling_revision=None, scaling_request_time=None),
-        after=LOOK_AGAIN_SECONDS,
-        notes=(Note(Reason.AUTOSCALING_STOPPED, "The number of instances no longer follows the load."),),
+        done=_remember(status, memory.deregistered(status.sage_maker or situation.memory)),
+        after=CONTINUE_SECONDS,
+        notes=(Note(Reason.AUTOSCALING_STOPPED, "The instance count no longer follows the load."),),
     )
 
 
-def _removal(at: Wanted, seen: Registered | None) -> tuple[Step, ...]:
-    """Return the steps after which nothing of ours is left; deregistering would take what is others' along."""
-    place = at.place
+def _removal(situation: Situation, seen: Registered | None) -> tuple[Step, ...]:
+    """Return the steps after which nothing of ours is left; deregistering would take policies of others along."""
+    place = situation.place
     if seen is None or not seen.foreign_policies:
         return (steps.deregister(place),)
     return (
@@ -45,64 +49,106 @@ def _removal(at: Wanted, seen: Registered | None) -> tuple[Step, ...]:
     )
 
 
-def scaled(at: Wanted, plan: Plan[Step]) -> Plan[Step]:
-    """Return `plan`, which does nothing else to the endpoint, with what is missing at Application Auto Scaling."""
-    wanted, seen = at.desired.scaling, at.observed.scalable
-    in_service = at.endpoint is not None and at.endpoint.status == state.IN_SERVICE
-    if wanted is None or seen is None or seen.registered is None or not in_service or plan.ahead:
-        return plan
-    missing = _differences(at, wanted, seen.registered)
-    current = at.remembered.scaling_revision == wanted.revision
-    if not missing and current:
-        # AWS' own scheduled actions may be some seconds late.
-        late = not scalable_target.is_as_wanted(seen.registered.target, target(at.bounds))
-        return plan.sooner(CONSISTENCY_SECONDS) if late else plan
-    if plan.steps:
-        # One thing after the other: what fails here must not undo what was done there.
-        return plan.sooner(LOOK_AGAIN_SECONDS)
-    last = scaling.last_activity(at.status)
-    if current and last is not None and last.active and (waits := _settling_seconds(at)) > 0:
-        # What was asked for a moment ago may not be seen yet.
-        return plan.sooner(waits)
-    memory = {"scaling_revision": wanted.revision, "scaling_request_time": rfc3339(at.now)}
-    restored = current and (seen.registered.target or at.remembered.endpoint_status == state.IN_SERVICE)
-    return Plan(
-        _remember(at.status, **memory),
-        steps=missing,
-        ahead=True,
-        done=_remember(plan.status, **memory),
-        after=plan.after,
-        notes=(Note(Reason.RESTORED, "Put right: the scalable target or its policies."),) if restored else (),
+def needs_reading(situation: Situation, plan: Plan[Step]) -> bool:
+    """Return whether `plan` cannot be completed without reading Application Auto Scaling.
+
+    What the status reports is relied on as long as it reports that all is well for the present spec and hour.
+    """
+    endpoint, wanted, remembered = situation.endpoint, situation.desired.scaling, situation.remembered
+    followed = wanted is not None or remembered.scaling_revision is not None
+    if endpoint is None or not followed or plan.ahead or not situation.lacks(Need.SCALING):
+        return False
+    if endpoint.status not in (state.IN_SERVICE, state.UPDATING):
+        return False
+    counted = endpoint.desired_count in (None, situation.status.desired_replicas)
+    return not (counted and _is_well(situation))
+
+
+def _is_well(situation: Situation) -> bool:
+    """Return whether the status reports that what is registered follows the load as the spec has it now."""
+    wanted, reported = situation.desired.scaling, situation.status.scaling
+    activity = scaling.last_activity(situation.status)
+    return (
+        wanted is not None
+        and wanted.revision == situation.remembered.scaling_revision
+        and activity is not None
+        and activity.active
+        and reported is not None
+        and (reported.min_replicas, reported.max_replicas) == (situation.bounds.least, situation.bounds.most)
     )
 
 
-def is_missing(at: Wanted) -> bool:
-    """Return whether what should be at Application Auto Scaling is not, or was not looked at."""
-    wanted, seen = at.desired.scaling, at.observed.scalable
+def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
+    """Return `plan`, where it does nothing else to the endpoint, with what is missing at Application Auto Scaling."""
+    wanted, seen = situation.desired.scaling, situation.observed.scaling
+    if situation.observed.scaling_error is not None:
+        return plan.sooner(UNREAD_SECONDS)
+    in_service = situation.endpoint is not None and situation.endpoint.status == state.IN_SERVICE
+    if wanted is None or seen is None or seen.registered is None or not in_service or plan.ahead:
+        return plan
+    missing = _differences(situation, wanted, seen.registered)
+    current = situation.remembered.scaling_revision == wanted.revision
+    if not missing and current:
+        # AWS's own scheduled actions may be some seconds late.
+        late = not scalable_target.is_as_wanted(seen.registered.target, target(situation.bounds))
+        return plan.sooner(CONSISTENCY_SECONDS) if late else plan
+    if plan.steps:
+        # One thing after the other: what fails here must not undo what was done there.
+        return plan.sooner(CONTINUE_SECONDS)
+    last = scaling.last_activity(situation.status)
+    if current and last is not None and last.active and (waits := _settling_seconds(situation)) > 0:
+        # What was requested a moment ago may not be visible yet.
+        return plan.sooner(waits)
+    revision, now = wanted.revision, rfc3339(situation.now)
+
+    def registering(status: Status) -> Status:
+        return _remember(status, memory.registering(status.sage_maker or situation.memory, revision, now))
+
+    restored = current and (seen.registered.target or situation.remembered.endpoint_status == state.IN_SERVICE)
+    note = Note(Reason.RESTORED, "Reverted the scalable target and its policies to the spec's.")
+    return replace(
+        plan,
+        status=registering(situation.status),
+        steps=missing,
+        ahead=True,
+        done=registering(plan.done or plan.status),
+        notes=(*plan.notes, *((note,) if restored else ())),
+    )
+
+
+def is_missing(situation: Situation) -> bool:
+    """Return whether what should be at Application Auto Scaling is not, or was not read."""
+    wanted, seen = situation.desired.scaling, situation.observed.scaling
     if wanted is None or seen is None or seen.registered is None:
         return True
-    return bool(_differences(at, wanted, seen.registered)) or at.remembered.scaling_revision != wanted.revision
+    return (
+        bool(_differences(situation, wanted, seen.registered))
+        or situation.remembered.scaling_revision != wanted.revision
+    )
 
 
-def _settling_seconds(at: Wanted) -> float:
-    asked = at.remembered.scaling_request_time
-    passed = (at.now - parse(asked)).total_seconds() if asked is not None else CONSISTENCY_SECONDS
+def _settling_seconds(situation: Situation) -> float:
+    requested = situation.remembered.scaling_request_time
+    passed = (situation.now - parse(requested)).total_seconds() if requested is not None else CONSISTENCY_SECONDS
     return max(0.0, CONSISTENCY_SECONDS - max(0.0, passed))
 
 
-def _differences(at: Wanted, wanted: Scaling, seen: Registered) -> tuple[Step, ...]:
-    """Return the steps that make what is registered what is wanted; policies and actions need the target first."""
-    place = at.place
-    fits = scalable_target.has_bounds(wanted, seen.target, at.now)
+def _differences(situation: Situation, wanted: Scaling, seen: Registered) -> tuple[Step, ...]:
+    """Return the steps that make what is registered what is wanted; policies and actions need the target first.
+
+    AWS takes one policy for a metric: where another user's policy has it, ours is not put.
+    """
+    place = situation.place
+    fits = scalable_target.has_bounds(wanted, seen.target, situation.now)
+    policies = {name: policy for name, policy in wanted.policies.items() if seen.conflict(policy) is None}
     return (
-        *(() if fits else (steps.register(wanted.register(at.bounds)),)),
-        *(steps.put_policy(wanted.put_policy(name)) for name in scalable_target.to_put(wanted.policies, seen.policies)),
+        *(() if fits else (steps.register(wanted.register(situation.bounds)),)),
+        *(steps.put_policy(wanted.put_policy(name)) for name in scalable_target.to_put(policies, seen.policies)),
         *(steps.put_action(wanted.put_action(name)) for name in scalable_target.to_put(wanted.actions, seen.actions)),
         *(steps.delete_policy(place, name) for name in scalable_target.to_delete(wanted.policies, seen.policies)),
         *(steps.delete_action(place, name) for name in scalable_target.to_delete(wanted.actions, seen.actions)),
     )
 
 
-def _remember(status: Status, **memory: Any) -> Status:
-    assert status.sage_maker is not None  # noqa: S101 - there is an endpoint
-    return status.model_copy(update={"sage_maker": status.sage_maker.model_copy(update=memory)})
+def _remember(status: Status, remember: SageMakerStatus) -> Status:
+    return status.model_copy(update={"sage_maker": remember})

@@ -1,139 +1,170 @@
-"""Rolling out a revision: where there is no endpoint, and on one that runs something else."""
+"""Rolling out a revision: where there is no endpoint, and on one that runs another revision."""
 
-from typing import Any
+from dataclasses import replace
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import Status
+from tgi_operator.api.status import SageMakerStatus, Status
 from tgi_operator.api.times import rfc3339
-from tgi_operator.backends.plans.planning import Plan
-from tgi_operator.backends.plans.verdicts import Verdict, progressing, stalled
+from tgi_operator.backends.plans.planning import Ask, Need, Plan
+from tgi_operator.backends.plans.verdicts import Verdict, progressing
 from tgi_operator.backends.sagemaker.aws import errors
-from tgi_operator.backends.sagemaker.decide import attempts, steps
+from tgi_operator.backends.sagemaker.aws.operations import Part
+from tgi_operator.backends.sagemaker.decide import attempts, memory, steps
 from tgi_operator.backends.sagemaker.decide.collection import collecting
-from tgi_operator.backends.sagemaker.decide.situation import Wanted
+from tgi_operator.backends.sagemaker.decide.recovery import NO_REASON
+from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.sizing import resized
+from tgi_operator.backends.sagemaker.decide.steps import Step
+from tgi_operator.backends.sagemaker.desired import render
 from tgi_operator.backends.sagemaker.seen import state
-from tgi_operator.backends.sagemaker.seen.state import Part, Step
 
-LOOK_AGAIN_SECONDS = 5
+UNSETTLED_SECONDS = 5
 
 
-def absent(at: Wanted) -> Plan[Step] | None:
-    """There is no endpoint: make it, unless that failed before and would fail again."""
-    if at.endpoint is not None:
+def absent(situation: Situation) -> Plan[Step] | None:
+    """There is no endpoint: create it, unless that failed before and would fail again."""
+    if situation.endpoint is not None:
         return None
-    if at.settling and at.remembered.endpoint_status == state.CREATING and not at.asked:
+    remembered, desired = situation.remembered, situation.desired
+    if situation.settling and remembered.endpoint_status == state.CREATING and not situation.requested:
         # Another revision is being created, and is not found yet: what belongs to it is in use.
-        return Plan(at.status, after=LOOK_AGAIN_SECONDS)
-    blocked = attempts.blocked(at)
+        return Plan(situation.status, after=UNSETTLED_SECONDS)
+    blocked = attempts.blocked(situation)
     if blocked is not None:
         return blocked
-    replicas = at.wanted_replicas
+    replicas = situation.wanted_replicas
     message = (
-        f'Creating endpoint "{at.place.endpoint}" with model and configuration "{at.desired.set_name}" on '
-        f"{replicas} {at.desired.config['ProductionVariants'][0]['InstanceType']}."
+        f'Creating endpoint "{situation.place.endpoint}" with model and configuration "{desired.set_name}" on '
+        f"{replicas} {_instance_type(situation)}."
     )
-    return Plan(
-        _begun(at, progressing(Reason.CREATING, message, available=False), endpoint_status=state.CREATING),
-        steps=steps.create(at.desired, replicas),
-        ahead=True,
-        after=at.desired.patience_seconds,
-    )
+    verdict = progressing(Reason.CREATING, message, available=False)
+    remember = memory.creating(_begun(situation, registration_lost=True))
+    return _rollout(situation, verdict, remember, remember, steps.create(desired, replicas))
 
 
-def unsettled(at: Wanted) -> Plan[Step] | None:
+def unsettled(situation: Situation) -> Plan[Step] | None:
     """AWS accepted an update, or may have, and still shows the endpoint as it was before: look again in a moment.
 
-    Whatever is wanted by now: the revision asked for is in use until AWS says otherwise.
+    Whatever the spec wants by now, the requested revision is in use until AWS shows otherwise.
     """
-    if not at.settling or at.modified or at.remembered.last_modified_time is None:
+    remembered = situation.remembered
+    if not situation.settling or situation.modified or remembered.last_modified_time is None:
         return None
-    asked = at.status.update_revision
-    maybe = asked not in (None, at.desired.revision, at.live_revision)
-    accepted = at.remembered.update_accepted and asked != at.live_revision
-    return Plan(at.status, after=LOOK_AGAIN_SECONDS) if maybe or accepted else None
+    requested, live = situation.status.update_revision, situation.live_revision
+    maybe = requested not in (None, situation.desired.revision, live)
+    accepted = remembered.update_accepted and requested != live
+    return Plan(situation.status, after=UNSETTLED_SECONDS) if maybe or accepted else None
 
 
-def rolled_back(at: Wanted) -> Plan[Step] | None:
-    """The wanted revision was asked for, and AWS is back at another one: remember that it failed."""
-    endpoint = at.endpoint
-    assert endpoint is not None  # noqa: S101 - `absent` comes first
+def rolled_back(situation: Situation) -> Plan[Step] | None:
+    """The wanted revision was requested, and AWS is back at another one: remember that it failed."""
+    endpoint, remembered = situation.living, situation.remembered
     broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
-    if (at.up_to_date and not broken) or not at.attempted:
+    if (situation.up_to_date and not broken) or not situation.attempted:
         return None
-    if at.remembered.requested_replicas is not None and not at.remembered.update_accepted:
-        # What was asked for last is another number of instances, of the revision that serves.
+    if remembered.requested_replicas is not None and not remembered.update_accepted:
+        # The last request was for another instance count of the revision that serves.
         return None
-    if endpoint.failure_reason is None and at.live_revision != at.status.current_revision:
-        # Neither undone nor failed: somebody rolled out something else after it.
+    if endpoint.failure_reason is None and situation.live_revision != situation.status.current_revision:
+        # Neither undone nor failed: another user rolled out something else after it.
         return None
-    text = endpoint.failure_reason or "AWS gave no reason."
+    text = endpoint.failure_reason or NO_REASON
     found = errors.failure(text, Reason.UPDATE_ROLLED_BACK)
     reason = Reason.UPDATE_ROLLBACK_FAILED if broken else found.reason
-    failure = attempts.remember(at, at.desired.revision, reason, text)
-    settled = {"last_failure": failure, "last_modified_time": endpoint.last_modified, "update_accepted": None}
-    if attempts.may_be_retried(failure):
-        verdict = progressing(reason, f"The update was rolled back and is tried again: {text}", available=at.available)
-        return Plan(at.show(verdict, **settled), after=attempts.pause(at, failure))
-    message = f"Revision {failure.revision} was rolled back and is not tried again until the spec changes: {text}"
-    return collecting(at, stalled(reason, message, available=at.available), **settled)
+    failure = attempts.remember(situation, situation.desired.revision, reason, text)
+    remember = memory.undone(situation.memory, endpoint.last_modified)
+    # A named image may not be the one that AWS went back to.
+    image = situation.status.image if render.follows_running_image(situation.spec.runtime) else None
+    plan = collecting(situation, attempts.verdict(situation, failure), remember, last_failure=failure, image=image)
+    return plan.sooner(attempts.pause(situation, failure)) if attempts.may_be_retried(failure) else plan
 
 
-def outdated(at: Wanted) -> Plan[Step] | None:
-    """The endpoint runs something else: roll out what is wanted, unless that failed before and would fail again."""
-    endpoint = at.endpoint
-    assert endpoint is not None  # noqa: S101 - `absent` comes first
+def outdated(situation: Situation) -> Plan[Step] | Ask | None:
+    """The endpoint runs another revision: roll out the wanted one, unless that failed before and would fail again."""
+    endpoint, desired = situation.living, situation.desired
     broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
-    if at.up_to_date and not broken:
+    if situation.up_to_date and not broken:
         return None
-    blocked = attempts.blocked(at)
+    lacking = situation.lacks(Need.TAGS, Need.LIVE_CONFIG, *_image_needs(situation))
+    if lacking:
+        return Ask(lacking)
+    if situation.up_to_date and not broken:
+        return None
+    blocked = attempts.blocked(situation)
     if blocked is not None:
-        return resized(at, blocked)
-    message = (
-        f"Rolling out revision {at.desired.revision}; {at.live_revision or endpoint.config_name} serves meanwhile."
-    )
-    status = _begun(at, progressing(Reason.UPDATING, message, available=at.available))
-    assert status.sage_maker is not None  # noqa: S101 - `show` sets it
-    accepted = status.sage_maker.model_copy(update={"endpoint_status": state.UPDATING, "update_accepted": True})
-    return Plan(
-        status,
-        steps=(
-            *((steps.deregister(at.place),) if _retypes(at) else ()),
-            *steps.update(at.desired, at.wanted_replicas, stand_in=_stand_in(at), broken=broken),
-        ),
+        return resized(situation, blocked)
+    serving = situation.live_revision or endpoint.config_name
+    message = f"Rolling out revision {desired.revision}; {serving} serves meanwhile."
+    verdict = progressing(Reason.UPDATING, message, available=situation.available)
+    retypes = _retypes(situation)
+    remember = _begun(situation, registration_lost=retypes)
+    request = steps.update(desired, situation.wanted_replicas, stand_in=_stand_in(situation), broken=broken)
+    deregister = (steps.deregister(situation.place),) if retypes else ()
+    return _rollout(situation, verdict, remember, memory.accepted(remember), (*deregister, *request))
+
+
+def _rollout(
+    situation: Situation, verdict: Verdict, begun: SageMakerStatus, done: SageMakerStatus, requests: tuple[Step, ...]
+) -> Plan[Step]:
+    """Return the plan that writes what is about to be requested, requests it, and then collects old revisions."""
+    desired = situation.desired
+    plan = collecting(situation, verdict, done, update_revision=desired.revision, image=desired.image)
+    status = situation.report(verdict, begun, update_revision=desired.revision, image=desired.image)
+    return replace(
+        plan,
+        status=_as_reported(situation, status),
+        steps=requests,
         ahead=True,
-        done=status.model_copy(update={"sage_maker": accepted}),
-        after=at.desired.patience_seconds,
+        done=plan.done or plan.status,
+    ).sooner(desired.patience_seconds)
+
+
+def _as_reported(situation: Situation, status: Status) -> Status:
+    """Return the status to write before another attempt of a revision that failed.
+
+    The conditions stay as they are until AWS accepts it: a status that changes to and fro with each attempt reports
+    nothing.
+    """
+    if attempts.remembered(situation, situation.desired.revision) is None:
+        return status
+    before = situation.status
+    return status.model_copy(
+        update={"conditions": before.conditions, "observed_generation": before.observed_generation}
     )
 
 
-def _retypes(at: Wanted) -> bool:
-    """Whether the update changes the instance type of what is a scalable target: AWS refuses that.
+def _image_needs(situation: Situation) -> tuple[Need, ...]:
+    """Return what has to be read for the image that runs, where the spec keeps it and the status does not have it."""
+    unknown = situation.status.image is None and situation.live_revision is not None
+    return (Need.LIVE_MODEL,) if unknown and render.follows_running_image(situation.spec.runtime) else ()
 
-    It is registered again when the update is done.
+
+def _instance_type(situation: Situation) -> str:
+    return str(situation.desired.config["ProductionVariants"][0]["InstanceType"])
+
+
+def _retypes(situation: Situation) -> bool:
+    """Whether the update changes the instance type of a scalable target, which AWS refuses.
+
+    It is registered again when the update is done, or refused.
     """
-    wanted = at.desired.config["ProductionVariants"][0]["InstanceType"]
-    return at.remembered.scaling_revision is not None and at.observed.instance_type != wanted
+    return situation.remembered.scaling_revision is not None and situation.observed.instance_type != _instance_type(
+        situation
+    )
 
 
-def _stand_in(at: Wanted) -> str | None:
-    """Return the name of the live configuration where somebody deleted it: AWS updates no endpoint without it."""
-    return at.endpoint.config_name if at.endpoint and at.observed.is_missing(Part.CONFIG) else None
+def _stand_in(situation: Situation) -> str | None:
+    """Return the name of the live configuration where it was deleted: AWS updates no endpoint without one."""
+    return situation.living.config_name if situation.observed.is_missing(Part.CONFIG) else None
 
 
-def _begun(at: Wanted, verdict: Verdict, **fields: Any) -> Status:
-    """Return the status that is written before a revision is asked for: from it a successor knows what may exist."""
-    revisions = tuple(dict.fromkeys((*at.remembered.revisions, at.desired.revision)))
-    return at.show(
-        verdict,
-        update_revision=at.desired.revision,
-        revisions=revisions,
-        tag_keys=at.tag_keys,
-        last_modified_time=at.endpoint.last_modified if at.endpoint else None,
-        request_time=rfc3339(at.now),
-        requested_replicas=None,
-        update_accepted=None,
-        # A new endpoint is no scalable target, and one whose instance type changes is none any more.
-        **({"scaling_request_time": None} if at.endpoint is None or _retypes(at) else {}),
-        **fields,
+def _begun(situation: Situation, *, registration_lost: bool) -> SageMakerStatus:
+    return memory.begun(
+        situation.memory,
+        revision=situation.desired.revision,
+        rendered_from=situation.desired.rendered_from,
+        tag_keys=situation.tag_keys,
+        last_modified=situation.endpoint.last_modified if situation.endpoint else None,
+        now=rfc3339(situation.now),
+        registration_lost=registration_lost,
     )

@@ -1,34 +1,53 @@
-"""All that a decision may look at: the resource, what it should be, and what was seen."""
+"""All that a decision depends on: the resource, what it should be, and what was observed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Unpack
 
+from tgi_operator.api import conditions
 from tgi_operator.api.autoscaling import Autoscaling
 from tgi_operator.api.names import GROUP
 from tgi_operator.api.problem import Problem
-from tgi_operator.api.status import SageMakerStatus, Status
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Spec
+from tgi_operator.api.status import MOST_TAG_KEYS, ConditionStatus, ConditionType, SageMakerStatus, Status
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans import schedules
+from tgi_operator.backends.plans.planning import Need
 from tgi_operator.backends.plans.schedules import Bounds
-from tgi_operator.backends.plans.verdicts import Verdict, reconciling_seconds, with_verdict
+from tgi_operator.backends.plans.verdicts import StatusFields, Verdict, with_verdict
 from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.sagemaker.aws.operations import Part
+from tgi_operator.backends.sagemaker.decide import memory
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.backends.sagemaker.desired.render import Desired, Place
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Observed
 
 CONSISTENCY_SECONDS = 60
-"""How long what AWS says may be behind what it did: its reads are eventually consistent."""
+"""How long AWS's reads may be behind its writes: they are eventually consistent."""
+
+_ROLLOUT_REASONS = frozenset(
+    {
+        Reason.CREATING,
+        Reason.UPDATING,
+        Reason.SYSTEM_UPDATING,
+        Reason.ROLLING_BACK,
+        Reason.REPLACING,
+        Reason.SCALING,
+    }
+)
+"""Reasons of Reconciling that say nothing about upkeep that failed."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """All that a rule may look at. `desired` is None where the spec cannot work; `problem` says why."""
+    """All that a rule may depend on. `rendered` is None where the spec cannot work; `problem` is why."""
 
     resource: Resource
     place: Place
-    desired: Desired | None
+    rendered: Desired | None
     problem: Problem | None
     observed: Observed
     now: datetime
@@ -39,32 +58,92 @@ class Situation:
         return self.observed.endpoint
 
     @property
+    def living(self) -> Endpoint:
+        """The live endpoint, for rules that come after `absent`. Raises LookupError where there is none."""
+        if self.observed.endpoint is None:
+            raise LookupError(f'there is no endpoint "{self.place.endpoint}"')
+        return self.observed.endpoint
+
+    @property
     def status(self) -> Status:
         """The status last written."""
         return self.resource.status
 
     @property
+    def spec(self) -> Spec:
+        """The spec, for rules that come after `unworkable`. Raises LookupError where it is unreadable."""
+        if self.resource.spec is None:
+            raise LookupError("the spec is unreadable")
+        return self.resource.spec
+
+    @cached_property
+    def desired(self) -> Desired:
+        """What should be on SageMaker, for rules that come after `unworkable`. Raises LookupError where nothing is.
+
+        A revision that was rendered from the same fields is kept, so that a new version of the operator, which may
+        render them differently, rolls nothing out.
+        """
+        if self.rendered is None:
+            raise LookupError("the spec cannot work")
+        if self.status.update_revision is not None and self.remembered.rendered_from == self.rendered.rendered_from:
+            return replace(self.rendered, revision=self.status.update_revision)
+        config_tags = self.observed.parts.get(Part.CONFIG) or {}
+        if self.live_revision is not None and (config_tags.get(names.TAG_RENDERED_FROM) == self.rendered.rendered_from):
+            return replace(self.rendered, revision=self.live_revision)
+        return self.rendered
+
+    @property
     def remembered(self) -> SageMakerStatus:
-        """What was last written of SageMaker."""
+        """What was last written about SageMaker."""
         return self.status.sage_maker or SageMakerStatus(endpoint_name=self.place.endpoint)
 
-    @property
-    def available(self) -> bool:
-        """Whether requests are answered now."""
-        return self.endpoint is not None and self.endpoint.status in state.SERVING
+    @cached_property
+    def memory(self) -> SageMakerStatus:
+        """What was last written, with what was observed since."""
+        if self.observed.outage is not None or self.observed.denied:
+            return self.remembered
+        live = self.live_revision
+        set_name = names.set_name(self.place.endpoint, live) if live else None
+        return memory.observed(self.remembered, self.endpoint, live, set_name)
 
     @property
-    def foreign(self) -> bool:
-        """Whether the endpoint of that name is somebody else's.
+    def available(self) -> ConditionStatus:
+        """Whether the endpoint accepts requests now."""
+        if self.observed.outage is not None or self.observed.denied:
+            return ConditionStatus.UNKNOWN
+        if self.endpoint is None:
+            return ConditionStatus.FALSE
+        if self.endpoint.status not in state.KNOWN:
+            return ConditionStatus.UNKNOWN
+        return ConditionStatus.TRUE if self.endpoint.status in state.SERVING else ConditionStatus.FALSE
 
-        It is ours by its tags; or, where some of ours were taken away, because it was seen to be ours before and runs a
-        configuration that we named. Tags that were not asked for were seen to be ours before.
+    @property
+    def foreign(self) -> str | None:
+        """Why the endpoint of that name is not this resource's; None where it is, or where there is none.
+
+        It is ours by its tags. Where some of ours were taken away, it is ours as long as an earlier observation found
+        it so and it runs a configuration that we named. If the tags were not read now, an earlier observation found
+        them to be ours.
         """
-        endpoint = self.endpoint
-        if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, self.resource.owner):
-            return False
+        endpoint, owner = self.endpoint, self.resource.owner
+        if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, owner):
+            return None
         known = endpoint.arn == self.remembered.endpoint_arn and self.live_revision in self.remembered.revisions
-        return names.is_anothers(endpoint.tags, self.resource.owner) or not known
+        if known and not names.is_anothers(endpoint.tags, owner):
+            return None
+        tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(owner).items())
+        return (
+            f'Endpoint "{self.place.endpoint}" in {self.place.region} exists and is not tagged as this resource\'s: '
+            f"the operator leaves it alone. To hand it to this resource, tag it {tags}; otherwise set "
+            "spec.sageMaker.endpointName on a new TGIEndpoint."
+        )
+
+    @property
+    def retained(self) -> str:
+        """What deletionPolicy Retain leaves behind."""
+        return (
+            f'Endpoint "{self.place.endpoint}" and what belongs to it were left alone, as deletionPolicy Retain asks.'
+        )
 
     @property
     def unconfirmed(self) -> bool:
@@ -81,12 +160,12 @@ class Situation:
 
     @property
     def settling(self) -> bool:
-        """Whether AWS was asked for a change so short a time ago that its reads may not show it yet."""
+        """Whether AWS was asked for a change so recently that its reads may not show it yet."""
         return self.settling_seconds > 0
 
     @property
     def settling_seconds(self) -> float:
-        """How long what AWS says may still be of before the last request."""
+        """How long AWS's reads may still be older than the last request."""
         asked = self.remembered.request_time
         passed = (self.now - parse(asked)).total_seconds() if asked is not None else CONSISTENCY_SECONDS
         return max(0.0, CONSISTENCY_SECONDS - max(0.0, passed))
@@ -96,81 +175,82 @@ class Situation:
         """The revision that the endpoint runs, None where its configuration is not ours."""
         return self.endpoint.revision(self.place.endpoint) if self.endpoint else None
 
-    def show(self, verdict: Verdict, **fields: Any) -> Status:
-        """Return the status with `verdict` and what was seen; `fields` of SageMakerStatus and Status go on top."""
-        endpoint = self.endpoint
-        own = {name: fields.pop(name) for name in tuple(fields) if name in SageMakerStatus.model_fields}
-        live = self.live_revision
-        revisions = own.pop("revisions", self.remembered.revisions)
-        if live is not None and live not in revisions:
-            revisions = (*revisions, live)
-        seen: dict[str, Any] = {
-            "endpoint_arn": endpoint.arn if endpoint else None,
-            "endpoint_status": endpoint.status if endpoint else None,
-            "endpoint_config_name": endpoint.config_name if endpoint else None,
-            "model_name": names.set_name(self.place.endpoint, live) if live else None,
-            "failure_reason": endpoint.failure_reason if endpoint else None,
-            "revisions": revisions,
-        }
-        shown: dict[str, Any] = {
+    @property
+    def trusted(self) -> bool:
+        """Whether the status reports nothing but a rollout or a healthy endpoint.
+
+        Anything else may hide upkeep that failed, so everything is read before such a status reports Ready again.
+        """
+        reconciling = conditions.get(self.status.conditions, ConditionType.RECONCILING)
+        return not conditions.is_true(self.status.conditions, ConditionType.STALLED) and (
+            reconciling is None or reconciling.reason in _ROLLOUT_REASONS
+        )
+
+    def lacks(self, *needs: Need) -> frozenset[Need]:
+        """Return those of `needs` that were not read."""
+        return frozenset(needs) - self.observed.read
+
+    def report(
+        self, verdict: Verdict, remember: SageMakerStatus | None = None, **fields: Unpack[StatusFields]
+    ) -> Status:
+        """Return the status with `verdict` and what was observed.
+
+        `remember` replaces the memory; `fields` go on top of everything else.
+        """
+        now, generation = rfc3339(self.now), self.resource.generation
+        unseen = self.observed.outage is not None or self.observed.denied or self.foreign is not None
+        never_requested = self.endpoint is None and self.status.sage_maker is None and remember is None
+        if unseen or never_requested:
+            return with_verdict(self.status, generation, verdict, now, **fields)
+        count = (self.endpoint.current_count if self.endpoint else None) or 0
+        observed: StatusFields = {
             "backend": "SageMaker",
-            "replicas": (endpoint.current_count if endpoint else None) or 0,
-            "ready_replicas": ((endpoint.current_count if endpoint else None) or 0) if self.available else 0,
+            "replicas": count,
+            "ready_replicas": count if self.available is ConditionStatus.TRUE else 0,
             "desired_replicas": self.wanted_replicas,
             "url": self.place.url,
-            "current_revision": live,
-            "sage_maker": self.remembered.model_copy(update=seen | own),
+            "current_revision": self.live_revision,
+            "sage_maker": remember or self.memory,
         }
-        return with_verdict(self.status, self.resource.generation, verdict, rfc3339(self.now), **shown | fields)
+        return with_verdict(self.status, generation, verdict, now, **(observed | fields))
 
     @property
     def autoscaling(self) -> Autoscaling | None:
-        """What the spec says of autoscaling."""
-        return self.resource.spec.autoscaling
+        """The spec's autoscaling, None also where the spec is unreadable."""
+        return self.resource.spec.autoscaling if self.resource.spec is not None else None
 
     @property
     def registered(self) -> bool:
         """Whether the endpoint is a scalable target, as far as is known; AWS forgets one with its endpoint."""
-        remembered = self.remembered
-        return remembered.scaling_revision is not None and remembered.scaling_request_time is not None
+        return self.remembered.scaling_revision is not None and self.remembered.scaling_request_time is not None
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds that are in force now. Only where the spec has autoscaling that can work."""
-        assert self.autoscaling is not None  # noqa: S101 - see above
+        """The bounds that are in force now. Raises LookupError where the spec has no autoscaling."""
+        if self.autoscaling is None:
+            raise LookupError("the spec has no autoscaling")
         return schedules.in_force(self.autoscaling, self.now)
 
     @property
-    def reconciling_seconds(self) -> float:
-        """How long the resource has been Reconciling; 0 where it is not."""
-        return reconciling_seconds(self.status, self.now)
-
-    @property
     def wanted_replicas(self) -> int:
-        """The instances wanted: those of the spec, else those that are there, else the lower bound, or one."""
-        if self.resource.spec.replicas is not None:
-            return self.resource.spec.replicas
+        """The wanted instance count: the spec's, else the present one, else the lower bound, or one."""
+        spec = self.resource.spec
+        if spec is not None and spec.replicas is not None:
+            return spec.replicas
         live = self.endpoint.desired_count if self.endpoint else None
         if live:
             return live
         kept = self.status.desired_replicas or 1
-        return self.bounds.clamp(kept) if self.autoscaling is not None and self.desired is not None else kept
-
-
-@dataclass(frozen=True)
-class Wanted(Situation):
-    """A situation whose spec can work."""
-
-    desired: Desired
+        return self.bounds.clamp(kept) if self.autoscaling is not None and self.rendered is not None else kept
 
     @property
     def up_to_date(self) -> bool:
-        """Whether the endpoint runs the wanted configuration, as far as its name tells."""
+        """Whether the endpoint runs the wanted configuration, as far as its name shows."""
         return self.endpoint is not None and self.endpoint.config_name == self.desired.set_name
 
     @property
-    def asked(self) -> bool:
-        """Whether the wanted revision is the one that was asked of AWS last."""
+    def requested(self) -> bool:
+        """Whether the wanted revision is the one that was last requested."""
         return self.status.update_revision == self.desired.revision
 
     @property
@@ -186,20 +266,21 @@ class Wanted(Situation):
     def attempted(self) -> bool:
         """Whether AWS tried to roll out the wanted revision on the living endpoint.
 
-        The status says which revision was about to be asked for, how the endpoint was before that, and, written
-        afterwards, that AWS accepted it. After a crash in between, a new FailureReason tells the same. An endpoint that
+        The status has the revision that was about to be requested, how the endpoint was before that, and, written
+        afterwards, that AWS accepted it. After a crash in between, a new FailureReason shows the same. An endpoint that
         is as it was before the request was read too early.
         """
-        if self.endpoint is None or not self.asked or not self.modified:
+        if self.endpoint is None or not self.requested or not self.modified:
             return False
         news = self.endpoint.failure_reason not in (None, self.remembered.failure_reason)
         return bool(self.remembered.update_accepted) or news
 
     @property
-    def tag_keys(self) -> tuple[str, ...] | None:
+    def tag_keys(self) -> tuple[str, ...]:
         """Keys of the tags that come from the spec, now or when they were last set on the endpoint."""
         now = {key for key in self.desired.tags if not key.startswith(f"{GROUP}/")}
-        return tuple(sorted(now.union(self.remembered.tag_keys or ()))) or None
+        before = sorted(set(self.remembered.tag_keys or ()) - now)
+        return tuple(sorted(now.union(before[: MOST_TAG_KEYS - len(now)])))
 
     @property
     def stale_tag_keys(self) -> frozenset[str]:

@@ -1,80 +1,91 @@
-"""The number of instances of an endpoint that serves."""
+"""The instance count of an endpoint that serves."""
 
 from dataclasses import replace
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import Status
+from tgi_operator.api.status import LastFailure, SageMakerStatus, Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import serving
-from tgi_operator.backends.sagemaker.decide import attempts, steps
-from tgi_operator.backends.sagemaker.decide.situation import Wanted
+from tgi_operator.backends.sagemaker.decide import attempts, memory, steps
+from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.decide.steps import Step
 from tgi_operator.backends.sagemaker.seen import state
-from tgi_operator.backends.sagemaker.seen.state import Endpoint, Step
 
 
-def miscounted(at: Wanted) -> Plan[Step] | None:
-    """It serves with another number of instances than the spec says: ask for that number, and for nothing else."""
-    endpoint, replicas = at.endpoint, at.desired.replicas
-    if endpoint is None or replicas is None or endpoint.desired_count in (None, replicas):
+def miscounted(situation: Situation) -> Plan[Step] | None:
+    """The endpoint serves with another instance count than the spec's: request that count, and nothing else."""
+    endpoint, replicas = situation.living, situation.desired.replicas
+    if replicas is None or endpoint.desired_count in (None, replicas):
         return None
-    memory = f"{at.desired.revision}-{replicas}"
-    failure = attempts.remembered(at, memory)
-    asked = at.remembered.requested_replicas == replicas and at.modified
-    if asked and endpoint.failure_reason is not None:
-        failure = attempts.remember(at, memory, Reason.INSUFFICIENT_CAPACITY, endpoint.failure_reason)
-        at = replace(at, resource=replace(at.resource, status=at.status.model_copy(update={"last_failure": failure})))
-    if failure is not None and (pause := attempts.pause(at, failure)) > 0:
-        message = f"Serves, but AWS could not change the fleet to {replicas} instance(s): {failure.message}"
-        verdict = serving(Reason.IN_SERVICE, message)
-        return Plan(at.show(verdict, last_modified_time=endpoint.last_modified), after=pause)
-    verdict = serving(Reason.SCALING, f"Serves while AWS changes the fleet to {replicas} instance(s).")
+    failure = _failure(situation, replicas)
+    seconds = attempts.pause(situation, failure) if failure is not None else 0.0
+    if failure is not None and seconds > 0:
+        when = rfc3339(attempts.next_attempt(failure))
+        message = (
+            f"Serves, but AWS could not change the fleet to {replicas} instance(s); retrying at {when}: "
+            f"{failure.message}"
+        )
+        remember = memory.counted(situation.memory, endpoint.last_modified)
+        status = situation.report(serving(Reason.IN_SERVICE, message), remember, last_failure=failure)
+        return Plan(status, after=seconds)
+    message = f"Serves while AWS changes the fleet to {replicas} instance(s)."
+    status = situation.report(
+        serving(Reason.SCALING, message),
+        _resizing(situation, situation.memory, replicas),
+        update_revision=situation.desired.revision,
+        last_failure=failure or situation.status.last_failure,
+    )
     return Plan(
-        at.show(
-            verdict,
-            update_revision=at.desired.revision,
-            last_modified_time=endpoint.last_modified,
-            request_time=rfc3339(at.now),
-            requested_replicas=replicas,
-        ),
-        steps=(steps.scale(at.desired, replicas),),
+        status,
+        steps=(steps.scale(situation.desired, replicas),),
         ahead=True,
-        after=at.desired.patience_seconds,
-        notes=_put_back(at, endpoint, replicas),
+        after=situation.desired.patience_seconds,
+        notes=_restored(situation, replicas),
     )
 
 
-def _put_back(at: Wanted, endpoint: Endpoint, replicas: int) -> tuple[Note, ...]:
-    """Return what to tell where somebody else changed the number; that the spec did is in the status' history."""
-    if at.status.desired_replicas != replicas or at.status.replicas != replicas:
+def _failure(situation: Situation, replicas: int) -> LastFailure | None:
+    """Return the memory of a request for so many instances that AWS could not carry out."""
+    endpoint, revision = situation.living, f"{situation.desired.revision}-{replicas}"
+    requested = situation.remembered.requested_replicas == replicas and situation.modified
+    if requested and endpoint.failure_reason is not None:
+        return attempts.remember(situation, revision, Reason.INSUFFICIENT_CAPACITY, endpoint.failure_reason)
+    return attempts.remembered(situation, revision)
+
+
+def _resizing(situation: Situation, remember: SageMakerStatus, replicas: int) -> SageMakerStatus:
+    return memory.resizing(remember, replicas, situation.living.last_modified, rfc3339(situation.now))
+
+
+def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
+    """Return what to report where another user changed the count; a change of the spec is in the status's history."""
+    if situation.status.desired_replicas != replicas or situation.status.replicas != replicas:
         return ()
-    return (Note(Reason.RESTORED, f"Put back from {endpoint.desired_count} to {replicas} instance(s)."),)
+    message = f"Restored from {situation.living.desired_count} to {replicas} instance(s)."
+    return (Note(Reason.RESTORED, message),)
 
 
-def resized(at: Wanted, blocked: Plan[Step]) -> Plan[Step]:
-    """Give what serves the number of instances that the spec says, while a plan says why its successor has to wait.
+def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
+    """Give the serving revision the spec's instance count, while `blocked` reports why its successor has to wait.
 
-    Once for each number: what AWS made of it is not looked into, since the failure of the successor is what is shown.
+    Once for each count: its outcome is not looked into, since the failure of the successor is what is reported.
     """
-    endpoint, replicas = at.endpoint, at.desired.replicas
-    if endpoint is None or replicas is None or endpoint.status != state.IN_SERVICE:
+    endpoint, replicas = situation.living, situation.desired.replicas
+    if replicas is None or endpoint.status != state.IN_SERVICE:
         return blocked
-    if endpoint.desired_count in (None, replicas) or at.remembered.requested_replicas == replicas:
+    if endpoint.desired_count in (None, replicas) or situation.remembered.requested_replicas == replicas:
         return blocked
+    count = replicas
 
-    def asked(status: Status) -> Status:
-        memory = {
-            "last_modified_time": endpoint.last_modified,
-            "request_time": rfc3339(at.now),
-            "requested_replicas": replicas,
-        }
-        assert status.sage_maker is not None  # noqa: S101 - `show` sets it
-        return status.model_copy(update={"sage_maker": status.sage_maker.model_copy(update=memory)})
+    def requested(status: Status) -> Status:
+        remember = status.sage_maker or situation.memory
+        return status.model_copy(update={"sage_maker": _resizing(situation, remember, count)})
 
     return replace(
         blocked,
-        status=asked(blocked.status),
-        steps=(*blocked.steps, steps.scale(at.desired, replicas)),
+        status=requested(blocked.status),
+        steps=(*blocked.steps, steps.scale(situation.desired, replicas)),
         ahead=True,
-        done=asked(blocked.done) if blocked.done is not None else None,
-    ).sooner(at.desired.patience_seconds)
+        done=requested(blocked.done) if blocked.done is not None else None,
+    ).sooner(situation.desired.patience_seconds)

@@ -1,12 +1,23 @@
-"""The steps there are, each one AWS call that may be repeated after any crash."""
+"""The steps there are: each is one AWS call that is safe to repeat after any crash."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from tgi_operator.backends.sagemaker.aws.errors import Meaning
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.backends.sagemaker.desired.render import Desired, Place
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Request, addressed
-from tgi_operator.backends.sagemaker.seen.state import Part, Step
+
+
+@dataclass(frozen=True)
+class Step:
+    """One AWS call. `tolerated` are refusals that mean that the step is done already."""
+
+    operation: str
+    request: Mapping[str, Any] = field(repr=False)
+    tolerated: frozenset[Meaning] = frozenset()
+
 
 _EXISTS = frozenset({Meaning.ALREADY_EXISTS})
 _NO_TARGET = frozenset({Meaning.TARGET_NOT_FOUND})
@@ -14,13 +25,13 @@ _NO_TARGET = frozenset({Meaning.TARGET_NOT_FOUND})
 
 def create_model(desired: Desired) -> Step:
     """Return the step that makes the revision's model."""
-    return Step("CreateModel", desired.create_model(), tolerated=_EXISTS, part=Part.MODEL)
+    return Step("CreateModel", desired.create_model(), tolerated=_EXISTS)
 
 
 def create_config(desired: Desired, replicas: int) -> Step:
     """Return the step that makes the revision's endpoint configuration."""
     request = desired.create_endpoint_config(replicas)
-    return Step("CreateEndpointConfig", request, tolerated=_EXISTS, part=Part.CONFIG)
+    return Step("CreateEndpointConfig", request, tolerated=_EXISTS)
 
 
 def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
@@ -35,9 +46,9 @@ def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
 def update(desired: Desired, replicas: int, *, stand_in: str | None = None, broken: bool = False) -> tuple[Step, ...]:
     """Return the steps that roll out a revision on a living endpoint.
 
-    `stand_in` is the name of the configuration it runs, where that was deleted: something of that name is made, as AWS
-    does not update an endpoint whose configuration is missing, and a tag says that it is not what it is called after.
-    `broken`: the endpoint is in the midst of a rollback that failed, so that "in use" does not mean done.
+    `stand_in` is the name of the configuration it runs, where that was deleted. AWS does not update an endpoint whose
+    configuration is missing, so a placeholder takes its name; a tag marks it. `broken`: the endpoint is in the midst of
+    a rollback that failed, so that "in use" does not mean done.
     """
     return (
         create_model(desired),
@@ -54,7 +65,7 @@ def update(desired: Desired, replicas: int, *, stand_in: str | None = None, brok
 def _stand_in(desired: Desired, replicas: int, name: str) -> Step:
     tags = names.to_list({**desired.tags, names.TAG_STAND_IN: "true"})
     request = desired.create_endpoint_config(replicas) | {"EndpointConfigName": name, "Tags": tags}
-    return Step("CreateEndpointConfig", request, _EXISTS, Part.CONFIG)
+    return Step("CreateEndpointConfig", request, _EXISTS)
 
 
 def scale(desired: Desired, replicas: int) -> Step:
@@ -75,18 +86,21 @@ def delete_sets(place: Place, revisions: Iterable[str]) -> tuple[Step, ...]:
         name = names.set_name(place.endpoint, revision)
         gone = frozenset({Meaning.CONFIG_NOT_FOUND, Meaning.MODEL_NOT_FOUND})
         steps += [
-            Step("DeleteEndpointConfig", {"EndpointConfigName": name}, gone, Part.CONFIG),
-            Step("DeleteModel", {"ModelName": name}, gone, Part.MODEL),
+            Step("DeleteEndpointConfig", {"EndpointConfigName": name}, gone),
+            Step("DeleteModel", {"ModelName": name}, gone),
         ]
     return tuple(steps)
 
 
 def retag(arn: str, tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step, ...]:
-    """Return the steps that set `tags` and remove the keys `stale` of an object."""
+    """Return the steps that remove the keys `stale` of an object and set `tags`.
+
+    Removing comes first: AWS takes 50 tags, and all keys may be renamed at once.
+    """
     keys = sorted(stale)
     return (
-        *((Step("AddTags", {"ResourceArn": arn, "Tags": names.to_list(tags)}),) if tags else ()),
         *((Step("DeleteTags", {"ResourceArn": arn, "TagKeys": keys}),) if keys else ()),
+        *((Step("AddTags", {"ResourceArn": arn, "Tags": names.to_list(tags)}),) if tags else ()),
     )
 
 

@@ -1,89 +1,104 @@
-"""An endpoint that runs what is wanted: its tags, and what nobody needs any more."""
+"""An endpoint that runs what is wanted: its tags, what was deleted behind it, and what nobody needs any more."""
 
 from dataclasses import replace
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
-from tgi_operator.backends.plans.planning import Note, Plan
+from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
 from tgi_operator.backends.plans.verdicts import serving, stalled
-from tgi_operator.backends.sagemaker.decide import steps
+from tgi_operator.backends.sagemaker.aws.operations import Part
+from tgi_operator.backends.sagemaker.decide import memory, steps
 from tgi_operator.backends.sagemaker.decide.collection import collecting
-from tgi_operator.backends.sagemaker.decide.situation import Wanted
+from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.decide.steps import Step
+from tgi_operator.backends.sagemaker.desired import render
 from tgi_operator.backends.sagemaker.seen import state
-from tgi_operator.backends.sagemaker.seen.state import Endpoint, Part, Step
 
 
-def out_of_service(at: Wanted) -> Plan[Step] | None:
+def out_of_service(situation: Situation) -> Plan[Step] | None:
     """AWS took the endpoint out of service."""
-    if at.endpoint is None or at.endpoint.status != state.OUT_OF_SERVICE:
+    if situation.living.status != state.OUT_OF_SERVICE:
         return None
     message = "AWS took the endpoint out of service. Delete it in AWS to have it created again, or ask AWS support."
-    return Plan(at.show(stalled(Reason.OUT_OF_SERVICE, message, available=False)))
+    return Plan(situation.report(stalled(Reason.OUT_OF_SERVICE, message, available=False)))
 
 
-def in_service(at: Wanted) -> Plan[Step]:
-    """All is as it should be: put right what somebody changed, and collect what no revision needs any more."""
-    endpoint = at.endpoint
-    assert endpoint is not None  # noqa: S101 - `absent` comes first
-    verdict = serving(Reason.IN_SERVICE, f"{endpoint.current_count or 0} of {at.wanted_replicas} instance(s) serve.")
-    collect = collecting(
-        at,
+def in_service(situation: Situation) -> Plan[Step] | Ask:
+    """All is as it should be: revert what others changed, and collect what no revision needs any more.
+
+    Where the status reports a problem, everything is read first: upkeep that failed must not be forgotten.
+    """
+    lacking = situation.lacks(*_needs(situation))
+    if lacking:
+        return Ask(lacking)
+    endpoint, desired = situation.living, situation.desired
+    verdict = serving(Reason.IN_SERVICE, f"{endpoint.current_count or 0}/{situation.wanted_replicas} instances ready.")
+    remember = memory.settled(situation.memory, endpoint.last_modified, desired.rendered_from, situation.tag_keys)
+    plan = collecting(
+        situation,
         verdict,
-        image=at.desired.image,
-        update_revision=at.desired.revision,
-        last_modified_time=endpoint.last_modified,
-        requested_replicas=None,
-        update_accepted=None,
-        tag_keys=at.tag_keys,
-        last_failure=None if _is_over(at) else at.status.last_failure,
+        remember,
+        image=desired.image,
+        update_revision=desired.revision,
+        last_failure=None if _is_over(situation) else situation.status.last_failure,
     )
-    restore, retag = _restore(at), _retag(at, endpoint)
+    restore, retag = _restore(situation), _retag(situation)
     notes = (
-        *([Note(Reason.RESTORED, f'Created "{at.desired.set_name}" again.')] if restore else []),
-        *([Note(Reason.TAGS_RESTORED, "The tags were put right.")] if retag else []),
+        *([Note(Reason.RESTORED, f'Created "{desired.set_name}" again.')] if restore else []),
+        *([Note(Reason.TAGS_RESTORED, "The tags of the endpoint were reverted to the spec's.")] if retag else []),
     )
-    done = collect.done if collect.done is not None else collect.status
+    done = plan.done or plan.status
     if endpoint.tags is not None:
-        done = _without_stale_tag_keys(at, done)
-    return replace(collect, steps=(*restore, *retag, *collect.steps), done=done, notes=(*notes, *collect.notes))
+        done = _without_stale_tag_keys(situation, done)
+    return replace(plan, steps=(*restore, *retag), done=done, notes=notes)
 
 
-def _without_stale_tag_keys(at: Wanted, status: Status) -> Status:
-    assert status.sage_maker is not None  # noqa: S101 - `show` sets it
-    keys = tuple(key for key in status.sage_maker.tag_keys or () if key not in at.stale_tag_keys) or None
-    return status.model_copy(update={"sage_maker": status.sage_maker.model_copy(update={"tag_keys": keys})})
+def _needs(situation: Situation) -> tuple[Need, ...]:
+    if not situation.trusted:
+        return (Need.TAGS, Need.LIVE_CONFIG, Need.LIVE_MODEL)
+    if situation.status.image is None and render.follows_running_image(situation.spec.runtime):
+        return (Need.LIVE_MODEL,)
+    return ()
 
 
-def _is_over(at: Wanted) -> bool:
+def _without_stale_tag_keys(situation: Situation, status: Status) -> Status:
+    remember = status.sage_maker or situation.memory
+    keys = tuple(key for key in remember.tag_keys or () if key not in situation.stale_tag_keys)
+    return status.model_copy(update={"sage_maker": memory.retagged(remember, keys)})
+
+
+def _is_over(situation: Situation) -> bool:
     """Whether the remembered failure is of a revision that serves now."""
-    failure = at.status.last_failure
-    return failure is not None and failure.revision.partition("-")[0] == at.desired.revision
+    failure = situation.status.last_failure
+    return failure is not None and failure.revision.partition("-")[0] == situation.desired.revision
 
 
-def _restore(at: Wanted) -> tuple[Step, ...]:
-    """Return the steps that bring back a model or configuration somebody deleted: without them AWS stops patching."""
+def _restore(situation: Situation) -> tuple[Step, ...]:
+    """Return the steps that create a deleted model or configuration again: without them AWS stops patching."""
+    desired, observed = situation.desired, situation.observed
     return (
-        *((steps.create_model(at.desired),) if at.observed.is_missing(Part.MODEL) else ()),
-        *((steps.create_config(at.desired, at.wanted_replicas),) if at.observed.is_missing(Part.CONFIG) else ()),
+        *((steps.create_model(desired),) if observed.is_missing(Part.MODEL) else ()),
+        *((steps.create_config(desired, situation.wanted_replicas),) if observed.is_missing(Part.CONFIG) else ()),
     )
 
 
-def _retag(at: Wanted, endpoint: Endpoint) -> tuple[Step, ...]:
-    """Return the steps that put the tags right: ours are set, and those the spec no longer has are removed."""
+def _retag(situation: Situation) -> tuple[Step, ...]:
+    """Return the steps that revert the tags: the spec's are set, and those that it no longer has are removed."""
+    endpoint, desired = situation.living, situation.desired
     if endpoint.tags is None:
         return ()
     found = {endpoint.arn: endpoint.tags}
     for part in Part:
-        # A part that was not looked at is taken for tagged as the endpoint, with which it was created.
-        tags = at.observed.parts.get(part, endpoint.tags)
+        # A part that was not read is assumed to have the tags of the endpoint, with which it was created.
+        tags = situation.observed.parts.get(part, endpoint.tags)
         if tags is not None:
-            found[endpoint.arn_of(part, at.desired.set_name)] = tags
+            found[endpoint.arn_of(part, desired.set_name)] = tags
     return tuple(
         step
         for arn, tags in found.items()
         for step in steps.retag(
             arn,
-            {key: value for key, value in at.desired.tags.items() if tags.get(key) != value},
-            at.stale_tag_keys.intersection(tags),
+            {key: value for key, value in desired.tags.items() if tags.get(key) != value},
+            situation.stale_tag_keys.intersection(tags),
         )
     )

@@ -1,42 +1,87 @@
-"""An endpoint that AWS is at work on: nothing can be changed or cancelled until it is done."""
+"""An endpoint that AWS is at work on, or whose state is not known: nothing can be changed."""
+
+from datetime import datetime
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import ConditionStatus
+from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans.planning import Plan
-from tgi_operator.backends.plans.verdicts import overdue, progressing, serving
-from tgi_operator.backends.sagemaker.decide.situation import Wanted
+from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, serving, unreadable
+from tgi_operator.backends.sagemaker.decide import memory
+from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.decide.steps import Step
 from tgi_operator.backends.sagemaker.seen import state
-from tgi_operator.backends.sagemaker.seen.state import Step
+
+UNCONFIRMED_SECONDS = 5
 
 _TRANSITIONS = {
-    state.CREATING: (Reason.CREATING, "AWS starts the instances and the container loads the model."),
-    state.UPDATING: (Reason.UPDATING, "AWS is at a change of the endpoint; what serves now serves until it is done."),
-    state.SYSTEM_UPDATING: (Reason.SYSTEM_UPDATING, "AWS maintains the endpoint; the change waits until it is done."),
+    state.CREATING: (Reason.CREATING, "AWS starts the instances, and the container loads the model."),
+    state.UPDATING: (Reason.UPDATING, "AWS changes the endpoint; what serves now serves until the change is done."),
+    state.SYSTEM_UPDATING: (Reason.SYSTEM_UPDATING, "AWS maintains the endpoint; the change waits until AWS is done."),
     state.ROLLING_BACK: (Reason.ROLLING_BACK, "AWS returns the endpoint to its previous capacity."),
-    state.DELETING: (Reason.REPLACING, "The endpoint is being deleted; it is created again when it is gone."),
+    state.DELETING: (Reason.REPLACING, "AWS deletes the endpoint; the operator creates it again when it is gone."),
 }
 
 
-def in_transition(at: Wanted) -> Plan[Step] | None:
-    """AWS is at work and refuses to be interrupted: wait. Serving goes on where the fleet only changes its size."""
-    endpoint = at.endpoint
+def unavailable(situation: Situation) -> Plan[Step] | None:
+    """AWS cannot be read: the conditions that depend on it are Unknown until it can.
+
+    A spec that cannot work is reported all the same.
+    """
+    outage = situation.observed.outage
+    if outage is None or situation.problem is not None:
+        return None
+    now, generation = rfc3339(situation.now), situation.resource.generation
+    message = f"AWS has not been readable in {situation.place.scope} since {rfc3339(outage.since)}: {outage.message}"
+    return Plan(unreadable(situation.status, generation, Reason.AWS_UNAVAILABLE, message, now))
+
+
+def unconfirmed(situation: Situation) -> Plan[Step] | None:
+    """The endpoint may be one that was created a moment ago, whose tags cannot be read yet."""
+    return Plan(situation.status, after=UNCONFIRMED_SECONDS) if situation.unconfirmed else None
+
+
+def unknown_status(situation: Situation) -> Plan[Step] | None:
+    """AWS reports an EndpointStatus that is not known here: nothing is certain, so nothing is changed."""
+    endpoint = situation.endpoint
+    if endpoint is None or endpoint.status in state.KNOWN:
+        return None
+    message = f'Endpoint "{situation.place.endpoint}" is "{endpoint.status}", which this version does not know.'
+    unknown = ConditionStatus.UNKNOWN
+    verdict = Verdict(unknown, unknown, Reason.UNKNOWN_ENDPOINT_STATUS, message, reconciling=True)
+    return Plan(situation.report(verdict, current_revision=situation.status.current_revision))
+
+
+def in_transition(situation: Situation) -> Plan[Step] | None:
+    """AWS is at work and refuses to be interrupted: wait. A fleet that only changes its size serves meanwhile."""
+    endpoint = situation.endpoint
     if endpoint is None or endpoint.status not in state.IN_TRANSITION:
         return None
     resizing = endpoint.pending_config_name in (None, endpoint.config_name)
-    if at.up_to_date and resizing and at.asked and at.status.current_revision == at.desired.revision:
+    current = situation.status.current_revision
+    if situation.up_to_date and resizing and situation.requested and current == situation.desired.revision:
         if endpoint.status == state.UPDATING:
-            message = f"Serves while AWS changes the fleet to {at.wanted_replicas} instance(s)."
-            return Plan(at.show(serving(Reason.SCALING, message)))
+            message = f"Serves while AWS changes the fleet to {situation.wanted_replicas} instance(s)."
+            return Plan(situation.report(serving(Reason.SCALING, message)))
         if endpoint.status == state.SYSTEM_UPDATING:
-            return Plan(at.show(serving(Reason.SYSTEM_UPDATING, "Serves while AWS maintains the endpoint.")))
-    accepted = endpoint.pending_config_name == at.desired.set_name and not at.up_to_date
+            return Plan(situation.report(serving(Reason.SYSTEM_UPDATING, "Serves while AWS maintains the endpoint.")))
+    accepted = endpoint.pending_config_name == situation.desired.set_name and not situation.up_to_date
     # With another configuration pending on top of ours, ours was rolled out.
-    done = at.up_to_date and not resizing
-    outcome_awaited = {"update_accepted": True} if accepted else {"update_accepted": None} if done else {}
-    kept = {"current_revision": at.status.current_revision} | outcome_awaited
+    done = situation.up_to_date and not resizing
+    remember = memory.awaited(situation.memory, True if accepted else None) if accepted or done else situation.memory
     reason, message = _TRANSITIONS[endpoint.status]
-    verdict = progressing(reason, message, available=at.available)
-    waited = at.reconciling_seconds
-    patience = at.desired.patience_seconds
+    verdict = progressing(reason, message, available=situation.available)
+    waited = (situation.now - _since(situation)).total_seconds()
+    patience = situation.desired.patience_seconds
     if waited > patience:
         verdict = overdue(verdict, f"AWS has been {endpoint.status} for {waited / 3600:.1f} hours. Ask AWS support.")
-    return Plan(at.show(verdict, **kept), after=None if waited > patience else patience - waited + 1)
+    return Plan(
+        situation.report(verdict, remember, current_revision=current),
+        after=None if waited > patience else patience - waited + 1,
+    )
+
+
+def _since(situation: Situation) -> datetime:
+    """Return when the present change began: the operator's last request, or a later change by AWS or another user."""
+    modified, requested = parse(situation.living.last_modified), situation.remembered.request_time
+    return max(modified, parse(requested)) if requested is not None else modified

@@ -15,7 +15,10 @@ TAG_NAMESPACE = f"{GROUP}/namespace"
 TAG_NAME = f"{GROUP}/name"
 TAG_UID = f"{GROUP}/uid"
 TAG_STAND_IN = f"{GROUP}/stand-in"
-"""On a configuration that only has the name of one that was deleted."""
+"""On a placeholder for a configuration that was deleted: its content does not match its name."""
+
+TAG_RENDERED_FROM = f"{GROUP}/rendered-from"
+"""On a configuration: digest of the fields of the spec that it was rendered from."""
 
 VARIANT = "AllTraffic"
 """Name of the one production variant; guardrails and metrics need it to stay the same."""

@@ -8,7 +8,8 @@ from typing import Any
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Runtime, Spec
 from tgi_operator.backends import naming
-from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import names, scaling_policies
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling
 from tgi_operator.engines.tgi import images, launcher_options
@@ -27,8 +28,13 @@ _LEGACY_TOKEN_BEFORE = (2, 0, 0)
 class Place:
     """Where on SageMaker a resource lives; it stays the same for all its revisions."""
 
-    region: str
+    scope: Scope
     endpoint: str
+
+    @property
+    def region(self) -> str:
+        """The AWS region."""
+        return self.scope.region
 
     @property
     def url(self) -> str:
@@ -41,11 +47,13 @@ class Place:
 class Desired:
     """What should be on SageMaker: one model, one configuration and one endpoint.
 
-    `replicas` None: keep what runs. `scaling` None: the number does not follow the load.
+    `rendered_from` is the digest of the fields it was rendered from. `replicas` None: keep what runs. `scaling` None:
+    the instance count does not follow the load.
     """
 
     place: Place
     revision: str
+    rendered_from: str
     image: str
     model: Request = field(repr=False)
     config: Request
@@ -82,7 +90,7 @@ class Desired:
             "EndpointConfigName": self.set_name,
             **self.config,
             "ProductionVariants": [variant],
-            "Tags": names.to_list(self.tags),
+            "Tags": names.to_list({**self.tags, names.TAG_RENDERED_FROM: self.rendered_from}),
         }
 
     def create_endpoint(self) -> Request:
@@ -122,22 +130,33 @@ def image(runtime: Runtime, region: str, running: str | None) -> str:
     return images.image(runtime.version or images.newest_version(), region)
 
 
-def place(owner: Owner, target: SageMaker) -> Place:
-    """Return where the resource lives."""
-    return Place(region=target.region, endpoint=target.endpoint_name or names.endpoint_name(owner))
+def place(resource: Resource) -> Place:
+    """Return where the resource lives, from a spec that need not be readable otherwise."""
+    block = resource.fields["sageMaker"]
+    return Place(Scope("", block["region"]), block.get("endpointName") or names.endpoint_name(resource.owner))
 
 
-def desired(resource: Resource, target: SageMaker, token: str | None) -> Desired:
-    """Return what should be on SageMaker for a resource that passed the checks, with the Hub token where it has one."""
-    spec = resource.spec
-    image_uri = image(spec.runtime, target.region, resource.status.image)
+def follows_running_image(runtime: Runtime) -> bool:
+    """Return whether the spec leaves the image to the operator, which keeps the one that runs."""
+    return runtime.image is None and runtime.version is None
+
+
+def desired(resource: Resource, spec: Spec, target: SageMaker, token: str | None, running: str | None) -> Desired:
+    """Return what should be on SageMaker for a resource that passed the checks.
+
+    `token` is the Hub token, None where the spec names no Secret; `running` is the image that runs, None where none is
+    known.
+    """
+    image_uri = image(spec.runtime, target.region, running)
     model = _model(spec, target, image_uri, token)
     config = _config(spec, target, image_uri)
     content = json.dumps({"model": model, "config": config}, sort_keys=True)
-    where = place(resource.owner, target)
+    where = place(resource)
+    block = target.model_dump(mode="json", by_alias=True, exclude_none=True)
     return Desired(
         place=where,
         revision=naming.revision(content),
+        rendered_from=naming.inputs_digest(spec, block, token, resource.render_request),
         image=image_uri,
         model=model,
         config=config,

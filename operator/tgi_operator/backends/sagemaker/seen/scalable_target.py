@@ -43,8 +43,19 @@ class Registered:
 
     @property
     def foreign_policies(self) -> tuple[str, ...]:
-        """Names of policies that somebody else put on the target."""
+        """Names of the policies on the target that are not ours."""
         return foreign(self.policies)
+
+    def conflict(self, policy: Mapping[str, Any]) -> str | None:
+        """Return the name of a policy that is not ours and has the same predefined metric; None where there is none.
+
+        AWS answers "Only one TargetTrackingScaling policy for a given metric specification is allowed."
+        """
+        metric = policy.get("PredefinedMetricSpecification")
+        if metric is None:
+            return None
+        same = (name for name, each in self.policies.items() if _has_metric(each, metric))
+        return next(iter(foreign(same)), None)
 
 
 @dataclass(frozen=True)
@@ -147,3 +158,8 @@ def _same(live: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return isinstance(live, list) and len(live) == len(wanted) and all(map(_same, live, wanted))
     return bool(live == wanted) or (wanted is False and live is None)
+
+
+def _has_metric(policy: Mapping[str, Any], metric: Mapping[str, Any]) -> bool:
+    found = policy.get("PredefinedMetricSpecification") or {}
+    return bool(found.get("PredefinedMetricType") == metric["PredefinedMetricType"])

@@ -1,11 +1,12 @@
-"""What was seen of one resource on SageMaker, and the steps that change it. Plain data."""
+"""What was observed of one resource on SageMaker. Plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from datetime import datetime
 
-from tgi_operator.backends.sagemaker.aws.errors import Meaning
+from tgi_operator.backends.plans.planning import Need
+from tgi_operator.backends.sagemaker.aws.errors import AWSError
+from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 
@@ -22,20 +23,24 @@ UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
 IN_TRANSITION = frozenset({CREATING, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, DELETING})
 """EndpointStatus in which AWS refuses to update and to delete (DescribeEndpoint of the SageMaker API)."""
 
+KNOWN = IN_TRANSITION | {IN_SERVICE, OUT_OF_SERVICE, FAILED, UPDATE_ROLLBACK_FAILED}
+"""Every EndpointStatus that the rules know."""
+
 SERVING = frozenset({IN_SERVICE, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, UPDATE_ROLLBACK_FAILED})
-"""EndpointStatus in which requests are answered."""
+"""EndpointStatus in which requests are accepted."""
 
 
-class Part(StrEnum):
-    """What stands behind an endpoint."""
+@dataclass(frozen=True)
+class Listed:
+    """An endpoint as ListEndpoints shows it."""
 
-    MODEL = "model"
-    CONFIG = "endpoint-config"
+    status: str
+    last_modified: str
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """DescribeEndpoint, as far as it decides. `tags` is None where they were not asked for."""
+    """DescribeEndpoint, as far as it decides. `tags` is None where they were not read."""
 
     arn: str
     status: str
@@ -57,32 +62,34 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class Observed:
-    """One look: the endpoint, None where there is none, and the tags of what stands behind it.
+class Outage:
+    """AWS has not been readable in a scope since then; `message` is what the last attempt met."""
 
-    A part whose tags are None is missing; one that is not there at all was not looked at. `instance_type` is that of
-    the live configuration, and `scalable` what is at Application Auto Scaling; None where that was not looked at.
-    """
-
-    endpoint: Endpoint | None = None
-    parts: Mapping[Part, Mapping[str, str] | None] = field(default_factory=dict)
-    instance_type: str | None = None
-    scalable: Scalable | None = None
-
-    def is_missing(self, part: Part) -> bool:
-        """Return whether a part was looked for and not found."""
-        return part in self.parts and self.parts[part] is None
+    since: datetime
+    message: str
 
 
 @dataclass(frozen=True)
-class Step:
-    """One AWS call.
+class Observed:
+    """What one observation of a resource shows, and what was `read` for it.
 
-    `tolerated` are refusals that mean the step is done already. `part` is the kind of a named object that must
-    carry our tags: before it is deleted, or when it exists already.
+    `endpoint` is None where there is none. `parts` has the tags of the model and configuration that the endpoint runs;
+    a part whose tags are None is missing, and one that was not read is not in it. `instance_type` is that of the live
+    configuration and `image` that of the live model. `scaling` is what is at Application Auto Scaling;
+    `scaling_error` is why that could not be read. `outage`: nothing could be read. `denied`: AWS does not let the
+    operator read, and there is no sign that anything was ever created.
     """
 
-    operation: str
-    request: Mapping[str, Any] = field(repr=False)
-    tolerated: frozenset[Meaning] = frozenset()
-    part: Part | None = None
+    endpoint: Endpoint | None = None
+    read: frozenset[Need] = frozenset()
+    parts: Mapping[Part, Mapping[str, str] | None] = field(default_factory=dict)
+    instance_type: str | None = None
+    image: str | None = None
+    scaling: Scalable | None = None
+    scaling_error: AWSError | None = None
+    outage: Outage | None = None
+    denied: bool = False
+
+    def is_missing(self, part: Part) -> bool:
+        """Return whether a part was read and does not exist."""
+        return part in self.parts and self.parts[part] is None

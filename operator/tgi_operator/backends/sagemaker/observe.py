@@ -1,0 +1,224 @@
+"""Observing one resource with as few calls as possible, and reading what a decision asks for."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.times import rfc3339_exact
+from tgi_operator.backends import secrets
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.plans.planning import Ask, Need
+from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.sagemaker import scaling_reads
+from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
+from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.aws.operations import Part
+from tgi_operator.backends.sagemaker.decide.chain import plan
+from tgi_operator.backends.sagemaker.decide.confirmation import confirm, first_needs
+from tgi_operator.backends.sagemaker.decide.situation import Situation
+from tgi_operator.backends.sagemaker.desired import checks, render, scaling_policies
+from tgi_operator.backends.sagemaker.desired.render import Desired, Place
+from tgi_operator.backends.sagemaker.part_reads import read_part, read_tags
+from tgi_operator.backends.sagemaker.seen import state
+from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
+from tgi_operator.backends.sagemaker.seen.state import Endpoint, Listed, Observed, Outage
+from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep, Followed
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
+from tgi_operator.backends.secrets import SecretReader
+
+ROUNDS = 4
+"""How often a decision may ask for more: each time for something else."""
+
+
+class Observer:
+    """Turns a resource and what AWS shows into a Situation that can be decided."""
+
+    def __init__(
+        self,
+        api: API,
+        endpoints: EndpointSweep,
+        scalable_targets: ScalableTargetSweep,
+        reader: SecretReader,
+        roles: AllowedRoles,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._api = api
+        self._endpoints = endpoints
+        self._scalable_targets = scalable_targets
+        self._secrets = reader
+        self._roles = roles
+        self._now = now
+
+    async def observe(self, key: Key, resource: Resource) -> Situation | None:
+        """Return a situation that can be decided; None where the first listing is awaited.
+
+        Raises AWSError where AWS cannot be read.
+        """
+        place = render.place(resource)
+        problem, rendered = await self._rendered(resource, running=resource.status.image)
+        situation = Situation(resource, place, rendered, problem, Observed(), self._now())
+        if resource.retains or (problem and resource.status.sage_maker is None and not resource.deleting):
+            # Bad input costs nothing, not even a call.
+            return situation
+        followed = self._endpoints.follow(place.scope, key, place.endpoint)
+        outage = self._endpoints.outage(place.scope)
+        if outage is not None:
+            return replace(situation, observed=Observed(outage=Outage(outage.since, outage.message)))
+        listing = self._endpoints.listing(place.scope)
+        if listing is None:
+            return None
+        check_scaling = self._follow_scaling(situation, key)
+        if not (followed.check or check_scaling or resource.deleting):
+            confirmed = confirm(situation, listing.endpoints.get(place.endpoint), complete=listing.complete)
+            if confirmed is not None:
+                followed.saw(listing.endpoints.get(place.endpoint))
+                return confirmed
+        return await self._read(situation, followed, check_scaling=check_scaling)
+
+    async def _rendered(self, resource: Resource, running: str | None) -> tuple[Problem | None, Desired | None]:
+        """Return what keeps the spec from working, or what it leads to; deletion needs neither."""
+        spec = resource.spec
+        if resource.deleting:
+            return None, None
+        if spec is None or spec.sage_maker is None:
+            return resource.problem, None
+        target = spec.sage_maker
+        problem = self._roles.problem(resource.owner.namespace, target.execution_role_arn)
+        problem = problem or checks.first_problem(spec, target)
+        if problem is not None:
+            return problem, None
+        token = await secrets.token(self._secrets, resource)
+        if isinstance(token, Problem):
+            return token, None
+        return None, render.desired(resource, spec, target, token, running)
+
+    def _follow_scaling(self, situation: Situation, key: Key) -> bool:
+        """Follow a scalable target, or no longer; return whether something is to be read there."""
+        wanted = situation.rendered.scaling if situation.rendered is not None else None
+        if wanted is None and situation.remembered.scaling_revision is None:
+            self._scalable_targets.forget(key)
+            return False
+        place, scaling = situation.place, situation.status.scaling
+        resource_id = scaling_policies.resource_id(place.endpoint)
+        followed = self._scalable_targets.follow(place.scope, key, resource_id)
+        followed.wanted = wanted
+        followed.foreign = (scaling.foreign_policies if scaling else None) or ()
+        return followed.check
+
+    async def _read(self, situation: Situation, followed: Followed, *, check_scaling: bool) -> Situation:
+        """Return the situation with the endpoint, and with all that the decision asks for."""
+        resource, checking = situation.resource, followed.check
+        try:
+            endpoint = await self._endpoint(situation.place, followed)
+        except AWSError as error:
+            never_requested = resource.status.sage_maker is None and resource.status.update_revision is None
+            if resource.deleting and never_requested and error.meaning is Meaning.ACCESS_DENIED:
+                return replace(situation, observed=Observed(denied=True))
+            raise
+        situation = replace(situation, observed=Observed(endpoint), now=self._now())
+        if endpoint is not None:
+            situation = await self._answer(situation, first_needs(situation, check=checking, scaling=check_scaling))
+        for _ in range(ROUNDS):
+            decision = plan(situation)
+            if not isinstance(decision, Ask):
+                break
+            situation = await self._answer(situation, decision.needs)
+        if checking:
+            followed.check = False
+        return situation
+
+    async def _endpoint(self, place: Place, followed: Followed) -> Endpoint | None:
+        try:
+            described = await self._api.call(place.scope, "DescribeEndpoint", {"EndpointName": place.endpoint})
+        except AWSError as error:
+            if error.meaning is not Meaning.ENDPOINT_NOT_FOUND:
+                raise
+            followed.saw(None)
+            return None
+        endpoint = as_endpoint(described)
+        followed.saw(Listed(endpoint.status, endpoint.last_modified))
+        return endpoint
+
+    async def _answer(self, situation: Situation, needs: Iterable[Need]) -> Situation:
+        """Return the situation with what is needed and was not read yet."""
+        for need in sorted(situation.lacks(*needs)):
+            observed = await self._answers[need](self, situation)
+            situation = replace(situation, observed=replace(observed, read=observed.read | {need}))
+            if need is Need.LIVE_MODEL and observed.image is not None and situation.status.image is None:
+                problem, rendered = await self._rendered(situation.resource, running=observed.image)
+                situation = replace(situation, problem=problem, rendered=rendered)
+        return situation
+
+    async def _read_tags(self, situation: Situation) -> Observed:
+        endpoint = situation.living
+        tags = await read_tags(self._api, situation.place.scope, endpoint.arn)
+        return replace(situation.observed, endpoint=replace(endpoint, tags=tags))
+
+    async def _read_config(self, situation: Situation) -> Observed:
+        observed = situation.observed
+        if situation.live_revision is None:
+            return observed
+        config, tags = await read_part(self._api, situation.place.scope, Part.CONFIG, situation.living.config_name)
+        return replace(observed, parts={**observed.parts, Part.CONFIG: tags}, instance_type=_instance_type(config))
+
+    async def _read_model(self, situation: Situation) -> Observed:
+        observed = situation.observed
+        if situation.live_revision is None:
+            return observed
+        # The model and the configuration of a revision have one name.
+        model, tags = await read_part(self._api, situation.place.scope, Part.MODEL, situation.living.config_name)
+        image: str | None = (model.get("PrimaryContainer") or {}).get("Image")
+        return replace(observed, parts={**observed.parts, Part.MODEL: tags}, image=image)
+
+    async def _read_scaling(self, situation: Situation) -> Observed:
+        scope, name, status = situation.place.scope, situation.place.endpoint, situation.living.status
+        if status not in (state.IN_SERVICE, state.UPDATING):
+            return situation.observed
+        try:
+            activities = await scaling_reads.activities(self._api, scope, name)
+            if status == state.UPDATING:
+                return replace(situation.observed, scaling=Scalable(activities))
+            registered = await scaling_reads.registered(self._api, scope, name)
+        except AWSError as error:
+            # What serves does not depend on Application Auto Scaling.
+            return replace(situation.observed, scaling_error=error)
+        followed = self._scalable_targets.followed(_key(situation.resource))
+        if followed is not None:
+            followed.check = False
+        return replace(situation.observed, scaling=Scalable(activities, registered))
+
+    _answers = {  # noqa: RUF012 - a table of methods
+        Need.TAGS: _read_tags,
+        Need.LIVE_CONFIG: _read_config,
+        Need.LIVE_MODEL: _read_model,
+        Need.SCALING: _read_scaling,
+    }
+
+
+def as_endpoint(described: Mapping[str, Any]) -> Endpoint:
+    """Return what decides of a DescribeEndpoint response."""
+    variants = described.get("ProductionVariants") or [{}]
+    pending = described.get("PendingDeploymentSummary") or {}
+    return Endpoint(
+        arn=described["EndpointArn"],
+        status=described["EndpointStatus"],
+        config_name=described.get("EndpointConfigName", ""),
+        last_modified=rfc3339_exact(described["LastModifiedTime"]),
+        failure_reason=described.get("FailureReason") or None,
+        pending_config_name=pending.get("EndpointConfigName"),
+        current_count=variants[0].get("CurrentInstanceCount"),
+        desired_count=variants[0].get("DesiredInstanceCount"),
+    )
+
+
+def _instance_type(config: Mapping[str, Any]) -> str | None:
+    variants = config.get("ProductionVariants") or [{}]
+    found: str | None = variants[0].get("InstanceType")
+    return found
+
+
+def _key(resource: Resource) -> Key:
+    return Key(resource.owner.namespace, resource.owner.name)
