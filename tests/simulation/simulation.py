@@ -21,10 +21,7 @@ from tgi_operator.api.names import GROUP, PLURAL
 from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
-from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
-from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep
-from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
 from tgi_operator.control.controller import Controller
 from tgi_operator.settings import Settings
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
@@ -66,11 +63,7 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
     def changed(key: Key) -> None:
         controller.changed(key)
 
-    drift = settings.aws_drift_reads_per_minute
-    endpoints = EndpointSweep(api, changed, interval=settings.sweep_interval, drift_reads_per_minute=drift, now=now)
-    targets = ScalableTargetSweep(api, changed, interval=settings.scaling_sweep_interval, now=now)
-    roles = AllowedRoles(settings.allowed_roles_file)
-    sagemaker = SageMakerBackend(api, endpoints, targets, kube, now, roles)
+    sagemaker = SageMakerBackend(api, settings, kube, changed, now)
     in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address, now)
     backends = {"sageMaker": sagemaker, "inCluster": in_cluster}
     controller = Controller(settings, kube, CLUSTER, backends, in_cluster, now)
