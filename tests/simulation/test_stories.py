@@ -1,6 +1,7 @@
 """What becomes of one resource on SageMaker: each test is a story of its life on virtual time."""
 
 import copy
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -117,7 +118,7 @@ def test_what_may_pass_is_tried_again_with_growing_pauses(applied: Simulation, o
     applied.script(outcome, times=3)
     applied.run_until(applied.is_ready, within=4 * 3600)
     created = applied.amazon.attempted("CreateEndpoint")
-    pauses = [later - earlier for earlier, later in zip(created, created[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(created)]
     assert len(created) == 4
     assert pauses == sorted(pauses)
     assert "lastFailure" not in applied.status()
