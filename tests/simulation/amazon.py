@@ -89,13 +89,18 @@ class Made:
 
 @dataclass
 class Amazon:
-    """One account in every region. `faults` are by region and operation, each of which may be EVERY."""
+    """One account in every region.
+
+    `faults` are by region and operation, each of which may be EVERY. `stale` are answers of the past to reads. `cut` is
+    how many changes lose their answer.
+    """
 
     world: World
     calls: list[Made] = field(default_factory=list)
     attempts: list[tuple[float, str, str]] = field(default_factory=list)
     refusals: list[tuple[str, str]] = field(default_factory=list)
     faults: dict[tuple[str, str], Fault] = field(default_factory=dict)
+    stale: dict[str, Mapping[str, Any] | AWSError] = field(default_factory=dict)
     cut: int = 0
 
     # What the operator's client sends
@@ -116,12 +121,19 @@ class Amazon:
 
     def _recorded(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            response = self.direct(operation, request, region)
+            response = self._past(operation) or self.direct(operation, request, region)
         except AWSError as error:
             self.refusals.append((operation, error.message))
             raise
         self.calls.append(Made(self.world.clock.now(), region, operation, copy.deepcopy(dict(request))))
         return response
+
+    def _past(self, operation: str) -> dict[str, Any] | None:
+        """Return the answer of the past to an operation, None where it is answered now."""
+        past = self.stale.get(operation)
+        if isinstance(past, AWSError):
+            raise past
+        return copy.deepcopy(dict(past)) if past is not None else None
 
     def _fault(self, region: str, operation: str) -> Fault | None:
         if self.cut and not operation.startswith(READS):

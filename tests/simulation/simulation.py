@@ -144,6 +144,16 @@ class Simulation:
         """Kill the operator now; another one starts."""
         self.process.kill()
 
+    def cut_watches(self) -> None:
+        """Break all watches: what happens from now on is not heard."""
+        if self.informer is not None:
+            self.informer.cut()
+
+    def connect_watches(self) -> None:
+        """Have all watches list and watch again; deletions in between are never heard."""
+        if self.informer is not None:
+            self.informer.connect()
+
     def _now(self) -> datetime:
         return self.clock.datetime()
 
