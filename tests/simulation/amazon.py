@@ -69,6 +69,12 @@ NO_IMAGE = Fault(
     "ValidationException",
     f"Requested image {DEFAULT_ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/tgi:1 not found.",
 )
+INVALID_ROLE = Fault(
+    "ValidationException",
+    f'The execution role ARN "arn:aws:iam::{DEFAULT_ACCOUNT}:role/tgi-exec-falcon" is invalid. Please ensure that the '
+    'role exists and that its trust relationship policy allows the action "sts:AssumeRole" for the service principal '
+    '"sagemaker.amazonaws.com".',
+)
 
 
 @dataclass(frozen=True)
