@@ -139,8 +139,8 @@ QUOTA = (
             id="a feature of other endpoints",
         ),
         pytest.param(
-            "User: arn:aws:sts::111122223333:assumed-role/tgi/x is not authorized to perform: iam:PassRole on resource: "
-            "arn:aws:iam::111122223333:role/x with an explicit deny in a service control policy",
+            "User: arn:aws:sts::111122223333:assumed-role/tgi/x is not authorized to perform: iam:PassRole on "
+            "resource: arn:aws:iam::111122223333:role/x with an explicit deny in a service control policy",
             Meaning.ACCESS_DENIED,
             id="a service control policy",
         ),

@@ -88,7 +88,7 @@ class Followed:
     """The endpoint of a resource, as it was last seen.
 
     `seen` is None while it has not been looked at (`seen_at` is infinitely long ago then), and where it does not exist.
-    `check` asks for the reads of a drift check. `chosen_at` is when it was last chosen for one.
+    `check` asks for the reads of a drift check. `turn` is the number of the choice that it was last chosen by.
     """
 
     key: Key
@@ -96,7 +96,7 @@ class Followed:
     seen: Listed | None = None
     seen_at: float = -math.inf
     check: bool = False
-    chosen_at: float | None = None
+    turn: float | None = None
 
     def saw(self, listed: Listed | None, read_at: float | None = None) -> None:
         """Remember what was read at this time of the event loop, by default now, unless something newer is known."""
@@ -126,9 +126,9 @@ class Followed:
 class SweptEndpoints(Swept[Followed]):
     """What is known of the endpoints of a scope.
 
-    `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
-    when the scope was first followed. `failures` are sweeps in a row that could not read AWS, `failing_since` when the
-    first of them began.
+        `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
+        when the scope was first followed. `failures` are sweeps in a row that could not read AWS, `failing_since` when the
+    the first of them began. `turns` counts the choices of an endpoint for a drift check.
     """
 
     listed_at: float = 0.0
@@ -137,6 +137,7 @@ class SweptEndpoints(Swept[Followed]):
     failing_since: datetime | None = None
     outage: Outage | None = None
     checks_saved: float = 0.0
+    turns: int = 0
     reporting: "asyncio.Task[None] | None" = None
 
 
@@ -295,18 +296,17 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         checks = int(swept.checks_saved)
         swept.checks_saved -= checks
         settled = [each for each in swept.followed.values() if each.settled]
-        now = asyncio.get_running_loop().time()
-        cycle = len(settled) / self._checks_per_sweep * self._interval
 
-        def chosen_at(each: Followed) -> float:
-            if each.chosen_at is None:
-                # Nobody remembers whose turn it was before a restart. In the order of a list, frequent restarts would
-                # favour those at its beginning.
-                each.chosen_at = now - random.uniform(0, cycle)  # noqa: S311 - not secret
-            return each.chosen_at
+        def turn(each: Followed) -> float:
+            if each.turn is None:
+                # Nobody remembers whose turn it was before a restart: the order of the list would favour those at its
+                # beginning where restarts are frequent.
+                each.turn = swept.turns - random.uniform(0, len(settled))  # noqa: S311 - not secret
+            return each.turn
 
-        for each in heapq.nsmallest(checks, settled, key=chosen_at):
-            # Chosen is chosen: a check that fails again and again takes no turn of the others.
-            each.chosen_at = now
+        for each in heapq.nsmallest(checks, settled, key=turn):
+            # The turn passes with the choice: a check that always fails takes no turn of the others.
+            swept.turns += 1
+            each.turn = swept.turns
             each.check = True
             self._changed(each.key)
