@@ -126,8 +126,8 @@ class Followed:
 class SweptEndpoints(Swept[Followed]):
     """What is known of the endpoints of a scope.
 
-        `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
-        when the scope was first followed. `failures` are sweeps in a row that could not read AWS, `failing_since` when the
+    `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
+    when the scope was first followed. `failures` are sweeps in a row that could not read AWS; `failing_since` is when
     the first of them began. `turns` counts the choices of an endpoint for a drift check.
     """
 
