@@ -1,8 +1,14 @@
-"""Names that must fit: a stem cut where it is too long, and a hash that keeps what was cut apart."""
+"""Names that must fit, and digests of content: revisions, and the inputs that a revision is rendered from."""
 
 import hashlib
+import json
+
+from pydantic import BaseModel
+
+from tgi_operator.backends.resource import Resource
 
 REVISION_LENGTH = 10
+_INPUTS_LENGTH = 16
 
 
 def digest(text: str) -> str:
@@ -13,6 +19,19 @@ def digest(text: str) -> str:
 def revision(content: str) -> str:
     """Return the revision for the canonical text of what is rendered."""
     return digest(content)[:REVISION_LENGTH]
+
+
+def inputs_digest(resource: Resource, token: str | None, block: BaseModel) -> str:
+    """Return a digest of everything that a user can change about the rendering, independent of the renderer.
+
+    `block` is the backend's part of the spec. `token` is the Hub token where the rendering depends on its value, else
+    None; the reference to it is part of `spec.model` anyway. Fields at their default are left out, so that a field that
+    a newer operator adds changes no digest.
+    """
+    assert resource.spec is not None  # noqa: S101 - a spec that the types refuse is never rendered
+    parts = (resource.spec.model, resource.spec.runtime, block)
+    described = [part.model_dump(mode="json", by_alias=True, exclude_defaults=True) for part in parts]
+    return digest(json.dumps([*described, token, resource.render_request], sort_keys=True))[:_INPUTS_LENGTH]
 
 
 def with_tail(stem: str, tail: str, longest: int) -> str:
