@@ -21,6 +21,11 @@ def revision(content: str) -> str:
     return digest(content)[:REVISION_LENGTH]
 
 
+def is_revision(text: str) -> bool:
+    """Return whether `text` has the form of a revision."""
+    return len(text) == REVISION_LENGTH and set(text) <= set("0123456789abcdef")
+
+
 def inputs_digest(resource: Resource, token: str | None, block: BaseModel) -> str:
     """Return a digest of everything that a user can change about the rendering, independent of the renderer.
 

@@ -2,17 +2,20 @@
 
 The revision is the digest of the template, and the annotation on the Deployment is the digest of the inputs.
 
-| revision   | inputs     | the template is                                                     |
-|------------|------------|---------------------------------------------------------------------|
-| as rendered | any       | the rendered one: changes by others are reverted, no pod is replaced |
-| another    | the same   | the living one: another version of the operator rendered it         |
-| another    | others     | the rendered one: the spec has changed, or a new rendering is requested |
+| revision    | inputs   | the template is                                                         |
+|-------------|----------|-------------------------------------------------------------------------|
+| as rendered | any      | the rendered one: changes by others are reverted, no pod is replaced    |
+| another     | the same | the living one: another version of the operator rendered it             |
+| another     | others   | the rendered one: the spec has changed, or a new rendering is requested |
+
+Changes by others to a template that stays cannot be told apart from its rendering: the next rendering reverts them.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 
 from tgi_operator.api.incluster import InCluster
+from tgi_operator.backends import naming
 from tgi_operator.backends.incluster.desired import names, render
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import Object
@@ -33,7 +36,8 @@ def desired(
         return rendered
     template: Object = deployment["spec"]["template"]
     revision = names.revision(template)
-    if revision is None or revision == rendered.revision:
+    # A label that cannot be a revision is a change by others.
+    if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
     image = _image(template) if _image(rendered.template) == rendered.image else None
     if _inputs(deployment) == rendered.inputs:
