@@ -82,10 +82,11 @@ SPECS = [
 def manifests(described: dict[str, Any], namespace: str) -> list[Object]:
     """Return all that is rendered, but for the PodMonitor, which needs an API of its own."""
     owner = Owner("c", namespace, "zephyr", "11111111-2222-3333-4444-555555555555")
-    resource = Resource(owner, 1, False, Spec.model_validate(described), Status())
-    assert resource.spec.in_cluster is not None
-    desired = render.desired(resource, resource.spec.in_cluster, "hf_token", "registry/tgi-operator:1")
-    deployment = desired.deployment(resource.spec.replicas or 1, asked(desired.rollout) or SURGE)
+    spec = Spec.model_validate(described)
+    assert spec.in_cluster is not None
+    resource = Resource(owner, 1, False, spec, Status())
+    desired = render.desired(resource, spec.in_cluster, "hf_token", "registry/tgi-operator:1")
+    deployment = desired.deployment(spec.replicas or 1, asked(desired.rollout) or SURGE)
     made = (desired.claim, desired.job, desired.service, desired.budget, deployment)
     return [manifest for manifest in made if manifest is not None]
 

@@ -87,8 +87,10 @@ class Situation:
     @property
     def retained(self) -> str:
         """What deletionPolicy Retain leaves behind."""
+        if self.own_claim is None:
+            return "Garbage collection deletes the pods; there is no PersistentVolumeClaim to keep."
         claim = f"{self.owner.namespace}/{names.claim_name(self.owner)}"
-        return f"Garbage collection deletes the pods; PersistentVolumeClaim {claim} is kept if the operator created it."
+        return f"Garbage collection deletes the pods; PersistentVolumeClaim {claim} is kept."
 
     def child(self, kind: Kind, name: str) -> Object | None:
         """Return an object of the resource, None where it does not exist or is being deleted."""
