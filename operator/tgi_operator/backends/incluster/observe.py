@@ -120,11 +120,19 @@ class Observer:
         if need is Need.PROGRESS:
             return replace(situation, progress=await self._progress(situation))
         if need is Need.CLAIMS:
-            owner = situation.owner
-            selector = f"{names.LABEL_NAME}={owner.name}"
-            claims = await self._cluster.items(CLAIM.path(owner.namespace), labelSelector=selector)
-            return replace(situation, claims=tuple(claims))
+            return await self._with_claims(situation)
         raise LookupError(f"pods have no {need}")
+
+    async def _with_claims(self, situation: Situation) -> Situation:
+        owner = situation.owner
+        selector = f"{names.LABEL_NAME}={owner.name}"
+        try:
+            claims = await self._cluster.items(CLAIM.path(owner.namespace), labelSelector=selector)
+        except APIError as error:
+            if error.status != 403:
+                raise
+            return replace(situation, claims=(), claims_hidden=True)
+        return replace(situation, claims=tuple(claims))
 
     async def _progress(self, situation: Situation) -> str:
         """Return the last line that the job printed, empty where there is none."""

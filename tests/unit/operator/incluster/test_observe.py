@@ -212,6 +212,20 @@ async def test_deletion_reads_no_secret_and_no_spec(server: APIServer, backend: 
     assert backend.plan(await backend.observe(KEY, retained)).steps == ()
 
 
+async def test_deletion_ends_although_the_permissions_went_first(server: APIServer, backend: InClusterBackend) -> None:
+    """The namespace is being deleted, and its RoleBinding is gone already."""
+    shown = await reconcile(backend, resource(spec(**CACHED)))
+    server.errors = {"persistentvolumeclaims": 403, "secrets": 403}
+    plan = backend.plan(await backend.observe(KEY, replace(shown, deleting=True)))
+    assert (plan.finished, plan.steps) == (True, ())
+    (note,) = plan.notes
+    assert note.reason == Reason.LEFT_ALONE
+    assert "PersistentVolumeClaim ml/zephyr-7b-weights is left behind" in note.message
+    server.errors = {"persistentvolumeclaims": 500}
+    with pytest.raises(APIError):
+        await backend.observe(KEY, replace(shown, deleting=True))
+
+
 async def test_spec_that_the_types_refuse_is_reported_and_what_serves_is_counted(
     server: APIServer, backend: InClusterBackend
 ) -> None:

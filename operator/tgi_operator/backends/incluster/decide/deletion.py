@@ -24,6 +24,18 @@ def deletion(situation: Situation) -> Plan[Step] | Ask | None:
     return Plan(
         situation.status,
         steps=tuple(Delete(claim) for claim in ours),
-        notes=(Note(Reason.DELETED, "Garbage collection deletes the pods and all other objects of the resource."),),
+        notes=(_note(situation),),
         finished=True,
     )
+
+
+def _note(situation: Situation) -> Note:
+    claim = situation.own_claim
+    if situation.claims_hidden and claim is not None:
+        # Without a RoleBinding, which goes first where the namespace is deleted, and the PVC with the namespace.
+        message = (
+            f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']} is left behind: the "
+            "operator is not allowed to list PersistentVolumeClaims; delete it if its namespace stays"
+        )
+        return Note(Reason.LEFT_ALONE, message)
+    return Note(Reason.DELETED, "Garbage collection deletes the pods and all other objects of the resource.")

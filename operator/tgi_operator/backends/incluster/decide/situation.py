@@ -45,7 +45,8 @@ class Situation:
     `rendered` is None where the spec has a `problem`, or the resource is being deleted. `foreign` reports an object
     that is in the way. `monitored`: the cluster has PodMonitors. `means` is what the cluster has for scaling. The rest
     is read only when a rule asks for it, and None before: `room`, whether GPUs are free for one more pod; `progress`,
-    the last line that the job printed; `claims`, the PVCs of a resource that is being deleted.
+    the last line that the job printed; `claims`, the PVCs of a resource that is being deleted, and `claims_hidden`,
+    whether the operator is not allowed to list them.
     """
 
     resource: Resource
@@ -59,6 +60,7 @@ class Situation:
     room: bool | None = None
     progress: str | None = None
     claims: tuple[Object, ...] | None = None
+    claims_hidden: bool = False
 
     @property
     def owner(self) -> Owner:
