@@ -21,6 +21,7 @@ from tgi_operator.backends.sagemaker.aws.client import API
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.seen import state
+from tgi_operator.backends.sagemaker.seen.state import Listed
 from tgi_operator.backends.sagemaker.sweep.scopes import Sweep, Swept
 
 logger = logging.getLogger(__name__)
@@ -46,14 +47,6 @@ REPORTS_PER_SECOND = 100
 
 UNREADABLE = frozenset({Meaning.UNAVAILABLE, Meaning.THROTTLED, Meaning.CREDENTIALS_EXPIRED})
 """AWS gave no answer that says anything about this scope. Any other refusal concerns ListEndpoints only."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """An endpoint as a list shows it."""
-
-    status: str
-    last_modified: str
 
 
 @dataclass(frozen=True)
