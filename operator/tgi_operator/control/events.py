@@ -137,9 +137,7 @@ def _activity(before: Status, after: Status) -> tuple[Event, ...]:
 class EventRecorder:
     """Posts Events. A failure to post one is only logged: the status reports the same."""
 
-    def __init__(
-        self, kube: EventsAPI, instance: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, kube: EventsAPI, instance: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._kube = kube
         self._instance = instance
         self._now = now
@@ -158,9 +156,10 @@ class EventRecorder:
             except APIError as error:
                 if error.status != 409:
                     raise
-                series = {"count": self._counts.get(name, 1) + 1, "lastObservedTime": time}
+                count = self._counts.get(name, 1) + 1
+                series = {"count": count, "lastObservedTime": time}
                 await self._kube.repeat_event(item.key.namespace, name, {"series": series})
-                self._count(name, series["count"])
+                self._count(name, count)
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
             logger.warning("The Event %s could not be posted: %s", note.reason, error, extra={"object": str(item.key)})
 

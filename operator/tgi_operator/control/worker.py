@@ -27,9 +27,7 @@ class Workers(Generic[K]):
     `reconcile` gets a key and how often it failed in a row. A task starts when a key waits and ends when none does.
     """
 
-    def __init__(
-        self, reconcile: Callable[[K, int], Awaitable[Outcome]], lane: Callable[[K], Lane], size: int
-    ) -> None:
+    def __init__(self, reconcile: Callable[[K, int], Awaitable[Outcome]], lane: Callable[[K], Lane], size: int) -> None:
         self.queue: WorkQueue[K] = WorkQueue(lane, self._start_worker)
         self._reconcile = reconcile
         self._size = size

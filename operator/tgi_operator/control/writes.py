@@ -74,7 +74,7 @@ class Writes:
             return self._keep(await self._kube.set_status(*known.key, change))
         except APIError as error:
             if error.status in _REFUSALS:
-                raise StatusRefusedError(f"PATCH status of TGIEndpoint {known.key}: {error}") from None
+                raise StatusRefusedError(f"status of TGIEndpoint {known.key}: {error}") from None
             self._raise_if_gone(known, error)
             raise
 

@@ -75,9 +75,7 @@ def overdue(verdict: Verdict, message: str) -> Verdict:
     return replace(verdict, reason=Reason.PROGRESS_DEADLINE_EXCEEDED, message=message, stalled=True)
 
 
-def with_verdict(
-    status: Status, generation: int, verdict: Verdict, now: str, **fields: Unpack[StatusFields]
-) -> Status:
+def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **fields: Unpack[StatusFields]) -> Status:
     """Return `status` with the conditions of `verdict`, observed at `generation`, and other `fields` changed.
 
     ScalingActive stays as it was: whether something serves and whether it follows the load are two questions.
@@ -106,7 +104,10 @@ def unreadable(status: Status, generation: int, reason: Reason, message: str, no
         ConditionUpdate(ConditionType.AVAILABLE, unknown, reason, message),
         *_kept(status, ConditionType.STALLED, ConditionType.RECONCILING, ConditionType.SCALING_ACTIVE),
     ]
-    if status.observed_generation != generation and conditions.get(status.conditions, ConditionType.RECONCILING) is None:
+    if (
+        status.observed_generation != generation
+        and conditions.get(status.conditions, ConditionType.RECONCILING) is None
+    ):
         updates.append(ConditionUpdate(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message))
     merged = conditions.merge(status.conditions, updates, generation=generation, now=now)
     return status.model_copy(update={"observed_generation": generation, "conditions": merged})
