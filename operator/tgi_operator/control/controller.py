@@ -160,7 +160,8 @@ class Controller:
         self._workers.forget(old.key)
         for backend in self._backends.values():
             backend.forget(old.key)
-        endpoint = (old.status.get("sageMaker") or {}).get("endpointName")
+        shown = old.status.get("sageMaker") or {}
+        endpoint = shown.get("endpointName") if shown.keys() & {"endpointARN", "requestTime"} else None
         if self._writes.was_released(old) or not endpoint:
             return
         message = (
