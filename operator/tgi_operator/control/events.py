@@ -81,7 +81,7 @@ def transitions(before: Status, after: Status) -> tuple[Event, ...]:
     That is a new reason to be ready, unreadable, at work or stalled; a new replica count, new bounds, and whether the
     replica count follows the load.
     """
-    changes = [*_ready(before, after)]
+    changes: list[Event] = []
     for kind in (ConditionType.STALLED, ConditionType.RECONCILING):
         old, new = conditions.get(before.conditions, kind), conditions.get(after.conditions, kind)
         if new is None or new.status != ConditionStatus.TRUE:
@@ -89,10 +89,12 @@ def transitions(before: Status, after: Status) -> tuple[Event, ...]:
         if old is None or (old.status, old.reason) != (new.status, new.reason):
             warns = kind == ConditionType.STALLED or new.reason in _WARNINGS
             changes.append(("Warning" if warns else "Normal", Note(Reason(new.reason), new.message)))
-    if len(changes) > 1:
-        # Ready and what explains it may report the same.
-        changes = list({note: (event_type, note) for event_type, note in changes}.values())
-    return (*changes, *_scaling(before.scaling or ScalingStatus(), after.scaling), *_activity(before, after))
+    changes += _ready(before, after)
+    # Stalled, Reconciling and Ready may report the same: the first wins, which is the Warning if there is one.
+    unique: dict[Note, Event] = {}
+    for event in changes:
+        unique.setdefault(event[1], event)
+    return (*unique.values(), *_scaling(before.scaling or ScalingStatus(), after.scaling), *_activity(before, after))
 
 
 def _ready(before: Status, after: Status) -> tuple[Event, ...]:
