@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tgi_operator.control.controller import Controller
 from tgi_operator.control.probes import Server
+from tgi_operator.control.wiring import build
 from tgi_operator.handlers import configure_logging, watch
 from tgi_operator.kube import Kube, NoClusterError
 from tgi_operator.leadership.candidate import Terms
@@ -62,7 +62,7 @@ async def _operate(settings: Settings) -> None:
     try:
         cluster = settings.cluster_id or await kube.cluster_id()
         # Tasks begun before kopf are not kopf's to cancel.
-        controller = Controller.build(settings, kube, cluster, standing.check)
+        controller = build(settings, kube, cluster, standing.check)
         server = Server(controller, standing, settings.http_address, settings.http_port)
         await server.start()
         try:

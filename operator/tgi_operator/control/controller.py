@@ -6,22 +6,20 @@ import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import aiohttp
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note
-from tgi_operator.backends.sagemaker.backend import SageMakerBackend
 from tgi_operator.control.events import EventRecorder, EventsAPI, of_note
 from tgi_operator.control.reconciler import Backends, Reconciler, choose, describe
 from tgi_operator.control.store import Item, Store, item
 from tgi_operator.control.worker import Workers
 from tgi_operator.control.writes import Writes, WritesAPI
-from tgi_operator.kube import APIError, Kube
+from tgi_operator.kube import APIError
 from tgi_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -83,18 +81,6 @@ class Controller:
         self._unseen: set[Key] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._crashed = False
-
-    @classmethod
-    def build(cls, settings: Settings, kube: Kube, cluster: str, guard: Callable[[], None]) -> Self:
-        """Return the controller with the real backends; they call `guard` before each write to AWS."""
-
-        def changed(key: Key) -> None:
-            controller.changed(key)
-
-        in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address)
-        sagemaker = SageMakerBackend.build(settings, kube, changed, guard)
-        controller = cls(settings, kube, cluster, {"sageMaker": sagemaker, "inCluster": in_cluster}, in_cluster)
-        return controller
 
     async def start(self) -> tuple[Kind, ...]:
         """Start the background work; return the kinds of objects to watch beside TGIEndpoints and Secrets."""

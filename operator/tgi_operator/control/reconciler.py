@@ -142,6 +142,8 @@ class Reconciler:
         try:
             for step in plan.collection:
                 await attempt.backend.apply(situation, step)
+        except NotLeadingError:
+            raise
         except Exception as error:
             await self._collection_failed(attempt, error)
             remedy = _remedy(attempt, plan.status, situation, error)
@@ -166,7 +168,7 @@ class Reconciler:
         return Done("stalled") if remedy.after is None else Failed("retry", remedy.after)
 
     async def _collection_failed(self, attempt: _Attempt, error: Exception) -> None:
-        if isinstance(error, NotLeadingError) or not _is_worth_an_event(attempt.number - 1):
+        if not _is_worth_an_event(attempt.number - 1):
             return
         message = f"old revisions: could not be deleted: {describe(error)}; the operator tries again"
         await self._events.post(attempt.item, *of_note(Note(Reason.COLLECTION_FAILED, message)))
