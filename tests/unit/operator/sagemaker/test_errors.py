@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.sagemaker.aws.client import from_botocore
 from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError, Failure, Meaning, failure, meaning
-from tgi_operator.backends.sagemaker.remedies import REMEDIES
+from tgi_operator.backends.sagemaker.remedies import HANDLING
 
 ARN = "arn:aws:sagemaker:us-east-2:111122223333"
 INVALID_ROLE = (
@@ -324,18 +324,18 @@ def test_without_a_secret_the_message_stays(secret: str | None) -> None:
 
 
 def test_every_meaning_but_a_rejection_has_a_remedy() -> None:
-    assert set(REMEDIES) == set(Meaning) - {Meaning.REJECTED}
+    assert set(HANDLING) == set(Meaning) - {Meaning.REJECTED}
     assert set(Meaning) > NOT_FOUND
 
 
-@pytest.mark.parametrize("meant", REMEDIES)
+@pytest.mark.parametrize("meant", HANDLING)
 def test_pauses_grow_and_stay_within_half_an_hour(meant: Meaning) -> None:
-    remedy = REMEDIES[meant]
+    remedy = HANDLING[meant]
     assert 0 < remedy.first <= remedy.longest <= 1800
 
 
 def test_a_person_is_asked_only_for_what_a_person_can_change() -> None:
-    assert {meant for meant, remedy in REMEDIES.items() if remedy.stalled} == {
+    assert {meant for meant, remedy in HANDLING.items() if remedy.stalled} == {
         Meaning.QUOTA_EXCEEDED,
         Meaning.INVALID_ROLE,
         Meaning.MODEL_DATA_NOT_READABLE,
@@ -406,5 +406,5 @@ def test_unknown_failure_has_the_reason_of_its_situation() -> None:
 
 
 def test_reasons_are_those_of_the_api() -> None:
-    for remedy in REMEDIES.values():
+    for remedy in HANDLING.values():
         assert re.fullmatch(r"[A-Za-z]+", Reason(remedy.reason))
