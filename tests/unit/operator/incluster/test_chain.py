@@ -222,7 +222,7 @@ def test_weights_come_before_pods() -> None:
     assert "Apply Deployment zephyr-7b" in steps(cluster.plan())
 
 
-def test_claim_of_somebody_is_not_applied() -> None:
+def test_claim_of_another_owner_is_not_applied() -> None:
     assert [step.split()[1] for step in steps(Cluster(spec(cache={"claimName": "shared"})).plan())] == ["Job"]
 
 
@@ -275,7 +275,7 @@ def test_failed_fetch_without_a_pod_has_the_words_of_the_job() -> None:
     assert "reached the specified backoff limit" in message(fetching(conditions=FAILED).plan())
 
 
-def test_failed_job_that_is_deleted_is_made_anew() -> None:
+def test_failed_job_that_is_deleted_is_created_again() -> None:
     cluster = fetching(conditions=FAILED)
     cluster.step()
     (job,) = [child for child in cluster.children if child[0] == "Job"]
@@ -358,7 +358,7 @@ OBJECTS = ("Service", "PodDisruptionBudget", "Deployment")
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
-def test_what_somebody_deletes_comes_back(kind: str) -> None:
+def test_deleted_object_is_restored(kind: str) -> None:
     cluster = settled()
     del cluster.children[kind, OWNER.name]
     planned = cluster.plan()
@@ -378,7 +378,7 @@ def test_what_somebody_deletes_comes_back(kind: str) -> None:
         ("PersistentVolumeClaim", ("spec", "resources", "requests", "storage"), "1Gi"),
     ],
 )
-def test_what_somebody_changes_is_put_back(kind: str, path: tuple[str | int, ...], value: Any) -> None:
+def test_changed_object_is_restored(kind: str, path: tuple[str | int, ...], value: Any) -> None:
     cluster = settled(spec(TWO, **CACHED))
     (body,) = (body for child, body in cluster.children.items() if child[0] == kind)
     parent: Any = body
@@ -399,7 +399,7 @@ def test_a_port_of_ours_with_another_number_takes_another_service() -> None:
     assert cluster.plan().steps == ()
 
 
-def test_a_claim_that_somebody_deleted_is_let_go_and_made_anew() -> None:
+def test_a_deleted_claim_is_released_and_created_again() -> None:
     """The pod of the job that is done would hold it for ever."""
     cluster = settled(spec(**CACHED))
     claim = cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
@@ -411,7 +411,7 @@ def test_a_claim_that_somebody_deleted_is_let_go_and_made_anew() -> None:
     assert steps(cluster.plan()) == ["Apply PersistentVolumeClaim zephyr-7b-weights", f"Apply Job {job}"]
 
 
-def test_a_deployment_that_somebody_deleted_is_told_to_be_put_right() -> None:
+def test_restoring_a_deleted_deployment_has_an_event() -> None:
     cluster = settled()
     del cluster.children["Deployment", OWNER.name]
     assert [note.reason for note in cluster.plan().notes] == [Reason.RESTORED]
@@ -427,7 +427,7 @@ def test_a_refusal_stays_in_the_status_until_the_same_steps_succeed() -> None:
     assert reason(planned) == Reason.UPDATING
 
 
-def test_what_somebody_adds_is_theirs() -> None:
+def test_additions_by_others_stay() -> None:
     cluster = settled()
     for kind in OBJECTS:
         metadata = cluster.children[kind, OWNER.name]["metadata"]
@@ -436,7 +436,7 @@ def test_what_somebody_adds_is_theirs() -> None:
     assert cluster.plan().steps == ()
 
 
-def test_how_pods_are_replaced_is_not_put_back() -> None:
+def test_changed_strategy_is_not_restored() -> None:
     """It is decided anew with each rollout."""
     cluster = settled()
     cluster.deployment["spec"]["strategy"] = SURGE.manifest
@@ -506,7 +506,7 @@ def test_status_reports_a_generation_only_after_its_steps_succeeded(
     assert planned.status.observed_generation == 2
 
 
-def test_number_that_somebody_else_decides_is_kept() -> None:
+def test_replica_count_of_another_controller_is_kept() -> None:
     cluster = settled(spec())
     cluster.deployment["spec"]["replicas"] = 4
     cluster.serve()
@@ -562,7 +562,7 @@ def test_pods_in_trouble_are_not_counted_among_those_that_serve() -> None:
     assert message(planned).startswith("1/2 pods ready"), "the Deployment still says 2"
 
 
-def test_pod_in_trouble_is_told_with_its_words() -> None:
+def test_pod_in_trouble_is_reported_with_its_log() -> None:
     cluster = updating()
     cluster.pods(
         pod("old", "0123456789"), crashed("new", cluster.revision, "CUDA out of memory. Tried to allocate", restarts=1)
@@ -715,6 +715,7 @@ def test_deletion_takes_the_claim() -> None:
     planned = cluster.plan()
     assert planned.finished
     assert steps(planned) == ["Delete PersistentVolumeClaim zephyr-7b-weights"]
+    assert [note.reason for note in planned.notes] == [Reason.DELETED]
 
 
 def test_deletion_policy_retain_keeps_the_claim() -> None:
@@ -772,7 +773,7 @@ def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
     assert steps(cluster.plan()) == []
 
 
-def test_object_of_somebody_else_is_left_alone() -> None:
+def test_object_that_is_not_owned_is_left_alone() -> None:
     words = "Service ml/zephyr-7b exists and is not owned by this resource; delete it or rename this resource"
     planned = Cluster(foreign=words).plan()
     assert (planned.steps, planned.after) == ((), 30)
