@@ -467,6 +467,12 @@ async def test_failures_with_a_success_between_are_no_outage() -> None:
             await asyncio.sleep(INTERVAL)
             assert one.sweep.outage(SCOPE) is None
         assert one.reported == []
+        one.api.failures[SCOPE] = UNAVAILABLE
+        began = START + timedelta(seconds=clock())
+        await asyncio.sleep(300)
+        outage = one.sweep.outage(SCOPE)
+        assert outage is not None
+        assert outage.since >= began, "earlier failures are no part of it"
 
 
 async def test_outage_of_one_scope_concerns_no_other() -> None:

@@ -1,6 +1,6 @@
 """What AWS's refusals mean.
 
-SageMaker answers almost everything with HTTP 400 `ValidationException`, so only the message tells refusals apart.
+SageMaker answers almost everything with HTTP 400 `ValidationException`, so only the message distinguishes refusals.
 The rules are anchored texts, tried in order; the first that matches decides.
 
 Sources: `docs` is AWS's documentation of the operation or of its common errors, `model` the service model in botocore;

@@ -255,7 +255,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         swept.failing_since = swept.failing_since or began
         lasting = asyncio.get_running_loop().time() - swept.listed_at >= OUTAGE_SECONDS
         if swept.outage is not None:
-            # Messages of the same meaning vary; a status is not written anew for that.
+            # Messages of the same meaning vary; they are no reason to write statuses again.
             if swept.outage.meaning is not error.meaning:
                 swept.outage = Outage(swept.outage.since, error.meaning, str(error))
         elif swept.failures >= OUTAGE_SWEEPS and lasting:
