@@ -52,7 +52,9 @@ def test_another_reason_is_no_transition() -> None:
 
 
 def test_another_status_is_a_transition() -> None:
-    (updates,) = merge([condition(READY, FALSE)], [ConditionUpdate(READY, TRUE, "InService", "")], generation=1, now=NOW)
+    (updates,) = merge(
+        [condition(READY, FALSE)], [ConditionUpdate(READY, TRUE, "InService", "")], generation=1, now=NOW
+    )
     assert updates.last_transition_time == NOW
 
 
@@ -63,7 +65,9 @@ def test_what_is_not_updates_any_more_vanishes() -> None:
 
 
 @given(sayings, sayings)
-def test_conditions_are_exactly_what_was_updates_last(first: list[ConditionUpdate], second: list[ConditionUpdate]) -> None:
+def test_conditions_are_exactly_what_was_updates_last(
+    first: list[ConditionUpdate], second: list[ConditionUpdate]
+) -> None:
     before = merge((), first, generation=1, now=EARLIER)
     after = merge(before, second, generation=2, now=NOW)
     assert [(one.type, one.status, one.reason, one.message) for one in after] == [

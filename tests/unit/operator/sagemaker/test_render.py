@@ -11,12 +11,12 @@ from botocore.validate import validate_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.api.sagemaker import RoutingStrategy, SageMaker
+from tgi_operator.api.sagemaker import RoutingStrategy
 from tgi_operator.api.spec import DType, Quantize, Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.backends.sagemaker.desired import checks, render
 from tgi_operator.backends.sagemaker.aws.scope import Scope
+from tgi_operator.backends.sagemaker.desired import checks, render
 from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.engines.tgi import images
 from tgi_sandbox.aws.validation import validate as validate_as_aws
