@@ -52,10 +52,8 @@ def test_another_reason_is_no_transition() -> None:
 
 
 def test_another_status_is_a_transition() -> None:
-    (updates,) = merge(
-        [condition(READY, FALSE)], [ConditionUpdate(READY, TRUE, "InService", "")], generation=1, now=NOW
-    )
-    assert updates.last_transition_time == NOW
+    (merged,) = merge([condition(READY, FALSE)], [ConditionUpdate(READY, TRUE, "InService", "")], generation=1, now=NOW)
+    assert merged.last_transition_time == NOW
 
 
 def test_what_is_not_updates_any_more_vanishes() -> None:

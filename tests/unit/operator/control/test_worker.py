@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class Reconciliations:
 
     def pauses(self) -> list[float]:
         times = [time for time, _, _ in self.calls]
-        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(times)]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.sagemaker.aws.client import from_botocore
-from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError, Failure, Meaning, failure, meaning
+from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError, Meaning, failure, meaning
 from tgi_operator.backends.sagemaker.remedies import HANDLING
 
 ARN = "arn:aws:sagemaker:us-east-2:111122223333"
@@ -352,57 +352,55 @@ def test_a_person_is_asked_only_for_what_a_person_can_change() -> None:
         pytest.param(
             f"{NO_CAPACITY} Consider configuring InstancePools in your EndpointConfig with multiple instance types for "
             "priority-based fallback to improve capacity availability.",
-            Failure(Reason.INSUFFICIENT_CAPACITY, retryable=True),
+            Reason.INSUFFICIENT_CAPACITY,
             id="no instances are free",
         ),
-        pytest.param(NO_CAPACITY, Failure(Reason.INSUFFICIENT_CAPACITY, retryable=True), id="the older text"),
+        pytest.param(NO_CAPACITY, Reason.INSUFFICIENT_CAPACITY, id="the older text"),
         pytest.param(
             "Request to service failed. If failure persists after retry, contact customer support.",
-            Failure(Reason.INTERNAL_FAILURE, retryable=True),
+            Reason.INTERNAL_FAILURE,
             id="AWS failed inside",
         ),
         pytest.param(
             "The primary container for production variant AllTraffic did not pass the ping health check. Please check "
             "CloudWatch logs for this endpoint.",
-            Failure(Reason.CONTAINER_NOT_HEALTHY, retryable=False),
+            Reason.CONTAINER_NOT_HEALTHY,
             id="the container does not answer",
         ),
         pytest.param(
             "CannotStartContainerError. Please ensure the model container for variant AllTraffic starts correctly when "
             "invoked with 'docker run <image> serve'",
-            Failure(Reason.CONTAINER_NOT_HEALTHY, retryable=False),
+            Reason.CONTAINER_NOT_HEALTHY,
             id="the container does not start",
         ),
         pytest.param(
             'Failed to download model data for container "container_1" from URL: s3://x/y/',
-            Failure(Reason.MODEL_DOWNLOAD_FAILED, retryable=True),
+            Reason.MODEL_DOWNLOAD_FAILED,
             id="the weights cannot be had",
         ),
         pytest.param(
             "Please make sure all images included in the model for the production variant AllTraffic exist, and that "
             "the execution role used to create the model has permissions to access them.",
-            Failure(Reason.IMAGE_NOT_FOUND, retryable=True),
+            Reason.IMAGE_NOT_FOUND,
             id="the image cannot be had",
         ),
-        pytest.param(INVALID_ROLE, Failure(Reason.INVALID_EXECUTION_ROLE, retryable=True), id="the role is no more"),
-        pytest.param(QUOTA, Failure(Reason.QUOTA_EXCEEDED, retryable=True), id="the quota is used up"),
-        pytest.param(
-            "Something nobody has seen yet.", Failure(Reason.ENDPOINT_FAILED, retryable=False), id="an unknown text"
-        ),
+        pytest.param(INVALID_ROLE, Reason.INVALID_EXECUTION_ROLE, id="the role is no more"),
+        pytest.param(QUOTA, Reason.QUOTA_EXCEEDED, id="the quota is used up"),
+        pytest.param("Something nobody has seen yet.", Reason.ENDPOINT_FAILED, id="an unknown text"),
         pytest.param(
             "The container said: Request to service failed",
-            Failure(Reason.ENDPOINT_FAILED, retryable=False),
+            Reason.ENDPOINT_FAILED,
             id="a text that only quotes another",
         ),
-        pytest.param("", Failure(Reason.ENDPOINT_FAILED, retryable=False), id="no text"),
+        pytest.param("", Reason.ENDPOINT_FAILED, id="no text"),
     ],
 )
-def test_failure_reason_of_an_endpoint(text: str, expected: Failure) -> None:
+def test_failure_reason_of_an_endpoint(text: str, expected: Reason) -> None:
     assert failure(text, otherwise=Reason.ENDPOINT_FAILED) == expected
 
 
 def test_unknown_failure_has_the_reason_of_its_situation() -> None:
-    assert failure("?", otherwise=Reason.UPDATE_ROLLED_BACK).reason is Reason.UPDATE_ROLLED_BACK
+    assert failure("?", otherwise=Reason.UPDATE_ROLLED_BACK) is Reason.UPDATE_ROLLED_BACK
 
 
 def test_reasons_are_those_of_the_api() -> None:

@@ -109,7 +109,7 @@ def test_example_is_these_three_requests() -> None:
                 "InferenceAmiVersion": "al2-ami-sagemaker-inference-gpu-3-1",
             }
         ],
-        "Tags": tags,
+        "Tags": [*tags[:3], {"Key": "tgi-operator.dev/rendered-from", "Value": wanted.rendered_from}, tags[3]],
     }
     assert wanted.create_endpoint() == {
         "EndpointName": "ml-zephyr-7b",

@@ -8,7 +8,6 @@ owner/name#number is an issue or pull request on GitHub that quotes the answer o
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 from tgi_operator.api.reasons import Reason
@@ -161,45 +160,25 @@ def meaning(code: str, message: str, status: int) -> Meaning:
     return Meaning.REJECTED if code in _INVALID else Meaning.UNKNOWN
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What the FailureReason of an endpoint means.
-
-    `retryable`: the cause lies with AWS or with the account, so the same revision may succeed later.
-    """
-
-    reason: Reason
-    retryable: bool
-
-
-_FAILURES: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
-    (re.compile(pattern), failure)
-    for pattern, failure in (
+_FAILURES: tuple[tuple[re.Pattern[str], Reason], ...] = tuple(
+    (re.compile(pattern), reason)
+    for pattern, reason in (
         (
             r"InsufficientInstanceCapacity|Unable to provision requested ML compute capacity",
-            Failure(Reason.INSUFFICIENT_CAPACITY, retryable=True),
+            Reason.INSUFFICIENT_CAPACITY,
         ),
-        (r"^Request to service failed", Failure(Reason.INTERNAL_FAILURE, retryable=True)),
-        (
-            r"did not pass the ping health check|CannotStartContainerError",
-            Failure(Reason.CONTAINER_NOT_HEALTHY, retryable=False),
-        ),
+        (r"^Request to service failed", Reason.INTERNAL_FAILURE),
+        (r"did not pass the ping health check|CannotStartContainerError", Reason.CONTAINER_NOT_HEALTHY),
         # aws-samples/cvat-on-aws-china#3: the object is missing, or the role may not read it.
-        (r"^Failed to download model data", Failure(Reason.MODEL_DOWNLOAD_FAILED, retryable=True)),
-        (r"^The execution role ARN .* is invalid", Failure(Reason.INVALID_EXECUTION_ROLE, retryable=True)),
+        (r"^Failed to download model data", Reason.MODEL_DOWNLOAD_FAILED),
+        (r"^The execution role ARN .* is invalid", Reason.INVALID_EXECUTION_ROLE),
         # yuyasugano/terraform-sagemaker-sample-1#1.
-        (r"make sure all images included in the model .* exist", Failure(Reason.IMAGE_NOT_FOUND, retryable=True)),
-        (r"service limit '", Failure(Reason.QUOTA_EXCEEDED, retryable=True)),
+        (r"make sure all images included in the model .* exist", Reason.IMAGE_NOT_FOUND),
+        (r"service limit '", Reason.QUOTA_EXCEEDED),
     )
 )
 
-RETRYABLE = frozenset(known.reason for _, known in _FAILURES if known.retryable)
-"""Reasons of failures after which the same revision may succeed."""
 
-
-def failure(failure_reason: str, otherwise: Reason) -> Failure:
-    """Return what an endpoint's FailureReason means; `otherwise` is the reason where the text is not known."""
-    for pattern, known in _FAILURES:
-        if pattern.search(failure_reason):
-            return known
-    return Failure(otherwise, retryable=False)
+def failure(failure_reason: str, otherwise: Reason) -> Reason:
+    """Return the reason for an endpoint's FailureReason; `otherwise` where the text is not known."""
+    return next((reason for pattern, reason in _FAILURES if pattern.search(failure_reason)), otherwise)
