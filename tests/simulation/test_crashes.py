@@ -1,4 +1,4 @@
-"""kill -9 at any call, mixed with everything users, AWS and strangers do: it always ends where it should."""
+"""kill -9 at any request, mixed with everything users, AWS and others do: it always ends where it should."""
 
 import copy
 from typing import Any
@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from simulation.harness import ENDPOINT, SPEC, Simulation
+from simulation.simulation import ENDPOINT, PODS, SPEC, Simulation
+from simulation.test_scaling import bounds, load, target
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
@@ -20,8 +21,29 @@ KILLS = 0
 """How often the operator was killed in all examples together."""
 
 
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("kill_at", range(1, 17))
+@pytest.mark.parametrize("spec", [SPEC, PODS], ids=["SageMaker", "pods"])
+def test_a_life_ends_well_though_the_operator_is_killed_at_any_request(
+    simulation: Simulation, spec: dict[str, Any], kill_at: int, after_effect: bool
+) -> None:
+    for change in (spec, {**spec, "runtime": {"maxTotalTokens": 2048}}):
+        simulation.kill_at(kill_at, after_effect=after_effect)
+        simulation.apply(change)
+        simulation.run(30)
+        simulation.run_until(simulation.is_ready, within=900)
+    simulation.kill_at(kill_at, after_effect=after_effect)
+    simulation.delete()
+    simulation.run_until(simulation.is_gone, within=600)
+    simulation.run(30)
+    assert simulation.leftovers() == []
+    assert not simulation.server.objects["pods"]
+    assert simulation.world.violations == []
+    assert simulation.kills >= 1
+
+
 class Life(RuleBasedStateMachine):
-    """A resource's life. `bad` are the revisions whose change was scripted to fail for good."""
+    """A resource's life."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,13 +52,13 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def create(self) -> None:
         """Apply the resource for the first time."""
-        self.simulation.cluster.apply(SPEC)
+        self.simulation.apply(SPEC)
 
     @property
     def alive(self) -> bool:
         """Whether the resource is there and not being deleted."""
-        body = self.simulation.cluster.object
-        return body is not None and "deletionTimestamp" not in body["metadata"]
+        simulation = self.simulation
+        return not simulation.is_gone() and "deletionTimestamp" not in simulation.body()["metadata"]
 
     @rule(
         tokens=st.sampled_from([2048, 4096]),
@@ -46,11 +68,7 @@ class Life(RuleBasedStateMachine):
     )
     @precondition(lambda self: self.alive)
     def change_spec(
-        self,
-        tokens: int,
-        replicas: int | tuple[int, int] | None,
-        valid: int,
-        instance_type: str = "ml.g5.12xlarge",
+        self, tokens: int, replicas: int | tuple[int, int] | None, valid: int, instance_type: str = "ml.g5.12xlarge"
     ) -> None:
         """Apply another spec, one in six of them a bad one; two replicas are the bounds of autoscaling."""
         spec: dict[str, Any] = {**copy.deepcopy(dict(SPEC)), "runtime": {"maxTotalTokens": tokens}}
@@ -61,7 +79,7 @@ class Life(RuleBasedStateMachine):
             spec["replicas"] = replicas
         if valid == 0:
             spec["runtime"]["numShard"] = 8
-        self.simulation.cluster.apply(spec)
+        self.simulation.apply(spec)
 
     @rule(outcome=st.sampled_from([*TERMINAL, *PASSING]))
     def decide_the_next_change(self, outcome: Outcome) -> None:
@@ -70,47 +88,41 @@ class Life(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 30, 120, 300, 2000]))
     def let_time_pass(self, seconds: int) -> None:
-        """Let AWS go on."""
-        self.simulation.world.clock.advance(seconds)
+        """Let time go on."""
+        self.simulation.run(seconds)
 
-    @rule()
-    def reconcile(self) -> None:
-        """Let the operator work."""
-        self.simulation.reconcile()
+    @rule(call=st.integers(1, 12), after_effect=st.booleans())
+    def kill(self, call: int, after_effect: bool) -> None:
+        """Kill the operator at its n-th request, before or after that had its effect; another one starts."""
+        global KILLS  # noqa: PLW0603 - counts over all examples
+        before = self.simulation.kills
+        self.simulation.kill_at(call, after_effect=after_effect)
+        self.simulation.run(40)
+        KILLS += self.simulation.kills - before
 
-    @rule(call=st.integers(1, 4), after_effect=st.booleans())
-    def kill_soon(self, call: int, after_effect: bool) -> None:
-        """Kill the operator at one of its first calls."""
-        self.kill(call, after_effect)
-
-    @rule(call=st.integers(4, 12), after_effect=st.booleans())
-    def kill_later(self, call: int, after_effect: bool) -> None:
-        """Kill the operator in the midst of its steps."""
-        self.kill(call, after_effect)
-
-    @rule(tokens=st.sampled_from([2048, 4096]), call=st.integers(2, 8), after_effect=st.booleans())
+    @rule(tokens=st.sampled_from([2048, 4096]), call=st.integers(1, 10), after_effect=st.booleans())
     @precondition(lambda self: self.alive)
     def kill_in_a_change(self, tokens: int, call: int, after_effect: bool) -> None:
         """Change the spec, and kill the operator while it rolls that out."""
         self.change_spec(tokens, None, 1)
         self.kill(call, after_effect)
 
-    def kill(self, call: int, after_effect: bool) -> None:
-        """Kill the operator at its n-th call, before or after that had its effect; another one starts."""
-        global KILLS  # noqa: PLW0603 - counts over all examples
-        before = self.simulation.kills
-        self.simulation.reconcile(kill_at=call, after_effect=after_effect, check=True)
-        KILLS += self.simulation.kills - before
-
     @rule(requests=st.sampled_from([None, 8, 30]))
     def let_requests_come(self, requests: int | None) -> None:
         """Let so many requests be at the endpoint at any time."""
-        self.simulation.load(requests)
+        load(self.simulation, requests)
 
     @rule()
-    def end_scaling_by_hand(self) -> None:
-        """Deregister the scalable target behind the operator's back."""
-        if self.simulation.target() is not None:
+    def lose_the_watches_for_a_while(self) -> None:
+        """Have all watches break and connect again."""
+        self.simulation.cut_watches()
+        self.simulation.run(20)
+        self.simulation.connect_watches()
+
+    @rule()
+    def end_scaling_as_another_user(self) -> None:
+        """Deregister the scalable target."""
+        if target(self.simulation) is not None:
             self.simulation.aws("DeregisterScalableTarget", **addressed(ENDPOINT))
 
     @rule()
@@ -119,8 +131,8 @@ class Life(RuleBasedStateMachine):
         self.simulation.amazon.cut = 1
 
     @rule()
-    def delete_the_endpoint_by_hand(self) -> None:
-        """Delete the endpoint behind the operator's back, where AWS lets anybody."""
+    def delete_the_endpoint_as_another_user(self) -> None:
+        """Delete the endpoint where AWS lets anybody."""
         endpoint = self.simulation.endpoint()
         if endpoint is not None and endpoint["EndpointStatus"] in ("InService", "Failed"):
             self.simulation.aws("DeleteEndpoint", EndpointName=ENDPOINT)
@@ -136,8 +148,8 @@ class Life(RuleBasedStateMachine):
                 self.simulation.aws("DeleteTags", ResourceArn=endpoint["EndpointArn"], TagKeys=keys)
 
     def is_known(self, endpoint: dict[str, Any]) -> bool:
-        """Whether the status tells that the endpoint was seen to be ours, and runs a revision of ours."""
-        seen = ((self.simulation.cluster.object or {}).get("status", {})).get("sageMaker") or {}
+        """Return whether the status shows that the endpoint was seen to be ours, and runs a revision of ours."""
+        seen = {} if self.simulation.is_gone() else self.simulation.status().get("sageMaker") or {}
         revision = names.revision_of(ENDPOINT, endpoint["EndpointConfigName"])
         return seen.get("endpointARN") == endpoint["EndpointArn"] and revision in seen["revisions"]
 
@@ -145,7 +157,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.alive and self.simulation.kills >= 3)
     def delete_the_resource(self) -> None:
         """Delete the TGIEndpoint."""
-        self.simulation.cluster.delete()
+        self.simulation.delete()
 
     @invariant()
     def nothing_in_use_was_deleted(self) -> None:
@@ -160,38 +172,28 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def ready_is_true(self) -> None:
-        """Ready of this generation means that AWS runs what this generation wants, or ran it at the last look."""
+        """Ready of this generation means that one revision is wanted and serves."""
         if self.simulation.is_ready():
-            status = self.simulation.status
+            status = self.simulation.status()
             assert status["currentRevision"] == status["updateRevision"]
-            assert not self.simulation.condition("Stalled")
 
     def teardown(self) -> None:
-        """Let it settle: it serves, or says why a person must act; and after its deletion nothing is left."""
+        """Let it settle: it serves, or reports why a person must act; and after its deletion nothing is left."""
         simulation = self.simulation
-        simulation.amazon.cut = 0
-        simulation.world.scripts.clear()
-        simulation.settle(200)
-        if not simulation.is_gone():
-            self.check_settled()
-            simulation.cluster.delete()
-            simulation.settle(100)
-        assert simulation.is_gone()
-        assert simulation.leftovers() == []
-        assert simulation.target() is None
-
-    def check_scaling(self) -> None:
-        """Check that there is a scalable target with the bounds wanted, or none."""
-        simulation = self.simulation
-        wanted, target = (simulation.cluster.object or {})["spec"].get("autoscaling"), simulation.target()
-        if wanted is None:
-            assert target is None
-            return
-        assert target is not None
-        assert (target.least, target.most) == (wanted["minReplicas"], wanted["maxReplicas"])
-        assert list(target.policies) == ["tgi-operator-ConcurrentRequests"]
-        assert target.least <= simulation.status["readyReplicas"] <= target.most
-        assert simulation.condition("ScalingActive")["status"] == "True"
+        try:
+            simulation.amazon.cut = 0
+            simulation.world.scripts.clear()
+            if self.alive:
+                simulation.run_until(lambda: simulation.is_ready() or simulation.condition("Stalled"), within=4 * 3600)
+                simulation.run(600)
+                self.check_settled()
+                simulation.delete()
+            simulation.run_until(simulation.is_gone, within=2 * 3600)
+            simulation.run(60)
+            assert simulation.leftovers() == []
+            assert target(simulation) is None
+        finally:
+            simulation.close()
 
     def check_settled(self) -> None:
         """Check that it is Ready with one set, or Stalled with what failed remembered."""
@@ -202,18 +204,31 @@ class Life(RuleBasedStateMachine):
             assert endpoint["EndpointStatus"] == "InService"
             assert len(simulation.leftovers()) == 3
             self.check_scaling()
-            wanted = (simulation.cluster.object or {})["spec"].get("replicas")
-            assert wanted in (None, simulation.status["readyReplicas"])
+            assert simulation.body()["spec"].get("replicas") in (None, simulation.status()["readyReplicas"])
             tags = names.from_list(simulation.aws("ListTags", ResourceArn=endpoint["EndpointArn"])["Tags"])
             assert names.TAG_UID in tags
             return
         stalled = simulation.condition("Stalled")
-        assert stalled, simulation.status
+        assert stalled, simulation.summary()
         if stalled["reason"] != "InvalidNumShard":
-            failed = simulation.status["lastFailure"]["revision"]
-            before = len(simulation.asked("CreateEndpoint", "UpdateEndpoint"))
-            simulation.settle(30)
-            assert len(simulation.asked("CreateEndpoint", "UpdateEndpoint")) == before, f"{failed} was tried again"
+            failed = simulation.status()["lastFailure"]["revision"]
+            before = len(simulation.amazon.attempted("CreateEndpoint", "UpdateEndpoint"))
+            simulation.run(1800)
+            after = len(simulation.amazon.attempted("CreateEndpoint", "UpdateEndpoint"))
+            assert after == before, f"{failed} was tried again"
+
+    def check_scaling(self) -> None:
+        """Check that there is a scalable target with the bounds wanted, or none."""
+        simulation = self.simulation
+        wanted, found = simulation.body()["spec"].get("autoscaling"), target(simulation)
+        if wanted is None:
+            assert found is None
+            return
+        assert found is not None
+        assert bounds(simulation) == (wanted["minReplicas"], wanted["maxReplicas"])
+        assert list(found.policies) == ["tgi-operator-ConcurrentRequests"]
+        assert found.least <= simulation.status()["readyReplicas"] <= found.most
+        assert simulation.condition("ScalingActive")["status"] == "True"
 
 
 TestLife = pytest.mark.timeout(600)(Life.TestCase)

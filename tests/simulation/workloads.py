@@ -1,0 +1,327 @@
+"""What a cluster makes of Deployments, Jobs and claims: controllers, scheduler and kubelets on virtual time."""
+
+import asyncio
+import hashlib
+import json
+import math
+from collections.abc import Coroutine, Mapping
+from contextvars import Context
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from simulation.api_server import ApiServer, RefusedError
+from tgi_operator.backends.incluster.kinds import Object
+
+POLL_SECONDS = 5.0
+"""How often a pod that waits for something looks for it again."""
+
+DEADLINE_SECONDS = 600
+"""The default of a Deployment's progressDeadlineSeconds."""
+
+HASH = "pod-template-hash"
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What keeps pods from serving now; None: nothing. `crash` is an exit code and the last output."""
+
+    unschedulable: str | None = None
+    image_pull: str | None = None
+    crash: tuple[int, str] | None = None
+    fetch: tuple[int, str] | None = None
+    unhealthy: bool = False
+
+
+@dataclass
+class Workloads:
+    """The controllers and kubelets of a cluster."""
+
+    server: ApiServer
+    gpus: int = 8
+    startup_seconds: float = 60.0
+    fetch_seconds: float = 120.0
+    faults: Faults = field(default_factory=Faults)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _pods: int = 0
+    _waiting: bool = False
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def change(self, **faults: Any) -> None:
+        """Let other faults hold from now on; None ends one."""
+        self.faults = replace(self.faults, **faults)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def start(self) -> None:
+        """Watch the API server from now on, with one GPU node in the cluster."""
+        self.server.listeners.append(self._heard)
+        node = {"metadata": {"name": "gpu-1"}, "spec": {}, "status": {"allocatable": {"nvidia.com/gpu": self.gpus}}}
+        self.server.create("nodes", "", node)
+
+    async def close(self) -> None:
+        """End all pods."""
+        self.server.listeners.remove(self._heard)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _heard(self, plural: str, _change: str, _body: Object) -> None:
+        if plural in ("deployments", "jobs", "pods", "persistentvolumeclaims") and not self._waiting:
+            self._waiting = True
+            self.server.loop.call_later(0.2, self._sync, context=Context())
+
+    def _sync(self) -> None:
+        self._waiting = False
+        for body in list(self.server.objects["persistentvolumeclaims"].values()):
+            self._write("persistentvolumeclaims", body, {"phase": "Bound"})
+        for body in list(self.server.objects["deployments"].values()):
+            self._deployment(body)
+        for body in list(self.server.objects["jobs"].values()):
+            self._job(body)
+
+    # Controllers
+
+    def _deployment(self, body: Object) -> None:
+        spec, wanted = body["spec"], int(body["spec"]["replicas"])
+        revision = _digest(spec["template"])
+        new: list[Object] = []
+        old: list[Object] = []
+        for pod in self._owned(body):
+            (new if pod["metadata"]["labels"].get(HASH) == revision else old).append(pod)
+        surge, missing = _limits(spec["strategy"], wanted)
+        missed = min(wanted - len(new), wanted + surge - len(new) - len(old))
+        new += [self._create_pod(body, revision) for _ in range(missed)]
+        for pod in new[wanted:]:
+            self._end(pod)
+        spare = sum(map(_is_ready, new + old)) - (wanted - missing)
+        for pod in sorted(old, key=_is_ready):
+            if not _is_ready(pod) or spare > 0:
+                spare -= _is_ready(pod)
+                self._end(pod)
+        self._write("deployments", body, self._deployment_status(body, new[:wanted], old, wanted))
+
+    def _deployment_status(self, body: Object, new: list[Object], old: list[Object], wanted: int) -> Object:
+        before = body.get("status") or {}
+        ready = sum(map(_is_ready, new + old))
+        counts = (len(new), len(old), ready, body["metadata"]["generation"])
+        progressed = before.get("progressed")
+        if progressed is None or progressed[0] != list(counts):
+            progressed = [list(counts), self.server.clock.now()]
+            self.server.loop.call_later(DEADLINE_SECONDS + 1, self._sync, context=Context())
+        complete = len(new) == wanted == ready and not old
+        late = not complete and self.server.clock.now() - progressed[1] > DEADLINE_SECONDS
+        progressing = "ProgressDeadlineExceeded" if late else "ReplicaSetUpdated"
+        return {
+            "observedGeneration": body["metadata"]["generation"],
+            "replicas": len(new) + len(old),
+            "updatedReplicas": len(new),
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+            "progressed": progressed,
+            "conditions": [
+                {"type": "Available", "status": str(ready >= wanted), "reason": "MinimumReplicas", "message": ""},
+                {"type": "Progressing", "status": str(not late), "reason": progressing, "message": ""},
+            ],
+        }
+
+    def _job(self, body: Object) -> None:
+        pods = self._owned(body)
+        phases = [pod["status"].get("phase") for pod in pods]
+        if any(each["status"] == "True" for each in body.get("status", {}).get("conditions", ())):
+            return
+        failed = phases.count("Failed")
+        if "Succeeded" in phases:
+            condition = {"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": ""}
+        elif failed > int(body["spec"].get("backoffLimit", 6)) or self._fails_job(body, pods):
+            condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": ""}
+        else:
+            if failed == len(pods):
+                self._create_pod(body, "")
+            self._write("jobs", body, {"active": 1, "failed": failed})
+            return
+        self._write("jobs", body, {"active": 0, "failed": failed, "conditions": [condition]})
+
+    def _fails_job(self, body: Object, pods: list[Object]) -> bool:
+        """Return whether a pod ended with an exit code for which podFailurePolicy ends the job."""
+        rules = body["spec"].get("podFailurePolicy", {}).get("rules", ())
+        final = {code for rule in rules for code in rule["onExitCodes"]["values"]}
+        ended = [_container(pod).get("state", {}).get("terminated", {}) for pod in pods]
+        return any(each.get("exitCode") in final for each in ended)
+
+    # Pods
+
+    def _create_pod(self, owner: Object, revision: str) -> Object:
+        self._pods += 1
+        template = owner["spec"]["template"]
+        meta = owner["metadata"]
+        labels = {**template["metadata"].get("labels", {}), **({HASH: revision} if revision else {})}
+        pod: Object = {
+            "metadata": {
+                "name": f"{meta['name']}-{self._pods}",
+                "labels": labels,
+                "ownerReferences": [{"uid": meta["uid"], "name": meta["name"], "kind": owner["kind"]}],
+            },
+            "spec": template["spec"],
+            "status": {"phase": "Pending"},
+        }
+        made = self.server.create("pods", meta["namespace"], pod)
+        self._run(self._live(made, fetches=owner["kind"] == "Job"))
+        return made
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self.server.loop.create_task(coroutine, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _live(self, pod: Object, *, fetches: bool) -> None:
+        """Bring a pod up, and keep it as its faults have it, until it is gone."""
+        try:
+            await self._schedule(pod)
+            await self._pull(pod)
+            await (self._fetch(pod) if fetches else self._serve(pod))
+        except RefusedError:
+            # It was deleted.
+            return
+
+    async def _schedule(self, pod: Object) -> None:
+        await asyncio.sleep(1)
+        while (why := self.faults.unschedulable) is not None or not self._has_room(pod):
+            message = why or "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+            scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+            self._report(pod, {"phase": "Pending", "conditions": [scheduled]})
+            await asyncio.sleep(POLL_SECONDS)
+        self.server.edit("pods", *_key(pod), {"spec": {"nodeName": "gpu-1"}})
+
+    async def _pull(self, pod: Object) -> None:
+        self._container(pod, {"waiting": {"reason": "ContainerCreating"}})
+        await asyncio.sleep(2)
+        while (text := self.faults.image_pull) is not None:
+            self._container(pod, {"waiting": {"reason": "ImagePullBackOff", "message": text}})
+            await self._changed.wait()
+
+    async def _serve(self, pod: Object) -> None:
+        restarts, ended = 0, None
+        while True:
+            state = {"running": {"startedAt": self.server.clock.rfc3339()}}
+            self._container(pod, state, restarts=restarts, last=ended)
+            await asyncio.sleep(self.startup_seconds)
+            while self.faults.crash is None:
+                ready = not self.faults.unhealthy
+                self._container(pod, state, restarts=restarts, ready=ready, started=True, last=ended)
+                await self._changed.wait()
+            code, text = self.faults.crash
+            restarts += 1
+            ended = {"exitCode": code, "reason": "Error", "message": text}
+            self._container(pod, {"waiting": {"reason": "CrashLoopBackOff"}}, restarts=restarts, last=ended)
+            await asyncio.sleep(min(10 * 2**restarts, 300))
+
+    async def _fetch(self, pod: Object) -> None:
+        self._container(pod, {"running": {"startedAt": self.server.clock.rfc3339()}})
+        self.server.logs[_key(pod)] = "12.5 of 25.0 GB (50 %)"
+        await asyncio.sleep(self.fetch_seconds)
+        code, text = self.faults.fetch or (0, "")
+        ended = {"exitCode": code, "reason": "Error" if code else "Completed", "message": text}
+        self._container(pod, {"terminated": ended}, phase="Failed" if code else "Succeeded")
+
+    def _container(
+        self,
+        pod: Object,
+        state: Object,
+        *,
+        restarts: int = 0,
+        ready: bool = False,
+        started: bool = False,
+        last: Object | None = None,
+        phase: str = "",
+    ) -> None:
+        """Report a pod by the state of its container."""
+        found = {
+            "name": pod["spec"]["containers"][0]["name"],
+            "state": state,
+            "ready": ready,
+            "started": started,
+            "restartCount": restarts,
+            **({"lastState": {"terminated": last}} if last else {}),
+        }
+        conditions = [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "Ready", "status": str(ready), "lastTransitionTime": self._ready_since(pod, ready=ready)},
+        ]
+        shown = phase or ("Running" if "waiting" not in state or restarts else "Pending")
+        self._report(pod, {"phase": shown, "conditions": conditions, "containerStatuses": [found]})
+
+    def _ready_since(self, pod: Object, *, ready: bool) -> str:
+        present = self.server.get("pods", *_key(pod)) or pod
+        for each in present["status"].get("conditions", ()):
+            if each["type"] == "Ready" and each["status"] == str(ready):
+                return str(each["lastTransitionTime"])
+        return self.server.clock.rfc3339()
+
+    def _report(self, pod: Object, status: Object) -> None:
+        present = self.server.get("pods", *_key(pod))
+        if present is None or "deletionTimestamp" in present["metadata"]:
+            raise RefusedError(404, "the pod is gone")
+        if present["status"] != status:
+            self.server.set_status("pods", *_key(pod), status)
+
+    def _end(self, pod: Object) -> None:
+        """Delete a pod, which takes a moment to end."""
+        meta = self.server.clock.rfc3339()
+        self.server.edit("pods", *_key(pod), {"metadata": {"deletionTimestamp": meta, "finalizers": ["kubelet"]}})
+        self._run(self._terminate(pod))
+
+    async def _terminate(self, pod: Object) -> None:
+        await asyncio.sleep(3)
+        if self.server.get("pods", *_key(pod)) is not None:
+            self.server.edit("pods", *_key(pod), {"metadata": {"finalizers": None}})
+
+    def _has_room(self, pod: Object) -> bool:
+        scheduled = (each for each in self.server.objects["pods"].values() if each["spec"].get("nodeName"))
+        used = sum(_gpus(each) for each in scheduled if each["status"].get("phase") not in ("Succeeded", "Failed"))
+        return used + _gpus(pod) <= self.gpus
+
+    def _owned(self, owner: Object) -> list[Object]:
+        uid = owner["metadata"]["uid"]
+        return [
+            pod
+            for pod in self.server.objects["pods"].values()
+            if any(each["uid"] == uid for each in pod["metadata"].get("ownerReferences", ()))
+            and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def _write(self, plural: str, body: Object, status: Object) -> None:
+        if body.get("status") != status:
+            self.server.set_status(plural, *_key(body), status)
+
+
+def _limits(strategy: Mapping[str, Any], wanted: int) -> tuple[int, int]:
+    """Return how many pods more and fewer a rollout may have."""
+    if strategy["type"] == "Recreate":
+        return 0, wanted
+    rolling = strategy["rollingUpdate"]
+    return _count(rolling["maxSurge"], wanted, math.ceil), _count(rolling["maxUnavailable"], wanted, math.floor)
+
+
+def _count(value: int | str, wanted: int, rounded: Any) -> int:
+    return value if isinstance(value, int) else int(rounded(wanted * int(value.rstrip("%")) / 100))
+
+
+def _container(pod: Object) -> Mapping[str, Any]:
+    return next(iter(pod["status"].get("containerStatuses", ())), {})
+
+
+def _is_ready(pod: Object) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", ()))
+
+
+def _gpus(pod: Object) -> int:
+    limits = (each.get("resources", {}).get("limits", {}) for each in pod["spec"]["containers"])
+    return sum(int(each.get("nvidia.com/gpu", 0)) for each in limits)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _key(body: Object) -> tuple[str, str]:
+    return body["metadata"]["namespace"], body["metadata"]["name"]
