@@ -1,7 +1,7 @@
 """All that is known of kopf: it is the informer and the process. Its handlers only hand on what they are told.
 
 The loop is our own: kopf's change handlers keep their progress in annotations and sleep in their workers. All handlers
-are coroutines: kopf runs plain functions in threads, and the engine lives in one.
+are coroutines: kopf runs plain functions in threads, and the controller lives in the event loop.
 """
 
 import logging
@@ -12,7 +12,7 @@ import kopf
 from tgi_operator.api.names import GROUP, PLURAL, VERSION
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import Kind
-from tgi_operator.control.controller import Engine
+from tgi_operator.control.controller import Controller
 from tgi_operator.kube import Kube
 
 STOP_SECONDS = 80
@@ -55,13 +55,13 @@ def _with_object(record: logging.LogRecord) -> bool:
     return True
 
 
-def registry(engine: Engine, kube: Kube, kinds: Iterable[Kind]) -> kopf.OperatorRegistry:
-    """Return the handlers, bound to one engine; `kinds` are watched beside TGIEndpoints and Secrets."""
+def registry(controller: Controller, kube: Kube, kinds: Iterable[Kind]) -> kopf.OperatorRegistry:
+    """Return the handlers, bound to one controller; `kinds` are watched beside TGIEndpoints and Secrets."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
     async def login(**_: object) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(server=kube.server, aiohttp_session=kube.session)
+        return kopf.AiohttpSession(server=kube.server, aiohttp_session=kube.watch_session)
 
     @kopf.on.startup(registry=handlers)
     async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
@@ -70,26 +70,26 @@ def registry(engine: Engine, kube: Kube, kinds: Iterable[Kind]) -> kopf.Operator
     @kopf.on.cleanup(registry=handlers)
     async def stop(**_: object) -> None:
         # kopf gives tasks begun after its own five seconds to end by themselves: the sweeps would not.
-        await engine.close()
+        await controller.close()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def endpoint(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
         if type == "DELETED":
             meta = body["metadata"]
-            engine.removed(meta["namespace"], meta["name"], meta["uid"])
+            controller.removed(meta["namespace"], meta["name"], meta["uid"])
         else:
-            engine.seen(body)
+            controller.seen(body)
 
     @kopf.on.event("v1", "secrets", registry=handlers)
     async def secret(type: str, meta: kopf.Meta, **_: object) -> None:  # noqa: A002 - kopf's name for it
         version = "" if type == "DELETED" else str(meta["resourceVersion"])
-        engine.secret_seen(meta["namespace"], meta["name"], version)
+        controller.secret_seen(meta["namespace"], meta["name"], version)
 
     async def child(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
         if type == "DELETED":
-            engine.child_removed(body)
+            controller.child_removed(body)
         else:
-            engine.child_seen(body)
+            controller.child_seen(body)
 
     for kind in kinds:
         kopf.on.event(kind.api_version, kind.plural, registry=handlers)(child)
@@ -115,19 +115,18 @@ def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.networking.enforce_retry_after = True
-    # Events are posted by the engine, deduplicated.
+    # Events are posted by the controller, deduplicated.
     settings.posting.enabled = False
     # No watch of CRDs and namespaces: the operator's rights stay small.
     settings.scanning.disabled = True
     settings.process.ultimate_exiting_timeout = STOP_SECONDS
 
 
-async def watch(engine: Engine, kube: Kube, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
+async def watch(controller: Controller, kube: Kube, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
     """Watch until SIGTERM or SIGINT, or until a watch fails for good."""
     await kopf.operator(
-        registry=registry(engine, kube, kinds),
+        registry=registry(controller, kube, kinds),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
-        ready_flag=engine.ready,
     )

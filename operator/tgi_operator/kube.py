@@ -1,9 +1,9 @@
-"""The Kubernetes API in plain dicts: one connection pool and one credential path, shared with kopf."""
+"""The Kubernetes API in plain dicts: one credential path, one connection pool for requests and one for watches."""
 
 import base64
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -24,6 +24,10 @@ _APPLY = "application/apply-patch+yaml"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
+"""Requests at the same time. Watches have a pool of their own: each holds a connection for minutes."""
+
+_UNLIMITED = 0
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class NoClusterError(Exception):
@@ -31,11 +35,33 @@ class NoClusterError(Exception):
 
 
 class APIError(Exception):
-    """A request the API server refused, with its HTTP status."""
+    """A request the API server refused, with its HTTP status. `request` is its method and path, where known."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, request: str = "") -> None:
         super().__init__(f"{status}: {message}")
         self.status = status
+        self.request = request
+
+
+class _Pool:
+    """A session with up to so many connections, made when it is first needed and again after it was closed."""
+
+    def __init__(self, configuration: Configuration, connections: int) -> None:
+        configuration.connection_pool_maxsize = connections
+        self._rest = RESTClientObject(configuration)
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session."""
+        if self._session is None or self._session.closed:
+            self._session = self._rest._create_pool_manager()  # noqa: SLF001 - documented as the place to override
+        return self._session
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
 
 
 def _unguarded() -> None:
@@ -45,20 +71,19 @@ def _unguarded() -> None:
 class Kube:
     """A client of one API server.
 
-    `guard` is called before each write, also of others who use the session, and raises where it must not be made.
+    `guard` is called before each write through either session, and raises where the write must not be made.
     """
 
     def __init__(self, configuration: Configuration, guard: Callable[[], None] = _unguarded) -> None:
         self._configuration = configuration
         self._guard = guard
-        configuration.connection_pool_maxsize = _CONNECTIONS
-        # aiohttp would look for proxies and a .netrc anew for every request, a tenth of the time it takes.
+        # aiohttp would look for proxies and a .netrc again for every request, a tenth of the time it takes.
         configuration.client_session_kwargs = {
             "middlewares": (self._authorize,),
             "trust_env": _is_proxied(str(configuration.host)),
         }
-        self._rest = RESTClientObject(configuration)
-        self._session: aiohttp.ClientSession | None = None
+        self._requests = _Pool(configuration, _CONNECTIONS)
+        self._watches = _Pool(configuration, _UNLIMITED)
 
     @classmethod
     async def connect(cls, guard: Callable[[], None] = _unguarded) -> "Kube":
@@ -84,10 +109,13 @@ class Kube:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The connection pool; made anew after it was closed."""
-        if self._session is None or self._session.closed:
-            self._session = self._rest._create_pool_manager()  # noqa: SLF001 - documented as the place to override
-        return self._session
+        """The session for requests."""
+        return self._requests.session
+
+    @property
+    def watch_session(self) -> aiohttp.ClientSession:
+        """The session for watches, one connection for each."""
+        return self._watches.session
 
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -102,14 +130,20 @@ class Kube:
         return await handler(request)
 
     async def close(self) -> None:
-        """Close the connection pool."""
-        if self._session is not None:
-            await self._session.close()
+        """Close all connections."""
+        await self._requests.close()
+        await self._watches.close()
 
     async def _request(
-        self, method: str, path: str, body: Object | None = None, *, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        *,
+        content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Object:
-        headers = {"Content-Type": content_type} if body is not None else {}
+        headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         status, text = await self._send(method, path, headers, body)
         try:
             answer = json.loads(text)
@@ -117,7 +151,7 @@ class Kube:
             # A proxy in between answers in HTML.
             raise APIError(status, f"no JSON from {method} {path}") from None
         if status >= 400:
-            raise APIError(status, str(answer.get("message", "")))
+            raise APIError(status, str(answer.get("message", "")), f"{method} {path.partition('?')[0]}")
         found: Object = answer
         return found
 
@@ -133,6 +167,12 @@ class Kube:
     async def endpoint(self, namespace: str, name: str) -> Object | None:
         """Return a TGIEndpoint, None where there is none."""
         return await self.get(_path(namespace, name))
+
+    async def endpoint_uids(self, namespaces: Sequence[str]) -> dict[tuple[str, str], str]:
+        """Return the uids of the TGIEndpoints in these namespaces by namespace and name; in all, if there are none."""
+        paths = [_collection(namespace) for namespace in namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]
+        listed = [each["metadata"] for path in paths async for each in self._pages(path, accept=_METADATA_ONLY)]
+        return {(meta["namespace"], meta["name"]): meta["uid"] for meta in listed}
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         """Return the data of a Secret, None where there is none."""
@@ -152,14 +192,17 @@ class Kube:
 
     async def items(self, path: str, **selectors: str) -> list[Object]:
         """Return all objects of a list, page by page; `selectors` are labelSelector and fieldSelector."""
-        found: list[Object] = []
+        return [item async for item in self._pages(path, **selectors)]
+
+    async def _pages(self, path: str, accept: str = "application/json", **selectors: str) -> AsyncIterator[Object]:
         query = {"limit": str(_PAGE), **selectors}
         while True:
-            page = await self._request("GET", f"{path}?{urlencode(query)}")
+            page = await self._request("GET", f"{path}?{urlencode(query)}", accept=accept)
             kind, version = str(page["kind"]).removesuffix("List"), page["apiVersion"]
-            found += [{"apiVersion": version, "kind": kind, **item} for item in page["items"]]
+            for item in page["items"]:
+                yield {"apiVersion": version, "kind": kind, **item}
             if not page["metadata"].get("continue"):
-                return found
+                return
             query["continue"] = page["metadata"]["continue"]
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
@@ -193,7 +236,7 @@ class Kube:
     async def apply(self, path: str, manifest: Object, manager: str = FIELD_MANAGER) -> Object:
         """Return the object after a server-side apply of `manifest`; what others own of it stays theirs.
 
-        What both want is ours. Another `manager` than our own takes nothing from others: APIError 409.
+        A field that both set belongs to the operator. Another `manager` takes nothing from others: APIError 409.
         """
         metrics.KUBERNETES_WRITES.labels("apply").inc()
         query = urlencode({"fieldManager": manager, "force": "true" if manager == FIELD_MANAGER else "false"})
@@ -246,7 +289,11 @@ def _is_proxied(url: str) -> bool:
 
 
 def _path(namespace: str, name: str) -> str:
-    return f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
+    return f"{_collection(namespace)}/{name}"
+
+
+def _collection(namespace: str) -> str:
+    return f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}"
 
 
 def _events_path(namespace: str) -> str:

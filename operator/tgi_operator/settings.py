@@ -47,7 +47,12 @@ class Settings(BaseModel):
         max_length=2048,
         description="URL of the Prometheus that KEDA asks for the pods' metrics; empty: KEDA is not used.",
     )
-    workers: int = Field(default=16, ge=1, le=256, description="Resources reconciled at the same time.")
+    workers: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Resources reconciled at the same time in each lane: an AWS region, or the pods of the cluster.",
+    )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
     leader_election: Literal["on", "off"] = Field(

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from bench import endpoints
 from bench.bed import Bed, wait
-from tgi_operator.backends.sagemaker.aws.client import SCALING
+from tgi_operator.backends.sagemaker.aws.operations import OPERATIONS, Service
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import POLICIES_EVERY
 from tgi_sandbox.aws.control import Control
 
 SWEEP_SECONDS = 4
 DEFAULT_SWEEP_SECONDS = 60
 SCALES = 20
+
+AUTOSCALING = {name for name, operation in OPERATIONS.items() if operation.service is Service.AUTOSCALING}
+"""Names of the operations of Application Auto Scaling."""
 
 AUTOSCALED = endpoints.MANIFEST + "  autoscaling: {{maxReplicas: 4}}\n"
 FIXED = endpoints.MANIFEST.replace("falcon-{number:04d}", "by-hand") + "  replicas: 1\n"
@@ -58,7 +61,7 @@ def measure(number: int, workspace: Path) -> Row:
 
 
 def _scaling_calls(control: Control) -> int:
-    return sum(count for name, count in endpoints.calls(control).items() if name in SCALING)
+    return sum(count for name, count in endpoints.calls(control).items() if name in AUTOSCALING)
 
 
 def _registered(control: Control) -> int:

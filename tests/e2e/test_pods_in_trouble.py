@@ -106,7 +106,7 @@ def test_a_rollout_past_its_deadline_keeps_the_old_pods(serving: Cloud) -> None:
     late = {**scripted(start_seconds=600), "rollout": {"progressDeadlineSeconds": 3}}
     serving.apply("zephyr", late)
     stalled = serving.wait_reason("zephyr", "Stalled", "ProgressDeadlineExceeded", 30)
-    assert "0 of 1 pod(s) serve" in stalled["message"]
+    assert "0/1 pods ready" in stalled["message"]
     assert serving.condition("zephyr", "Available")["status"] == "True"
     assert kstatus(serving.get("zephyr")) == "Failed"
     serving.apply("zephyr", ZEPHYR)

@@ -11,5 +11,8 @@ SHORT_NAME = "tgi"
 FINALIZER = f"{GROUP}/finalizer"
 """Held while AWS may still have something of this resource."""
 
+RENDER_ANNOTATION = f"{GROUP}/render"
+"""Annotation whose change asks for a new rendering of the same spec."""
+
 FIELD_MANAGER = "tgi-operator"
 """Names us in managedFields and as the reporting controller of Events."""

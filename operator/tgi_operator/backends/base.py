@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from tgi_operator.api.status import Status
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.plans.planning import Note, Plan
+from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.resource import Resource
 
 Situation = TypeVar("Situation")
@@ -18,12 +18,11 @@ class Remedy:
     """How to go on after an error.
 
     `status` is what to show; None leaves the status as it was written last. `after` is the time in seconds until the
-    next attempt; None: the same request would fail again, so only a change starts another attempt. `notes` are Events.
+    next attempt; None: the same request would fail again, so only a change starts another attempt.
     """
 
     status: Status | None
     after: float | None
-    notes: tuple[Note, ...] = ()
 
 
 class Backend(Protocol[Situation, Step]):

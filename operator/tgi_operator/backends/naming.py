@@ -1,13 +1,14 @@
-"""Names that must fit: a stem cut where it is too long, and a hash that keeps what was cut apart."""
+"""Names that must fit, and digests of content: revisions, and the inputs that a revision is rendered from."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
 
-from tgi_operator.api.spec import Spec
+from pydantic import BaseModel
+
+from tgi_operator.backends.resource import Resource
 
 REVISION_LENGTH = 10
+_INPUTS_LENGTH = 16
 
 
 def digest(text: str) -> str:
@@ -20,20 +21,22 @@ def revision(content: str) -> str:
     return digest(content)[:REVISION_LENGTH]
 
 
-def inputs_digest(spec: Spec, block: Mapping[str, Any], token: str | None, render_request: str) -> str:
-    """Return a digest of everything in a spec that a revision is rendered from.
+def is_revision(text: str) -> bool:
+    """Return whether `text` has the form of a revision."""
+    return len(text) == REVISION_LENGTH and set(text) <= set("0123456789abcdef")
 
-    `block` is the backend's part of the spec and `token` the Hub token. While the digest stays the same, so does the
-    revision, whichever version of the operator renders it.
+
+def inputs_digest(resource: Resource, token: str | None, block: BaseModel) -> str:
+    """Return a digest of everything that a user can change about the rendering, independent of the renderer.
+
+    `block` is the backend's part of the spec. `token` is the Hub token where the rendering depends on its value, else
+    None; the reference to it is part of `spec.model` anyway. Fields at their default are left out, so that a field that
+    a newer operator adds changes no digest.
     """
-    parts = {
-        "model": spec.model.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "runtime": spec.runtime.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "backend": block,
-        "token": token,
-        "request": render_request,
-    }
-    return digest(json.dumps(parts, sort_keys=True))[:16]
+    assert resource.spec is not None  # noqa: S101 - a spec that the types refuse is never rendered
+    parts = (resource.spec.model, resource.spec.runtime, block)
+    described = [part.model_dump(mode="json", by_alias=True, exclude_defaults=True) for part in parts]
+    return digest(json.dumps([*described, token, resource.render_request], sort_keys=True))[:_INPUTS_LENGTH]
 
 
 def with_tail(stem: str, tail: str, longest: int) -> str:

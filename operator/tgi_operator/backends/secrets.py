@@ -12,26 +12,30 @@ class SecretReader(Protocol):
     """Reads Secrets."""
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the Secret's data, None where there is no such Secret."""
+        """Return the data of a Secret, None where it does not exist."""
 
 
 async def token(reader: SecretReader, resource: Resource) -> str | Problem | None:
-    """Return the Hub token, None where the spec names no Secret, or why there is none where it does."""
-    reference, namespace = resource.spec.model.token_secret_ref, resource.owner.namespace
+    """Return the Hub token, None where the spec names no Secret, or the problem with the Secret that it names.
+
+    Errors of the API server are raised: a Secret that cannot be read is not a Secret without a token.
+    """
+    reference = resource.spec.model.token_secret_ref if resource.spec is not None else None
     if reference is None:
         return None
+    namespace = resource.owner.namespace
     where = f"spec.model.tokenSecretRef: Secret {namespace}/{reference.name}"
     secret = await reader.secret(namespace, reference.name)
     if secret is None:
-        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist: create it")
+        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist; create it")
     value = secret.get(reference.key, b"").strip()
     if not value:
         return Problem(
-            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {reference.key!r}: add it or name another key"
+            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {reference.key!r}; add it or name another key"
         )
     try:
         return value.decode("ascii")
     except UnicodeDecodeError:
         return Problem(
-            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no text under key {reference.key!r}: put the Hub token there"
+            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no text under key {reference.key!r}; put the Hub token there"
         )

@@ -49,14 +49,14 @@ def plan(file: str, namespace: str) -> int:
     for manifest in found:
         name = _name(manifest, namespace)
         try:
-            resource = read(manifest, namespace)
-            documents = list(creation(resource))
+            resource, spec = read(manifest, namespace)
+            documents = list(creation(resource, spec))
         except InvalidResourceError as error:
             sys.stderr.writelines(f"{name}: {problem}\n" for problem in error.problems)
             failed = True
             continue
         sys.stdout.write(f"{between}# {name}\n")
-        if (doubt := doubtful(resource.spec)) is not None:
+        if (doubt := doubtful(spec)) is not None:
             sys.stdout.write(f"# Warning: {doubt}\n")
         yaml.safe_dump_all(documents, sys.stdout, sort_keys=False)
         between = "---\n"
@@ -68,24 +68,24 @@ def planned(manifest: Document, namespace: str) -> Iterable[Document]:
 
     Raises InvalidResourceError.
     """
-    return creation(read(manifest, namespace))
+    return creation(*read(manifest, namespace))
 
 
-def read(manifest: Document, namespace: str) -> Resource:
-    """Return the resource that the API server would make of the manifest. Raises InvalidResourceError."""
+def read(manifest: Document, namespace: str) -> tuple[Resource, Spec]:
+    """Return the resource that the API server would make of the manifest, and its spec. Raises InvalidResourceError."""
     try:
         spec = admitted(manifest)
     except NotAdmittedError as error:
         raise InvalidResourceError([f"{Reason.INVALID_SPEC}: {problem}" for problem in error.problems]) from None
     meta = manifest["metadata"]
     owner = Owner("(the cluster)", meta.get("namespace") or namespace, meta["name"], "(the resource)")
-    return Resource(owner, generation=1, deleting=False, spec=spec, status=Status())
+    fields = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return Resource(owner, generation=1, deleting=False, spec=spec, status=Status(), fields=fields), spec
 
 
-def creation(resource: Resource) -> Iterable[Document]:
+def creation(resource: Resource, spec: Spec) -> Iterable[Document]:
     """Return the AWS calls, or the objects, that would create the resource. Raises InvalidResourceError."""
-    spec = resource.spec
-    return _objects(resource, spec.in_cluster) if spec.in_cluster else _calls(resource, _sage_maker(spec))
+    return _objects(resource, spec, spec.in_cluster) if spec.in_cluster else _calls(resource, spec)
 
 
 def doubtful(spec: Spec) -> str | None:
@@ -103,28 +103,29 @@ def _sage_maker(spec: Spec) -> SageMaker:
     return spec.sage_maker
 
 
-def _calls(resource: Resource, target: SageMaker) -> Iterable[Document]:
-    _refuse(checks.first_problem(resource.spec, target))
-    reference = resource.spec.model.token_secret_ref
+def _calls(resource: Resource, spec: Spec) -> Iterable[Document]:
+    target = _sage_maker(spec)
+    _refuse(checks.first_problem(spec, target))
+    reference = spec.model.token_secret_ref
     token = f"(key {reference.key} of Secret {reference.name})" if reference else None
-    desired = render.desired(resource, target, token)
-    made = [*steps.create(desired, replicas(resource.spec))]
-    if resource.spec.autoscaling is not None and desired.scaling is not None:
-        made.append(steps.register(desired.scaling.register(_bounds(resource.spec.autoscaling))))
+    desired = render.desired(resource, spec, target, token, None)
+    made = [*steps.create(desired, replicas(spec))]
+    if spec.autoscaling is not None and desired.scaling is not None:
+        made.append(steps.register(desired.scaling.register(_bounds(spec.autoscaling))))
         made += [steps.put_policy(desired.scaling.put_policy(name)) for name in desired.scaling.policies]
         made += [steps.put_action(desired.scaling.put_action(name)) for name in desired.scaling.actions]
     return [{step.operation: dict(step.request)} for step in made]
 
 
-def _objects(resource: Resource, target: InCluster) -> Iterable[Document]:
-    _refuse(pod_checks.first_problem(resource.spec, target))
-    token = "(the token)" if resource.spec.model.token_secret_ref else None
+def _objects(resource: Resource, spec: Spec, target: InCluster) -> Iterable[Document]:
+    _refuse(pod_checks.first_problem(spec, target))
+    token = "(the token)" if spec.model.token_secret_ref else None
     desired = pods.desired(resource, target, token, Settings().image)
-    deployment = desired.deployment(replicas(resource.spec), asked(desired.rollout) or IN_PLACE)
+    deployment = desired.deployment(replicas(spec), asked(desired.rollout) or IN_PLACE)
     made = [desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor]
-    if resource.spec.autoscaling is not None:
-        bounds = _bounds(resource.spec.autoscaling)
-        made.append(autoscaler(resource.owner, resource.spec.autoscaling, bounds, Means(custom_metrics=True)))
+    if spec.autoscaling is not None:
+        bounds = _bounds(spec.autoscaling)
+        made.append(autoscaler(resource.owner, spec.autoscaling, bounds, Means(custom_metrics=True)))
     return [manifest for manifest in made if manifest is not None]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tgi_operator.control.controller import Engine
 from tgi_operator.control.probes import Server
+from tgi_operator.control.wiring import build
 from tgi_operator.handlers import configure_logging, watch
 from tgi_operator.kube import Kube, NoClusterError
 from tgi_operator.leadership.candidate import Terms
@@ -62,16 +62,16 @@ async def _operate(settings: Settings) -> None:
     try:
         cluster = settings.cluster_id or await kube.cluster_id()
         # Tasks begun before kopf are not kopf's to cancel.
-        engine = Engine(settings, kube, cluster, standing.check)
-        server = Server(engine, standing, settings.http_address, settings.http_port)
+        controller = build(settings, kube, cluster, standing.check)
+        server = Server(controller, standing, settings.http_address, settings.http_port)
         await server.start()
         try:
             await standing.win()
-            kinds = await engine.start()
+            kinds = await controller.start()
             logger.info("Watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
-            await watch(engine, kube, kinds, settings.watch_namespaces)
+            await watch(controller, kube, kinds, settings.watch_namespaces)
         finally:
-            await engine.close()
+            await controller.close()
             await server.close()
     finally:
         await kube.close()

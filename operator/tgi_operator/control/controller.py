@@ -1,92 +1,201 @@
-"""The engine: what the watch tells goes in here, and the workers bring every resource to where its spec wants it."""
+"""The controller: takes what the watches deliver, and has its workers bring every resource to its spec."""
 
 import asyncio
 import logging
 import os
 import socket
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
-from tgi_operator.backends.base import Backend
-from tgi_operator.backends.incluster.backend import InClusterBackend
+import aiohttp
+
+from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.sagemaker.backend import SageMakerBackend
-from tgi_operator.control.events import EventRecorder
-from tgi_operator.control.reconciler import Reconciler
-from tgi_operator.control.store import Store, item
-from tgi_operator.control.workqueue import WorkQueue
-from tgi_operator.kube import Kube
+from tgi_operator.backends.plans.planning import Note
+from tgi_operator.control.events import EventRecorder, EventsAPI, of_note
+from tgi_operator.control.reconciler import Backends, Reconciler, choose, describe
+from tgi_operator.control.store import Item, Store, item
+from tgi_operator.control.worker import Workers
+from tgi_operator.control.writes import Writes, WritesAPI
+from tgi_operator.kube import APIError
 from tgi_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-STUCK_SECONDS = 600
-"""With work waiting, a reconciliation ends within this time: every call it makes has a time limit far below."""
+RELIST_SECONDS = 3600
+"""Pause between two lists of all TGIEndpoints: a watch does not report what vanished while it was broken."""
+
+_FIRST_RELIST_SECONDS = 60
+"""What vanishes between the first list and the start of the watch is reported by neither."""
+
+_RETRY_SECONDS = 5
+_NO_BACKEND = ""
+"""Lane of the keys whose resource is gone or names no backend."""
 
 
-class Engine:
-    """Store, queue, backends and workers of one operator. `guard` is asked before each write to AWS."""
+class ControllerAPI(WritesAPI, EventsAPI, Protocol):
+    """What the controller needs of the API server."""
 
-    def __init__(self, settings: Settings, kube: Kube, cluster: str, guard: Callable[[], None]) -> None:
+    async def endpoint_uids(self, namespaces: Sequence[str]) -> dict[tuple[str, str], str]:
+        """Return the uids of the TGIEndpoints in these namespaces by namespace and name; in all, if there are none."""
+
+
+class Children(Protocol):
+    """The backend that watches the objects it makes in the cluster."""
+
+    async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
+        """List the objects; return the kinds to watch."""
+
+    def seen(self, body: Mapping[str, Any]) -> None:
+        """Record an object that was listed, added or changed."""
+
+    def gone(self, body: Mapping[str, Any]) -> None:
+        """Record that an object is gone."""
+
+
+class Controller:
+    """Store, workers and backends of one operator. `backends` go by the field of the spec that chooses them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kube: ControllerAPI,
+        cluster: str,
+        backends: Backends,
+        in_cluster: Children,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.store = Store()
         self.ready = asyncio.Event()
-        self._queue: WorkQueue[Key] = WorkQueue()
+        """Set once everything that the API server listed at the start has been seen."""
+        self._kube = kube
         self._namespaces = settings.watch_namespaces
-        self._in_cluster = InClusterBackend(kube, self._queue.add, settings.image, settings.prometheus_address)
-        self._sagemaker = SageMakerBackend.build(settings, kube, self._queue.add, guard)
-        events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}")
-        self._reconciler = Reconciler(kube, self.store, self._queue, self._backends(), events, cluster)
-        self._workers = settings.workers
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def _backends(self) -> Mapping[str, Backend[Any, Any]]:
-        """Return the backends by the field of the spec that chooses them."""
-        return {"sageMaker": self._sagemaker, "inCluster": self._in_cluster}
+        self._backends = backends
+        self._in_cluster = in_cluster
+        self._events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}", now)
+        self._writes = Writes(kube, self.store, self._vanished)
+        reconciler = Reconciler(self.store, backends, self._writes, self._events, cluster, now)
+        self._workers: Workers[Key] = Workers(reconciler.reconcile, self._lane, settings.workers)
+        self._unseen: set[Key] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._crashed = False
 
     async def start(self) -> tuple[Kind, ...]:
-        """Start the workers; return the kinds of objects to watch beside TGIEndpoints and Secrets."""
+        """Start the background work; return the kinds of objects to watch beside TGIEndpoints and Secrets."""
         kinds = await self._in_cluster.start(self._namespaces)
-        work = [self._queue.run_timer(), *(self._reconciler.run_worker() for _ in range(self._workers))]
-        self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
+        self._spawn(self._relist())
         return kinds
 
     async def close(self) -> None:
         """Take no more keys, and wait for the AWS calls under way, which are bounded in time."""
-        for task in self._tasks:
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._sagemaker.close()
-        await self._in_cluster.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._workers.close()
+        for backend in self._backends.values():
+            await backend.close()
 
     def is_alive(self) -> bool:
-        """Return whether work gets done: all workers live, and nothing waits or something ended not long ago."""
-        if any(task.done() for task in self._tasks):
-            return False
-        return len(self._queue) == 0 or time.monotonic() - self._reconciler.progress < STUCK_SECONDS
+        """Return whether work gets done: no task has crashed, and reconciliations end while keys wait."""
+        return not self._crashed and self._workers.is_alive()
+
+    def changed(self, key: Key) -> None:
+        """Queue a resource."""
+        self._workers.queue.add(key)
 
     def seen(self, body: Mapping[str, Any]) -> None:
-        """Take note of a TGIEndpoint that was listed, added or changed."""
+        """Record a TGIEndpoint that was listed, added or changed."""
         new = item(body)
         if self.store.put(new):
-            self._queue.add(new.key)
+            self.changed(new.key)
+        self._no_longer_unseen({new.key})
 
     def removed(self, namespace: str, name: str, uid: str) -> None:
-        """Take note of a TGIEndpoint that is gone."""
+        """Record that a TGIEndpoint is gone."""
         old = self.store.drop(Key(namespace, name), uid)
         if old is not None:
-            self._reconciler.forget(old)
+            self._forget(old)
+        self._no_longer_unseen({Key(namespace, name)})
 
     def child_seen(self, body: Mapping[str, Any]) -> None:
-        """Take note of an object of a resource that was listed, added or changed."""
+        """Record an object of a resource that was listed, added or changed."""
         self._in_cluster.seen(body)
 
     def child_removed(self, body: Mapping[str, Any]) -> None:
-        """Take note of an object of a resource that is gone."""
+        """Record that an object of a resource is gone."""
         self._in_cluster.gone(body)
 
     def secret_seen(self, namespace: str, name: str, version: str) -> None:
-        """Take note of a Secret that changed, or is gone (no version)."""
+        """Record a Secret that changed, or is gone (no version)."""
         for key in self.store.secret_changed(namespace, name, version):
-            self._queue.add(key)
+            self.changed(key)
+
+    def _lane(self, key: Key) -> str:
+        known = self.store.get(key)
+        backend = choose(self._backends, known) if known is not None else None
+        return backend.lane(known.spec) if known is not None and backend is not None else _NO_BACKEND
+
+    def _vanished(self, known: Item) -> None:
+        self.removed(*known.key, known.uid)
+
+    def _forget(self, old: Item) -> None:
+        """Drop what is held of a resource that is gone, and report an endpoint that it left behind."""
+        self._workers.forget(old.key)
+        for backend in self._backends.values():
+            backend.forget(old.key)
+        shown = old.status.get("sageMaker") or {}
+        endpoint = shown.get("endpointName") if shown.keys() & {"endpointARN", "requestTime"} else None
+        if self._writes.was_released(old) or not endpoint:
+            return
+        message = (
+            f"SageMaker endpoint {endpoint}: the TGIEndpoint is gone although the operator has not removed its "
+            "finalizer, so the endpoint may still exist and be billed; delete it in AWS"
+        )
+        logger.warning("%s", message, extra={"object": str(old.key)})
+        self._spawn(self._events.post(old, *of_note(Note(Reason.LEFT_ALONE, message))))
+
+    async def _relist(self) -> None:
+        """List all TGIEndpoints now, soon, and each hour: drop what is gone, and know when the start is over."""
+        pause = float(_FIRST_RELIST_SECONDS)
+        while True:
+            try:
+                await self._list()
+            except (APIError, aiohttp.ClientError, TimeoutError) as error:
+                logger.warning("The TGIEndpoints could not be listed: %s", describe(error))
+                await asyncio.sleep(_RETRY_SECONDS if self._unseen is None else pause)
+                continue
+            await asyncio.sleep(pause)
+            pause = RELIST_SECONDS
+
+    async def _list(self) -> None:
+        before = {known.key: known.uid for known in self.store.items()}
+        listed = {Key(*name): uid for name, uid in (await self._kube.endpoint_uids(self._namespaces)).items()}
+        for key, uid in before.items():
+            if listed.get(key) != uid:
+                self.removed(*key, uid)
+        seen = {known.key for known in self.store.items()}
+        self._unseen = (set(listed) if self._unseen is None else self._unseen & set(listed)) - seen
+        self._no_longer_unseen(set())
+
+    def _no_longer_unseen(self, keys: set[Key]) -> None:
+        if self._unseen is None:
+            return
+        self._unseen -= keys
+        if not self._unseen:
+            self.ready.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error(
+                "A background task has crashed; the liveness probe fails from now on", exc_info=task.exception()
+            )
+            self._crashed = True

@@ -1,92 +1,133 @@
-"""Kubernetes Events: one for each change worth telling, repeats counted instead of posted anew."""
+"""Kubernetes Events: one for each change that matters; a repeated Event is counted instead of created again."""
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
+from tgi_operator.api import conditions
 from tgi_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KIND
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import Condition, ConditionStatus, ConditionType, ScalingStatus, Status
+from tgi_operator.api.status import ConditionStatus, ConditionType, ScalingStatus, Status
 from tgi_operator.backends.plans.planning import Note
 from tgi_operator.control.store import Item
-from tgi_operator.kube import APIError, Kube
+from tgi_operator.kube import APIError
 
 logger = logging.getLogger(__name__)
 
 _MESSAGE_LIMIT = 1024
 """Longest note of an events.k8s.io/v1 Event."""
 
+_MOST_COUNTS = 4096
+"""Events whose repetitions are counted; the least recent one is dropped, and counts from 2 if it comes again."""
+
 _ACTION = "Reconcile"
 
-_BAD_NEWS = frozenset(
+_WARNINGS = frozenset(
     {
         Reason.AWS_UNAVAILABLE,
+        Reason.COLLECTION_FAILED,
         Reason.CRASH_LOOP_BACK_OFF,
         Reason.CREDENTIALS_EXPIRED,
+        Reason.IMAGE_NOT_FOUND,
         Reason.IMAGE_PULL_FAILED,
         Reason.INSUFFICIENT_CAPACITY,
         Reason.INTERNAL_FAILURE,
+        Reason.KUBERNETES_ERROR,
         Reason.LEFT_ALONE,
+        Reason.MODEL_DATA_NOT_READABLE,
         Reason.MODEL_DOWNLOAD_FAILED,
         Reason.OOM_KILLED,
         Reason.OUT_OF_GPU_MEMORY,
         Reason.PROBE_FAILED,
         Reason.RECONCILE_ERROR,
         Reason.ROLLING_BACK,
+        Reason.STATUS_REFUSED,
         Reason.THROTTLED,
+        Reason.UNKNOWN_ENDPOINT_STATUS,
     }
 )
-"""Reasons that are a warning though the operator goes on by itself."""
+"""Reasons that are Warnings although the operator continues automatically."""
 
 _QUIET = frozenset({Reason.ENDPOINT_NOT_IN_SERVICE, Reason.NO_METRICS})
 """Reasons not to follow the load that every new endpoint has for a while."""
 
-
-def of_steps(note: Note) -> tuple[str, Note]:
-    """Return (type, note) for what the steps of a plan did."""
-    return "Warning" if note.reason in _BAD_NEWS else "Normal", note
+Event = tuple[str, Note]
+"""Type, Normal or Warning, and what the Event reports."""
 
 
-def transitions(before: Status, after: Status) -> tuple[tuple[str, Note], ...]:
-    """Return (type, note) for what changed between two statuses.
+class EventsAPI(Protocol):
+    """What recording Events needs of the API server."""
 
-    That is a new reason to be ready, at work or stalled; another number wanted, other bounds, and whether the number
-    follows the load.
+    async def create_event(self, namespace: str, event: dict[str, Any]) -> None:
+        """Create an Event. Raises APIError 409 where one of that name exists."""
+
+    async def repeat_event(self, namespace: str, name: str, change: dict[str, Any]) -> None:
+        """Change an Event that has happened again."""
+
+
+def of_note(note: Note) -> Event:
+    """Return the Event for what the steps of a plan did."""
+    return "Warning" if note.reason in _WARNINGS else "Normal", note
+
+
+def transitions(before: Status, after: Status) -> tuple[Event, ...]:
+    """Return the Events for what changed between two statuses.
+
+    That is a new reason to be ready, unreadable, at work or stalled; a new replica count, new bounds, and whether the
+    replica count follows the load.
     """
-    told = []
-    for kind in (ConditionType.READY, ConditionType.STALLED, ConditionType.RECONCILING):
-        old, new = _find(before.conditions, kind), _find(after.conditions, kind)
+    changes: list[Event] = []
+    for kind in (ConditionType.STALLED, ConditionType.RECONCILING):
+        old, new = conditions.get(before.conditions, kind), conditions.get(after.conditions, kind)
         if new is None or new.status != ConditionStatus.TRUE:
             continue
-        if old is None or old.status != new.status or (kind != ConditionType.READY and old.reason != new.reason):
-            bad = kind == ConditionType.STALLED or new.reason in _BAD_NEWS
-            told.append(("Warning" if bad else "Normal", Note(Reason(new.reason), new.message)))
-    return (*told, *_scaling(before.scaling or ScalingStatus(), after.scaling), *_activity(before, after))
+        if old is None or (old.status, old.reason) != (new.status, new.reason):
+            warns = kind == ConditionType.STALLED or new.reason in _WARNINGS
+            changes.append(("Warning" if warns else "Normal", Note(Reason(new.reason), new.message)))
+    changes += _ready(before, after)
+    # Stalled, Reconciling and Ready may report the same: the first wins, which is the Warning if there is one.
+    unique: dict[Note, Event] = {}
+    for event in changes:
+        unique.setdefault(event[1], event)
+    return (*unique.values(), *_scaling(before.scaling or ScalingStatus(), after.scaling), *_activity(before, after))
 
 
-def _scaling(before: ScalingStatus, after: ScalingStatus | None) -> tuple[tuple[str, Note], ...]:
+def _ready(before: Status, after: Status) -> tuple[Event, ...]:
+    """Return the Event of Ready: it became True or Unknown, or can be read again."""
+    kind, unknown = ConditionType.READY, ConditionStatus.UNKNOWN
+    old, new = conditions.get(before.conditions, kind), conditions.get(after.conditions, kind)
+    was = old.status if old is not None else None
+    if new is None or new.status == was or (new.status == ConditionStatus.FALSE and was != unknown):
+        return ()
+    return (("Warning" if new.status == unknown else "Normal", Note(Reason(new.reason), new.message)),)
+
+
+def _scaling(before: ScalingStatus, after: ScalingStatus | None) -> tuple[Event, ...]:
     if after is None:
         return ()
-    told = []
+    changes = []
     newest = after.history[0] if after.history else None
     known = {(each.time, each.to) for each in before.history or ()}
     if newest is not None and (newest.time, newest.to) not in known:
-        told.append(("Normal", Note(Reason.SCALED, f"From {newest.before} to {newest.to}: {newest.reason}")))
+        changes.append(
+            ("Normal", Note(Reason.SCALED, f"Scaled from {newest.before} to {newest.to} ({newest.reason})."))
+        )
     bounds = (after.min_replicas, after.max_replicas)
     if after.scaler is not None and bounds != (before.min_replicas, before.max_replicas):
-        by = f", by schedule {after.active_schedule}" if after.active_schedule else ""
-        told.append(("Normal", Note(Reason.BOUNDS_CHANGED, f"{bounds[0]} to {bounds[1]} are in force{by}.")))
-    return tuple(told)
+        schedule = f" (schedule {after.active_schedule})" if after.active_schedule else ""
+        changes.append(("Normal", Note(Reason.BOUNDS_CHANGED, f"{bounds[0]} to {bounds[1]} are in force{schedule}.")))
+    return tuple(changes)
 
 
-def _activity(before: Status, after: Status) -> tuple[tuple[str, Note], ...]:
-    """Return what is to be told of ScalingActive: that it is so now, or what keeps it from being so."""
+def _activity(before: Status, after: Status) -> tuple[Event, ...]:
+    """Return the Event of ScalingActive: it became True, or there is a new reason for it to be False."""
     kind = ConditionType.SCALING_ACTIVE
-    old, new = _find(before.conditions, kind), _find(after.conditions, kind)
+    old, new = conditions.get(before.conditions, kind), conditions.get(after.conditions, kind)
     if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
         return ()
     if new.reason in _QUIET:
@@ -95,50 +136,56 @@ def _activity(before: Status, after: Status) -> tuple[tuple[str, Note], ...]:
     return (("Normal" if active else "Warning", Note(Reason(new.reason), new.message)),)
 
 
-def _find(conditions: Sequence[Condition], kind: ConditionType) -> Condition | None:
-    return next((condition for condition in conditions if condition.type == kind), None)
-
-
 class EventRecorder:
-    """Posts Events. One that cannot be posted is logged and not missed: the status tells the same."""
+    """Posts Events. A failure to post one is only logged: the status reports the same."""
 
-    def __init__(self, kube: Kube, instance: str) -> None:
+    def __init__(self, kube: EventsAPI, instance: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._kube = kube
         self._instance = instance
+        self._now = now
+        self._counts: OrderedDict[str, int] = OrderedDict()
 
-    async def tell(self, about: Item, event_type: str, note: Note) -> None:
-        """Post an Event about a resource; the same event again counts up the first."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        digest = hashlib.sha256(f"{about.uid}/{note.reason}/{note.message}".encode()).hexdigest()[:12]
-        name = f"{about.key.name[:240]}.{digest}"
-        logger.info("%s: %s", note.reason, note.message, extra={"object": str(about.key)})
+    async def post(self, item: Item, event_type: str, note: Note) -> None:
+        """Post an Event about a resource; the same Event again counts up the first."""
+        time = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        digest = hashlib.sha256(f"{item.uid}/{note.reason}/{note.message}".encode()).hexdigest()[:12]
+        name = f"{item.key.name[:240]}.{digest}"
+        logger.info("%s: %s", note.reason, note.message, extra={"object": str(item.key)})
         try:
             try:
-                await self._kube.create_event(about.key.namespace, self._event(about, name, event_type, note, now))
+                await self._kube.create_event(item.key.namespace, self._event(item, name, event_type, note, time))
+                self._count(name, 1)
             except APIError as error:
                 if error.status != 409:
                     raise
-                await self._kube.repeat_event(
-                    about.key.namespace, name, {"series": {"count": 2, "lastObservedTime": now}}
-                )
+                count = self._counts.get(name, 1) + 1
+                series = {"count": count, "lastObservedTime": time}
+                await self._kube.repeat_event(item.key.namespace, name, {"series": series})
+                self._count(name, count)
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
-            logger.warning("The Event %s could not be posted: %s", note.reason, error, extra={"object": str(about.key)})
+            logger.warning("The Event %s could not be posted: %s", note.reason, error, extra={"object": str(item.key)})
 
-    def _event(self, about: Item, name: str, event_type: str, note: Note, now: str) -> dict[str, Any]:
+    def _count(self, name: str, count: int) -> None:
+        self._counts[name] = count
+        self._counts.move_to_end(name)
+        if len(self._counts) > _MOST_COUNTS:
+            self._counts.popitem(last=False)
+
+    def _event(self, item: Item, name: str, event_type: str, note: Note, time: str) -> dict[str, Any]:
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": about.key.namespace},
-            "eventTime": now,
+            "metadata": {"name": name, "namespace": item.key.namespace},
+            "eventTime": time,
             "reportingController": f"{GROUP}/{FIELD_MANAGER}",
             "reportingInstance": self._instance,
             "regarding": {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
-                "namespace": about.key.namespace,
-                "name": about.key.name,
-                "uid": about.uid,
-                "resourceVersion": about.version,
+                "namespace": item.key.namespace,
+                "name": item.key.name,
+                "uid": item.uid,
+                "resourceVersion": item.version,
             },
             "action": _ACTION,
             "type": event_type,

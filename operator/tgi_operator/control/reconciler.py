@@ -1,250 +1,303 @@
-"""The level-triggered loop: look, plan, show, act. Nothing about progress is kept but in the status."""
+"""One resource once: observe, plan, apply, report. The result is an Outcome; the queue is the worker's alone."""
 
 import logging
-import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
 
-from tgi_operator import metrics
-from tgi_operator.api.names import FINALIZER
+from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.spec import DeletionPolicy, Spec
+from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.api.times import rfc3339
-from tgi_operator.backends.base import Backend
+from tgi_operator.backends.base import Backend, Remedy
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, progressing, stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.control.events import EventRecorder, of_steps, transitions
-from tgi_operator.control.store import Item, Store, item
-from tgi_operator.control.workqueue import WorkQueue
-from tgi_operator.kube import APIError, Kube
+from tgi_operator.control.events import EventRecorder, of_note, transitions
+from tgi_operator.control.outcome import After, Done, Failed, Outcome
+from tgi_operator.control.store import Item, Store
+from tgi_operator.control.writes import GoneError, StatusRefusedError, Writes
+from tgi_operator.kube import APIError
 from tgi_operator.leadership.fence import NotLeadingError
 from tgi_operator.schema import wording
 
 logger = logging.getLogger(__name__)
 
+Backends = Mapping[str, Backend[Any, Any]]
+"""Backends by the field of the spec that chooses them."""
+
 QUIET_FAILURES = 3
-"""Errors of our own in a row that are only logged; from the next on the status tells of them."""
+"""Failures in a row that are only logged; the next one is reported on the resource."""
+
+_REMINDER = 64
+"""An Event about failures is posted again after so many: about every 45 minutes, before the first one expires."""
+
+_QUIET_CONFLICTS = 8
+"""Conflicts in a row, about 50 seconds of them, that end when the watch delivers the other write."""
+
+_NOT_LEADING_SECONDS = 30
+_LONGEST_ERROR = 4096
+_CONFLICTS = frozenset({404, 409})
+_KUBERNETES_ERRORS = (APIError, aiohttp.ClientError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One reconciliation under way: the `number`th since the last success, and the resource as it began."""
+
+    backend: Backend[Any, Any]
+    item: Item
+    resource: Resource
+    number: int
 
 
 class Reconciler:
-    """Brings one resource at a time a step nearer to what its spec says."""
+    """Brings one resource at a time one step closer to its spec."""
 
     def __init__(
         self,
-        kube: Kube,
         store: Store,
-        queue: WorkQueue[Key],
-        backends: Mapping[str, Backend[Any, Any]],
+        backends: Backends,
+        writes: Writes,
         events: EventRecorder,
         cluster: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._kube = kube
         self._store = store
-        self._queue = queue
         self._backends = backends
+        self._writes = writes
         self._events = events
         self._cluster = cluster
-        self.progress = time.monotonic()
-        """When a reconciliation ended last, by the monotonic clock."""
+        self._now = now
 
-    def forget(self, known: Item) -> None:
-        """Drop what is held of a resource that is gone."""
-        self._queue.forget(known.key)
+    async def reconcile(self, key: Key, failures: int) -> Outcome:
+        """Take the next steps for one resource, after so many failures in a row; return what became of it."""
+        item = self._store.get(key)
+        if item is None:
+            return Done("gone")
+        if item.deleting and not item.held:
+            return Done("released")
         try:
-            resource = self._resource(known)
-        except ValidationError:
-            logger.debug("Nothing is held of a spec that was never read", extra={"object": str(known.key)})
-        else:
-            self._backend(resource).forget(known.key, resource)
-
-    async def run_worker(self) -> None:
-        """Work on one key after the other, for ever."""
-        while True:
-            key = await self._queue.get()
-            started = time.monotonic()
-            try:
-                outcome = await self._reconcile_safely(key)
-            finally:
-                self._queue.done(key)
-            self.progress = time.monotonic()
-            metrics.RECONCILES.labels(outcome).inc()
-            metrics.RECONCILE_SECONDS.observe(time.monotonic() - started)
-
-    async def _reconcile_safely(self, key: Key) -> str:
-        """Return the outcome: whatever happens to one resource, the others go on."""
-        try:
-            return await self.reconcile(key)
+            return await self._reconcile(item, failures + 1)
         except NotLeadingError as error:
             # The process is about to end.
             logger.warning("%s", error, extra={"object": str(key)})
-            return "not-leading"
-        except (APIError, aiohttp.ClientError, TimeoutError) as error:
-            pause = self._queue.add_failed(key)
-            conflict = isinstance(error, APIError) and error.status in (404, 409)
-            level = logging.DEBUG if conflict else logging.WARNING
-            logger.log(level, "Kubernetes: %s; again in %.1f s", error, pause, extra={"object": str(key)})
-            return "conflict" if conflict else "kubernetes-error"
+            return After("not-leading", _NOT_LEADING_SECONDS)
+        except GoneError:
+            return Done("gone")
+        except StatusRefusedError as error:
+            return await self._status_refused(key, error, failures + 1)
+        except _KUBERNETES_ERRORS as error:
+            return await self._kubernetes_failed(key, error, failures + 1)
         except Exception:
-            pause = self._queue.add_failed(key)
-            logger.exception("Reconciliation failed; again in %.1f s", pause, extra={"object": str(key)})
-            await self._show_own_error(key)
-            return "error"
+            logger.exception("The reconciliation failed", extra={"object": str(key)})
+            message = "The operator met an error of its own; see its log."
+            await self._report(key, Reason.RECONCILE_ERROR, message, failures)
+            return Failed("error")
 
-    async def reconcile(self, key: Key) -> str:
-        """Take the next steps for one resource; return the outcome as a word for the metrics."""
-        known = self._store.get(key)
-        if known is None:
-            self._queue.forget(key)
-            return "gone"
-        if known.deleting and not known.held:
-            return "released"
-        try:
-            resource = self._resource(known)
-        except ValidationError as error:
-            return await self._show_unreadable(known, error)
-        if resource.deleting and resource.spec.deletion_policy is DeletionPolicy.RETAIN:
-            await self._events.tell(known, "Normal", Note(Reason.RETAINED, _retained(resource)))
-            return await self._release(known, resource)
-        if not known.held and not resource.deleting:
-            known = self._keep(await self._kube.set_finalizers(*key, known.version, [*known.finalizers, FINALIZER]))
-        return await self._step(known, resource)
+    async def _reconcile(self, item: Item, number: int) -> Outcome:
+        resource = self._resource(item)
+        backend = choose(self._backends, item)
+        if backend is None:
+            return await self._without_backend(item, resource)
+        if not item.held and not item.deleting:
+            item = await self._writes.hold(item)
+        return await self._attempt(_Attempt(backend, item, resource, number))
 
-    async def _step(self, known: Item, resource: Resource) -> str:
-        """Look, plan, write the status when it must be known first, act, write it otherwise."""
-        key, status, backend = known.key, resource.status, self._backend(resource)
-        seen = plan = None
+    async def _attempt(self, attempt: _Attempt) -> Outcome:
+        """Observe, plan, write the status when it must be known first, and apply."""
+        backend, resource = attempt.backend, attempt.resource
+        situation = None
         try:
-            seen = await backend.look(key, resource)
-            if seen is None:
-                self._queue.forget(key)
-                return "unchanged"
-            plan = backend.plan(seen)
-            if plan.ahead:
-                known = await self._show(known, plan.status)
-                status = plan.status
-            for step in plan.steps:
-                await backend.apply(seen, step)
+            situation = await backend.observe(attempt.item.key, resource)
+            if situation is None:
+                return Done("waiting")
+            plan = backend.plan(situation)
         except Exception as error:
-            failures = self._queue.failed(key)
-            retry = backend.explain(replace(resource, status=status), seen, error, failures)
-            if retry is None:
+            remedy = _remedy(attempt, resource.status, situation, error)
+            if remedy is None:
                 raise
-            logger.warning("%s", error, extra={"object": str(key)})
-            # Upkeep that fails takes nothing away from what serves.
-            shown = plan.status if plan is not None and plan.is_upkeep else retry.status
-            await self._tell(await self._show(known, shown), resource.status, shown)
-            if retry.after is not None:
-                self._queue.add_after(key, retry.after)
-            return "retry" if retry.after is not None else "stalled"
-        self._queue.forget(key)
-        return await self._finish(known, resource, plan)
-
-    async def _finish(self, known: Item, resource: Resource, plan: Plan[Any]) -> str:
-        final = plan.done or plan.status
-        for note in plan.notes:
-            await self._events.tell(known, *of_steps(note))
-        if plan.finished:
-            return await self._release(known, resource)
-        known = await self._show(known, final)
-        await self._tell(known, resource.status, final)
-        if plan.after is not None:
-            self._queue.add_after(known.key, plan.after)
-        return "acted" if plan.steps else "looked"
-
-    async def _release(self, known: Item, resource: Resource) -> str:
-        """Let Kubernetes delete the object: nothing that is ours is left."""
-        finalizers = [name for name in known.finalizers if name != FINALIZER]
-        self._backend(resource).forget(known.key, resource)
+            return await self._mend(attempt, remedy, error)
+        if plan.ahead:
+            attempt = replace(attempt, item=await self._write_status(attempt.item, plan.status))
         try:
-            await self._kube.set_finalizers(*known.key, known.version, finalizers)
-        except APIError as error:
-            if error.status != 404:
+            for step in plan.steps:
+                await backend.apply(situation, step)
+        except Exception as error:
+            remedy = _remedy(attempt, plan.status, situation, error)
+            if remedy is None:
                 raise
-        return "released"
+            return await self._mend(attempt, remedy, error)
+        return await self._finish(attempt, situation, plan)
 
-    def _backend(self, resource: Resource) -> Backend[Any, Any]:
-        return self._backends[resource.spec.backend]
+    async def _finish(self, attempt: _Attempt, situation: Any, plan: Plan[Any]) -> Outcome:
+        """Collect what nothing needs any more, post Events, and write the final status or release the resource."""
+        await self._post(attempt.item, plan.notes)
+        try:
+            for step in plan.collection:
+                await attempt.backend.apply(situation, step)
+        except NotLeadingError:
+            raise
+        except Exception as error:
+            await self._collection_failed(attempt, error)
+            remedy = _remedy(attempt, plan.status, situation, error)
+            if remedy is None:
+                await self._report_status(attempt, plan.status)
+                raise
+            return await self._mend(attempt, remedy, error)
+        await self._post(attempt.item, () if plan.collected is None else (plan.collected,))
+        if plan.finished:
+            attempt.backend.forget(attempt.item.key)
+            await self._writes.release(attempt.item)
+            return Done("released")
+        await self._report_status(attempt, plan.done or plan.status)
+        label = "acted" if plan.steps or plan.collection else "observed"
+        return Done(label) if plan.after is None else After(label, plan.after)
 
-    def _resource(self, known: Item) -> Resource:
-        """Return the item with its spec and status read. Raises ValidationError."""
-        return Resource(
-            owner=Owner(self._cluster, known.key.namespace, known.key.name, known.uid),
-            generation=known.generation,
-            deleting=known.deleting,
-            spec=Spec.model_validate(known.spec),
-            status=_read_status(known),
-        )
+    async def _mend(self, attempt: _Attempt, remedy: Remedy, error: Exception) -> Outcome:
+        """Report an error that the backend knows, and go on as its remedy says."""
+        logger.warning("%s", error, extra={"object": str(attempt.item.key)})
+        if remedy.status is not None:
+            await self._report_status(attempt, remedy.status)
+        return Done("stalled") if remedy.after is None else Failed("retry", remedy.after)
 
-    async def _show(self, known: Item, status: Status) -> Item:
-        """Write the status if it changed, with what it no longer has removed; return the item with it."""
-        new = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        change = merge_patch(known.status, new)
-        if not change:
-            return known
-        self._store.expect(known.key, new)
-        return self._keep(await self._kube.set_status(*known.key, change))
+    async def _collection_failed(self, attempt: _Attempt, error: Exception) -> None:
+        if not _is_worth_an_event(attempt.number - 1):
+            return
+        message = f"old revisions: could not be deleted: {describe(error)}; the operator tries again"
+        await self._events.post(attempt.item, *of_note(Note(Reason.COLLECTION_FAILED, message)))
 
-    async def _tell(self, known: Item, before: Status, after: Status) -> None:
-        for event_type, note in transitions(before, after):
-            await self._events.tell(known, event_type, note)
+    async def _report_status(self, attempt: _Attempt, status: Status) -> None:
+        """Write a status, and post Events for what changed since the resource's last one."""
+        item = await self._write_status(attempt.item, status)
+        for event_type, note in transitions(attempt.resource.status, status):
+            await self._events.post(item, event_type, note)
 
-    def _keep(self, body: dict[str, Any]) -> Item:
-        new = item(body)
-        self._store.refresh(new)
-        return new
+    async def _write_status(self, item: Item, status: Status) -> Item:
+        try:
+            return await self._writes.status(item, status)
+        except (StatusRefusedError, *_KUBERNETES_ERRORS) as error:
+            if not item.deleting:
+                raise
+            # Deletion needs no status: in a namespace that is being deleted the permission may be gone already.
+            logger.warning("The status of a deletion could not be written: %s", error, extra={"object": str(item.key)})
+            return item
 
-    async def _show_unreadable(self, known: Item, error: ValidationError) -> str:
-        """Say of a spec that the API server would not let in today that it must be changed, or the CRD upgraded."""
-        found = "; ".join(wording.of_spec(error))
-        message = f"{found}: change it, or install the CRD that belongs to this operator"
-        verdict = stalled(Reason.INVALID_SPEC, message, available=False)
-        await self._show(known, _say(known, verdict))
-        return "stalled"
+    async def _post(self, item: Item, notes: Iterable[Note]) -> None:
+        for note in notes:
+            await self._events.post(item, *of_note(note))
 
-    async def _show_own_error(self, key: Key) -> None:
-        """Say in the status that we are in trouble, once it is clear that it will not pass by itself."""
-        known = self._store.get(key)
-        if known is None or self._queue.failures(key) <= QUIET_FAILURES:
+    async def _without_backend(self, item: Item, resource: Resource) -> Outcome:
+        """Report a spec that names no backend; nothing was ever made of it, so its deletion needs nothing."""
+        if item.deleting:
+            await self._writes.release(item)
+            return Done("released")
+        message = resource.problem.message if resource.problem else "spec: names no backend; add sageMaker or inCluster"
+        status = self._with(item, stalled(Reason.INVALID_SPEC, message, available=was_available(resource.status)))
+        written = await self._writes.status(item, status)
+        for event_type, note in transitions(resource.status, status):
+            await self._events.post(written, event_type, note)
+        return Done("stalled")
+
+    async def _kubernetes_failed(self, key: Key, error: Exception, number: int) -> Outcome:
+        conflict = isinstance(error, APIError) and error.status in _CONFLICTS
+        if conflict and number <= _QUIET_CONFLICTS:
+            # Another write came first, and the watch delivers it.
+            logger.debug("%s", describe(error), extra={"object": str(key)})
+            return Failed("conflict")
+        logger.warning("%s", describe(error), extra={"object": str(key)})
+        message = f"{describe(error)}; check the operator's Role, quotas and admission webhooks"
+        await self._report(key, Reason.KUBERNETES_ERROR, message, number - 1)
+        return Failed("conflict" if conflict else "kubernetes-error")
+
+    async def _status_refused(self, key: Key, error: StatusRefusedError, number: int) -> Outcome:
+        logger.warning("%s", error, extra={"object": str(key)})
+        item = self._store.get(key)
+        if item is not None and _is_worth_an_event(number - 1):
+            message = (
+                f"{error}; install the CRD of this version of the operator, and check admission webhooks and its Role"
+            )
+            await self._events.post(item, *of_note(Note(Reason.STATUS_REFUSED, message)))
+        return Failed("status-refused")
+
+    async def _report(self, key: Key, reason: Reason, message: str, failures: int) -> None:
+        """Report an error that lasts in the status, or as an Event where the status cannot be written either."""
+        item = self._store.get(key)
+        if item is None or failures < QUIET_FAILURES:
             return
         try:
-            message = "The operator met an error of its own; see its log."
-            available = was_available(_read_status(known))
-            await self._show(known, _say(known, progressing(Reason.RECONCILE_ERROR, message, available=available)))
+            before = _read_status(item)
+            status = self._with(item, progressing(reason, message, available=was_available(before)))
+            written = await self._writes.status(item, status)
+            for event_type, note in transitions(before, status):
+                await self._events.post(written, event_type, note)
+        except GoneError:
+            return
         except Exception as error:  # noqa: BLE001 - a worker must outlive everything
-            logger.warning("The status could not be written either: %s", error, extra={"object": str(key)})
+            logger.warning("The status could not be written either: %s", describe(error), extra={"object": str(key)})
+            if _is_worth_an_event(failures - QUIET_FAILURES):
+                await self._events.post(item, *of_note(Note(reason, message)))
+
+    def _with(self, item: Item, verdict: Verdict) -> Status:
+        return with_verdict(_read_status(item), item.generation, verdict, rfc3339(self._now()))
+
+    def _resource(self, item: Item) -> Resource:
+        """Return the item with its spec and status read; a spec that the types refuse is a problem."""
+        spec = problem = None
+        try:
+            spec = Spec.model_validate(item.spec)
+        except ValidationError as error:
+            found = "; ".join(wording.of_spec(error))
+            message = f"{found}: change it, or install the CRD that belongs to this operator"
+            problem = Problem(Reason.INVALID_SPEC, message)
+        return Resource(
+            owner=Owner(self._cluster, item.key.namespace, item.key.name, item.uid),
+            generation=item.generation,
+            deleting=item.deleting,
+            spec=spec,
+            status=_read_status(item),
+            fields=item.spec,
+            problem=problem,
+            render_request=item.render_request,
+        )
 
 
-def _retained(resource: Resource) -> str:
-    return "AWS was left alone." if resource.spec.backend == "sageMaker" else "The claim with the weights was kept."
+def _remedy(attempt: _Attempt, status: Status, situation: Any, error: Exception) -> Remedy | None:
+    """Return the backend's remedy for an error, built on `status`; None where the error is not the backend's."""
+    if isinstance(error, NotLeadingError):
+        return None
+    return attempt.backend.remedy(replace(attempt.resource, status=status), situation, error, attempt.number)
 
 
-def _read_status(known: Item) -> Status:
-    """Return the status, empty where somebody wrote one that cannot be read: it is derived again."""
+def _is_worth_an_event(repetitions: int) -> bool:
+    return repetitions % _REMINDER == 0
+
+
+def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
+    """Return the backend that the spec names, else the one that the status names; None where neither does."""
+    for name, backend in backends.items():
+        if name in item.spec:
+            return backend
+    shown = str(item.status.get("backend", "")).casefold()
+    return next((backend for name, backend in backends.items() if name.casefold() == shown), None)
+
+
+def describe(error: Exception) -> str:
+    """Return the request and the error, within the length of a message; some errors of connections have no text."""
+    request = f"{error.request}: " if isinstance(error, APIError) and error.request else ""
+    return f"{request}{str(error) or type(error).__name__}"[:_LONGEST_ERROR]
+
+
+def _read_status(item: Item) -> Status:
+    """Return the status; empty where a foreign write made it unreadable, because it can be derived again."""
     try:
-        return Status.model_validate(known.status)
+        return Status.model_validate(item.status)
     except ValidationError:
-        logger.warning("The status cannot be read and is derived again", extra={"object": str(known.key)})
+        logger.warning("The status cannot be read and is derived again", extra={"object": str(item.key)})
         return Status()
-
-
-def _say(known: Item, verdict: Verdict) -> Status:
-    return with_verdict(_read_status(known), known.generation, verdict, rfc3339(datetime.now(UTC)))
-
-
-def merge_patch(old: Any, new: Any) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that makes the object `old` into `new`; empty where they are equal."""
-    change: dict[str, Any] = {key: None for key in old if key not in new}
-    for key, value in new.items():
-        before = old.get(key)
-        if before == value:
-            continue
-        change[key] = merge_patch(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
-    return change

@@ -1,10 +1,10 @@
-"""What the watch has told, slim: the resources themselves are not kept, only what a reconciliation needs."""
+"""The TGIEndpoints last seen, slim: only what a reconciliation needs is kept of an object."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tgi_operator.api.names import FINALIZER
+from tgi_operator.api.names import FINALIZER, RENDER_ANNOTATION
 from tgi_operator.backends.keys import Key
 
 
@@ -20,6 +20,7 @@ class Item:
     finalizers: tuple[str, ...]
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
+    render_request: str = ""
 
     @property
     def held(self) -> bool:
@@ -45,6 +46,7 @@ def item(body: Mapping[str, Any]) -> Item:
         finalizers=tuple(meta.get("finalizers", ())),
         spec=body["spec"],
         status=body.get("status") or {},
+        render_request=meta.get("annotations", {}).get(RENDER_ANNOTATION, ""),
     )
 
 
@@ -66,9 +68,9 @@ class Store:
         return self._items.values()
 
     def put(self, new: Item) -> bool:
-        """Keep an item, unless it is older than what is known; return whether it is worth a look.
+        """Keep an item, unless it is older than what is known; return whether it needs a reconciliation.
 
-        Our own writes are not: the watch repeats them, before or after the API server has answered us.
+        The operator's own writes do not: the watch repeats them, before or after the API server's response.
         """
         old = self._items.get(new.key)
         if old is not None and old.uid == new.uid and int(new.version) <= int(old.version):
@@ -81,13 +83,13 @@ class Store:
         return old is None or _differs(old, new, self._expected.get(new.key))
 
     def refresh(self, new: Item) -> None:
-        """Keep an item that the API server answered to a write, unless the object is gone or another by now."""
+        """Keep the item that a write returned, unless the object is gone or another by now."""
         old = self._items.get(new.key)
         if old is not None and old.uid == new.uid:
             self.put(new)
 
     def expect(self, key: Key, status: Mapping[str, Any]) -> None:
-        """Know a status that is about to be written."""
+        """Remember a status that is about to be written, so that the watch's echo of it needs no reconciliation."""
         self._expected[key] = status
 
     def drop(self, key: Key, uid: str | None = None) -> Item | None:
@@ -101,7 +103,7 @@ class Store:
         return old
 
     def secret_changed(self, namespace: str, name: str, version: str) -> set[Key]:
-        """Return the keys that refer to a Secret whose resourceVersion is news; an empty version: it is gone."""
+        """Return the keys that refer to a Secret with a new resourceVersion; an empty version: it is gone."""
         secret = (namespace, name)
         keys = self._by_secret.get(secret)
         if not keys or self._secrets.get(secret) == version:
@@ -120,9 +122,9 @@ class Store:
 
 
 def _differs(old: Item, new: Item, expected: Mapping[str, Any] | None) -> bool:
-    """Return whether somebody else than the operator changed something."""
-    if (old.uid, old.generation, old.deleting) != (new.uid, new.generation, new.deleting) or (
-        old.held and not new.held
-    ):
+    """Return whether another user or controller changed something."""
+    before = (old.uid, old.generation, old.deleting, old.render_request)
+    after = (new.uid, new.generation, new.deleting, new.render_request)
+    if before != after or (old.held and not new.held):
         return True
     return new.status not in (old.status, expected)

@@ -1,44 +1,42 @@
-"""A deduplicating, delaying work queue: one reconciliation at a time for each key, however often it was asked for."""
+"""A deduplicating, delaying work queue: one reconciliation at a time for each key, however often it was queued."""
 
 import asyncio
-import heapq
-import random
-import time
-from collections.abc import Hashable
+from collections import deque
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from tgi_operator import metrics
 
 K = TypeVar("K", bound=Hashable)
-
-FIRST_BACKOFF = 0.2
-LONGEST_BACKOFF = 300.0
+Lane = Hashable
 
 
 class WorkQueue(Generic[K]):
-    """Keys to be worked on.
+    """Keys that wait for a reconciliation, in one queue for each lane.
 
-    A key that is added while it is being worked on is handed out once more afterwards; one that waits is not added
-    twice. A delayed key counts once too: the earliest time wins.
+    `lane` returns the lane of a key, and `ready` is called with a lane whenever one of its keys may be taken. A key
+    that waits is not added twice, and one that is added during its reconciliation waits again afterwards. A delayed key
+    counts once too: the earliest time wins. Delays are timers of the event loop, which drops cancelled ones.
     """
 
-    def __init__(self) -> None:
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
+    def __init__(self, lane: Callable[[K], Lane], ready: Callable[[Lane], None]) -> None:
+        self._lane = lane
+        self._ready = ready
+        self._waiting: dict[Lane, deque[K]] = {}
+        self._size = 0
         self._dirty: set[K] = set()
         self._busy: set[K] = set()
-        self._due: dict[K, float] = {}
-        self._heap: list[tuple[float, int, K]] = []
-        self._failures: dict[K, int] = {}
-        self._sequence = 0
-        self._timer = asyncio.Event()
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self.waiting_since: float | None = None
+        """When the queue became non-empty, by the loop's clock; None while no key waits."""
 
     def __len__(self) -> int:
-        """Return how many keys wait to be worked on now."""
-        return self._ready.qsize()
+        """Return how many keys wait for a reconciliation now."""
+        return self._size
 
     def add(self, key: K) -> None:
-        """Have `key` worked on."""
-        self._due.pop(key, None)
+        """Queue `key` now."""
+        self._cancel(key)
         if key in self._dirty:
             return
         self._dirty.add(key)
@@ -46,67 +44,57 @@ class WorkQueue(Generic[K]):
             self._hand_out(key)
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Have `key` worked on in so many seconds, or earlier if that was asked for already."""
+        """Queue `key` in so many seconds, unless it is due earlier."""
         if seconds <= 0:
             self.add(key)
             return
-        due = time.monotonic() + seconds
-        if key in self._dirty or self._due.get(key, float("inf")) <= due:
+        loop = asyncio.get_running_loop()
+        due, timer = loop.time() + seconds, self._timers.get(key)
+        if key in self._dirty or (timer is not None and timer.when() <= due):
             return
-        self._due[key] = due
-        self._sequence += 1
-        heapq.heappush(self._heap, (due, self._sequence, key))
-        self._timer.set()
+        self._cancel(key)
+        self._timers[key] = loop.call_at(due, self.add, key)
 
-    def add_failed(self, key: K) -> float:
-        """Have `key` worked on again after its backoff; return that in seconds."""
-        failures = self.failed(key)
-        pause = min(FIRST_BACKOFF * 2.0 ** (failures - 1), LONGEST_BACKOFF) * random.uniform(0.8, 1.2)  # noqa: S311
-        self.add_after(key, pause)
-        return pause
-
-    def failed(self, key: K) -> int:
-        """Count a failure of `key`; return how many there were in a row."""
-        self._failures[key] = min(self._failures.get(key, 0) + 1, 32)
-        return self._failures[key]
-
-    def failures(self, key: K) -> int:
-        """Return how often `key` failed in a row."""
-        return self._failures.get(key, 0)
-
-    def forget(self, key: K) -> None:
-        """Take the failures of `key` for over."""
-        self._failures.pop(key, None)
-
-    async def get(self) -> K:
-        """Return the next key; `done` must be called for it."""
-        key = await self._ready.get()
+    def take(self, lane: Lane) -> K | None:
+        """Return the next key of a lane, None where none waits; `done` must be called for it."""
+        waiting = self._waiting.get(lane)
+        if waiting is None:
+            return None
+        key = waiting.popleft()
+        if not waiting:
+            del self._waiting[lane]
+        self._resize(-1)
         self._dirty.discard(key)
         self._busy.add(key)
-        metrics.QUEUE_DEPTH.set(len(self))
         return key
 
     def done(self, key: K) -> None:
-        """Take the work on `key` for finished."""
+        """End the reconciliation of `key`."""
         self._busy.discard(key)
         if key in self._dirty:
             self._hand_out(key)
 
-    async def run_timer(self) -> None:
-        """Hand out delayed keys when they are due, for ever."""
-        while True:
-            self._timer.clear()
-            now = time.monotonic()
-            while self._heap and self._heap[0][0] <= now:
-                due, _, key = heapq.heappop(self._heap)
-                if self._due.get(key) == due:
-                    self.add(key)
-            pause = self._heap[0][0] - now if self._heap else None
-            try:
-                await asyncio.wait_for(self._timer.wait(), pause)
-            except TimeoutError:
-                continue
+    def close(self) -> None:
+        """Cancel all delays."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _cancel(self, key: K) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
 
     def _hand_out(self, key: K) -> None:
-        self._ready.put_nowait(key)
-        metrics.QUEUE_DEPTH.set(len(self))
+        lane = self._lane(key)
+        self._waiting.setdefault(lane, deque()).append(key)
+        self._resize(1)
+        self._ready(lane)
+
+    def _resize(self, change: int) -> None:
+        self._size += change
+        if self._size == 0:
+            self.waiting_since = None
+        elif self.waiting_since is None:
+            self.waiting_since = asyncio.get_running_loop().time()
+        metrics.QUEUE_DEPTH.set(self._size)

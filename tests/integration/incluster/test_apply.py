@@ -9,11 +9,14 @@ import pytest
 from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 
+from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.incluster.desired import render
+from tgi_operator.backends.incluster.desired import living, pod_template
+from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.desired.strategy import SURGE, asked
 from tgi_operator.backends.incluster.kinds import Object, kind_of
+from tgi_operator.backends.incluster.seen.children import slim
 from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.kube import Kube
@@ -79,13 +82,23 @@ SPECS = [
 ]
 
 
+def read(described: dict[str, Any], namespace: str) -> tuple[Resource, InCluster]:
+    owner = Owner("c", namespace, "zephyr", "11111111-2222-3333-4444-555555555555")
+    spec = Spec.model_validate(described)
+    assert spec.in_cluster is not None
+    return Resource(owner, 1, False, spec, Status()), spec.in_cluster
+
+
+def rendered(described: dict[str, Any], namespace: str, living_deployment: Object | None = None) -> Desired:
+    resource, target = read(described, namespace)
+    deployment = slim(living_deployment) if living_deployment is not None else None
+    return living.desired(resource, target, "hf_token", "registry/tgi-operator:1", deployment)
+
+
 def manifests(described: dict[str, Any], namespace: str) -> list[Object]:
     """Return all that is rendered, but for the PodMonitor, which needs an API of its own."""
-    owner = Owner("c", namespace, "zephyr", "11111111-2222-3333-4444-555555555555")
-    resource = Resource(owner, 1, False, Spec.model_validate(described), Status())
-    assert resource.spec.in_cluster is not None
-    desired = render.desired(resource, resource.spec.in_cluster, "hf_token", "registry/tgi-operator:1")
-    deployment = desired.deployment(resource.spec.replicas or 1, asked(desired.rollout) or SURGE)
+    desired = rendered(described, namespace)
+    deployment = desired.deployment(desired.replicas or 1, asked(desired.rollout) or SURGE)
     made = (desired.claim, desired.job, desired.service, desired.budget, deployment)
     return [manifest for manifest in made if manifest is not None]
 
@@ -147,3 +160,47 @@ def test_a_change_of_ours_is_noticed_and_one_of_theirs_is_not(
     assert not covers(control_plane.api.request("PATCH", path, copy.deepcopy(patch)), manifest)
     assert covers(apply(manifest), manifest), "put back"
     control_plane.api.request("PATCH", path, {"metadata": {"finalizers": None}})
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an operator that renders pods differently."""
+    render = pod_template.pod_template
+
+    def changed(*arguments: Any) -> Object:
+        template: Object = render(*arguments)
+        template["spec"]["enableServiceLinks"] = True
+        return template
+
+    monkeypatch.setattr(pod_template, "pod_template", changed)
+
+
+@pytest.mark.parametrize("described", SPECS)
+def test_template_of_another_version_stays_on_upgrade_and_on_scale(
+    described: dict[str, Any], namespace: str, apply: Apply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = rendered(described, namespace)
+    live = apply(before.deployment(1, SURGE))
+    upgrade(monkeypatch)
+    after = rendered(described, namespace, live)
+    assert after.revision == before.revision
+    assert covers(slim(live), after.deployment(1, SURGE)), "nothing to apply"
+    scaled = apply(after.deployment(2, SURGE))
+    assert scaled["spec"]["replicas"] == 2
+    assert scaled["spec"]["template"] == live["spec"]["template"], "no pod is replaced"
+
+
+def test_next_rendering_leaves_nothing_of_a_template_that_stayed(
+    namespace: str, apply: Apply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = apply(rendered(EVERYTHING, namespace).deployment(1, SURGE))
+    upgrade(monkeypatch)
+    live = apply(rendered(EVERYTHING, namespace, live).deployment(2, SURGE))
+    plain = EVERYTHING | {"inCluster": {name: EVERYTHING["inCluster"][name] for name in ("cache", "gpu")}}
+    wanted = rendered(plain, namespace, live)
+    pod = apply(wanted.deployment(2, SURGE))["spec"]["template"]["spec"]
+    assert pod["enableServiceLinks"]
+    assert [each["name"] for each in pod["containers"]] == ["tgi"]
+    assert [each["name"] for each in pod["containers"][0]["env"]] == [
+        each["name"] for each in wanted.template["spec"]["containers"][0]["env"]
+    ]
+    assert not {"nodeSelector", "priorityClassName", "topologySpreadConstraints", "imagePullSecrets"} & pod.keys()

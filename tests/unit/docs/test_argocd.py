@@ -11,7 +11,7 @@ import yaml
 
 import argocd
 from kstatus import kstatus
-from tgi_operator.api.conditions import Say, merge
+from tgi_operator.api.conditions import ConditionUpdate, merge
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
 from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, serving, stalled, with_verdict
@@ -49,8 +49,8 @@ def said(verdict: Verdict, *, scaling_active: bool | None = None) -> Status:
     status = Status()
     if scaling_active is not None:
         value = ConditionStatus.TRUE if scaling_active else ConditionStatus.FALSE
-        say = Say(ConditionType.SCALING_ACTIVE, value, Reason.NO_METRICS, "No value.")
-        status = status.model_copy(update={"conditions": merge((), [say], generation=GENERATION, now=NOW)})
+        update = ConditionUpdate(ConditionType.SCALING_ACTIVE, value, Reason.NO_METRICS, "No value.")
+        status = status.model_copy(update={"conditions": merge((), [update], generation=GENERATION, now=NOW)})
     return with_verdict(status, GENERATION, verdict, NOW)
 
 
@@ -61,7 +61,7 @@ def resource_with(status: Status, generation: int = GENERATION) -> dict[str, Any
 
 
 READY = serving(Reason.IN_SERVICE, "It serves.")
-TO_ZERO = Verdict(ConditionStatus.TRUE, available=False, reason=Reason.SCALED_TO_ZERO, message="No pods are wanted.")
+TO_ZERO = Verdict(ConditionStatus.TRUE, ConditionStatus.FALSE, Reason.SCALED_TO_ZERO, "No pods are wanted.")
 CREATING = progressing(Reason.CREATING, "It is created.", available=False)
 UPDATING = progressing(Reason.UPDATING, "It is updated.", available=True)
 THROTTLED = progressing(Reason.THROTTLED, "Rate exceeded", available=True)

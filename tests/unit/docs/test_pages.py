@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tgi_operator import metrics
-from tgi_operator.backends.sagemaker.aws.client import service
+from tgi_operator.backends.sagemaker.aws import operations
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.sweep import endpoints
 from tgi_operator.cli.main import parser as operator_parser
@@ -116,7 +116,7 @@ def test_the_policy_allows_the_calls_the_code_makes_and_no_others() -> None:
     assert policy == json.loads((ROOT / "manifests" / "iam" / "operator-policy.json").read_text())
     actions = {action for statement in policy["Statement"] for action in _list(statement["Action"])}
     on_register = {"iam:PassRole", "iam:CreateServiceLinkedRole"}
-    assert actions == on_register | {f"{service(operation)}:{operation}" for operation in called}
+    assert actions == on_register | {f"{operations.OPERATIONS[operation].service}:{operation}" for operation in called}
 
 
 def _list(value: str | list[str]) -> list[str]:

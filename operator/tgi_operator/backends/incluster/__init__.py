@@ -1,1 +1,1 @@
-"""TGI in pods of the cluster: a Deployment, a Service, a disruption budget, a claim that a job fills with weights."""
+"""TGI in pods of the cluster: a Deployment, a Service, a PodDisruptionBudget, a PVC that a job fills."""

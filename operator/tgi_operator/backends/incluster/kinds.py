@@ -1,5 +1,6 @@
 """The kinds of objects a resource has in the cluster, and where the API serves them."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ class Kind:
 
     @property
     def group(self) -> str:
-        """Path of the API version, which tells whether it is served."""
+        """Path of the API version, which lists the kinds that are served."""
         return self._root
 
     @property
@@ -44,6 +45,17 @@ HPA = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscaler
 SCALED_OBJECT = Kind("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
 
 KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR, HPA, SCALED_OBJECT)}
+
+
+def condition(body: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return a condition of an object as the API server returns it, empty where there is none."""
+    found: Iterable[Mapping[str, Any]] = (body.get("status") or {}).get("conditions") or ()
+    return next((each for each in found if each["type"] == kind), {})
+
+
+def is_true(body: Mapping[str, Any], kind: str) -> bool:
+    """Return whether a condition of an object is True."""
+    return condition(body, kind).get("status") == "True"
 
 
 def kind_of(manifest: Object) -> Kind:

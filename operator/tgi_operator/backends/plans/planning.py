@@ -56,6 +56,8 @@ class Need(StrEnum):
     LIVE_MODEL = "LiveModel"
     SCALING = "Scaling"
     ROOM = "Room"
+    PROGRESS = "Progress"
+    CLAIMS = "Claims"
 
 
 @dataclass(frozen=True)

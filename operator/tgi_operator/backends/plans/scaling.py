@@ -1,11 +1,12 @@
-"""What both backends say of scaling in the same words: checks, the history of the number, and ScalingActive."""
+"""Scaling on either backend: checks, the history of the replica count, and the condition ScalingActive."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tgi_operator.api import conditions
 from tgi_operator.api.autoscaling import Autoscaling, Metric, MetricTarget, MetricType
-from tgi_operator.api.conditions import Say, merge
+from tgi_operator.api.conditions import ConditionUpdate
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, ScalingRecord, ScalingStatus, Status
@@ -16,24 +17,27 @@ from tgi_operator.backends.quantities import quantity
 MOST_RECORDS = 10
 
 DEFAULT_TARGET = "5"
-"""Of a default metric. Google's guide for TGI begins with a queue of 3 to 5 requests for each pod; AWS' example for
-SageMakerVariantConcurrentRequestsPerModelHighResolution has 5."""
+"""Target of a default metric. Google's guide for TGI begins with a queue of 3 to 5 requests for each pod; the AWS
+example for SageMakerVariantConcurrentRequestsPerModelHighResolution has 5."""
 
 SPEC_REPLICAS = "spec.replicas"
-"""Reason of a change that the spec asked for, by whichever hand."""
+"""Reason of a change that the spec asks for."""
+
+
+_ACTIVE = {ConditionStatus.TRUE: True, ConditionStatus.FALSE: False, ConditionStatus.UNKNOWN: None}
 
 
 @dataclass(frozen=True)
 class Activity:
-    """Whether the number of replicas follows the load: what ScalingActive says."""
+    """Whether the replica count follows the load: what ScalingActive reports."""
 
-    active: bool
+    active: bool | None
     reason: Reason
     message: str
 
 
 def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
-    """Return what the API server cannot see in `spec.autoscaling`, None where it can work."""
+    """Return the first problem of `spec.autoscaling` that the API server cannot find, None where there is none."""
     if autoscaling is None:
         return None
     for schedule in autoscaling.schedules:
@@ -44,8 +48,8 @@ def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
         if target(metric) <= 0:
             return Problem(
                 Reason.INVALID_SPEC,
-                f"spec.autoscaling.metrics[{position}].target is {metric.target.average_value or metric.target.value}: "
-                "it must be greater than 0",
+                f"spec.autoscaling.metrics[{position}].target is {metric.target.average_value or metric.target.value}; "
+                "set a value greater than 0",
             )
     return None
 
@@ -60,19 +64,19 @@ def metrics(autoscaling: Autoscaling, otherwise: MetricType) -> Sequence[Metric]
     return autoscaling.metrics or (Metric(type=otherwise, target=MetricTarget(average_value=DEFAULT_TARGET)),)
 
 
-def told(
-    before: Status, now: ScalingStatus, desired: int, why: str, at: str, *, unknown: str = ""
+def scaling_status(
+    before: Status, now: ScalingStatus, desired: int, why: str, time: str, *, unknown: str = ""
 ) -> ScalingStatus | None:
-    """Return `now` with the history of the number wanted; None where there is nothing to tell.
+    """Return `now` with the history of the desired replica count; None where there is nothing to report.
 
-    `before` is the status last written, `why` the reason and `at` the time of a change since then. A reason that was
-    `unknown` when the change was seen is told as soon as it is known.
+    `before` is the status last written; `why` and `time` belong to a change since then. A reason that was `unknown`
+    when the change was seen is replaced as soon as it is known.
     """
     history = (before.scaling.history if before.scaling else None) or ()
     last = before.scaling.last_scale_time if before.scaling else None
     if before.desired_replicas not in (None, desired):
-        record = ScalingRecord(time=at, before=before.desired_replicas, to=desired, reason=why[:1024])
-        history, last = (record, *history)[:MOST_RECORDS], at
+        record = ScalingRecord(time=time, before=before.desired_replicas, to=desired, reason=why[:1024])
+        history, last = (record, *history)[:MOST_RECORDS], time
     elif history and history[0].reason == unknown and history[0].to == desired:
         history = (history[0].model_copy(update={"reason": why[:1024]}), *history[1:])
     found = now.model_copy(update={"history": history or None, "last_scale_time": last})
@@ -80,15 +84,15 @@ def told(
 
 
 def last_activity(status: Status) -> Activity | None:
-    """Return what ScalingActive says, None where there is no such condition."""
-    said = next((each for each in status.conditions if each.type == ConditionType.SCALING_ACTIVE), None)
-    if said is None:
+    """Return what ScalingActive reports, None where there is no such condition."""
+    found = conditions.get(status.conditions, ConditionType.SCALING_ACTIVE)
+    if found is None:
         return None
-    return Activity(said.status == ConditionStatus.TRUE, Reason(said.reason), said.message)
+    return Activity(_ACTIVE[found.status], Reason(found.reason), found.message)
 
 
 def with_activity(status: Status, generation: int, activity: Activity | None, now: str) -> Status:
-    """Return `status` with ScalingActive as `activity` has it, and without it where that is None.
+    """Return `status` with ScalingActive as `activity` has it, without the condition where that is None.
 
     The other conditions stay as they are: they may be of an older generation.
     """
@@ -96,15 +100,14 @@ def with_activity(status: Status, generation: int, activity: Activity | None, no
     others = tuple(each for each in status.conditions if each.type != kind)
     if activity is None:
         return status.model_copy(update={"conditions": others})
-    before = [each for each in status.conditions if each.type == kind]
-    value = ConditionStatus.TRUE if activity.active else ConditionStatus.FALSE
-    said = Say(kind, value, activity.reason, activity.message)
-    merged = merge(before, [said], generation=generation, now=now)
+    value = next(status for status, active in _ACTIVE.items() if active is activity.active)
+    update = ConditionUpdate(kind, value, activity.reason, activity.message)
+    merged = conditions.merge(status.conditions, [update], generation=generation, now=now)
     return status.model_copy(update={"conditions": (*others, *merged)})
 
 
 def at_next_event(plan: Plan[S], autoscaling: Autoscaling | None, now: datetime) -> Plan[S]:
-    """Return `plan` with a look when a schedule begins or ends, and not later."""
+    """Return `plan` with the next look no later than the next start or end of a schedule."""
     seconds = schedules.next_change(autoscaling, now) if autoscaling is not None else None
     if seconds is None or plan.finished:
         return plan

@@ -61,7 +61,8 @@ def not_owned(situation: Situation) -> Plan[Any] | None:
     """Something of that name exists and is not owned by this resource: it is never touched."""
     if situation.foreign is None:
         return None
-    return Plan(situation.report(stalled(Reason.NOT_OWNED, situation.foreign, available=False)), after=FOREIGN_SECONDS)
+    verdict = stalled(Reason.NOT_OWNED, situation.foreign, available=situation.available)
+    return Plan(situation.report(verdict), after=FOREIGN_SECONDS)
 
 
 def unworkable(situation: Situation) -> Plan[Any] | None:

@@ -74,7 +74,7 @@ class Observer:
         if not (followed.check or check_scaling or resource.deleting):
             confirmed = confirm(situation, listing.endpoints.get(place.endpoint), complete=listing.complete)
             if confirmed is not None:
-                followed.saw(listing.endpoints.get(place.endpoint))
+                followed.saw(listing.endpoints.get(place.endpoint), listing.read_at)
                 return confirmed
         return await self._read(situation, followed, check_scaling=check_scaling)
 

@@ -12,7 +12,6 @@ from tgi_operator.api.status import ConditionStatus, ConditionType, Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.base import Remedy
 from tgi_operator.backends.plans import scaling
-from tgi_operator.backends.plans.planning import Note
 from tgi_operator.backends.plans.verdicts import (
     Verdict,
     progressing,
@@ -229,7 +228,7 @@ def _not_collected(resource: Resource, error: AWSError, failures: int, now: date
     others = tuple(each for each in resource.status.conditions if each.type != ConditionType.READY)
     merged = conditions.merge([ready], [update], generation=resource.generation, now=rfc3339(now))
     status = resource.status.model_copy(update={"conditions": (*merged, *others)})
-    return Remedy(status, after, notes=(Note(Reason.COLLECTION_FAILED, message),))
+    return Remedy(status, after)
 
 
 def _announced(now: datetime, after: float) -> str:

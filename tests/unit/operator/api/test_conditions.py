@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgi_operator.api.conditions import Say, merge
+from tgi_operator.api.conditions import ConditionUpdate, merge
 from tgi_operator.api.status import Condition, ConditionStatus, ConditionType
 
 EARLIER, NOW = "2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"
@@ -12,7 +12,7 @@ READY, STALLED = ConditionType.READY, ConditionType.STALLED
 
 sayings = st.lists(
     st.builds(
-        Say,
+        ConditionUpdate,
         type=st.sampled_from(ConditionType),
         status=st.sampled_from(ConditionStatus),
         reason=st.sampled_from(["Creating", "InService"]),
@@ -29,8 +29,8 @@ def condition(kind: ConditionType, status: ConditionStatus, reason: str = "Creat
 
 
 def test_first_word_has_the_time_and_generation_of_now() -> None:
-    (said,) = merge((), [Say(READY, FALSE, "Creating", "Wait.")], generation=3, now=NOW)
-    assert said == Condition(
+    (updates,) = merge((), [ConditionUpdate(READY, FALSE, "Creating", "Wait.")], generation=3, now=NOW)
+    assert updates == Condition(
         type=READY,
         status=FALSE,
         observed_generation=3,
@@ -42,8 +42,8 @@ def test_first_word_has_the_time_and_generation_of_now() -> None:
 
 def test_another_reason_is_no_transition() -> None:
     before = [condition(READY, FALSE)]
-    (said,) = merge(before, [Say(READY, FALSE, "Updating", "Wait.")], generation=2, now=NOW)
-    assert (said.last_transition_time, said.reason, said.message, said.observed_generation) == (
+    (updates,) = merge(before, [ConditionUpdate(READY, FALSE, "Updating", "Wait.")], generation=2, now=NOW)
+    assert (updates.last_transition_time, updates.reason, updates.message, updates.observed_generation) == (
         EARLIER,
         "Updating",
         "Wait.",
@@ -52,18 +52,20 @@ def test_another_reason_is_no_transition() -> None:
 
 
 def test_another_status_is_a_transition() -> None:
-    (said,) = merge([condition(READY, FALSE)], [Say(READY, TRUE, "InService", "")], generation=1, now=NOW)
-    assert said.last_transition_time == NOW
+    (merged,) = merge([condition(READY, FALSE)], [ConditionUpdate(READY, TRUE, "InService", "")], generation=1, now=NOW)
+    assert merged.last_transition_time == NOW
 
 
-def test_what_is_not_said_any_more_vanishes() -> None:
+def test_what_is_not_updates_any_more_vanishes() -> None:
     before = [condition(READY, FALSE), condition(STALLED, TRUE)]
-    said = merge(before, [Say(READY, TRUE, "InService", "")], generation=1, now=NOW)
-    assert [one.type for one in said] == [READY]
+    updates = merge(before, [ConditionUpdate(READY, TRUE, "InService", "")], generation=1, now=NOW)
+    assert [one.type for one in updates] == [READY]
 
 
 @given(sayings, sayings)
-def test_conditions_are_exactly_what_was_said_last(first: list[Say], second: list[Say]) -> None:
+def test_conditions_are_exactly_what_was_updates_last(
+    first: list[ConditionUpdate], second: list[ConditionUpdate]
+) -> None:
     before = merge((), first, generation=1, now=EARLIER)
     after = merge(before, second, generation=2, now=NOW)
     assert [(one.type, one.status, one.reason, one.message) for one in after] == [
@@ -75,6 +77,6 @@ def test_conditions_are_exactly_what_was_said_last(first: list[Say], second: lis
 
 
 @given(sayings)
-def test_same_words_again_change_nothing(said: list[Say]) -> None:
-    before = merge((), said, generation=1, now=EARLIER)
-    assert merge(before, said, generation=1, now=NOW) == before
+def test_same_words_again_change_nothing(updates: list[ConditionUpdate]) -> None:
+    before = merge((), updates, generation=1, now=EARLIER)
+    assert merge(before, updates, generation=1, now=NOW) == before

@@ -1,6 +1,5 @@
-"""Which changes of a status are told as Events, and how an Event is posted."""
+"""Which changes of a status become Events, and how an Event is posted."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -9,10 +8,11 @@ import pytest
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Condition, ConditionStatus, ConditionType, Status
 from tgi_operator.backends.plans.planning import Note
-from tgi_operator.backends.plans.verdicts import Verdict, progressing, serving, stalled, with_verdict
-from tgi_operator.control.events import EventRecorder, transitions
+from tgi_operator.backends.plans.verdicts import Verdict, progressing, serving, stalled, unreadable, with_verdict
+from tgi_operator.control import events
+from tgi_operator.control.events import EventRecorder, of_note, transitions
 from tgi_operator.control.store import Item, item
-from tgi_operator.kube import APIError, Kube
+from tgi_operator.kube import APIError
 
 NOW = "2026-01-31T12:00:00Z"
 
@@ -36,7 +36,7 @@ def status(*verdicts: Verdict) -> Status:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "expected"),
     [
         pytest.param((), CREATING, [("Normal", Reason.CREATING)], id="the work begins"),
         pytest.param((CREATING,), CREATING, [], id="nothing new"),
@@ -58,27 +58,46 @@ def status(*verdicts: Verdict) -> Status:
         pytest.param((SERVES, NOT_OWNED, SERVES), NOT_OWNED, [("Warning", Reason.NOT_OWNED)], id="the same again"),
     ],
 )
-def test_what_is_told(before: tuple[Verdict, ...], after: Verdict, told: list[tuple[str, Reason]]) -> None:
+def test_which_changes_become_events(
+    before: tuple[Verdict, ...], after: Verdict, expected: list[tuple[str, Reason]]
+) -> None:
     notes = transitions(status(*before), status(*before, after))
-    assert [(kind, note.reason) for kind, note in notes] == told
+    assert [(kind, note.reason) for kind, note in notes] == expected
     assert all(note.message == after.message for _, note in notes)
 
 
-def test_overdue_work_is_told_as_what_a_person_must_know() -> None:
+def test_overdue_work_is_a_warning() -> None:
     overdue = Verdict(
         ConditionStatus.FALSE,
-        available=False,
-        reason=Reason.PROGRESS_DEADLINE_EXCEEDED,
-        message="Too long.",
+        ConditionStatus.FALSE,
+        Reason.PROGRESS_DEADLINE_EXCEEDED,
+        "Too long.",
         reconciling=True,
         stalled=True,
     )
-    told = transitions(status(CREATING), status(CREATING, overdue))
-    assert ("Warning", Note(Reason.PROGRESS_DEADLINE_EXCEEDED, "Too long.")) in told
+    changes = transitions(status(CREATING), status(CREATING, overdue))
+    assert ("Warning", Note(Reason.PROGRESS_DEADLINE_EXCEEDED, "Too long.")) in changes
+
+
+def dark(before: Status, generation: int = 1) -> Status:
+    """Return the status while AWS cannot be read."""
+    return unreadable(before, generation, Reason.AWS_UNAVAILABLE, "No answer.", NOW)
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+@pytest.mark.parametrize("before", [SERVES, CREATING, NOT_OWNED], ids=lambda verdict: str(verdict.reason))
+def test_outage_is_one_warning_and_its_end_one_normal_event(before: Verdict, generation: int) -> None:
+    known = status(before)
+    outage = dark(known, generation)
+    assert transitions(known, outage) == (("Warning", Note(Reason.AWS_UNAVAILABLE, "No answer.")),)
+    assert transitions(outage, dark(outage, generation)) == ()
+    over = with_verdict(outage, generation, before, NOW)
+    ends = [(event_type, note.reason) for event_type, note in transitions(outage, over)]
+    assert ends.count(("Normal", before.reason)) + ends.count(("Warning", before.reason)) == 1
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_that_a_status_can_have_can_be_told(reason: Reason) -> None:
+def test_every_reason_of_a_status_can_be_posted(reason: Reason) -> None:
     condition = Condition(
         type=ConditionType.STALLED,
         status=ConditionStatus.TRUE,
@@ -89,14 +108,33 @@ def test_every_reason_that_a_status_can_have_can_be_told(reason: Reason) -> None
     assert transitions(NEW, Status(conditions=(condition,))) == (("Warning", Note(reason, "")),)
 
 
-class FakeKube(Kube):
+@pytest.mark.parametrize(
+    ("reason", "event_type"),
+    [
+        (Reason.COLLECTION_FAILED, "Warning"),
+        (Reason.IMAGE_NOT_FOUND, "Warning"),
+        (Reason.KUBERNETES_ERROR, "Warning"),
+        (Reason.LEFT_ALONE, "Warning"),
+        (Reason.MODEL_DATA_NOT_READABLE, "Warning"),
+        (Reason.STATUS_REFUSED, "Warning"),
+        (Reason.UNKNOWN_ENDPOINT_STATUS, "Warning"),
+        (Reason.COLLECTED, "Normal"),
+        (Reason.RETAINED, "Normal"),
+    ],
+)
+def test_type_of_a_note_goes_by_its_reason(reason: Reason, event_type: str) -> None:
+    note = Note(reason, "Something.")
+    assert of_note(note) == (event_type, note)
+
+
+class FakeKube:
     """Keeps Events by name, and refuses one that exists as the API server does."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
         self.events: dict[str, dict[str, Any]] = {}
 
-    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+    async def create_event(self, namespace: str, event: dict[str, Any]) -> None:
         if self.failure is not None:
             raise self.failure
         name = event["metadata"]["name"]
@@ -105,7 +143,7 @@ class FakeKube(Kube):
             raise APIError(409, f'events "{name}" already exists')
         self.events[name] = dict(event)
 
-    async def repeat_event(self, namespace: str, name: str, change: Mapping[str, Any]) -> None:
+    async def repeat_event(self, namespace: str, name: str, change: dict[str, Any]) -> None:
         assert self.events[name]["metadata"]["namespace"] == namespace
         self.events[name] |= change
 
@@ -117,7 +155,7 @@ def about(name: str = "falcon", uid: str = "u-1") -> Item:
 
 async def test_event_names_the_resource_and_the_operator() -> None:
     kube = FakeKube()
-    await EventRecorder(kube, "pod-1").tell(about(), "Normal", Note(Reason.CREATING, "Creating."))
+    await EventRecorder(kube, "pod-1").post(about(), "Normal", Note(Reason.CREATING, "Creating."))
     (event,) = kube.events.values()
     assert event["regarding"] == {
         "apiVersion": "tgi-operator.dev/v1alpha1",
@@ -133,13 +171,37 @@ async def test_event_names_the_resource_and_the_operator() -> None:
     assert "series" not in event
 
 
-async def test_same_event_again_is_counted_and_not_posted_anew() -> None:
+async def test_same_event_again_is_counted_instead_of_posted_again() -> None:
     kube = FakeKube()
+    recorder = EventRecorder(kube, "pod-1")
+    for count in range(2, 6):
+        await recorder.post(about(), "Warning", Note(Reason.THROTTLED, "Rate exceeded"))
+        if count > 2:
+            (event,) = kube.events.values()
+            assert event["series"]["count"] == count - 1
+            assert event["series"]["lastObservedTime"] >= event["eventTime"]
+
+
+async def test_event_of_a_predecessor_counts_from_two_and_one_that_expired_from_one() -> None:
+    kube = FakeKube()
+    note = Note(Reason.THROTTLED, "Rate exceeded")
+    await EventRecorder(kube, "pod-1").post(about(), "Warning", note)
+    recorder = EventRecorder(kube, "pod-2")
     for _ in range(2):
-        await EventRecorder(kube, "pod-1").tell(about(), "Warning", Note(Reason.THROTTLED, "Rate exceeded"))
-    (event,) = kube.events.values()
-    assert event["series"]["count"] == 2
-    assert event["series"]["lastObservedTime"] >= event["eventTime"]
+        await recorder.post(about(), "Warning", note)
+    assert [event["series"]["count"] for event in kube.events.values()] == [3]
+    kube.events.clear()
+    for _ in range(2):
+        await recorder.post(about(), "Warning", note)
+    assert [event["series"]["count"] for event in kube.events.values()] == [2]
+
+
+async def test_counts_of_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_MOST_COUNTS", 3)
+    recorder = EventRecorder(FakeKube(), "pod-1")
+    for number in range(10):
+        await recorder.post(about(f"falcon-{number}"), "Normal", Note(Reason.CREATING, "Creating."))
+    assert len(recorder._counts) == 3
 
 
 @pytest.mark.parametrize(
@@ -154,14 +216,14 @@ async def test_same_event_again_is_counted_and_not_posted_anew() -> None:
 async def test_another_event_is_posted_for_itself(item_of_other: Item, note: Note) -> None:
     kube = FakeKube()
     recorder = EventRecorder(kube, "pod-1")
-    await recorder.tell(about(), "Warning", Note(Reason.THROTTLED, "Rate exceeded"))
-    await recorder.tell(item_of_other, "Warning", note)
+    await recorder.post(about(), "Warning", Note(Reason.THROTTLED, "Rate exceeded"))
+    await recorder.post(item_of_other, "Warning", note)
     assert len(kube.events) == 2
 
 
 async def test_long_names_and_messages_are_cut_to_what_kubernetes_takes() -> None:
     kube = FakeKube()
-    await EventRecorder(kube, "pod-1").tell(about("n" * 253), "Normal", Note(Reason.REJECTED_BY_AWS, "m" * 5000))
+    await EventRecorder(kube, "pod-1").post(about("n" * 253), "Normal", Note(Reason.REJECTED_BY_AWS, "m" * 5000))
     ((name, event),) = kube.events.items()
     assert len(name) <= 253
     assert len(event["note"]) == 1024
@@ -178,5 +240,5 @@ async def test_long_names_and_messages_are_cut_to_what_kubernetes_takes() -> Non
     ],
 )
 async def test_event_that_cannot_be_posted_stops_nothing(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    await EventRecorder(FakeKube(failure), "pod-1").tell(about(), "Normal", Note(Reason.CREATING, "Creating."))
+    await EventRecorder(FakeKube(failure), "pod-1").post(about(), "Normal", Note(Reason.CREATING, "Creating."))
     assert "The Event Creating could not be posted" in caplog.text

@@ -1,11 +1,11 @@
-"""What the watch told: news are told apart from echoes of our own writes."""
+"""The store: changes by others are not mistaken for echoes of the operator's own writes."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tgi_operator.api.names import FINALIZER
+from tgi_operator.api.names import FINALIZER, RENDER_ANNOTATION
 from tgi_operator.backends.keys import Key
 from tgi_operator.control.store import Item, Store, item
 
@@ -194,3 +194,12 @@ def test_secret_of_a_resource_that_came_later_is_news_to_it() -> None:
     store.drop(KEY)
     store.put(with_secret(2, "hub"))
     assert store.secret_changed("ml", "hub", "100") == {KEY}
+
+
+def test_request_for_a_new_rendering_needs_a_reconciliation_once() -> None:
+    store = Store()
+    store.put(item(body(1)))
+    asked = item(body(2, meta={"annotations": {RENDER_ANNOTATION: "2026-01-31"}}))
+    assert asked.render_request == "2026-01-31"
+    assert store.put(asked)
+    assert not store.put(item(body(3, meta={"annotations": {RENDER_ANNOTATION: "2026-01-31", "other": "x"}})))

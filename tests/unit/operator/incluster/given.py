@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.names import FIELD_MANAGER
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster.decide import chain
-from tgi_operator.backends.incluster.decide.situation import Wanted
+from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
-from tgi_operator.backends.incluster.desired import names, render
+from tgi_operator.backends.incluster.desired import living, names, render
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.seen.children import Child
-from tgi_operator.backends.plans.planning import Plan
+from tgi_operator.backends.plans.planning import Ask, Plan
 from tgi_operator.backends.resource import Owner, Resource
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -40,16 +41,25 @@ def resource(
     owner: Owner = OWNER,
     generation: int = 1,
     deleting: bool = False,
+    render_request: str = "",
 ) -> Resource:
-    return Resource(owner, generation, deleting, Spec.model_validate(described), status or Status())
+    spec_read = Spec.model_validate(described)
+    return Resource(
+        owner, generation, deleting, spec_read, status or Status(), fields=described, render_request=render_request
+    )
 
 
 def desired(
     described: Mapping[str, Any], token: str | None = None, *, image: str | None = None, owner: Owner = OWNER
 ) -> Desired:
     wanted = resource(described, Status(image=image), owner=owner)
+    return render.desired(wanted, target(wanted), token, FETCHER)
+
+
+def target(wanted: Resource) -> InCluster:
+    assert wanted.spec is not None
     assert wanted.spec.in_cluster is not None
-    return render.desired(wanted, wanted.spec.in_cluster, token, FETCHER)
+    return wanted.spec.in_cluster
 
 
 def container(wanted: Desired) -> Object:
@@ -116,8 +126,9 @@ class Cluster:
     generation: int = 1
     now: datetime = NOW
     monitored: bool = False
-    room: bool | None = None
-    progress: str = ""
+    room: bool | None = False
+    progress: str | None = ""
+    render_request: str = ""
     foreign: str | None = None
     deleting: bool = False
     means: Means = field(default_factory=lambda: Means(custom_metrics=True))
@@ -126,15 +137,26 @@ class Cluster:
 
     @property
     def resource(self) -> Resource:
-        return resource(self.described, self.status, generation=self.generation, deleting=self.deleting)
+        return resource(
+            self.described,
+            self.status,
+            generation=self.generation,
+            deleting=self.deleting,
+            render_request=self.render_request,
+        )
 
     @property
     def desired(self) -> Desired:
-        return desired(self.described, self.token, image=self.status.image)
+        jobs = [body for (kind, _), body in self.children.items() if kind == "Job"]
+        deployment = copy.deepcopy(self.children.get(("Deployment", OWNER.name)))
+        if deployment is not None and "deletionTimestamp" in deployment["metadata"]:
+            deployment = None
+        return living.desired(self.resource, target(self.resource), self.token, FETCHER, deployment, jobs)
 
     @property
-    def seen(self) -> Wanted:
-        return Wanted(
+    def seen(self) -> Situation:
+        claims = tuple(body for (kind, _), body in self.children.items() if kind == "PersistentVolumeClaim")
+        return Situation(
             self.resource,
             self.desired,
             None,
@@ -144,18 +166,21 @@ class Cluster:
             monitored=self.monitored,
             room=self.room,
             progress=self.progress,
+            claims=claims if self.deleting else None,
             means=self.means,
         )
 
     def plan(self) -> Plan[Step]:
-        return chain.plan(self.seen)
+        planned = chain.decide(self.seen)
+        assert not isinstance(planned, Ask)
+        return planned
 
     def step(self) -> Plan[Step]:
         """Plan, and carry out the plan."""
         planned = self.plan()
-        for step in planned.steps:
+        for step in (*planned.steps, *planned.collection):
             self.act(step)
-        self.status = planned.done or planned.status
+        self.status = planned.status
         return planned
 
     def act(self, step: Step) -> None:
@@ -250,7 +275,7 @@ class Cluster:
             self.finish_jobs()
             if ("Deployment", OWNER.name) in self.children:
                 self.serve()
-            if not planned.steps and self.status.conditions[0].status == "True":
+            if not (*planned.steps, *planned.collection) and self.status.conditions[0].status == "True":
                 return self
         raise AssertionError(f"never settles: {self.status}")
 

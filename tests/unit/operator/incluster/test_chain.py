@@ -1,6 +1,7 @@
 """The decision: every rule with what it speaks of, what clients make of the status, and that it comes to an end."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.plans.planning import Plan
+from tgi_operator.backends.plans.planning import Ask, Need, Plan
 from tgi_operator.backends.plans.verdicts import stalled, with_verdict
 from unit.operator.incluster.given import (
     CACHED,
@@ -42,7 +43,7 @@ NEW_SPEC = spec(TWO | NEXT)
 def steps(planned: Plan[Step]) -> list[str]:
     """Return the steps in words."""
     said = []
-    for step in planned.steps:
+    for step in (*planned.steps, *planned.collection):
         body = step.manifest if isinstance(step, Apply) else step.body
         said.append(f"{type(step).__name__} {body['kind']} {body['metadata']['name']}")
     return said
@@ -56,6 +57,12 @@ def strategy_of(planned: Plan[Step]) -> Any:
         if isinstance(step, Apply) and step.manifest["kind"] == "Deployment"
     )
     return found
+
+
+def decided(situation: Situation) -> Plan[Step]:
+    planned = chain.decide(situation)
+    assert isinstance(planned, Plan)
+    return planned
 
 
 def settled(described: dict[str, Any] | None = None, **fields: Any) -> Cluster:
@@ -185,9 +192,8 @@ def is_stalled(planned: Plan[Step]) -> bool:
     return any(each.type == "Stalled" for each in planned.status.conditions)
 
 
-def test_new_resource_is_written_down_before_it_is_created() -> None:
+def test_new_resource_gets_its_objects() -> None:
     planned = Cluster(OLD_SPEC, monitored=True).plan()
-    assert planned.ahead
     assert reason(planned) == Reason.CREATING
     assert steps(planned) == [
         "Apply Service zephyr-7b",
@@ -206,7 +212,6 @@ def test_cluster_without_the_api_gets_no_monitor() -> None:
 def test_weights_come_before_pods() -> None:
     cluster = Cluster(spec(**CACHED))
     planned = cluster.step()
-    assert planned.ahead
     assert reason(planned) == Reason.FETCHING_WEIGHTS
     assert [step.split()[1] for step in steps(planned)] == ["PersistentVolumeClaim", "Job"]
     cluster.progress = "12.5 of 15.0 GB"
@@ -217,7 +222,7 @@ def test_weights_come_before_pods() -> None:
     assert "Apply Deployment zephyr-7b" in steps(cluster.plan())
 
 
-def test_claim_of_somebody_is_not_applied() -> None:
+def test_claim_of_another_owner_is_not_applied() -> None:
     assert [step.split()[1] for step in steps(Cluster(spec(cache={"claimName": "shared"})).plan())] == ["Job"]
 
 
@@ -259,7 +264,7 @@ def test_failed_fetch_is_for_a_person_to_end() -> None:
     planned = cluster.step()
     assert is_stalled(planned)
     assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
-    assert "delete it to have it tried again" in message(planned)
+    assert "delete the job to try again" in message(planned)
     assert "there is no such model" in message(planned)
     failure = planned.status.last_failure
     assert failure is not None
@@ -270,7 +275,7 @@ def test_failed_fetch_without_a_pod_has_the_words_of_the_job() -> None:
     assert "reached the specified backoff limit" in message(fetching(conditions=FAILED).plan())
 
 
-def test_failed_job_that_is_deleted_is_made_anew() -> None:
+def test_failed_job_that_is_deleted_is_created_again() -> None:
     cluster = fetching(conditions=FAILED)
     cluster.step()
     (job,) = [child for child in cluster.children if child[0] == "Job"]
@@ -308,7 +313,7 @@ def test_another_option_does_not_fetch_again() -> None:
     [
         pytest.param(True, None, SURGE, "A GPU is free", id="a GPU is free"),
         pytest.param(False, None, IN_PLACE, "No GPU of that kind is free", id="none is free"),
-        pytest.param(None, {"maxSurge": 2}, None, "At most 2 pod(s) more and 0 fewer", id="the spec says"),
+        pytest.param(None, {"maxSurge": 2}, None, "maxSurge 2, maxUnavailable 0", id="the spec says"),
     ],
 )
 def test_how_pods_are_replaced(room: bool | None, rollout: Any, expected: Any, words: str) -> None:
@@ -316,7 +321,6 @@ def test_how_pods_are_replaced(room: bool | None, rollout: Any, expected: Any, w
     cluster.described = NEW_SPEC | ({"rollout": rollout} if rollout else {})
     cluster.room = room
     planned = cluster.plan()
-    assert planned.ahead
     assert words in message(planned)
     if expected is not None:
         assert strategy_of(planned) == expected.manifest["rollingUpdate"]
@@ -354,7 +358,7 @@ OBJECTS = ("Service", "PodDisruptionBudget", "Deployment")
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
-def test_what_somebody_deletes_comes_back(kind: str) -> None:
+def test_deleted_object_is_restored(kind: str) -> None:
     cluster = settled()
     del cluster.children[kind, OWNER.name]
     planned = cluster.plan()
@@ -374,7 +378,7 @@ def test_what_somebody_deletes_comes_back(kind: str) -> None:
         ("PersistentVolumeClaim", ("spec", "resources", "requests", "storage"), "1Gi"),
     ],
 )
-def test_what_somebody_changes_is_put_back(kind: str, path: tuple[str | int, ...], value: Any) -> None:
+def test_changed_object_is_restored(kind: str, path: tuple[str | int, ...], value: Any) -> None:
     cluster = settled(spec(TWO, **CACHED))
     (body,) = (body for child, body in cluster.children.items() if child[0] == kind)
     parent: Any = body
@@ -395,7 +399,7 @@ def test_a_port_of_ours_with_another_number_takes_another_service() -> None:
     assert cluster.plan().steps == ()
 
 
-def test_a_claim_that_somebody_deleted_is_let_go_and_made_anew() -> None:
+def test_a_deleted_claim_is_released_and_created_again() -> None:
     """The pod of the job that is done would hold it for ever."""
     cluster = settled(spec(**CACHED))
     claim = cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
@@ -407,33 +411,32 @@ def test_a_claim_that_somebody_deleted_is_let_go_and_made_anew() -> None:
     assert steps(cluster.plan()) == ["Apply PersistentVolumeClaim zephyr-7b-weights", f"Apply Job {job}"]
 
 
-def test_a_deployment_that_somebody_deleted_is_told_to_be_put_right() -> None:
+def test_restoring_a_deleted_deployment_has_an_event() -> None:
     cluster = settled()
     del cluster.children["Deployment", OWNER.name]
     assert [note.reason for note in cluster.plan().notes] == [Reason.RESTORED]
 
 
-def test_a_refusal_stays_told_until_the_same_is_taken() -> None:
+def test_a_refusal_stays_in_the_status_until_the_same_steps_succeed() -> None:
     cluster = settled()
     cluster.described, cluster.generation = NEW_SPEC, 2
     refusal = stalled(Reason.REJECTED_BY_KUBERNETES, "no", available=True)
     cluster.status = with_verdict(cluster.status, 2, refusal, "2026-01-31T12:00:00Z")
     planned = cluster.plan()
-    assert planned.status == cluster.status, "written ahead, it would go to and fro with each try"
-    assert planned.done is not None
-    assert next(each.reason for each in planned.done.conditions) == Reason.UPDATING
+    assert not planned.ahead, "written ahead, it would change with each attempt"
+    assert reason(planned) == Reason.UPDATING
 
 
-def test_what_somebody_adds_is_theirs() -> None:
+def test_additions_by_others_stay() -> None:
     cluster = settled()
     for kind in OBJECTS:
-        cluster.children[kind, OWNER.name]["metadata"]["annotations"] = {"team": "ml"}
-        cluster.children[kind, OWNER.name]["metadata"]["labels"]["team"] = "ml"
+        metadata = cluster.children[kind, OWNER.name]["metadata"]
+        metadata.setdefault("annotations", {})["team"] = metadata["labels"]["team"] = "ml"
     cluster.deployment["spec"]["template"]["spec"]["containers"].append({"name": "proxy"})
     assert cluster.plan().steps == ()
 
 
-def test_how_pods_are_replaced_is_not_put_back() -> None:
+def test_changed_strategy_is_not_restored() -> None:
     """It is decided anew with each rollout."""
     cluster = settled()
     cluster.deployment["spec"]["strategy"] = SURGE.manifest
@@ -484,22 +487,26 @@ def test_change_taken_back_half_way_is_not_ready_before_it_is_observed() -> None
     assert not is_ready(cluster.plan())
 
 
-def test_scale_that_kubernetes_refuses_is_shown() -> None:
-    """Upkeep that fails is only logged: what the spec asks for is no upkeep."""
-    cluster = settled(spec({"replicas": 1}))
-    cluster.described = spec({"replicas": 3})
-    assert not cluster.plan().is_upkeep
-
-
-def test_claim_that_cannot_grow_is_shown() -> None:
-    cluster = settled(spec(**CACHED))
-    cluster.described = spec(cache={"size": "200Gi"})
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(spec({"replicas": 1}), spec({"replicas": 3}), id="another replica count"),
+        pytest.param(spec(**CACHED), spec(cache={"size": "200Gi"}), id="a larger PVC"),
+        pytest.param(spec(), spec(podDisruptionBudget={"maxUnavailable": 2}), id="another budget"),
+    ],
+)
+def test_status_reports_a_generation_only_after_its_steps_succeeded(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    cluster = settled(before)
+    cluster.described, cluster.generation = after, 2
     planned = cluster.plan()
-    assert steps(planned) == ["Apply PersistentVolumeClaim zephyr-7b-weights"]
-    assert not planned.is_upkeep
+    assert planned.steps
+    assert not planned.ahead
+    assert planned.status.observed_generation == 2
 
 
-def test_number_that_somebody_else_decides_is_kept() -> None:
+def test_replica_count_of_another_controller_is_kept() -> None:
     cluster = settled(spec())
     cluster.deployment["spec"]["replicas"] = 4
     cluster.serve()
@@ -543,7 +550,7 @@ def test_jobs_of_old_revisions_are_collected_when_all_serve() -> None:
     cluster.serve()
     planned = cluster.step()
     assert steps(planned) == [f"Delete Job {old}"]
-    assert planned.is_upkeep
+    assert planned.steps == (), "a failing collection must not hold up anything else"
     assert len([child for child in cluster.children if child[0] == "Job"]) == 1
     assert cluster.plan().steps == ()
 
@@ -552,17 +559,17 @@ def test_pods_in_trouble_are_not_counted_among_those_that_serve() -> None:
     cluster = settled()
     cluster.pods(pod("good", cluster.revision), crashed("bad", cluster.revision, restarts=1))
     planned = cluster.step()
-    assert message(planned).startswith("1 of 2 pod(s) serve"), "the Deployment still says 2"
+    assert message(planned).startswith("1/2 pods ready"), "the Deployment still says 2"
 
 
-def test_pod_in_trouble_is_told_with_its_words() -> None:
+def test_pod_in_trouble_is_reported_with_its_log() -> None:
     cluster = updating()
     cluster.pods(
         pod("old", "0123456789"), crashed("new", cluster.revision, "CUDA out of memory. Tried to allocate", restarts=1)
     )
     planned = cluster.step()
     assert reason(planned) == Reason.OUT_OF_GPU_MEMORY
-    assert message(planned).startswith(f"0 of 2 pod(s) serve revision {cluster.revision}. Pod new: container tgi ended")
+    assert message(planned).startswith(f"0/2 pods ready at revision {cluster.revision}. Pod new: container tgi ended")
     assert is_stalled(planned)
     shown = planned.status.in_cluster
     assert shown is not None
@@ -702,13 +709,59 @@ def test_no_pods_wanted_is_no_slow_rollout() -> None:
     assert not is_stalled(planned), message(planned)
 
 
-@pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_deletion_takes_the_claim_by_the_policy(policy: str) -> None:
-    cluster = settled(spec({"deletionPolicy": policy}, **CACHED))
+def test_deletion_takes_the_claim() -> None:
+    cluster = settled(spec(**CACHED))
     cluster.deleting = True
     planned = cluster.plan()
     assert planned.finished
-    assert steps(planned) == (["Delete PersistentVolumeClaim zephyr-7b-weights"] if policy == "Delete" else [])
+    assert steps(planned) == ["Delete PersistentVolumeClaim zephyr-7b-weights"]
+    assert [note.reason for note in planned.notes] == [Reason.DELETED]
+
+
+def test_deletion_policy_retain_keeps_the_claim() -> None:
+    cluster = settled(spec({"deletionPolicy": "Retain"}, **CACHED))
+    cluster.deleting = True
+    planned = cluster.plan()
+    assert planned.finished
+    assert steps(planned) == []
+    (note,) = planned.notes
+    assert note.reason == Reason.RETAINED
+    assert "PersistentVolumeClaim ml/zephyr-7b-weights is kept" in note.message
+
+
+def deleted() -> Cluster:
+    cluster = settled()
+    cluster.deleting = True
+    return cluster
+
+
+def updated(changes: dict[str, Any] | None = None) -> Cluster:
+    """Return a cluster whose spec has changed, and nothing else yet."""
+    cluster = settled(OLD_SPEC | (changes or {}))
+    cluster.described, cluster.generation = NEW_SPEC | (changes or {}), 2
+    return cluster
+
+
+def asked(situation: Situation) -> set[Need]:
+    """Return what the rules lack."""
+    answer = chain.decide(situation)
+    return set(answer.needs) if isinstance(answer, Ask) else set()
+
+
+@pytest.mark.parametrize(
+    ("situation", "needs"),
+    [
+        pytest.param(fetching, {Need.PROGRESS}, id="a job fetches weights"),
+        pytest.param(updated, {Need.ROOM}, id="a rollout is next"),
+        pytest.param(lambda: updated({"rollout": {"maxSurge": 1}}), set(), id="a rollout as the spec says"),
+        pytest.param(Cluster, set(), id="a first rollout"),
+        pytest.param(settled, set(), id="all is well"),
+        pytest.param(deleted, {Need.CLAIMS}, id="deletion"),
+    ],
+)
+def test_rules_ask_only_for_what_they_need(situation: Callable[[], Cluster], needs: set[Need]) -> None:
+    cluster = situation()
+    assert asked(replace(cluster.seen, room=None, progress=None, claims=None)) == needs
 
 
 def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
@@ -720,19 +773,20 @@ def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
     assert steps(cluster.plan()) == []
 
 
-def test_object_of_somebody_else_is_left_alone() -> None:
-    planned = Cluster(foreign="Service ml/zephyr-7b").plan()
+def test_object_that_is_not_owned_is_left_alone() -> None:
+    words = "Service ml/zephyr-7b exists and is not owned by this resource; delete it or rename this resource"
+    planned = Cluster(foreign=words).plan()
     assert (planned.steps, planned.after) == ((), 30)
     assert reason(planned) == Reason.NOT_OWNED
-    assert "Service ml/zephyr-7b exists and is not this resource's" in message(planned)
+    assert message(planned) == words
 
 
 def test_spec_that_cannot_work_changes_nothing_of_what_serves() -> None:
     cluster = settled()
     seen = cluster.seen
     problem = Problem(Reason.UNKNOWN_VERSION, "spec.runtime.version: no")
-    planned = chain.plan(Situation(seen.resource, None, problem, seen.children, seen.now))
-    assert (planned.steps, planned.after) == ((), 60)
+    planned = decided(replace(seen, rendered=None, problem=problem))
+    assert (planned.steps, planned.after) == ((), 30)
     assert (reason(planned), message(planned)) == (problem.reason, problem.message)
     assert any(each.type == "Available" and each.status == "True" for each in planned.status.conditions)
     assert planned.status.current_revision == cluster.revision
@@ -892,6 +946,8 @@ def test_status_of_another_backend_does_not_disturb() -> None:
     assert cluster.status.desired_replicas == 3
 
 
-def test_situation_can_be_planned_with_any_problem_of_its_own() -> None:
-    seen = Cluster().seen
-    assert chain.plan(replace(seen, resource=replace(seen.resource, deleting=True))).finished
+def test_deletion_needs_no_readable_spec() -> None:
+    seen = Cluster(deleting=True).seen
+    problem = Problem(Reason.INVALID_SPEC, "spec.replicas: no")
+    unreadable = replace(seen.resource, spec=None, problem=problem)
+    assert decided(replace(seen, resource=unreadable, rendered=None, problem=problem)).finished

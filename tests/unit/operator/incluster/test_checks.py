@@ -7,9 +7,9 @@ import pytest
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.incluster.desired import checks, render
+from tgi_operator.backends.incluster.desired import checks, living
 from tgi_operator.engines.tgi import images
-from unit.operator.incluster.given import CACHED, resource, spec
+from unit.operator.incluster.given import CACHED, Cluster, resource, spec, target
 
 
 def first_problem(described: dict[str, Any]) -> Problem | None:
@@ -140,8 +140,7 @@ def test_pod_template_of_another_shape_is_a_problem_of_the_spec(template: dict[s
     described = spec(podTemplate=template)
     problem = first_problem(described)
     if problem is None:
-        wanted = resource(described)
-        assert wanted.spec.in_cluster is not None
-        render.desired(wanted, wanted.spec.in_cluster, None, "operator:1")
+        wanted, before = resource(described), Cluster().settle()
+        assert living.desired(wanted, target(wanted), None, "operator:1", before.deployment)
     else:
         assert "podTemplate" in problem.message

@@ -8,7 +8,7 @@ import pytest
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import fetch_job
 from tgi_operator.backends.incluster.kinds import Object
-from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, spec
+from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, spec, target
 
 HUB = "hf://HuggingFaceH4/zephyr-7b-beta"
 FROM_S3 = {"model": {"uri": "s3://weights/zephyr/7b/"}}
@@ -24,8 +24,8 @@ def source(described: dict[str, Any]) -> fetch_job.Source:
 
 def job(described: dict[str, Any], image: str = FETCHER) -> Object:
     wanted = resource(described)
-    assert wanted.spec.in_cluster is not None
-    return fetch_job.job(wanted, wanted.spec.in_cluster, source(described), image)
+    assert wanted.spec is not None
+    return fetch_job.job(OWNER, wanted.spec, target(wanted), source(described), image)
 
 
 def pod_of(made: Object) -> Object:

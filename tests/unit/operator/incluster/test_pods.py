@@ -174,7 +174,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             ended(1, message="CUDA out of memory"),
             Reason.OUT_OF_GPU_MEMORY,
-            "Its last words: CUDA out of memory",
+            "Last log lines: CUDA out of memory",
             True,
             id="too much memory of the GPU, again",
         ),
@@ -201,12 +201,12 @@ def test_crash_tells_container_and_exit_code() -> None:
 
 def test_log_is_quoted_on_one_line_without_colours() -> None:
     log = "\x1b[2mfirst\x1b[0m\n\n   second  \r\n\x1b[31mError: ShardCannotStart\x1b[0m\n"
-    assert trouble(ended(message=log)).message.endswith("Its last words: first | second | Error: ShardCannotStart")
+    assert trouble(ended(message=log)).message.endswith("Last log lines: first | second | Error: ShardCannotStart")
 
 
 def test_end_of_a_long_log_is_quoted_from_the_beginning_of_a_line() -> None:
     log = "\n".join(f"line {number:03} {'x' * 50}" for number in range(100))
-    words = trouble(ended(message=log)).message.partition("Its last words: ")[2]
+    words = trouble(ended(message=log)).message.partition("Last log lines: ")[2]
     assert words.startswith("line 09")
     assert words.endswith(f"line 099 {'x' * 50}")
     assert len(words) < 700

@@ -13,7 +13,7 @@ from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.desired.strategy import SURGE
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.resource import Owner
-from unit.operator.incluster.given import CACHED, FETCHER, OWNER, TOKEN, desired, resource, spec
+from unit.operator.incluster.given import CACHED, FETCHER, OWNER, TOKEN, desired, resource, spec, target
 
 GATED = {"model": {"uri": "hf://meta-llama/Llama-3.1-8B", "tokenSecretRef": {"name": "hub", "key": "token"}}}
 
@@ -67,7 +67,7 @@ def test_smallest_spec_is_these_objects() -> None:
     }
     assert (wanted.claim, wanted.job) == (None, None)
     deployment = wanted.deployment(2, SURGE)
-    assert deployment["metadata"] == metadata
+    assert deployment["metadata"] == metadata | {"annotations": {"tgi-operator.dev/rendered-from": wanted.inputs}}
     assert {name: value for name, value in deployment["spec"].items() if name != "template"} == {
         "replicas": 2,
         "revisionHistoryLimit": 2,
@@ -198,8 +198,7 @@ def test_revision_is_another_exactly_when_the_pod_is(described: dict[str, Any], 
 def test_revision_knows_nothing_of_the_fetcher() -> None:
     """An upgrade of the operator replaces no pod."""
     wanted = resource(BASE)
-    assert wanted.spec.in_cluster is not None
-    one, other = (render.desired(wanted, wanted.spec.in_cluster, None, image) for image in (FETCHER, "operator:next"))
+    one, other = (render.desired(wanted, target(wanted), None, image) for image in (FETCHER, "operator:next"))
     assert one.revision == other.revision
     assert one.job is not None
     assert other.job is not None

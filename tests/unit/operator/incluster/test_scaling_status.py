@@ -1,4 +1,4 @@
-"""Pods whose number follows the load: who sets it, what is applied, and what is told."""
+"""Pods whose number follows the load: who sets it, what is applied, and what is reported."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ def test_the_autoscaler_is_never_fought(wanted: int) -> None:
         assert "tgi_queue_size" in record.reason
 
 
-def test_why_is_told_as_soon_as_the_autoscaler_says_it() -> None:
+def test_reason_is_reported_as_soon_as_the_autoscaler_has_one() -> None:
     """It changes the number first, and its own status afterwards."""
     cluster = Cluster(autoscaled()).settle()
     cluster.scale(3)
@@ -119,7 +119,7 @@ def test_the_number_changes_only_when_somebody_wants_another(acts: list[str]) ->
             for step in planned.steps:
                 cluster.act(step)
                 assert cluster.deployment["spec"]["replicas"] in (before, expected)
-            cluster.status = planned.done or planned.status
+            cluster.status = planned.status
         assert cluster.deployment["spec"]["replicas"] == expected
         assert ("autoscaling" in cluster.described) == (("HorizontalPodAutoscaler", OWNER.name) in cluster.children)
         cluster.serve()
@@ -193,7 +193,7 @@ def test_scaling_active_says_what_the_autoscaler_says(
     assert ready["status"] == "True", "what serves, serves"
 
 
-def test_more_than_the_gpus_allow_is_told_and_nothing_is_wrong_with_what_serves() -> None:
+def test_more_pods_than_gpus_are_reported_and_the_ready_ones_serve() -> None:
     cluster = Cluster(autoscaled()).settle()
     cluster.scale(4)
     ready = [body for (kind, _), body in cluster.children.items() if kind == "Pod"]
@@ -240,7 +240,7 @@ def test_a_schedule_moves_the_bounds_of_the_autoscaler(utc: str, most: int) -> N
     planned = cluster.step()
     made = cluster.children[("HorizontalPodAutoscaler", OWNER.name)]["spec"]
     assert (made["minReplicas"], made["maxReplicas"]) == (2, most)
-    assert planned.notes == (), "that a schedule began is told by itself"
+    assert planned.notes == (), "the start of a schedule has an Event of its own"
     scaling = cluster.status.scaling
     assert scaling is not None
     assert (scaling.max_replicas, scaling.active_schedule) == (most, "night" if most == 2 else None)

@@ -6,7 +6,7 @@ import pytest
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure, Status
-from tgi_operator.backends.incluster.decide.situation import MOST_PODS, Deployed, revision_of
+from tgi_operator.backends.incluster.decide.situation import MOST_PODS, Deployed
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, Object
 from tgi_operator.backends.incluster.seen.pods import Trouble
@@ -64,8 +64,8 @@ def test_deployment_without_a_number_asks_for_one_pod() -> None:
 
 @pytest.mark.parametrize("labels", [{}, {"a": "b"}, None])
 def test_object_of_no_revision(labels: dict[str, str] | None) -> None:
-    assert revision_of({"metadata": {} if labels is None else {"labels": labels}}) is None
-    assert revision_of({"metadata": {"labels": {names.LABEL_REVISION: "r"}}}) == "r"
+    assert names.revision({"metadata": {} if labels is None else {"labels": labels}}) is None
+    assert names.revision({"metadata": {"labels": {names.LABEL_REVISION: "r"}}}) == "r"
 
 
 def test_what_is_about_to_go_is_not_there() -> None:
@@ -89,7 +89,9 @@ def test_what_is_about_to_go_is_not_there() -> None:
 def test_pods_wanted(replicas: int | None, live: int | None, shown: int | None, wanted: int) -> None:
     cluster = Cluster(spec({"replicas": replicas} if replicas else {}), status=Status(desired_replicas=shown))
     if live is not None:
-        cluster.add({"kind": "Deployment", "metadata": {"name": OWNER.name}, "spec": {"replicas": live}})
+        template: Object = {"metadata": {}}
+        body = {"metadata": {"name": OWNER.name}, "spec": {"replicas": live, "template": template}}
+        cluster.add({"kind": "Deployment", **body})
     assert cluster.seen.wanted_replicas == wanted
 
 
@@ -160,14 +162,14 @@ def test_time_of_progress_moves_only_with_progress() -> None:
 
 
 def test_status_of_nothing() -> None:
-    shown = Cluster().seen.show(serving(Reason.IN_SERVICE, ""))
+    shown = Cluster().seen.report(serving(Reason.IN_SERVICE, ""))
     assert (shown.replicas, shown.ready_replicas, shown.desired_replicas) == (0, 0, 1)
 
 
 def test_failure_keeps_the_time_it_was_first_seen() -> None:
     cluster = Cluster().settle()
     found = Trouble("p", Reason.OOM_KILLED, "too much", container="tgi", exit_code=137)
-    first = cluster.seen.remember(found)
+    first = cluster.seen.last_failure(found)
     assert first == LastFailure(
         time="2026-01-31T12:00:00Z",
         revision=cluster.revision,
@@ -179,8 +181,8 @@ def test_failure_keeps_the_time_it_was_first_seen() -> None:
     )
     cluster.status = cluster.status.model_copy(update={"last_failure": first})
     cluster.later(60)
-    assert cluster.seen.remember(found) == first
-    other = cluster.seen.remember(Trouble("p", Reason.OOM_KILLED, "too much again"))
+    assert cluster.seen.last_failure(found) == first
+    other = cluster.seen.last_failure(Trouble("p", Reason.OOM_KILLED, "too much again"))
     assert other.time == "2026-01-31T12:01:00Z"
 
 

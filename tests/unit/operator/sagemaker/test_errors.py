@@ -1,4 +1,4 @@
-"""What AWS says, word for word (facts/sagemaker.md 1.3), and what it is taken for."""
+"""Error messages of AWS, word for word, and what they mean."""
 
 import re
 
@@ -18,15 +18,8 @@ from hypothesis import strategies as st
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.sagemaker.aws.client import from_botocore
-from tgi_operator.backends.sagemaker.aws.errors import (
-    NOT_FOUND,
-    REMEDIES,
-    AWSError,
-    Failure,
-    Meaning,
-    failure,
-    meaning,
-)
+from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError, Meaning, failure, meaning
+from tgi_operator.backends.sagemaker.remedies import HANDLING
 
 ARN = "arn:aws:sagemaker:us-east-2:111122223333"
 INVALID_ROLE = (
@@ -89,6 +82,69 @@ QUOTA = (
         ),
         pytest.param(NO_CAPACITY, Meaning.NO_CAPACITY, id="no instances are free"),
         pytest.param(
+            "Could not access model data at s3://weights/falcon/. Please ensure that the role "
+            '"arn:aws:iam::111122223333:role/x" exists and that its trust relationship policy allows the action '
+            '"sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure that the role has '
+            '"s3:GetObject" permissions and that the object is located in eu-west-1. If your Model uses multiple '
+            'models or uncompressed models, please ensure that the role has "s3:ListBucket" permission.',
+            Meaning.MODEL_DATA_NOT_READABLE,
+            id="the role may not read the weights",
+        ),
+        pytest.param(
+            "Could not find model data at s3://weights/falcon/.",
+            Meaning.MODEL_DATA_NOT_READABLE,
+            id="there are no weights, which is not a missing model",
+        ),
+        pytest.param(
+            "Requested image 111122223333.dkr.ecr.eu-west-1.amazonaws.com/tgi:3.3.6 not found.",
+            Meaning.IMAGE_NOT_FOUND,
+            id="there is no such image",
+        ),
+        pytest.param(
+            "The repository of your image 111122223333.dkr.ecr.eu-west-1.amazonaws.com/tgi:3.3.6 does not grant "
+            "ecr:GetDownloadUrlForLayer, ecr:BatchGetImage, ecr:BatchCheckLayerAvailability permission to "
+            "sagemaker.amazonaws.com service principal.",
+            Meaning.IMAGE_NOT_FOUND,
+            id="the repository does not let SageMaker in, which no permission of the operator changes",
+        ),
+        pytest.param(
+            "Only one TargetTrackingScaling policy for a given metric specification is allowed.",
+            Meaning.METRIC_TAKEN,
+            id="another policy has the metric",
+        ),
+        pytest.param(
+            f'Cannot update endpoint "{ARN}:endpoint/x": variant "AllTraffic" is registered with Application Auto '
+            "Scaling, so its instance type cannot be changed. Deregister the scalable target first.",
+            Meaning.TARGET_REGISTERED,
+            id="the instance type of a scalable target cannot change",
+        ),
+        pytest.param(
+            'The variant(s) "AllTraffic" must be deregistered as scalable targets with AWS Auto Scaling before they '
+            "can be removed or have their instance type changed in an endpoint update.",
+            Meaning.TARGET_REGISTERED,
+            id="the same in other words",
+        ),
+        pytest.param(
+            "You cannot register a variant with ml.t2.medium instance type as a scalable target. This is because the "
+            "burstable performance",
+            Meaning.REJECTED,
+            id="an instance type that does not scale",
+        ),
+        pytest.param(
+            "RoleArn: Cross-account pass role is not allowed.", Meaning.REJECTED, id="a role of another account"
+        ),
+        pytest.param(
+            "ManagedInstanceScaling is only supported for inference component endpoints.",
+            Meaning.REJECTED,
+            id="a feature of other endpoints",
+        ),
+        pytest.param(
+            "User: arn:aws:sts::111122223333:assumed-role/tgi/x is not authorized to perform: iam:PassRole on "
+            "resource: arn:aws:iam::111122223333:role/x with an explicit deny in a service control policy",
+            Meaning.ACCESS_DENIED,
+            id="a service control policy",
+        ),
+        pytest.param(
             "1 validation error detected: Value 'x' at 'executionRoleArn' failed to satisfy constraint: Member must "
             "satisfy regular expression pattern: ^arn:aws",
             Meaning.REJECTED,
@@ -115,7 +171,7 @@ QUOTA = (
         ),
     ],
 )
-def test_validation_exception_is_known_by_its_words(message: str, expected: Meaning) -> None:
+def test_validation_exception_is_known_by_its_message(message: str, expected: Meaning) -> None:
     assert meaning("ValidationException", message, 400) is expected
 
 
@@ -165,6 +221,34 @@ def test_missing_configuration_is_never_taken_for_a_missing_endpoint(rest: str) 
             Meaning.CREDENTIALS_EXPIRED,
         ),
         ("InvalidSignatureException", "Signature expired: 1 is now earlier than 2", 403, Meaning.CREDENTIALS_EXPIRED),
+        ("ResourceLimitExceeded", "A resource can have at most 50 tags.", 400, Meaning.REJECTED),
+        ("TooManyTagsException", "Too many tags", 400, Meaning.REJECTED),
+        ("LimitExceededException", "You have reached the limit of 500 scalable targets.", 400, Meaning.QUOTA_EXCEEDED),
+        (
+            "ObjectNotFoundException",
+            "No scalable target found for service namespace: sagemaker, resource ID: x, scalable dimension: y",
+            400,
+            Meaning.TARGET_NOT_FOUND,
+        ),
+        (
+            "ConcurrentUpdateException",
+            "You already have a pending update to an Auto Scaling resource.",
+            400,
+            Meaning.CONCURRENT_UPDATE,
+        ),
+        ("FailedResourceAccessException", "", 400, Meaning.ACCESS_DENIED),
+        ("NotAuthorized", "You do not have permission to perform this action.", 400, Meaning.ACCESS_DENIED),
+        ("OptInRequired", "The AWS access key ID needs a subscription for the service.", 403, Meaning.ACCESS_DENIED),
+        ("RegionDisabledException", "STS is not activated in this region", 403, Meaning.ACCESS_DENIED),
+        (
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid",
+            403,
+            Meaning.CREDENTIALS_EXPIRED,
+        ),
+        ("SignatureDoesNotMatch", "Signature expired: 1 is now earlier than 2", 403, Meaning.CREDENTIALS_EXPIRED),
+        ("IDPCommunicationError", "Error communicating with IDP", 400, Meaning.CREDENTIALS_EXPIRED),
+        ("ConflictException", "There was a conflict.", 400, Meaning.UNKNOWN),
         ("InternalFailure", "", 500, Meaning.UNAVAILABLE),
         ("ServiceUnavailable", "", 503, Meaning.UNAVAILABLE),
         ("SomethingNew", "A code nobody has seen yet.", 502, Meaning.UNAVAILABLE),
@@ -183,7 +267,7 @@ def client_error(code: str, message: str, status: int = 400) -> ClientError:
     )
 
 
-def test_refusal_keeps_the_words_of_aws() -> None:
+def test_refusal_keeps_the_message_of_aws() -> None:
     error = from_botocore("DescribeEndpoint", client_error("ValidationException", 'Could not find endpoint "x".'))
     assert (error.meaning, error.operation, error.code) == (
         Meaning.ENDPOINT_NOT_FOUND,
@@ -226,7 +310,7 @@ def test_call_that_did_not_get_through(error: BotoCoreError, expected: Meaning) 
 
 
 @given(st.text(min_size=8), st.text(), st.text())
-def test_secret_is_blotted_out_wherever_aws_quotes_it(secret: str, before: str, after: str) -> None:
+def test_secret_is_removed_wherever_aws_quotes_it(secret: str, before: str, after: str) -> None:
     error = AWSError(Meaning.REJECTED, "CreateModel", "ValidationException", f"{before}{secret}{after}{secret}")
     clean = error.without(secret)
     assert secret not in clean.message.replace("[redacted]", "")
@@ -234,26 +318,28 @@ def test_secret_is_blotted_out_wherever_aws_quotes_it(secret: str, before: str, 
 
 
 @pytest.mark.parametrize("secret", [None, ""])
-def test_without_a_secret_the_words_stay(secret: str | None) -> None:
+def test_without_a_secret_the_message_stays(secret: str | None) -> None:
     error = AWSError(Meaning.REJECTED, "CreateModel", "ValidationException", "As it was.")
     assert error.without(secret).message == "As it was."
 
 
 def test_every_meaning_but_a_rejection_has_a_remedy() -> None:
-    assert set(REMEDIES) == set(Meaning) - {Meaning.REJECTED}
+    assert set(HANDLING) == set(Meaning) - {Meaning.REJECTED}
     assert set(Meaning) > NOT_FOUND
 
 
-@pytest.mark.parametrize("meant", REMEDIES)
+@pytest.mark.parametrize("meant", HANDLING)
 def test_pauses_grow_and_stay_within_half_an_hour(meant: Meaning) -> None:
-    remedy = REMEDIES[meant]
+    remedy = HANDLING[meant]
     assert 0 < remedy.first <= remedy.longest <= 1800
 
 
 def test_a_person_is_asked_only_for_what_a_person_can_change() -> None:
-    assert {meant for meant, remedy in REMEDIES.items() if remedy.stalled} == {
+    assert {meant for meant, remedy in HANDLING.items() if remedy.stalled} == {
         Meaning.QUOTA_EXCEEDED,
         Meaning.INVALID_ROLE,
+        Meaning.MODEL_DATA_NOT_READABLE,
+        Meaning.IMAGE_NOT_FOUND,
         Meaning.ACCESS_DENIED,
         Meaning.NOT_OWNED,
         Meaning.UNKNOWN,
@@ -266,53 +352,57 @@ def test_a_person_is_asked_only_for_what_a_person_can_change() -> None:
         pytest.param(
             f"{NO_CAPACITY} Consider configuring InstancePools in your EndpointConfig with multiple instance types for "
             "priority-based fallback to improve capacity availability.",
-            Failure(Reason.INSUFFICIENT_CAPACITY, retryable=True),
+            Reason.INSUFFICIENT_CAPACITY,
             id="no instances are free",
         ),
-        pytest.param(NO_CAPACITY, Failure(Reason.INSUFFICIENT_CAPACITY, retryable=True), id="in its older words"),
+        pytest.param(NO_CAPACITY, Reason.INSUFFICIENT_CAPACITY, id="the older text"),
         pytest.param(
             "Request to service failed. If failure persists after retry, contact customer support.",
-            Failure(Reason.INTERNAL_FAILURE, retryable=True),
+            Reason.INTERNAL_FAILURE,
             id="AWS failed inside",
         ),
         pytest.param(
             "The primary container for production variant AllTraffic did not pass the ping health check. Please check "
             "CloudWatch logs for this endpoint.",
-            Failure(Reason.CONTAINER_NOT_HEALTHY, retryable=False),
+            Reason.CONTAINER_NOT_HEALTHY,
             id="the container does not answer",
         ),
         pytest.param(
             "CannotStartContainerError. Please ensure the model container for variant AllTraffic starts correctly when "
             "invoked with 'docker run <image> serve'",
-            Failure(Reason.CONTAINER_NOT_HEALTHY, retryable=False),
+            Reason.CONTAINER_NOT_HEALTHY,
             id="the container does not start",
         ),
         pytest.param(
             'Failed to download model data for container "container_1" from URL: s3://x/y/',
-            Failure(Reason.MODEL_DOWNLOAD_FAILED, retryable=False),
+            Reason.MODEL_DOWNLOAD_FAILED,
             id="the weights cannot be had",
         ),
-        pytest.param(INVALID_ROLE, Failure(Reason.INVALID_EXECUTION_ROLE, retryable=False), id="the role is no more"),
-        pytest.param(QUOTA, Failure(Reason.QUOTA_EXCEEDED, retryable=False), id="the quota is used up"),
         pytest.param(
-            "Something nobody has seen yet.", Failure(Reason.ENDPOINT_FAILED, retryable=False), id="unknown words"
+            "Please make sure all images included in the model for the production variant AllTraffic exist, and that "
+            "the execution role used to create the model has permissions to access them.",
+            Reason.IMAGE_NOT_FOUND,
+            id="the image cannot be had",
         ),
+        pytest.param(INVALID_ROLE, Reason.INVALID_EXECUTION_ROLE, id="the role is no more"),
+        pytest.param(QUOTA, Reason.QUOTA_EXCEEDED, id="the quota is used up"),
+        pytest.param("Something nobody has seen yet.", Reason.ENDPOINT_FAILED, id="an unknown text"),
         pytest.param(
             "The container said: Request to service failed",
-            Failure(Reason.ENDPOINT_FAILED, retryable=False),
-            id="words that only quote others",
+            Reason.ENDPOINT_FAILED,
+            id="a text that only quotes another",
         ),
-        pytest.param("", Failure(Reason.ENDPOINT_FAILED, retryable=False), id="no words"),
+        pytest.param("", Reason.ENDPOINT_FAILED, id="no text"),
     ],
 )
-def test_failure_reason_of_an_endpoint(text: str, expected: Failure) -> None:
+def test_failure_reason_of_an_endpoint(text: str, expected: Reason) -> None:
     assert failure(text, otherwise=Reason.ENDPOINT_FAILED) == expected
 
 
 def test_unknown_failure_has_the_reason_of_its_situation() -> None:
-    assert failure("?", otherwise=Reason.UPDATE_ROLLED_BACK).reason is Reason.UPDATE_ROLLED_BACK
+    assert failure("?", otherwise=Reason.UPDATE_ROLLED_BACK) is Reason.UPDATE_ROLLED_BACK
 
 
-def test_reasons_shown_are_words_of_the_api() -> None:
-    for remedy in REMEDIES.values():
+def test_reasons_are_those_of_the_api() -> None:
+    for remedy in HANDLING.values():
         assert re.fullmatch(r"[A-Za-z]+", Reason(remedy.reason))

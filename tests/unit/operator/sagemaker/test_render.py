@@ -11,10 +11,11 @@ from botocore.validate import validate_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tgi_operator.api.sagemaker import RoutingStrategy, SageMaker
+from tgi_operator.api.sagemaker import RoutingStrategy
 from tgi_operator.api.spec import DType, Quantize, Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import checks, render
 from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.engines.tgi import images
@@ -43,9 +44,10 @@ def spec(changes: dict[str, Any] | None = None, **sage_maker: Any) -> dict[str, 
 
 
 def desired(described: dict[str, Any], token: str | None = None, image: str | None = None) -> Desired:
-    resource = Resource(OWNER, 1, deleting=False, spec=Spec.model_validate(described), status=Status(image=image))
-    assert resource.spec.sage_maker is not None
-    return render.desired(resource, resource.spec.sage_maker, token)
+    spec = Spec.model_validate(described)
+    resource = Resource(OWNER, 1, deleting=False, spec=spec, status=Status(), fields=described)
+    assert spec.sage_maker is not None
+    return render.desired(resource, spec, spec.sage_maker, token, image)
 
 
 def environment(described: dict[str, Any], token: str | None = None) -> dict[str, str]:
@@ -107,7 +109,7 @@ def test_example_is_these_three_requests() -> None:
                 "InferenceAmiVersion": "al2-ami-sagemaker-inference-gpu-3-1",
             }
         ],
-        "Tags": tags,
+        "Tags": [*tags[:3], {"Key": "tgi-operator.dev/rendered-from", "Value": wanted.rendered_from}, tags[3]],
     }
     assert wanted.create_endpoint() == {
         "EndpointName": "ml-zephyr-7b",
@@ -432,14 +434,14 @@ def test_url_is_the_one_botocore_calls(region: str) -> None:
     client = SESSION.create_client(
         "sagemaker-runtime", region_name=region, aws_access_key_id="x", aws_secret_access_key="x"
     )
-    assert render.Place(region, "chat").url == f"{client.meta.endpoint_url}/endpoints/chat/invocations"
+    assert render.Place(Scope("", region), "chat").url == f"{client.meta.endpoint_url}/endpoints/chat/invocations"
 
 
 def test_place_is_the_name_of_the_spec_or_of_the_resource() -> None:
-    target = SageMaker.model_validate(MINIMAL["sageMaker"])
-    assert render.place(OWNER, target) == render.Place("us-east-1", "ml-zephyr-7b")
-    named = target.model_copy(update={"endpoint_name": "chat"})
-    assert render.place(OWNER, named) == render.Place("us-east-1", "chat")
+    unreadable = Resource(OWNER, 1, deleting=False, spec=None, status=Status(), fields=spec(renamedLater=True))
+    assert render.place(unreadable) == render.Place(Scope("", "us-east-1"), "ml-zephyr-7b")
+    named = replace(unreadable, fields=spec(endpointName="chat"))
+    assert render.place(named) == render.Place(Scope("", "us-east-1"), "chat")
 
 
 def test_example_passes_the_checks() -> None:

@@ -1,66 +1,45 @@
-"""The decision: spec and what was seen -> the next steps and the status to show. Pure, safe to repeat at any moment.
+"""The decision: an ordered chain of rules, each a pure function of the situation that is safe to repeat at any moment.
 
-Each rule is a small function of what is Wanted and seen that returns a Plan, or None where it has nothing to say;
-`RULES` is the order they are asked in.
+A rule returns a Plan; an Ask, where it lacks something that the backend has to read first; or None, where it does not
+apply. `RULES` is the order. Rules up to `unworkable` need neither a readable spec nor rendered objects.
 """
 
-from collections.abc import Callable
-
-from tgi_operator.api.reasons import Reason
-from tgi_operator.api.spec import DeletionPolicy
+from tgi_operator.backends.incluster.decide.deletion import deletion
 from tgi_operator.backends.incluster.decide.fetching import fetching
 from tgi_operator.backends.incluster.decide.rollout import outdated, squeezed
-from tgi_operator.backends.incluster.decide.scaling_status import handed_over, told
+from tgi_operator.backends.incluster.decide.scaling_status import handed_over, with_scaling_status
 from tgi_operator.backends.incluster.decide.serving import refused, rolling, serves
-from tgi_operator.backends.incluster.decide.situation import Situation, Wanted
-from tgi_operator.backends.incluster.decide.steps import Delete, Step
+from tgi_operator.backends.incluster.decide.situation import Situation
+from tgi_operator.backends.incluster.decide.steps import Step
 from tgi_operator.backends.incluster.decide.upkeep import drifted
-from tgi_operator.backends.plans.planning import Note, Plan
-from tgi_operator.backends.plans.verdicts import stalled
+from tgi_operator.backends.plans import scaling
+from tgi_operator.backends.plans.planning import Ask, Plan, Rule, first
+from tgi_operator.backends.rules.shared import not_owned, retained, unworkable
 
-SECRET_SECONDS = 60
-FOREIGN_SECONDS = 30
-
-Rule = Callable[[Wanted], Plan[Step] | None]
-
-RULES: tuple[Rule, ...] = (
-    fetching,  # the weights are not on their claim yet
-    outdated,  # there is no Deployment, or it asks for another revision
-    handed_over,  # the number of pods is the autoscaler's from now on
-    drifted,  # something is not as it was applied, or another number of pods is wanted
-    squeezed,  # a new pod waits for a GPU that an old one has
-    refused,  # the cluster lets no pod be made
-    serves,  # all pods wanted serve, and nothing is wrong
+RULES: tuple[Rule[Situation, Step], ...] = (
+    retained,  # deletion with deletionPolicy Retain: the PVC stays
+    deletion,  # deletion: the PVC goes, garbage collection deletes the rest
+    not_owned,  # an object of a desired name is not owned by this resource
+    unworkable,  # the spec has a problem
+    fetching,  # the weights are not on their PVC yet
+    outdated,  # there is no Deployment, or it has another revision
+    handed_over,  # the replica count is the autoscaler's from now on
+    drifted,  # an object is not as it was applied, or another replica count is desired
+    squeezed,  # a new pod waits for a GPU that an old pod uses
+    refused,  # the cluster refuses to create a pod
+    serves,  # all desired pods serve, and nothing is wrong
     rolling,  # pods start, or something keeps them from it
 )
 
 
-def plan(situation: Situation) -> Plan[Step]:
-    """Return what to do next and what to show."""
-    if situation.resource.deleting:
-        return _deletion(situation)
-    if situation.foreign is not None:
-        message = (
-            f"{situation.foreign} exists and is not this resource's: it is left alone. "
-            "Delete it, or choose another name."
-        )
-        verdict = stalled(Reason.NOT_OWNED, message, available=situation.available)
-        return Plan(situation.show(verdict), after=FOREIGN_SECONDS)
-    if situation.desired is None:
-        assert situation.problem is not None  # noqa: S101 - nothing was rendered because of it
-        verdict = stalled(situation.problem.reason, situation.problem.message, available=situation.available)
-        # Secrets of other types than Opaque are not watched.
-        return Plan(situation.show(verdict), after=SECRET_SECONDS)
-    wanted = Wanted(**{name: getattr(situation, name) for name in Situation.__dataclass_fields__})
-    return told(wanted, next(found for rule in RULES if (found := rule(wanted)) is not None))
+def decide(situation: Situation) -> Plan[Step] | Ask:
+    """Return what to do next and what to show, or what has to be read before that can be decided."""
+    answer = first(RULES, situation)
+    if isinstance(answer, Ask) or not _is_rendered(situation):
+        return answer
+    return scaling.at_next_event(with_scaling_status(situation, answer), situation.spec.autoscaling, situation.now)
 
 
-def _deletion(situation: Situation) -> Plan[Step]:
-    """Garbage collection takes all that is owned; the claim goes by the deletion policy."""
-    claims = () if situation.spec.deletion_policy is DeletionPolicy.RETAIN else situation.claims
-    return Plan(
-        situation.status,
-        steps=tuple(Delete(claim) for claim in claims),
-        notes=(Note(Reason.DELETED, "Pods and what belongs to them are being removed."),),
-        finished=True,
-    )
+def _is_rendered(situation: Situation) -> bool:
+    """Return whether the rules after `unworkable` applied."""
+    return situation.rendered is not None and situation.foreign is None and not situation.resource.deleting

@@ -1,80 +1,84 @@
-"""The weights are brought onto their claim before a pod asks for a GPU."""
+"""The weights are fetched onto their PVC before a pod asks for a GPU."""
 
 from dataclasses import replace
-from typing import Any
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.incluster.decide.situation import Wanted
+from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.incluster.desired import names
-from tgi_operator.backends.incluster.kinds import CLAIM, POD, Object
+from tgi_operator.backends.incluster.kinds import CLAIM, POD, Object, condition, is_true
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.incluster.seen.pods import Trouble
-from tgi_operator.backends.plans.planning import Plan
+from tgi_operator.backends.plans.planning import Ask, Need, Plan
 from tgi_operator.backends.plans.verdicts import progressing, stalled
 
 PROGRESS_SECONDS = 30
 """How often the job's progress is read."""
 
 
-def fetching(at: Wanted) -> Plan[Step] | None:
-    """The weights wanted are not on their claim yet: have them fetched, and wait; what serves goes on serving."""
-    desired = at.desired
-    if desired.job is None or at.up_to_date:
+def fetching(situation: Situation) -> Plan[Step] | Ask | None:
+    """The desired weights are not on their PVC yet: a job fetches them; pods that serve go on serving."""
+    desired, job = situation.desired, situation.job
+    if desired.job is None or situation.up_to_date:
         return None
-    missing = (made for made in (desired.claim, desired.job) if made is not None and not _is_there(at, made))
-    steps = tuple(Apply(manifest) for manifest in missing)
-    uri = at.spec.model.uri
-    if at.job is None:
-        verdict = progressing(Reason.FETCHING_WEIGHTS, f"A job fetches {uri}.", available=at.available)
-        return Plan(at.show(verdict), steps=steps, ahead=True)
-    if is_condition(at.job, "Complete"):
+    steps = _missing(situation, desired.job)
+    uri, available = situation.spec.model.uri, situation.available
+    if job is None:
+        return Plan(
+            situation.report(progressing(Reason.FETCHING_WEIGHTS, f"A job fetches {uri}.", available=available)),
+            steps=steps,
+        )
+    if is_true(job, "Complete"):
         return None
-    found = _trouble(at)
-    if is_condition(at.job, "Failed"):
-        message = f"Job {at.job['metadata']['name']} failed; delete it to have it tried again. {_words(at, found)}"
-        verdict = stalled(Reason.MODEL_DOWNLOAD_FAILED, message, available=at.available)
-        failure = at.remember(found) if found else at.status.last_failure
-        return Plan(at.show(verdict, last_failure=failure), steps=steps)
+    if is_true(job, "Failed"):
+        return _failed(situation, job, steps)
+    found = _trouble(situation)
     if found is not None:
-        verdict = progressing(found.reason, f"Fetching {uri}: pod {found.pod}: {found.message}", available=at.available)
-        return Plan(at.show(verdict, last_failure=at.remember(found)), steps=steps, after=PROGRESS_SECONDS)
-    message = f"A job fetches {uri}" + (f": {at.progress}" if at.progress else ".")
-    verdict = progressing(Reason.FETCHING_WEIGHTS, message, available=at.available)
-    return Plan(at.show(verdict), steps=steps, after=PROGRESS_SECONDS)
+        message = f"Fetching {uri}: pod {found.pod}: {found.message}"
+        status = situation.report(
+            progressing(found.reason, message, available=available), last_failure=situation.last_failure(found)
+        )
+        return Plan(status, steps=steps, after=PROGRESS_SECONDS)
+    if situation.progress is None:
+        return Ask(frozenset({Need.PROGRESS}))
+    message = f"A job fetches {uri}" + (f": {situation.progress}" if situation.progress else ".")
+    status = situation.report(progressing(Reason.FETCHING_WEIGHTS, message, available=available))
+    return Plan(status, steps=steps, after=PROGRESS_SECONDS)
 
 
-def fetchers(at: Wanted) -> tuple[Object, ...]:
-    """Return the pods of the job, the newest first."""
-    job = at.desired.job["metadata"]["name"] if at.desired.job else None
-    mine = [pod for pod in at.all(POD) if pod["metadata"].get("labels", {}).get("batch.kubernetes.io/job-name") == job]
-    return tuple(sorted(mine, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True))
+def newest_fetcher(situation: Situation) -> Object | None:
+    """Return the newest pod of the job, None where it has none."""
+    job = situation.desired.job["metadata"]["name"] if situation.desired.job else None
+    mine = (
+        pod
+        for pod in situation.all(POD)
+        if pod["metadata"].get("labels", {}).get("batch.kubernetes.io/job-name") == job
+    )
+    return max(mine, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), default=None)
 
 
-def is_condition(job: Object, kind: str) -> bool:
-    """Return whether a condition of the job is True."""
-    conditions: list[dict[str, Any]] = job.get("status", {}).get("conditions", [])
-    return any(each["type"] == kind and each["status"] == "True" for each in conditions)
+def _failed(situation: Situation, job: Object, steps: tuple[Step, ...]) -> Plan[Step]:
+    found = _trouble(situation)
+    why = found.message if found is not None else str(condition(job, "Failed").get("message", ""))
+    message = f"Job {job['metadata']['name']} failed: {why}; delete the job to try again"
+    verdict = stalled(Reason.MODEL_DOWNLOAD_FAILED, message, available=situation.available)
+    failure = situation.last_failure(found) if found is not None else situation.status.last_failure
+    return Plan(situation.report(verdict, last_failure=failure), steps=steps)
 
 
-def _is_there(at: Wanted, manifest: Object) -> bool:
-    """Return whether an object is there as it should be; of a job that cannot be changed, whether it is there."""
-    if manifest is at.desired.job:
-        return at.job is not None
-    live = at.child(CLAIM, names.claim_name(at.owner))
-    return live is not None and covers(live, manifest)
+def _missing(situation: Situation, job: Object) -> tuple[Step, ...]:
+    """Return the steps that create the PVC and the job; a job cannot be changed, so it only has to exist."""
+    claim, live = situation.desired.claim, situation.child(CLAIM, names.claim_name(situation.owner))
+    steps: list[Step] = []
+    if claim is not None and (live is None or not covers(live, claim)):
+        steps.append(Apply(claim))
+    if situation.job is None:
+        steps.append(Apply(job))
+    return tuple(steps)
 
 
-def _trouble(at: Wanted) -> Trouble | None:
-    newest = fetchers(at)[:1]
-    found = pods.trouble(newest[0]) if newest else None
-    return replace(found, message=pods.redacted(found.message, at.desired.token)) if found else None
-
-
-def _words(at: Wanted, found: Trouble | None) -> str:
-    if found is not None:
-        return found.message
-    assert at.job is not None  # noqa: S101 - only asked of a failed job
-    conditions = at.job.get("status", {}).get("conditions", [])
-    return next((str(each.get("message", "")) for each in conditions if each["type"] == "Failed"), "")
+def _trouble(situation: Situation) -> Trouble | None:
+    newest = newest_fetcher(situation)
+    found = pods.trouble(newest) if newest is not None else None
+    return replace(found, message=pods.redacted(found.message, situation.desired.token)) if found else None

@@ -1,58 +1,71 @@
-"""Bringing a revision to the pods, with regard to how many GPUs there are."""
+"""Rolling out a revision, with regard to how many GPUs are free."""
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.incluster.decide.situation import Wanted
+from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.incluster.desired import strategy
 from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE, Strategy
-from tgi_operator.backends.plans.planning import Note, Plan
+from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
 from tgi_operator.backends.plans.verdicts import progressing
 
 
-def outdated(at: Wanted) -> Plan[Step] | None:
-    """There is no Deployment, or it asks for another revision: apply everything."""
-    if at.up_to_date:
+def outdated(situation: Situation) -> Plan[Step] | Ask | None:
+    """There is no Deployment, or it has another revision: apply everything."""
+    if situation.up_to_date:
         return None
-    desired, replicas = at.desired, at.wanted_replicas
-    chosen = strategy.asked(desired.rollout) or (SURGE if at.room else IN_PLACE)
-    if at.deployed is None:
-        message = f"0 of {replicas} pod(s) serve revision {desired.revision}."
+    desired, replicas, deployed = situation.desired, situation.wanted_replicas, situation.deployed
+    chosen = strategy.asked(desired.rollout)
+    if chosen is None and deployed is not None and situation.room is None:
+        return Ask(frozenset({Need.ROOM}))
+    chosen = chosen or (SURGE if situation.room else IN_PLACE)
+    if deployed is None:
+        message = f"0/{replicas} pods ready at revision {desired.revision}."
         verdict = progressing(Reason.CREATING, message, available=False)
     else:
-        message = f"Rolling out revision {desired.revision}. {how(at, chosen)}"
-        verdict = progressing(Reason.UPDATING, message, available=at.available)
-    manifests = (desired.service, desired.budget, desired.deployment(at.applied_replicas, chosen))
-    others = (desired.monitor if at.monitored else None, at.autoscaler)
-    gone = at.deployed is None and at.status.current_revision == desired.revision
-    shown = at.show(verdict, replacement=chosen.replacement, update_revision=desired.revision)
+        message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, chosen)}"
+        verdict = progressing(Reason.UPDATING, message, available=situation.available)
+    manifests = (desired.service, desired.budget, desired.deployment(situation.applied_replicas, chosen))
+    others = (desired.monitor if situation.monitored else None, situation.autoscaler)
+    deleted = deployed is None and situation.status.current_revision == desired.revision
     return Plan(
-        at.ahead(shown),
+        situation.report(
+            verdict,
+            replacement=chosen.replacement,
+            update_revision=desired.revision,
+            image=situation.status.image or _unnamed_image(situation),
+        ),
         steps=tuple(Apply(manifest) for manifest in (*manifests, *others) if manifest is not None),
-        ahead=True,
-        done=shown,
-        notes=(Note(Reason.RESTORED, f"Put right: Deployment {at.owner.name}."),) if gone else (),
+        notes=(Note(Reason.RESTORED, f"Restored Deployment {situation.owner.name}."),) if deleted else (),
     )
 
 
-def squeezed(at: Wanted) -> Plan[Step] | None:
-    """A new pod waits for a GPU that an old one has: let the old one make room."""
-    deployed = at.deployed
-    if deployed is None or deployed.strategy != SURGE or strategy.asked(at.desired.rollout) is not None:
+def squeezed(situation: Situation) -> Plan[Step] | None:
+    """A new pod waits for a GPU that an old pod uses: replace the pods in place."""
+    deployed, desired = situation.deployed, situation.desired
+    if deployed is None or deployed.strategy != SURGE or strategy.asked(desired.rollout) is not None:
         return None
-    waits = any(each.reason is Reason.UNSCHEDULABLE for each in at.troubles)
+    waits = any(each.reason is Reason.UNSCHEDULABLE for each in situation.troubles)
     if not waits or deployed.replaced:
         return None
-    verdict = progressing(
-        Reason.UPDATING, f"Rolling out revision {at.desired.revision}. {how(at, IN_PLACE)}", available=at.available
-    )
-    manifest = at.desired.deployment(at.applied_replicas, IN_PLACE)
-    return Plan(at.show(verdict, replacement=IN_PLACE.replacement), steps=(Apply(manifest),), ahead=True)
+    message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, IN_PLACE)}"
+    verdict = progressing(Reason.UPDATING, message, available=situation.available)
+    manifest = desired.deployment(situation.applied_replicas, IN_PLACE)
+    return Plan(situation.report(verdict, replacement=IN_PLACE.replacement), steps=(Apply(manifest),))
 
 
-def how(at: Wanted, chosen: Strategy) -> str:
-    """Return in words how pods are replaced, and why so."""
-    if strategy.asked(at.desired.rollout) is not None:
-        return f"At most {chosen.max_surge} pod(s) more and {chosen.max_unavailable} fewer at a time, as rollout says."
+def describe_replacement(situation: Situation, chosen: Strategy) -> str:
+    """Return how pods are replaced, and why, as a sentence."""
+    if strategy.asked(situation.desired.rollout) is not None:
+        return f"spec.rollout: maxSurge {chosen.max_surge}, maxUnavailable {chosen.max_unavailable}."
     if chosen.replacement == "Surge":
-        return "A GPU is free: a new pod serves before an old one ends."
-    return "No GPU of that kind is free: an old pod ends before a new one starts."
+        return "A GPU is free: a new pod becomes ready before an old pod ends."
+    return "No GPU of that kind is free: an old pod ends before a new pod starts."
+
+
+def _unnamed_image(situation: Situation) -> str | None:
+    """Return the image of a version that the spec does not name: the first one is kept from here on.
+
+    An image that the spec names is remembered only once it serves: one that never served must not be kept.
+    """
+    runtime = situation.spec.runtime
+    return situation.desired.image if runtime.image is None and runtime.version is None else None

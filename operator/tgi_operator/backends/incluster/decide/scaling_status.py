@@ -1,118 +1,121 @@
-"""Pods whose number follows the load: what is told of that, and how the number is left to the autoscaler."""
+"""Pods whose replica count follows the load: what the status reports, and how the count is left to the autoscaler."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ScalingStatus, Status
 from tgi_operator.api.times import rfc3339
-from tgi_operator.backends.incluster.decide.situation import Wanted
+from tgi_operator.backends.incluster.decide.situation import Deployed, Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.incluster.desired import autoscaler
-from tgi_operator.backends.incluster.kinds import HPA, Object
+from tgi_operator.backends.incluster.kinds import HPA, Object, condition
 from tgi_operator.backends.plans import scaling
 from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.plans.scaling import Activity
 
 SCALE_MANAGER = "tgi-operator-scale"
-"""Field manager that holds the number of pods until an autoscaler sets another one."""
+"""Field manager that holds spec.replicas until an autoscaler sets another value."""
 
 _NO_VALUE = frozenset({"FailedGetPodsMetric", "FailedGetExternalMetric", "FailedGetObjectMetric"})
 """Reasons of an HPA without a value of its metric (kubernetes pkg/controller/podautoscaler)."""
 
 
-def handed_over(at: Wanted) -> Plan[Step] | None:
-    """Leave the number of pods to the autoscaler.
+def handed_over(situation: Situation) -> Plan[Step] | None:
+    """Leave the replica count to the autoscaler.
 
-    A field that its only owner no longer applies is removed, and the number would be 1: another manager takes it over
-    first, and the autoscaler takes it from that one with its first change. The status is left as it is.
+    The API server removes a field that its only manager no longer applies, and the count would be 1. So another manager
+    takes the field over first, and the autoscaler takes it from that one with its first change. The status stays.
     """
-    deployed = at.deployed
-    if at.spec.autoscaling is None or deployed is None or not deployed.owns_replicas:
+    deployed = situation.deployed
+    if situation.spec.autoscaling is None or deployed is None or not deployed.owns_replicas:
         return None
-    living = deployed.body["metadata"]
+    metadata = deployed.body["metadata"]
     held: Object = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": living["name"], "namespace": living["namespace"]},
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
         "spec": {"replicas": deployed.wanted},
     }
     return Plan(
-        at.status,
-        steps=(Apply(held, manager=SCALE_MANAGER), Apply(at.desired.deployment(None, deployed.strategy))),
+        situation.status,
+        steps=(Apply(held, manager=SCALE_MANAGER), Apply(situation.desired.deployment(None, deployed.strategy))),
         after=0,
     )
 
 
-def told(at: Wanted, plan: Plan[Step]) -> Plan[Step]:
-    """Return `plan` with what there is to tell of scaling in its statuses."""
-    return replace(plan, status=_tell(at, plan.status), done=_tell(at, plan.done) if plan.done is not None else None)
+def with_scaling_status(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
+    """Return `plan` with scaling in its status."""
+    return replace(plan, status=_with_scaling(situation, plan.status))
 
 
-def _tell(at: Wanted, status: Status) -> Status:
-    replicas = status.desired_replicas if status.desired_replicas is not None else at.wanted_replicas
-    status = status.model_copy(update={"scaling": _shown(at, replicas)})
-    return scaling.with_activity(status, at.resource.generation, _activity(at), rfc3339(at.now))
+def _with_scaling(situation: Situation, status: Status) -> Status:
+    replicas = status.desired_replicas if status.desired_replicas is not None else situation.wanted_replicas
+    status = status.model_copy(update={"scaling": _scaling(situation, replicas)})
+    return scaling.with_activity(status, situation.resource.generation, _activity(situation), rfc3339(situation.now))
 
 
-def _shown(at: Wanted, replicas: int) -> ScalingStatus | None:
-    """Return the bounds in force, and why the number changed."""
-    if at.spec.autoscaling is None:
-        asked = at.spec.replicas is not None
-        why = scaling.SPEC_REPLICAS if asked else "The Deployment was scaled by somebody else."
-        return scaling.told(at.status, ScalingStatus(), replicas, why, rfc3339(at.now))
-    bounds, hpa = at.bounds, _hpa(at)
+def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
+    """Return the bounds in force, and why the replica count changed."""
+    spec, before, now = situation.spec, situation.status, rfc3339(situation.now)
+    if spec.autoscaling is None:
+        by_spec = spec.replicas is not None
+        why = scaling.SPEC_REPLICAS if by_spec else "Another user or controller scaled the Deployment."
+        return scaling.scaling_status(before, ScalingStatus(), replicas, why, now)
+    bounds, hpa = situation.bounds, _hpa(situation)
     found = ScalingStatus(
-        scaler=at.means.scaler,
+        scaler=situation.means.scaler,
         min_replicas=bounds.least,
         max_replicas=bounds.most,
         active_schedule=bounds.schedule,
     )
-    unknown = f"{HPA.name} {autoscaler.hpa_name(at.owner, at.means.scaler)}"
-    return scaling.told(at.status, found, replicas, _why(hpa, unknown), rfc3339(at.now), unknown=unknown)
+    unknown = f"{HPA.name} {autoscaler.hpa_name(situation.owner, situation.means.scaler)}"
+    return scaling.scaling_status(before, found, replicas, _why(hpa, unknown), now, unknown=unknown)
 
 
-def _why(hpa: Mapping[str, Any], unknown: str) -> str:
-    """Return the autoscaler's words; it says them a moment after it has changed the number."""
-    said = (_condition(hpa, kind) for kind in ("ScalingActive", "ScalingLimited"))
-    words = [str(each.get("message", "")) for each in said if each.get("status") == "True"]
-    return f"{unknown}: {'; '.join(words)}" if words else unknown
+def _why(hpa: Object, unknown: str) -> str:
+    """Return the autoscaler's reason; the HPA reports it a moment after it has changed the count."""
+    found = (condition(hpa, kind) for kind in ("ScalingActive", "ScalingLimited"))
+    messages = [str(each.get("message", "")) for each in found if each.get("status") == "True"]
+    return f"{unknown}: {'; '.join(messages)}" if messages else unknown
 
 
-def _activity(at: Wanted) -> Activity | None:
-    """Return whether the number of pods follows the load, and what keeps it from that."""
-    autoscaling, hpa = at.spec.autoscaling, _hpa(at)
-    if autoscaling is None:
+def _activity(situation: Situation) -> Activity | None:
+    """Return whether the replica count follows the load, and what keeps it from that."""
+    hpa, deployed = _hpa(situation), situation.deployed
+    if situation.spec.autoscaling is None:
         return None
-    if at.deployed is None or not hpa:
-        return Activity(False, Reason.ENDPOINT_NOT_IN_SERVICE, "There is no autoscaler yet.")
-    if not at.means.measures:
+    if deployed is None or not hpa:
+        return Activity(False, Reason.ENDPOINT_NOT_IN_SERVICE, "The autoscaler does not exist yet.")
+    if not situation.means.measures:
         message = (
-            "No custom metrics API is served, and there is no KEDA with a --prometheus-address: nothing tells the load."
+            "No metrics: the cluster serves no custom metrics API, and there is no KEDA with a --prometheus-address; "
+            "install one of them."
         )
         return Activity(False, Reason.METRICS_API_MISSING, message)
-    pending = next((each for each in at.troubles if each.reason is Reason.UNSCHEDULABLE), None)
+    return _obstacle(situation, deployed, hpa) or _follows(situation)
+
+
+def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity | None:
+    """Return what keeps the replica count from following the load, None where nothing does."""
+    pending = next((each for each in situation.troubles if each.reason is Reason.UNSCHEDULABLE), None)
     if pending is not None:
         return Activity(False, pending.reason, f"Pod {pending.pod}: {pending.message}")
-    refused = at.deployed.condition("ReplicaFailure")
-    if refused.get("status") == "True":
-        return Activity(False, Reason.SCALING_FAILED, str(refused.get("message", "")))
-    able, active = _condition(hpa, "AbleToScale"), _condition(hpa, "ScalingActive")
+    if deployed.refusal is not None:
+        return Activity(False, Reason.SCALING_FAILED, deployed.refusal)
+    able, active = condition(hpa, "AbleToScale"), condition(hpa, "ScalingActive")
     if able.get("status") == "False":
         return Activity(False, Reason.SCALING_FAILED, str(able.get("message", "")))
     if active.get("status") == "False":
         reason = Reason.NO_METRICS if active.get("reason") in _NO_VALUE else Reason.SCALING_FAILED
         return Activity(False, reason, str(active.get("message", "")))
-    bounds = at.bounds
-    names = ", ".join(autoscaler.metric_names(autoscaling))
-    return Activity(True, Reason.AUTOSCALING, f"{bounds.least} to {bounds.most} pod(s), by {names}.")
+    return None
 
 
-def _hpa(at: Wanted) -> Mapping[str, Any]:
-    return at.child(HPA, autoscaler.hpa_name(at.owner, at.means.scaler)) or {}
+def _follows(situation: Situation) -> Activity:
+    assert situation.spec.autoscaling is not None  # noqa: S101 - only called where there is autoscaling
+    bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling))
+    return Activity(True, Reason.AUTOSCALING, f"{bounds.least} to {bounds.most} pods, by {names}.")
 
 
-def _condition(hpa: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    conditions = (hpa.get("status") or {}).get("conditions", ())
-    return next((each for each in conditions if each["type"] == kind), {})
+def _hpa(situation: Situation) -> Object:
+    return situation.child(HPA, autoscaler.hpa_name(situation.owner, situation.means.scaler)) or {}

@@ -1,10 +1,12 @@
-"""What pods of the wanted revision make of it."""
+"""How the pods of the desired revision are doing."""
 
+from tgi_operator.api import conditions
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import ConditionStatus, Status
-from tgi_operator.backends.incluster.decide.rollout import how
-from tgi_operator.backends.incluster.decide.situation import Deployed, Wanted, revision_of
+from tgi_operator.api.status import ConditionStatus, ConditionType, Status
+from tgi_operator.backends.incluster.decide.rollout import describe_replacement
+from tgi_operator.backends.incluster.decide.situation import Deployed, Situation
 from tgi_operator.backends.incluster.decide.steps import Delete, Step
+from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import JOB
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.pods import Trouble
@@ -15,121 +17,140 @@ SETTLING_SECONDS = 3
 REFUSED_SECONDS = 60
 
 
-def refused(at: Wanted) -> Plan[Step] | None:
-    """The cluster lets no pod be made: a quota, or a policy."""
-    deployed = _deployed(at)
-    failed = deployed.condition("ReplicaFailure")
-    if deployed.complete or failed.get("status") != "True":
+def refused(situation: Situation) -> Plan[Step] | None:
+    """The cluster refuses to create a pod: a quota or a policy."""
+    deployed = _deployed(situation)
+    if deployed.complete or deployed.refusal is None:
         return None
-    if _is_enough(at, deployed):
-        message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve."
-        return Plan(_served(at, serving(Reason.SCALING, message)), after=REFUSED_SECONDS)
-    words = str(failed.get("message", ""))
-    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in words else Reason.REJECTED_BY_KUBERNETES
-    return Plan(at.show(stalled(reason, words, available=at.available)), after=REFUSED_SECONDS)
+    if _is_enough(situation, deployed):
+        status = _served(situation, serving(Reason.SCALING, f"{_counted(situation, deployed.ready)}."))
+        return Plan(status, after=REFUSED_SECONDS)
+    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in deployed.refusal else Reason.REJECTED_BY_KUBERNETES
+    verdict = stalled(reason, deployed.refusal, available=situation.available)
+    return Plan(situation.report(verdict), after=REFUSED_SECONDS)
 
 
-def serves(at: Wanted) -> Plan[Step] | None:
-    """All pods wanted serve, and nothing is wrong: jobs of old revisions are of no use any more."""
-    if not _deployed(at).complete or at.troubles:
+def serves(situation: Situation) -> Plan[Step] | None:
+    """All desired pods serve, and nothing is wrong: jobs of old revisions are of no use any more."""
+    if not _deployed(situation).complete or situation.troubles:
         return None
-    old = tuple(job for job in at.all(JOB) if at.desired.job is None or job["metadata"]["name"] != _job_name(at))
-    steps = tuple(Delete(job) for job in old if "deletionTimestamp" not in job["metadata"])
-    names = ", ".join(job["metadata"]["name"] for job in old)
-    return Plan(outcome(at), steps=steps, notes=(Note(Reason.COLLECTED, f"Deleted job {names}."),) if steps else ())
+    wanted = situation.desired.job["metadata"]["name"] if situation.desired.job is not None else None
+    jobs = (job["metadata"] for job in situation.all(JOB) if "deletionTimestamp" not in job["metadata"])
+    old = [str(metadata["name"]) for metadata in jobs if metadata["name"] != wanted]
+    return Plan(
+        outcome(situation),
+        collection=tuple(Delete(situation.children[JOB.name, name]) for name in old),
+        notes=(Note(Reason.COLLECTED, f"Deleted job {', '.join(old)}."),) if old else (),
+    )
 
 
-def rolling(at: Wanted) -> Plan[Step]:
+def rolling(situation: Situation) -> Plan[Step]:
     """Pods start, or something keeps them from it."""
-    shown, patience = outcome(at), at.desired.progress_deadline_seconds
-    waited = at.waited_seconds(next(Reason(each.reason) for each in shown.conditions))
-    if _deployed(at).overdue and waited < SETTLING_SECONDS:
-        return Plan(shown, after=SETTLING_SECONDS)
-    return Plan(shown, after=patience - waited + 1 if waited <= patience else None)
+    status, patience = outcome(situation), situation.desired.progress_deadline_seconds
+    ready = conditions.get(status.conditions, ConditionType.READY)
+    assert ready is not None  # noqa: S101 - every verdict has it
+    waited = situation.waited_seconds(Reason(ready.reason))
+    if _deployed(situation).overdue and waited < SETTLING_SECONDS:
+        return Plan(status, after=SETTLING_SECONDS)
+    return Plan(status, after=patience - waited + 1 if waited <= patience else None)
 
 
-def outcome(at: Wanted) -> Status:
-    """Return the status that tells what the pods are doing."""
-    deployed, found = _deployed(at), pods.worst(at.troubles)
-    served_before = at.status.current_revision == at.desired.revision
-    if found is None and deployed.complete and deployed.wanted == at.wanted_replicas:
-        return _served(at, serving(Reason.IN_SERVICE, f"{deployed.ready} of {at.wanted_replicas} pod(s) serve."))
-    if found is None and deployed.wanted == at.wanted_replicas == deployed.replicas == 0:
-        nobody = Verdict(
-            ConditionStatus.TRUE, available=False, reason=Reason.SCALED_TO_ZERO, message="No pods are wanted."
-        )
-        return _served(at, nobody)
-    if found is None and served_before and _serves_alone(at, deployed):
-        message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve while others start."
-        return _served(at, serving(Reason.SCALING, message))
-    if found is not None and found.reason is Reason.UNSCHEDULABLE and _is_enough(at, deployed):
-        message = f"{deployed.ready} of {at.wanted_replicas} pod(s) serve, and no node takes more."
-        return _served(at, serving(Reason.SCALING, message))
-    verdict = _verdict(at, deployed, found, served_before=served_before)
-    failure = at.remember(found) if found is not None else at.status.last_failure
-    return at.show(verdict, update_revision=at.desired.revision, last_failure=failure)
+def outcome(situation: Situation) -> Status:
+    """Return the status that reports how the pods are doing."""
+    deployed, found = _deployed(situation), pods.worst(situation.troubles)
+    verdict = _serving(situation, deployed, found)
+    if verdict is not None:
+        return _served(situation, verdict)
+    failure = situation.last_failure(found) if found is not None else situation.status.last_failure
+    return situation.report(
+        _not_serving(situation, deployed, found),
+        update_revision=situation.desired.revision,
+        last_failure=failure,
+    )
 
 
-def _served(at: Wanted, verdict: Verdict) -> Status:
-    """Return the status of a revision that serves: only now its image is the one that an unnamed version keeps."""
-    revision, failure = at.desired.revision, at.status.last_failure
-    return at.show(
+def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) -> Verdict | None:
+    """Return the verdict of a revision that serves, None where it does not, or not yet."""
+    counted = _counted(situation, deployed.ready)
+    wanted = situation.wanted_replicas
+    if found is not None:
+        if found.reason is Reason.UNSCHEDULABLE and _is_enough(situation, deployed):
+            return serving(Reason.SCALING, f"{counted}; no node has room for more.")
+        return None
+    if deployed.complete and deployed.wanted == wanted:
+        return serving(Reason.IN_SERVICE, f"{counted}.")
+    if deployed.wanted == wanted == deployed.replicas == 0:
+        message = "The replica count is 0."
+        return Verdict(ConditionStatus.TRUE, ConditionStatus.FALSE, Reason.SCALED_TO_ZERO, message)
+    if _served_before(situation) and _serves_alone(situation, deployed):
+        return serving(Reason.SCALING, f"{counted}; more are starting.")
+    return None
+
+
+def _served(situation: Situation, verdict: Verdict) -> Status:
+    """Return the status of a revision that serves: an unnamed version keeps its image from now on."""
+    revision, failure = situation.desired.revision, situation.status.last_failure
+    return situation.report(
         verdict,
-        image=at.desired.image,
+        image=situation.desired.image,
         current_revision=revision,
         update_revision=revision,
-        # Of this revision it tells why a pod was restarted; what failed before is over.
+        # A failure of this revision shows why a pod was restarted; one of an earlier revision is over.
         last_failure=failure if failure is not None and failure.revision == revision else None,
     )
 
 
-def _verdict(at: Wanted, deployed: Deployed, found: Trouble | None, *, served_before: bool) -> Verdict:
-    counted = f"{_updated_and_ready(at)} of {at.wanted_replicas} pod(s) serve revision {at.desired.revision}."
-    first = not at.status.current_revision
-    reason = Reason.CREATING if first or served_before else Reason.UPDATING
-    message = counted if first or served_before else f"{counted} {how(at, deployed.strategy)}"
-    verdict = progressing(reason, message, available=at.available)
+def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None) -> Verdict:
+    desired = situation.desired
+    counted = f"{_counted(situation, _updated_and_ready(situation))} at revision {desired.revision}."
+    first = not situation.status.current_revision or _served_before(situation)
+    message = counted if first else f"{counted} {describe_replacement(situation, deployed.strategy)}"
+    reason = Reason.CREATING if first else Reason.UPDATING
+    verdict = progressing(reason, message, available=situation.available)
     if found is not None:
-        verdict = progressing(found.reason, f"{counted} Pod {found.pod}: {found.message}", available=at.available)
-    waited = at.waited_seconds(verdict.reason)
-    # For a moment the Deployment still says of a new rollout what it said of the one before.
-    late = waited > at.desired.progress_deadline_seconds or (deployed.overdue and waited >= SETTLING_SECONDS)
+        message = f"{counted} Pod {found.pod}: {found.message}"
+        verdict = progressing(found.reason, message, available=situation.available)
+    waited = situation.waited_seconds(verdict.reason)
+    # For a moment, the Deployment still reports of a new rollout what it reported of the one before.
+    late = waited > desired.progress_deadline_seconds or (deployed.overdue and waited >= SETTLING_SECONDS)
     if found is not None and (found.stalled or late):
-        return Verdict(verdict.ready, verdict.available, found.reason, verdict.message, stalled=True)
-    return overdue(verdict, f"No progress for too long. {message}") if late else verdict
+        return stalled(found.reason, verdict.message, available=situation.available)
+    return overdue(verdict, f"No progress within the deadline. {message}") if late else verdict
 
 
-def _is_enough(at: Wanted, deployed: Deployed) -> bool:
-    """Return whether what serves is all that the spec asks for: more is what the autoscaler would like.
+def _counted(situation: Situation, ready: int) -> str:
+    return f"{ready}/{situation.wanted_replicas} pods ready"
 
-    ScalingActive tells what keeps it from that.
+
+def _served_before(situation: Situation) -> bool:
+    return situation.status.current_revision == situation.desired.revision
+
+
+def _is_enough(situation: Situation, deployed: Deployed) -> bool:
+    """Return whether the ready pods are all that the spec demands: only the autoscaler wants more.
+
+    ScalingActive reports why it does not get them.
     """
-    served_before = at.status.current_revision == at.desired.revision
-    follows = at.spec.autoscaling is not None and deployed.ready >= at.bounds.least
-    return follows and served_before and _serves_alone(at, deployed)
+    follows = situation.spec.autoscaling is not None and deployed.ready >= situation.bounds.least
+    return follows and _served_before(situation) and _serves_alone(situation, deployed)
 
 
-def _serves_alone(at: Wanted, deployed: Deployed) -> bool:
-    """Return whether pods of the revision serve and no other is left; numbers not yet renewed do not tell whose."""
+def _serves_alone(situation: Situation, deployed: Deployed) -> bool:
+    """Return whether pods of the revision serve and no other is left; counts may still be of another generation."""
     if deployed.observed:
         return deployed.updated == deployed.replicas and deployed.ready > 0
-    return _updated_and_ready(at) > 0
+    return _updated_and_ready(situation) > 0
 
 
-def _updated_and_ready(at: Wanted) -> int:
-    deployed = _deployed(at)
-    # A pod that got into trouble is known a moment before the Deployment counts it out.
-    if deployed.observed and deployed.updated == deployed.replicas and not at.troubles:
+def _updated_and_ready(situation: Situation) -> int:
+    deployed = _deployed(situation)
+    # A pod in trouble is seen a moment before the Deployment no longer counts it.
+    if deployed.observed and deployed.updated == deployed.replicas and not situation.troubles:
         return deployed.ready
-    mine = (pod for pod in at.servers if revision_of(pod) == at.live_revision)
+    mine = (pod for pod in situation.servers if names.revision(pod) == situation.live_revision)
     return sum(pods.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in mine)
 
 
-def _deployed(at: Wanted) -> Deployed:
-    assert at.deployed is not None  # noqa: S101 - `outdated` comes first
-    return at.deployed
-
-
-def _job_name(at: Wanted) -> str:
-    assert at.desired.job is not None  # noqa: S101 - only asked where there is one
-    return str(at.desired.job["metadata"]["name"])
+def _deployed(situation: Situation) -> Deployed:
+    assert situation.deployed is not None  # noqa: S101 - `outdated` comes first
+    return situation.deployed

@@ -1,59 +1,76 @@
-"""What somebody changed or deleted is put back, and another number of pods is asked for."""
+"""Changes and deletions by others are reverted, and another replica count is applied."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.decide.serving import outcome
-from tgi_operator.backends.incluster.decide.situation import Wanted
+from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
-from tgi_operator.backends.incluster.desired import strategy
-from tgi_operator.backends.incluster.kinds import JOB, SERVICE, Object, kind_of
+from tgi_operator.backends.incluster.desired import names, strategy
+from tgi_operator.backends.incluster.kinds import DEPLOYMENT, JOB, SERVICE, Object, kind_of
 from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.plans.planning import Note, Plan
 
 
-def drifted(at: Wanted) -> Plan[Step] | None:
-    """Something is not as it was applied: apply it again. What others added to it stays."""
-    if at.job is not None and _claim_goes(at):
-        # The pod of a job that is done holds the claim as any other does.
-        return Plan(outcome(at), steps=(Delete(at.job),))
-    wrong = [manifest for manifest in _wanted(at) if not _is_right(at, manifest)]
-    # Who changes the number goes before another number is applied.
-    former = tuple(Delete(each) for each in at.former_autoscalers)
+def drifted(situation: Situation) -> Plan[Step] | None:
+    """An object is not as it was applied: apply it again. What others added to it stays."""
+    if situation.job is not None and _claim_ends(situation):
+        # The pod of a job that is done keeps the PVC as any other pod does.
+        return Plan(outcome(situation), steps=(Delete(situation.job),))
+    wrong = [manifest for manifest in _wanted(situation) if not _is_right(situation, manifest)]
+    # The former autoscaler goes before another replica count is applied.
+    former = tuple(Delete(each) for each in situation.former_autoscalers)
     if not wrong and not former:
         return None
-    deployed = at.deployed
-    assert deployed is not None  # noqa: S101 - `outdated` comes first
-    names = ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in wrong)
-    # Another number is told by the status' history, and other bounds are by themselves.
-    scaled = at.status.desired_replicas not in (None, at.wanted_replicas)
-    notes = () if scaled or not names or _bounds_changed(at) else (Note(Reason.RESTORED, f"Put right: {names}."),)
-    shown = outcome(at)
     return Plan(
-        at.ahead(shown),
-        steps=(*former, *(step for manifest in wrong for step in _put_right(at, manifest))),
-        ahead=True,
-        done=shown,
-        notes=notes,
+        outcome(situation),
+        steps=(*former, *(step for manifest in wrong for step in _corrections(situation, manifest))),
+        notes=_notes(situation, wrong),
     )
 
 
-def _bounds_changed(at: Wanted) -> bool:
-    """Return whether other bounds are in force than at the last look."""
-    before = at.status.scaling
-    if at.spec.autoscaling is None or before is None:
+def _notes(situation: Situation, wrong: list[Object]) -> tuple[Note, ...]:
+    """Return the Event for what was reverted.
+
+    The history of the status reports another replica count, and other bounds have Events of their own.
+    """
+    scaled = situation.status.desired_replicas not in (None, situation.wanted_replicas)
+    restored = [manifest for manifest in wrong if not _is_unmarked(situation, manifest)]
+    if scaled or not restored or _bounds_changed(situation):
+        return ()
+    described = ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in restored)
+    return (Note(Reason.RESTORED, f"Restored {described}."),)
+
+
+def _is_unmarked(situation: Situation, manifest: Object) -> bool:
+    """Return whether only the digest of the inputs is missing: of a Deployment made before there was one, or a spec
+    whose change does not reach the pods."""
+    live = situation.child(kind_of(manifest), manifest["metadata"]["name"])
+    if live is None or manifest["kind"] != DEPLOYMENT.name:
         return False
-    return (before.min_replicas, before.max_replicas) != (at.bounds.least, at.bounds.most)
+    metadata = {name: value for name, value in manifest["metadata"].items() if name != "annotations"}
+    return covers(live, manifest | {"metadata": metadata})
 
 
-def _claim_goes(at: Wanted) -> bool:
-    """Return whether somebody deleted the claim of the weights, and it waits for its last pod."""
-    return any("deletionTimestamp" in claim["metadata"] for claim in at.claims)
+def _bounds_changed(situation: Situation) -> bool:
+    """Return whether other bounds are in force than the status reports."""
+    before = situation.status.scaling
+    if situation.spec.autoscaling is None or before is None:
+        return False
+    return (before.min_replicas, before.max_replicas) != (situation.bounds.least, situation.bounds.most)
 
 
-def _put_right(at: Wanted, manifest: Object) -> tuple[Step, ...]:
+def _claim_ends(situation: Situation) -> bool:
+    """Return whether the PVC of the weights is being deleted, and waits for its last pod."""
+    claim = situation.own_claim
+    if claim is None or not names.is_ours(claim["metadata"].get("labels", {}), situation.owner):
+        return False
+    return "deletionTimestamp" in claim["metadata"]
+
+
+def _corrections(situation: Situation, manifest: Object) -> tuple[Step, ...]:
     """Return the steps that make an object as it should be."""
-    live = at.child(kind_of(manifest), manifest["metadata"]["name"])
+    live = situation.child(kind_of(manifest), manifest["metadata"]["name"])
     if live is not None and manifest["kind"] == SERVICE.name and _has_other_port(live, manifest):
-        # An apply would add our port beside the other, and both have the one name.
+        # An apply would add the desired port beside the other one, and two ports cannot have one name.
         return (Delete(live), Apply(manifest))
     return (Apply(manifest),)
 
@@ -63,26 +80,24 @@ def _has_other_port(live: Object, manifest: Object) -> bool:
     return any(port["port"] != ours.get(port.get("name"), port["port"]) for port in live["spec"].get("ports", ()))
 
 
-def _wanted(at: Wanted) -> tuple[Object, ...]:
-    desired, deployed = at.desired, at.deployed
+def _wanted(situation: Situation) -> tuple[Object, ...]:
+    desired, deployed = situation.desired, situation.deployed
     assert deployed is not None  # noqa: S101 - `outdated` comes first
-    # How the pods are replaced is decided when a revision is rolled out.
+    # How pods are replaced is decided when a revision is rolled out.
     chosen = strategy.asked(desired.rollout) or deployed.strategy
-    job = None if _claim_goes(at) else desired.job
-    made = (desired.service, desired.budget, desired.deployment(at.applied_replicas, chosen), desired.claim, job)
-    return tuple(
-        manifest
-        for manifest in (*made, desired.monitor if at.monitored else None, at.autoscaler)
-        if manifest is not None
-    )
+    deployment = desired.deployment(situation.applied_replicas, chosen)
+    job = None if _claim_ends(situation) else desired.job
+    monitor = desired.monitor if situation.monitored else None
+    made = (desired.service, desired.budget, deployment, desired.claim, job, monitor, situation.autoscaler)
+    return tuple(manifest for manifest in made if manifest is not None)
 
 
-def _is_right(at: Wanted, manifest: Object) -> bool:
+def _is_right(situation: Situation, manifest: Object) -> bool:
     kind = kind_of(manifest)
-    live = at.children.get((kind.name, manifest["metadata"]["name"]))
+    live = situation.children.get((kind.name, manifest["metadata"]["name"]))
     if live is None:
         return False
-    # What is about to go must be gone first; and a job cannot be changed, nor needs it once it is done.
+    # What is being deleted must be gone first; a job cannot be changed, nor needs it once it is done.
     if "deletionTimestamp" in live["metadata"] or kind is JOB:
         return True
     return covers(live, manifest)

@@ -41,7 +41,7 @@ class Means:
 
     @property
     def measures(self) -> bool:
-        """Whether there is anything that tells a metric."""
+        """Whether the cluster provides metrics."""
         return self.custom_metrics or self.scaler is Scaler.SCALED_OBJECT
 
 
@@ -128,5 +128,5 @@ def _behavior(autoscaling: Autoscaling) -> Object:
 
 
 def _rules(rules: ScalingRules) -> Object:
-    """Return HPAScalingRules of autoscaling/v2, whose words ours are."""
+    """Return HPAScalingRules of autoscaling/v2, whose fields have the same names."""
     return rules.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,4 +1,4 @@
-"""Where the weights come from, and the job that brings them onto a claim, once."""
+"""Where the weights come from, and the job that fetches them onto a PVC, once."""
 
 import json
 import re
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tgi_operator.api.incluster import AccessMode, InCluster
-from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, Model, SecretKeyRef
+from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, Model, SecretKeyRef, Spec
 from tgi_operator.backends.incluster.desired import names, placement
 from tgi_operator.backends.incluster.desired.manifests import literal, manifest
 from tgi_operator.backends.incluster.kinds import JOB, Object
 from tgi_operator.backends.incluster.seen.pods import FETCHER
-from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.resource import Owner
 
 DATA = "/data"
 """Where the cache is mounted: HF_HOME of TGI's images."""
@@ -34,7 +34,7 @@ _LONGEST_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class Source:
-    """How pods get at the weights: the model as TGI is told it, and the volumes.
+    """How pods get the weights: the model as TGI's MODEL_ID, and the volumes.
 
     `fetch` is what the job fetches, and into which folder, where there is a job: pods need no Hub then.
     """
@@ -46,7 +46,7 @@ class Source:
 
     @property
     def offline(self) -> bool:
-        """Whether pods find everything on a claim."""
+        """Whether pods find everything on a PVC."""
         return self.fetch is not None
 
 
@@ -75,15 +75,15 @@ def _claim_volume(volume: str, claim: str, *, read_only: bool) -> Object:
     return {"name": volume, "persistentVolumeClaim": reference | ({"readOnly": True} if read_only else {})}
 
 
-def job(resource: Resource, target: InCluster, found: Source, image: str) -> Object:
+def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) -> Object:
     """Return the job that fetches, or for a pvc:// uri checks, the weights.
 
-    Its name tells what it does: another source, revision or claim is another job, a newer operator is not.
+    Its name depends on what it fetches: another source, revision or PVC is another job, a newer operator is not.
     """
     assert found.fetch is not None  # noqa: S101 - only called where there is something to do
-    owner, model = resource.owner, resource.spec.model
+    model = spec.model
     uri, folder = found.fetch
-    shared = [each for each in resource.spec.runtime.env if _SHARED.fullmatch(each.name)]
+    shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name)]
     hub = [each.value for each in shared if each.name == "HF_ENDPOINT"]
     what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts], sort_keys=True)
     arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else [])]
@@ -126,13 +126,13 @@ def job(resource: Resource, target: InCluster, found: Source, image: str) -> Obj
         # The volume is made where its first pod runs: that must be where the GPUs are.
         pod |= placement.placement(target)
     rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [FAILS_AGAIN]}}]
-    spec = {
+    job_spec = {
         "backoffLimit": _TRIES,
         "activeDeadlineSeconds": _LONGEST_SECONDS,
         "podFailurePolicy": {"rules": rules},
         "template": {"metadata": {"labels": names.weights_labels(owner)}, "spec": pod},
     }
-    return manifest(JOB, owner, names.job_name(owner, what), spec)
+    return manifest(JOB, owner, names.job_name(owner, what), job_spec)
 
 
 def token_environment(reference: SecretKeyRef | None) -> list[dict[str, Any]]:

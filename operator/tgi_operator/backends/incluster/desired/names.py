@@ -1,6 +1,7 @@
 """Names and labels of what a resource has in the cluster."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from tgi_operator.api.names import FIELD_MANAGER, GROUP
 from tgi_operator.backends.naming import digest, with_tail
@@ -10,6 +11,9 @@ LABEL_NAME = f"{GROUP}/name"
 """Label of every object of a resource, the resource's name: by it the operator watches them."""
 
 LABEL_REVISION = f"{GROUP}/revision"
+
+ANNOTATION_INPUTS = f"{GROUP}/rendered-from"
+"""Annotation of the Deployment, not of its pods: digest of the inputs that its pod template is rendered from."""
 
 CONTAINER = "tgi"
 """Name of TGI's container in its pods."""
@@ -52,17 +56,23 @@ def is_server(found: Mapping[str, str]) -> bool:
 
 
 def is_ours(found: Mapping[str, str], owner: Owner) -> bool:
-    """Return whether the labels say that an object is the resource's: also that of a deleted one of the same name."""
+    """Return whether an object with these labels belongs to the resource, or to a deleted one of the same name."""
     return found.get(_MANAGED_BY) == FIELD_MANAGER and found.get(LABEL_NAME) == owner.name
 
 
+def revision(body: Mapping[str, Any]) -> str | None:
+    """Return the revision on the labels of a pod or a pod template, None where there is none."""
+    found = body["metadata"].get("labels", {}).get(LABEL_REVISION)
+    return str(found) if found is not None else None
+
+
 def claim_name(owner: Owner) -> str:
-    """Return the name of the claim that is made for the weights."""
+    """Return the name of the PVC that the operator creates for the weights."""
     if len(owner.name) + len("-weights") > _LONGEST:
         return with_tail(owner.name, f"{digest(owner.name)[:8]}-weights", _LONGEST)
     return f"{owner.name}-weights"
 
 
 def job_name(owner: Owner, what: str) -> str:
-    """Return the name of the job that fetches `what`, a text that tells source and target."""
+    """Return the name of the job that fetches `what`, a text that identifies source and target."""
     return with_tail(owner.name, f"fetch-{digest(f'{owner.name}/{what}')[:10]}", _LONGEST)

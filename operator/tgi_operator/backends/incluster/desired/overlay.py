@@ -16,7 +16,7 @@ _KEYS: Mapping[str, str] = {
     "topologySpreadConstraints": "topologyKey",
     "hostAliases": "ip",
 }
-"""By list: the field that tells its items apart (patchMergeKey of the Kubernetes API, core/v1 types); any other list is
+"""By list: the field that identifies its items (patchMergeKey of the Kubernetes API, core/v1 types); any other list is
 replaced."""
 
 

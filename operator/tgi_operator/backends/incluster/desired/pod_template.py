@@ -10,7 +10,7 @@ from tgi_operator.backends.incluster.desired.manifests import literal
 from tgi_operator.backends.incluster.desired.overlay import overlay
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.naming import digest
-from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.resource import Owner
 from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.models import sharding, sizes
 
@@ -28,11 +28,10 @@ OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_H
 """Variables of the container that `runtime.env` may not set: the volumes decide them."""
 
 
-def pod_template(resource: Resource, target: InCluster, image: str, source: Source, token: str | None) -> Object:
+def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, token: str | None) -> Object:
     """Return the PodTemplateSpec, without a revision, with `podTemplate` merged over it."""
-    owner, spec = resource.owner, resource.spec
     own: Object = {"labels": names.server_labels(owner)}
-    if token is not None and not source.offline:
+    if token is not None:
         # Pods have the token by reference, which a change of the Secret does not renew: a digest of it rolls them.
         own["annotations"] = {_ANNOTATION_TOKEN: digest(f"{owner.uid}/{token}")[:16]}
     pod: Object = {

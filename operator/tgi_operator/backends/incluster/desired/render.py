@@ -16,9 +16,13 @@ from tgi_operator.engines.tgi import images
 
 @dataclass(frozen=True)
 class Desired:
-    """What should be in the cluster. `replicas` None: keep what runs."""
+    """What should be in the cluster. `replicas` None: keep what runs.
+
+    `inputs` is the digest of what the template was rendered from, `revision` that of the template itself.
+    """
 
     owner: Owner
+    inputs: str
     revision: str
     image: str
     template: Object
@@ -33,7 +37,7 @@ class Desired:
     token: str | None = field(repr=False)
 
     def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
-        """Return the Deployment of so many pods, None: as many as somebody else says, replaced by `strategy`."""
+        """Return the Deployment with a replica count, None: another controller sets it; `strategy` replaces pods."""
         spec = {
             **({} if replicas is None else {"replicas": replicas}),
             "revisionHistoryLimit": 2,
@@ -42,7 +46,9 @@ class Desired:
             "selector": {"matchLabels": names.selector(self.owner)},
             "template": self.template,
         }
-        return manifest(DEPLOYMENT, self.owner, self.owner.name, spec)
+        made = manifest(DEPLOYMENT, self.owner, self.owner.name, spec)
+        made["metadata"]["annotations"] = {names.ANNOTATION_INPUTS: self.inputs}
+        return made
 
 
 def image(spec: Spec, running: str | None) -> str:
@@ -64,15 +70,17 @@ def desired(resource: Resource, target: InCluster, token: str | None, fetcher: s
     `token` is the Hub token where the spec names one, `fetcher` the image that fetches weights.
     """
     spec, owner = resource.spec, resource.owner
+    assert spec is not None  # noqa: S101 - it passed the checks
     image_uri = image(spec, resource.status.image)
     source = fetch_job.source(owner, spec.model, target)
-    template = pod_template.pod_template(resource, target, image_uri, source, token)
+    rendered_token = None if source.offline else token
+    template = pod_template.pod_template(owner, spec, target, image_uri, source, rendered_token)
     revision = naming.revision(json.dumps(template, sort_keys=True))
     template["metadata"]["labels"][names.LABEL_REVISION] = revision
     deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
-    claim = _claim(owner, target.cache)
     return Desired(
         owner=owner,
+        inputs=naming.inputs_digest(resource, rendered_token, target),
         revision=revision,
         image=image_uri,
         template=template,
@@ -82,14 +90,14 @@ def desired(resource: Resource, target: InCluster, token: str | None, fetcher: s
         service=_service(owner),
         budget=_budget(owner, target),
         monitor=_monitor(owner, target),
-        claim=claim,
-        job=fetch_job.job(resource, target, source, fetcher) if source.offline else None,
+        claim=_claim(owner, target.cache),
+        job=fetch_job.job(owner, spec, target, source, fetcher) if source.offline else None,
         token=token,
     )
 
 
 def url(owner: Owner) -> str:
-    """Return where requests go."""
+    """Return the URL of the Service."""
     return f"http://{owner.name}.{owner.namespace}.svc:80"
 
 

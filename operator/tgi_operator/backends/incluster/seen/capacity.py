@@ -19,7 +19,12 @@ class Demand:
     node_selector: Mapping[str, str]
     products: tuple[str, ...]
     tolerated: frozenset[str | None]
-    """Keys of the taints that are borne; None: all."""
+    """Keys of the taints that are tolerated; None: all."""
+
+    @property
+    def label_selector(self) -> str:
+        """The labelSelector that lists only nodes of the kind; empty where every node may be one."""
+        return ",".join(f"{name}={value}" for name, value in sorted(self.node_selector.items()))
 
     def suits(self, node: Object) -> bool:
         """Return whether the node is of the kind, takes pods, and has as many of the resource in all."""

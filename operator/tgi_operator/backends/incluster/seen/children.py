@@ -1,4 +1,4 @@
-"""What the watch told of the objects of all resources, by resource: slim, so that thousands of them fit into memory."""
+"""Objects of all resources as the watch reported them, by resource: slim, so that thousands fit into memory."""
 
 import json
 import zlib
@@ -52,7 +52,7 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
 _POD_METADATA = ("name", "namespace", "uid", "labels", "deletionTimestamp", "creationTimestamp")
 _CONDITION = ("type", "status", "reason", "message")
 _POD_CONDITION = (*_CONDITION, "lastTransitionTime")
-"""Of a pod the time tells whether it was ready before; it changes with the status only."""
+"""For a pod, the time shows whether it was ready before; it changes with the status only."""
 
 
 class Children:
@@ -67,9 +67,9 @@ class Children:
         return {child: json.loads(zlib.decompress(kept)) for child, (_, kept) in self._by_key.get(key, {}).items()}
 
     def put(self, body: Mapping[str, Any]) -> Key | None:
-        """Keep an object, unless it is older than what is known; return whose it is if it is worth a look.
+        """Keep an object, unless it is older than the known one; return the resource to reconcile, None where none is.
 
-        One whose label was changed was the first one's, and has to be put right.
+        An object whose label was changed still belongs to its first resource, which has to restore it.
         """
         key, child = _key(body), _child(body)
         if key is None:
@@ -86,17 +86,17 @@ class Children:
         return first if first != key or before is None or before[1] != kept else None
 
     def drop(self, body: Mapping[str, Any]) -> Key | None:
-        """Forget an object that is gone; return whose it was."""
+        """Drop an object that is gone; return its resource."""
         key = _key(body)
         return key if key is not None and self._forget(key, _child(body)) else None
 
     def forget(self, key: Key) -> None:
-        """Forget all objects of a resource that is gone."""
+        """Drop all objects of a resource that is gone."""
         for child in self._by_key.pop(key, {}):
             self._keys.pop((key.namespace, child), None)
 
     def versions(self, kind: str) -> Versions:
-        """Return what is known of a kind, before it is listed anew."""
+        """Return the versions of all known objects of a kind, before it is listed again."""
         return {
             (key, child): version
             for key, children in self._by_key.items()
@@ -105,9 +105,9 @@ class Children:
         }
 
     def replace(self, before: Versions, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
-        """Take `bodies` for all there is of what was known `before` they were listed; return whose are worth a look.
+        """Drop objects known `before` that are not among the listed `bodies`; return the resources to reconcile.
 
-        A watch does not tell what vanished while it was broken. What it told meanwhile is newer than the list.
+        A watch does not report what vanished while it was broken. What it reported meanwhile is newer than the list.
         """
         listed = list(bodies)
         there = {(_key(body), _child(body)) for body in listed}
@@ -174,4 +174,4 @@ def _only(body: Mapping[str, Any], fields: Iterable[str]) -> Object:
 
 
 WATCHED = tuple(KINDS[kind] for kind in _STATUS)
-"""Kinds of which the watch tells."""
+"""Kinds that are watched."""

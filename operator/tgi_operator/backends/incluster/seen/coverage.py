@@ -39,7 +39,7 @@ def _covers_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
     if not all(isinstance(item, Mapping) for item in wanted):
         return len(live) == len(wanted) and all(map(covers, live, wanted))
     left = list(live)
-    # One that says more first: what covers it may cover others too.
+    # Items with more fields first: what covers them may cover others too.
     for item in sorted(wanted, key=len, reverse=True):
         found = next((index for index, other in enumerate(left) if covers(other, item)), None)
         if found is None:

@@ -1,4 +1,4 @@
-"""What keeps a pod from serving, as the scheduler, the kubelet and the container say it."""
+"""What keeps a pod from serving, as the scheduler, the kubelet and the container report it."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.kinds import Object, condition, is_true
 from tgi_operator.engines.tgi import failure_texts
 
 MESSAGE_LIMIT = 1024
 
-_LAST_WORDS = 600
+_TAIL_CHARACTERS = 600
 """How much of a log's end is quoted: the error is on its last lines."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -24,7 +24,7 @@ _PULL_REFUSED = re.compile(
     r"not found|manifest unknown|does not exist|unauthorized|denied|forbidden|couldn't parse image|InvalidImageName",
     re.IGNORECASE,
 )
-"""What a registry says when another try gives the same answer."""
+"""Messages of a registry that will refuse the next attempt as well."""
 
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
@@ -37,7 +37,7 @@ _CRASHES = 3
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a pod does not serve. `stalled`: it will not by itself."""
+    """Why a pod does not serve. `stalled`: a person must change something."""
 
     pod: str
     reason: Reason
@@ -66,16 +66,16 @@ def is_over(pod: Object) -> bool:
 
 def is_ready(pod: Object) -> bool:
     """Return whether the pod serves."""
-    return _condition(pod, "Ready").get("status") == "True"
+    return is_true(pod, "Ready")
 
 
 def worst(found: Iterable[Trouble]) -> Trouble | None:
-    """Return the trouble that is told first: what a person must end, then the rest, each by the pod's name."""
+    """Return the trouble to report first: what a person must end, then the rest, each by the pod's name."""
     return min(found, key=lambda each: (not each.stalled, each.pod), default=None)
 
 
 def _unschedulable(pod: Object) -> Trouble | None:
-    scheduled = _condition(pod, "PodScheduled")
+    scheduled = condition(pod, "PodScheduled")
     if (scheduled.get("status"), scheduled.get("reason")) != ("False", "Unschedulable"):
         return None
     return Trouble(_name(pod), Reason.UNSCHEDULABLE, _cut(scheduled.get("message", "")))
@@ -94,9 +94,9 @@ def _image(pod: Object) -> Trouble | None:
     for container in _containers(pod):
         waiting = container.get("state", {}).get("waiting", {})
         if waiting.get("reason") in _PULLING:
-            said = f"{waiting['reason']}: {waiting.get('message', '')}"
-            refused = bool(_PULL_REFUSED.search(said))
-            return Trouble(_name(pod), Reason.IMAGE_PULL_FAILED, _cut(said), refused, container["name"])
+            message = f"{waiting['reason']}: {waiting.get('message', '')}"
+            refused = bool(_PULL_REFUSED.search(message))
+            return Trouble(_name(pod), Reason.IMAGE_PULL_FAILED, _cut(message), refused, container["name"])
     return None
 
 
@@ -104,9 +104,9 @@ def _not_started(pod: Object) -> Trouble | None:
     for container in _containers(pod):
         waiting = container.get("state", {}).get("waiting", {})
         if waiting.get("reason") in _NOT_STARTED:
-            said = f"{waiting['reason']}: {waiting.get('message', '')}"
+            message = f"{waiting['reason']}: {waiting.get('message', '')}"
             return Trouble(
-                _name(pod), Reason.CRASH_LOOP_BACK_OFF, _cut(said), stalled=True, container=container["name"]
+                _name(pod), Reason.CRASH_LOOP_BACK_OFF, _cut(message), stalled=True, container=container["name"]
             )
     return None
 
@@ -115,7 +115,7 @@ def _ended(pod: Object) -> Trouble | None:
     """A container ended, and was or will be started again."""
     for container in _containers(pod):
         if container.get("started") and _was_ready(pod, container):
-            # It has served since: why it ended long ago says nothing of now.
+            # It has served since: why it ended long ago does not matter now.
             continue
         ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
         if ended is None or (ended.get("exitCode") == 0 and ended.get("reason") == "Completed"):
@@ -126,9 +126,9 @@ def _ended(pod: Object) -> Trouble | None:
 
 def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) -> Trouble:
     code, log = int(ended.get("exitCode", 0)), str(ended.get("message", ""))
-    words = _last_words(log)
+    tail = _tail(log)
     if container["name"] == FETCHER:
-        # The program says itself what to do.
+        # The program's message says what to do.
         reason, advice = Reason.MODEL_DOWNLOAD_FAILED, "the weights were not fetched"
     elif ended.get("reason") == "OOMKilled":
         reason, advice = Reason.OOM_KILLED, "raise inCluster.resources.limits.memory"
@@ -136,12 +136,12 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
         reason, advice = known.reason, known.advice
     else:
         reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read its log: kubectl logs -p {_name(pod)}"
-    said = f"container {container['name']} ended with exit code {code}: {advice}"
+    message = f"container {container['name']} ended with exit code {code}: {advice}"
     patience = _CRASHES if reason in (Reason.CRASH_LOOP_BACK_OFF, Reason.OOM_KILLED) else 1
     return Trouble(
         _name(pod),
         reason,
-        _cut(f"{said}. Its last words: {words}" if words else said),
+        _cut(f"{message}. Last log lines: {tail}" if tail else message),
         # Not by the state, which goes to and fro between waiting and running: by what another start has not helped.
         stalled=int(container.get("restartCount", 0)) >= patience,
         container=container["name"],
@@ -160,8 +160,8 @@ def _unhealthy(pod: Object) -> Trouble | None:
             and not container.get("ready")
             and _was_ready(pod, container)
         ):
-            said = f"container {container['name']} runs and does not answer its health check"
-            return Trouble(_name(pod), Reason.PROBE_FAILED, said, container=container["name"])
+            message = f"container {container['name']} runs and does not answer its health check"
+            return Trouble(_name(pod), Reason.PROBE_FAILED, message, container=container["name"])
     return None
 
 
@@ -170,7 +170,7 @@ def _was_ready(pod: Object, container: Mapping[str, Any]) -> bool:
     running = container.get("state", {}).get("running")
     if running is None:
         return False
-    began, unready_since = running.get("startedAt"), _condition(pod, "Ready").get("lastTransitionTime")
+    began, unready_since = running.get("startedAt"), condition(pod, "Ready").get("lastTransitionTime")
     return began is None or unready_since is None or unready_since > began
 
 
@@ -184,10 +184,6 @@ _CHECKS: tuple[Callable[[Object], Trouble | None], ...] = (
 )
 
 
-def _condition(pod: Object, kind: str) -> Mapping[str, Any]:
-    return next((c for c in pod["status"].get("conditions", ()) if c["type"] == kind), {})
-
-
 def _containers(pod: Object) -> list[Mapping[str, Any]]:
     status = pod["status"]
     return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
@@ -197,14 +193,14 @@ def _name(pod: Object) -> str:
     return str(pod["metadata"]["name"])
 
 
-def _last_words(log: str) -> str:
+def _tail(log: str) -> str:
     """Return the end of a log on one line, from the beginning of a line where it is cut."""
     lines = [line.strip() for line in _ESCAPES.sub("", log).splitlines() if line.strip()]
     kept: list[str] = []
     for line in reversed(lines):
-        if kept and sum(map(len, kept)) + len(line) > _LAST_WORDS:
+        if kept and sum(map(len, kept)) + len(line) > _TAIL_CHARACTERS:
             break
-        kept.insert(0, line[-_LAST_WORDS:])
+        kept.insert(0, line[-_TAIL_CHARACTERS:])
     return " | ".join(kept)
 
 

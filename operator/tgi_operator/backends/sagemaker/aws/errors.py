@@ -1,11 +1,13 @@
-"""What AWS' refusals mean.
+"""What AWS's refusals mean.
 
-SageMaker answers almost everything with HTTP 400 `ValidationException`, so a refusal is known by its message only.
-The rules are anchored texts, read in order; the first that fits decides.
+SageMaker answers almost everything with HTTP 400 `ValidationException`, so only the message distinguishes refusals.
+The rules are anchored texts, tried in order; the first that matches decides.
+
+Sources: `docs` is AWS's documentation of the operation or of its common errors, `model` the service model in botocore;
+owner/name#number is an issue or pull request on GitHub that quotes the answer of a real account.
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 from tgi_operator.api.reasons import Reason
@@ -25,6 +27,10 @@ class Meaning(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     NO_CAPACITY = "NoCapacity"
     INVALID_ROLE = "InvalidRole"
+    MODEL_DATA_NOT_READABLE = "ModelDataNotReadable"
+    IMAGE_NOT_FOUND = "ImageNotFound"
+    METRIC_TAKEN = "MetricTaken"
+    TARGET_REGISTERED = "TargetRegistered"
     ACCESS_DENIED = "AccessDenied"
     CREDENTIALS_EXPIRED = "CredentialsExpired"
     THROTTLED = "Throttled"
@@ -39,7 +45,7 @@ NOT_LET_IN = frozenset({Meaning.ACCESS_DENIED, Meaning.CREDENTIALS_EXPIRED})
 
 
 class AWSError(Exception):
-    """A call that AWS refused or that did not get through: what it means, and AWS' own words."""
+    """A call that AWS refused or that did not get through: what it means, and AWS's error message."""
 
     def __init__(self, meaning: Meaning, operation: str, code: str, message: str) -> None:
         super().__init__(f"{operation}: {code}: {message}")
@@ -49,7 +55,7 @@ class AWSError(Exception):
         self.message = message
 
     def without(self, secret: str | None) -> "AWSError":
-        """Return the error with `secret` blotted out of AWS' words."""
+        """Return the error without `secret`, which AWS may quote from the request."""
         message = self.message.replace(secret, "[redacted]") if secret else self.message
         return AWSError(self.meaning, self.operation, self.code, message)
 
@@ -59,10 +65,19 @@ _BY_CODE = {
     "ResourceNotFound": Meaning.ENDPOINT_NOT_FOUND,
     "AccessDeniedException": Meaning.ACCESS_DENIED,
     "AccessDenied": Meaning.ACCESS_DENIED,
+    # The account may not use the service, or the region is not enabled (docs: common errors; model of STS).
+    "NotAuthorized": Meaning.ACCESS_DENIED,
+    "OptInRequired": Meaning.ACCESS_DENIED,
+    "RegionDisabledException": Meaning.ACCESS_DENIED,
     "ExpiredTokenException": Meaning.CREDENTIALS_EXPIRED,
     "ExpiredToken": Meaning.CREDENTIALS_EXPIRED,
     "UnrecognizedClientException": Meaning.CREDENTIALS_EXPIRED,
     "InvalidSignatureException": Meaning.CREDENTIALS_EXPIRED,
+    # The same two as services of the query protocol, such as STS, spell them (docs: common errors of STS).
+    "InvalidClientTokenId": Meaning.CREDENTIALS_EXPIRED,
+    "SignatureDoesNotMatch": Meaning.CREDENTIALS_EXPIRED,
+    # STS could not reach the issuer of the service account's token (model of STS).
+    "IDPCommunicationError": Meaning.CREDENTIALS_EXPIRED,
     "InvalidIdentityToken": Meaning.CREDENTIALS_EXPIRED,
     "RequestExpired": Meaning.CREDENTIALS_EXPIRED,
     "ThrottlingException": Meaning.THROTTLED,
@@ -85,29 +100,45 @@ _BY_CODE = {
     "LimitExceededException": Meaning.QUOTA_EXCEEDED,
     "FailedResourceAccessException": Meaning.ACCESS_DENIED,
     "InternalServiceException": Meaning.UNAVAILABLE,
+    # Fifty tags are the most: asking for more quota does not help (model: TagResource).
+    "TooManyTagsException": Meaning.REJECTED,
 }
 
-_SETTLED: tuple[tuple[str, re.Pattern[str], Meaning], ...] = (
+_BY_CODE_AND_MESSAGE: tuple[tuple[str, re.Pattern[str], Meaning], ...] = (
     # Others of this code pass: the issuer's keys could not be read just now.
     ("InvalidIdentityToken", re.compile(r"No OpenIDConnect provider|Incorrect token audience"), Meaning.ACCESS_DENIED),
+    # A fixed limit of a resource is no quota of the account: only another spec has fewer tags (docs: AddTags, 50 tags;
+    # the text is assumed).
+    ("ResourceLimitExceeded", re.compile(r"\b[Tt]ags\b"), Meaning.REJECTED),
 )
-"""Code and words that tell another meaning than the code alone."""
+"""A code with a message that mean something else than the code alone."""
 
-_INVALID = frozenset({"ValidationException", "ValidationError", "SerializationException", "ConflictException"})
-"""Codes that say that the request itself is wrong, so that it will be refused again."""
+_INVALID = frozenset({"ValidationException", "ValidationError", "SerializationException"})
+"""Codes of requests that are wrong in themselves, so that AWS refuses them again."""
 
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
-        # «Could not find endpoint configuration "arn:…".» begins like the endpoint's text: it comes first.
+        # A configuration's text begins like an endpoint's, and that of the weights like a model's: these come first.
         (r"^Could not find endpoint configuration ", Meaning.CONFIG_NOT_FOUND),
+        # CreateModel: philschmid/llm-sagemaker-sample#2, aws-ia/ecs-blueprints#223.
+        (r"^Could not (access|find) model data at ", Meaning.MODEL_DATA_NOT_READABLE),
         (r'^Could not find endpoint "', Meaning.ENDPOINT_NOT_FOUND),
         (r"^Could not find model ", Meaning.MODEL_NOT_FOUND),
         (r"^Cannot create already existing (endpoint|endpoint configuration|model) ", Meaning.ALREADY_EXISTS),
         (r"^Cannot update in-progress endpoint ", Meaning.IN_PROGRESS),
         (r"^Cannot update endpoint with the currently in use endpoint configuration", Meaning.CONFIG_IN_USE),
         (r"^The execution role ARN .* is invalid", Meaning.INVALID_ROLE),
+        # CreateModel: aws-samples/easy-amazon-sagemaker-deployments#4. The second text, of a repository whose policy
+        # does not let SageMaker in, is quoted only in part by public reports.
+        (r"^Requested image .* not found", Meaning.IMAGE_NOT_FOUND),
+        (r"does not grant ecr:", Meaning.IMAGE_NOT_FOUND),
         (r"is not authorized to perform|does not have .* permission", Meaning.ACCESS_DENIED),
+        # PutScalingPolicy: gravitational/teleport quotes it in its DynamoDB backend.
+        (r"^Only one TargetTrackingScaling policy for a given metric specification ", Meaning.METRIC_TAKEN),
+        # UpdateEndpoint with another instance type (docs: endpoint-scaling-update; the text is not public). It comes
+        # after DeleteEndpoint's refusal, which speaks of a missing permission and also of deregistering.
+        (r"\b[Dd]eregister(ed)?\b.* scalable target", Meaning.TARGET_REGISTERED),
         (r"InsufficientInstanceCapacity|Unable to provision requested ML compute capacity", Meaning.NO_CAPACITY),
         (r"^Rate exceeded", Meaning.THROTTLED),
     )
@@ -116,7 +147,7 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
 
 def meaning(code: str, message: str, status: int) -> Meaning:
     """Return what an error response with that code, message and HTTP status means."""
-    for known, pattern, found in _SETTLED:
+    for known, pattern, found in _BY_CODE_AND_MESSAGE:
         if code == known and pattern.search(message):
             return found
     if code in _BY_CODE:
@@ -129,83 +160,25 @@ def meaning(code: str, message: str, status: int) -> Meaning:
     return Meaning.REJECTED if code in _INVALID else Meaning.UNKNOWN
 
 
-@dataclass(frozen=True)
-class Remedy:
-    """How to go on after an error: the reason shown, whether a person must act, and the pause before the next try.
-
-    Pauses are in seconds and double from `first` to `longest`. The first `patience` failures in a row change nothing in
-    the status: they are usually over before anybody could read it.
-    """
-
-    reason: Reason
-    stalled: bool
-    first: float
-    longest: float
-    patience: int = 0
-
-    def pause(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures in a row."""
-        return min(self.first * 2.0 ** (failures - 1), self.longest)
-
-
-REMEDIES: dict[Meaning, Remedy] = {
-    # Reads are eventually consistent: what was just created may not be found for half a minute.
-    Meaning.ENDPOINT_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
-    Meaning.CONFIG_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
-    Meaning.MODEL_NOT_FOUND: Remedy(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
-    Meaning.TARGET_NOT_FOUND: Remedy(Reason.SCALING_FAILED, stalled=False, first=5, longest=120, patience=5),
-    # botocore does not retry it; it is over in a minute or two.
-    Meaning.CONCURRENT_UPDATE: Remedy(Reason.SCALING_FAILED, stalled=False, first=15, longest=120, patience=3),
-    Meaning.ALREADY_EXISTS: Remedy(Reason.CREATING, stalled=False, first=0.5, longest=30, patience=3),
-    Meaning.IN_PROGRESS: Remedy(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),
-    Meaning.CONFIG_IN_USE: Remedy(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),
-    Meaning.QUOTA_EXCEEDED: Remedy(Reason.QUOTA_EXCEEDED, stalled=True, first=600, longest=1800),
-    Meaning.NO_CAPACITY: Remedy(Reason.INSUFFICIENT_CAPACITY, stalled=False, first=60, longest=1800),
-    # A role just created takes a minute or two until SageMaker may assume it.
-    Meaning.INVALID_ROLE: Remedy(Reason.INVALID_EXECUTION_ROLE, stalled=True, first=5, longest=600, patience=5),
-    Meaning.ACCESS_DENIED: Remedy(Reason.ACCESS_DENIED, stalled=True, first=60, longest=300),
-    Meaning.CREDENTIALS_EXPIRED: Remedy(Reason.CREDENTIALS_EXPIRED, stalled=False, first=1, longest=60, patience=3),
-    Meaning.THROTTLED: Remedy(Reason.THROTTLED, stalled=False, first=1, longest=60, patience=3),
-    Meaning.UNAVAILABLE: Remedy(Reason.AWS_UNAVAILABLE, stalled=False, first=1, longest=60, patience=3),
-    Meaning.NOT_OWNED: Remedy(Reason.NOT_OWNED, stalled=True, first=2, longest=600, patience=3),
-    Meaning.UNKNOWN: Remedy(Reason.REJECTED_BY_AWS, stalled=True, first=60, longest=1800),
-}
-"""By meaning; REJECTED has none: the same request is not sent again."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What the FailureReason of an endpoint means; `retryable` where the same revision may well succeed later."""
-
-    reason: Reason
-    retryable: bool
-
-
-_FAILURES: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
-    (re.compile(pattern), failure)
-    for pattern, failure in (
+_FAILURES: tuple[tuple[re.Pattern[str], Reason], ...] = tuple(
+    (re.compile(pattern), reason)
+    for pattern, reason in (
         (
             r"InsufficientInstanceCapacity|Unable to provision requested ML compute capacity",
-            Failure(Reason.INSUFFICIENT_CAPACITY, retryable=True),
+            Reason.INSUFFICIENT_CAPACITY,
         ),
-        (r"^Request to service failed", Failure(Reason.INTERNAL_FAILURE, retryable=True)),
-        (
-            r"did not pass the ping health check|CannotStartContainerError",
-            Failure(Reason.CONTAINER_NOT_HEALTHY, retryable=False),
-        ),
-        (r"^Failed to download model data", Failure(Reason.MODEL_DOWNLOAD_FAILED, retryable=False)),
-        (r"^The execution role ARN .* is invalid", Failure(Reason.INVALID_EXECUTION_ROLE, retryable=False)),
-        (r"service limit '", Failure(Reason.QUOTA_EXCEEDED, retryable=False)),
+        (r"^Request to service failed", Reason.INTERNAL_FAILURE),
+        (r"did not pass the ping health check|CannotStartContainerError", Reason.CONTAINER_NOT_HEALTHY),
+        # aws-samples/cvat-on-aws-china#3: the object is missing, or the role may not read it.
+        (r"^Failed to download model data", Reason.MODEL_DOWNLOAD_FAILED),
+        (r"^The execution role ARN .* is invalid", Reason.INVALID_EXECUTION_ROLE),
+        # yuyasugano/terraform-sagemaker-sample-1#1.
+        (r"make sure all images included in the model .* exist", Reason.IMAGE_NOT_FOUND),
+        (r"service limit '", Reason.QUOTA_EXCEEDED),
     )
 )
 
-RETRYABLE = frozenset(known.reason for _, known in _FAILURES if known.retryable)
-"""Reasons of failures after which the same revision may well succeed."""
 
-
-def failure(failure_reason: str, otherwise: Reason) -> Failure:
-    """Return what an endpoint's FailureReason means; `otherwise` is the reason where the text is not known."""
-    for pattern, known in _FAILURES:
-        if pattern.search(failure_reason):
-            return known
-    return Failure(otherwise, retryable=False)
+def failure(failure_reason: str, otherwise: Reason) -> Reason:
+    """Return the reason for an endpoint's FailureReason; `otherwise` where the text is not known."""
+    return next((reason for pattern, reason in _FAILURES if pattern.search(failure_reason)), otherwise)

@@ -43,6 +43,8 @@ RETRIES: Mapping[str, Retry] = {
     Reason.INVALID_EXECUTION_ROLE: Retry(60, 600, stalled=True),
     Reason.MODEL_DATA_NOT_READABLE: Retry(60, 1800, stalled=True),
     Reason.IMAGE_NOT_FOUND: Retry(60, 1800, stalled=True),
+    # Each attempt starts an instance before it fails.
+    Reason.MODEL_DOWNLOAD_FAILED: Retry(1800, 1800, stalled=True, limit=5),
 }
 """By reason; any other failure is remembered until the spec changes. Capacity, quota, permissions, weights and images
 are the account's, not the spec's: they may be mended without a change of the spec."""

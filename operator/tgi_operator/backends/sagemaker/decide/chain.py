@@ -19,9 +19,9 @@ from tgi_operator.backends.sagemaker.decide.waiting import in_transition, unavai
 
 RULES: tuple[Rule[Situation, Step], ...] = (
     retained,  # the resource is deleted, and leaves everything alone
+    unconfirmed,  # the endpoint may be one created a moment ago
     deletion,  # the resource is deleted
     unavailable,  # AWS cannot be read
-    unconfirmed,  # the endpoint may be one created a moment ago
     not_owned,  # the endpoint of that name is not this resource's
     unworkable,  # the spec cannot work
     unknown_status,  # AWS reports a status that is not known here

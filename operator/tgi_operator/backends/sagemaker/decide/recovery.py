@@ -31,7 +31,7 @@ def failed(situation: Situation) -> Plan[Step] | None:
         and situation.remembered.last_modified_time == endpoint.last_modified
     )
     if failure is None or not counted:
-        reason = errors.failure(text, Reason.ENDPOINT_FAILED).reason
+        reason = errors.failure(text, Reason.ENDPOINT_FAILED)
         if situation.up_to_date and status.current_revision == revision and status.ready_replicas:
             # It served before: the revision is not to blame, and an endpoint lost is worth another attempt.
             reason = Reason.INTERNAL_FAILURE

@@ -72,7 +72,7 @@ def _is_well(situation: Situation) -> bool:
         wanted is not None
         and wanted.revision == situation.remembered.scaling_revision
         and activity is not None
-        and activity.active
+        and bool(activity.active)
         and reported is not None
         and (reported.min_replicas, reported.max_replicas) == (situation.bounds.least, situation.bounds.most)
     )

@@ -70,7 +70,7 @@ def rolled_back(situation: Situation) -> Plan[Step] | None:
         return None
     text = endpoint.failure_reason or NO_REASON
     found = errors.failure(text, Reason.UPDATE_ROLLED_BACK)
-    reason = Reason.UPDATE_ROLLBACK_FAILED if broken else found.reason
+    reason = Reason.UPDATE_ROLLBACK_FAILED if broken else found
     failure = attempts.remember(situation, situation.desired.revision, reason, text)
     remember = memory.undone(situation.memory, endpoint.last_modified)
     # A named image may not be the one that AWS went back to.

@@ -45,7 +45,7 @@ def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
     now = rfc3339(situation.now)
     if situation.autoscaling is None:
         why = scaling.SPEC_REPLICAS if situation.spec.replicas is not None else _BY_OTHERS
-        return scaling.told(situation.status, ScalingStatus(), replicas, why, now)
+        return scaling.scaling_status(situation.status, ScalingStatus(), replicas, why, now)
     before, bounds = situation.status.scaling or ScalingStatus(), situation.bounds
     found = ScalingStatus(
         min_replicas=bounds.least,
@@ -56,7 +56,7 @@ def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
     seen = situation.observed.scaling or Scalable()
     cause = seen.why(replicas)
     why, when = (cause.cause, rfc3339(cause.start)) if cause else (_BY_OTHERS, now)
-    return scaling.told(situation.status, seen.seen(found), replicas, why, when)
+    return scaling.scaling_status(situation.status, seen.seen(found), replicas, why, when)
 
 
 def _activity(situation: Situation, status: Status, *, registered: bool) -> Activity | None:

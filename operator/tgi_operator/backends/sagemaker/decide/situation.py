@@ -111,7 +111,7 @@ class Situation:
         """Whether the endpoint accepts requests now."""
         if self.observed.outage is not None or self.observed.denied:
             return ConditionStatus.UNKNOWN
-        if self.endpoint is None:
+        if self.endpoint is None or self.foreign is not None:
             return ConditionStatus.FALSE
         if self.endpoint.status not in state.KNOWN:
             return ConditionStatus.UNKNOWN

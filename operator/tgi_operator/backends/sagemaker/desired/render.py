@@ -152,11 +152,10 @@ def desired(resource: Resource, spec: Spec, target: SageMaker, token: str | None
     config = _config(spec, target, image_uri)
     content = json.dumps({"model": model, "config": config}, sort_keys=True)
     where = place(resource)
-    block = target.model_dump(mode="json", by_alias=True, exclude_none=True)
     return Desired(
         place=where,
         revision=naming.revision(content),
-        rendered_from=naming.inputs_digest(spec, block, token, resource.render_request),
+        rendered_from=naming.inputs_digest(resource, token, target),
         image=image_uri,
         model=model,
         config=config,

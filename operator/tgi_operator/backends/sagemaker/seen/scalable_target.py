@@ -100,7 +100,7 @@ def activity(described: Mapping[str, Any]) -> Activity:
 
 def reason(failed: Activity) -> Reason:
     """Return why AWS could not scale."""
-    return errors.failure(failed.message, Reason.SCALING_FAILED).reason
+    return errors.failure(failed.message, Reason.SCALING_FAILED)
 
 
 def policy(described: Mapping[str, Any]) -> Mapping[str, Any]:

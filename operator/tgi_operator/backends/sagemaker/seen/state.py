@@ -32,7 +32,7 @@ SERVING = frozenset({IN_SERVICE, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, UPDATE
 
 @dataclass(frozen=True)
 class Listed:
-    """An endpoint as ListEndpoints shows it."""
+    """An endpoint as a list shows it."""
 
     status: str
     last_modified: str

@@ -1,178 +1,305 @@
-"""The fleet sweep: one paged ListEndpoints for a whole region instead of a DescribeEndpoint for each resource.
+"""The sweep of endpoints: one paged ListEndpoints for a scope instead of a DescribeEndpoint for each resource.
 
-A resource is looked at again only when its endpoint's (status, LastModifiedTime) is not what was last seen, or when its
-turn has come to be checked for changes that no list shows: tags, configuration, model.
+A resource is looked at again only when its endpoint's (status, LastModifiedTime) differ from what was last seen, or
+when its turn comes for a drift check: a search for changes that no list shows, of tags, configuration and model.
 """
 
 import asyncio
+import heapq
 import logging
-import time
-from collections.abc import Callable
+import math
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 
 from tgi_operator import metrics
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.seen import state
+from tgi_operator.backends.sagemaker.seen.state import Listed
+from tgi_operator.backends.sagemaker.sweep.scopes import Sweep, Swept
 
 logger = logging.getLogger(__name__)
 
 PAGE = 100
 """MaxResults of ListEndpoints. Filters save nothing: AWS applies them after it has read a page."""
 
-MAX_PAGES = 200
+MAX_PAGES = 1000
+"""A bound for a list that never ends. The endpoints that follow are not taken for missing."""
 
 READS_OF_A_CHECK = 6
 """DescribeEndpoint, DescribeEndpointConfig and DescribeModel, and ListTags for each."""
 
-LONGEST_SWEEP_PAUSE = 60.0
+RETRY_SECONDS = 15.0
+"""The longest pause after a sweep that failed: the end of an outage has to show soon."""
+
+OUTAGE_SWEEPS = 2
+OUTAGE_SECONDS = 60.0
+"""An outage is so many failed sweeps in a row, and so long without a successful one."""
+
+REPORTS_PER_SECOND = 100
+"""Where something concerns every resource of a scope, so many are queued in a second: each may write its status."""
+
+UNREADABLE = frozenset({Meaning.UNAVAILABLE, Meaning.THROTTLED, Meaning.CREDENTIALS_EXPIRED})
+"""AWS gave no answer that says anything about this scope. Any other refusal concerns ListEndpoints only."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """An endpoint as a list shows it."""
+class Listing:
+    """The endpoints of a scope by name, as the last successful sweep found them.
 
-    status: str
-    last_modified: str
+    `read_at` is the time of the event loop when that sweep began. An endpoint that is not in a `complete` listing did
+    not exist then; a listing that is not complete says nothing of the endpoints that it lacks. Where no sweep has
+    succeeded yet, the listing is empty, incomplete and infinitely old.
+    """
+
+    endpoints: Mapping[str, Listed] = field(default_factory=dict)
+    complete: bool = False
+    read_at: float = -math.inf
+
+    def settles(self, endpoint: str) -> bool:
+        """Return whether the listing shows the endpoint, or that there is none."""
+        return self.complete or endpoint in self.endpoints
+
+
+@dataclass(frozen=True)
+class Outage:
+    """AWS cannot be read in a scope: since when, and the latest error."""
+
+    since: datetime
+    meaning: Meaning
+    message: str
 
 
 @dataclass
-class Tracked:
-    """An endpoint that a resource wants to hear of. `seen` is None until it was looked at, and after it vanished."""
+class Followed:
+    """The endpoint of a resource, as it was last seen.
+
+    `seen` is None while it has not been looked at (`seen_at` is infinitely long ago then), and where it does not exist.
+    `check` asks for the reads of a drift check. `turn` is the number of the choice that it was last chosen by.
+    """
 
     key: Key
     endpoint: str
     seen: Listed | None = None
-    seen_at: float = 0.0
-    checked_at: float = 0.0
+    seen_at: float = -math.inf
     check: bool = False
+    turn: float | None = None
 
-    def differs(self, listed: Listed | None) -> bool:
-        """Return whether a list shows something new; a LastModifiedTime alone says nothing while AWS is at work."""
+    def saw(self, listed: Listed | None, read_at: float | None = None) -> None:
+        """Remember what was read at this time of the event loop, by default now, unless something newer is known."""
+        read_at = asyncio.get_running_loop().time() if read_at is None else read_at
+        if read_at >= self.seen_at:
+            self.seen, self.seen_at = listed, read_at
+
+    def differs(self, listing: Listing) -> bool:
+        """Return whether a listing shows something new."""
+        listed = listing.endpoints.get(self.endpoint)
+        if self.seen_at >= listing.read_at or not listing.settles(self.endpoint):
+            return False
         if listed is None or self.seen is None:
             return listed is not self.seen
         if listed.status != self.seen.status:
             return True
+        # A LastModifiedTime alone means nothing while AWS is at work.
         return listed.status not in state.IN_TRANSITION and listed.last_modified != self.seen.last_modified
+
+    @property
+    def settled(self) -> bool:
+        """Whether the endpoint was seen in a state that lasts."""
+        return self.seen is not None and self.seen.status not in state.IN_TRANSITION
 
 
 @dataclass
-class Region:
-    """What is known of one region's fleet. `listed_at` is when it was, or since when it is to be."""
+class SweptEndpoints(Swept[Followed]):
+    """What is known of the endpoints of a scope.
 
-    tracked: dict[Key, Tracked] = field(default_factory=dict)
-    listed: dict[str, Listed] = field(default_factory=dict)
+    `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
+    when the scope was first followed. `failures` are sweeps in a row that could not read AWS; `failing_since` is when
+    the first of them began. `turns` counts the choices of an endpoint for a drift check.
+    """
+
     listed_at: float = 0.0
+    listing: Listing | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    outage: Outage | None = None
     checks_saved: float = 0.0
-    task: "asyncio.Task[None] | None" = None
-    first_sweep: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def age(self) -> float:
-        """Return the seconds since it was listed, 0 where nobody follows an endpoint there."""
-        return time.monotonic() - self.listed_at if self.tracked else 0.0
+    turns: int = 0
+    reporting: "asyncio.Task[None] | None" = None
 
 
-class Fleet:
-    """Sweeps every region that has a tracked endpoint, and tells `changed` the keys to look at."""
+class EndpointSweep(Sweep[Followed, SweptEndpoints]):
+    """Sweeps every scope in which an endpoint is followed, and reports to `changed` the resources to look at."""
 
     def __init__(
-        self, api: API, changed: Callable[[Key], None], *, interval: float, drift_reads_per_minute: float
+        self,
+        api: API,
+        changed: Callable[[Key], None],
+        *,
+        interval: float,
+        drift_reads_per_minute: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__()
         self._api = api
         self._changed = changed
         self._interval = interval
         self._checks_per_sweep = drift_reads_per_minute / 60 * interval / READS_OF_A_CHECK
-        self._regions: dict[str, Region] = {}
+        self._now = now
 
-    def track(self, region: str, endpoint: str, key: Key) -> Tracked:
-        """Return the record of an endpoint; its region is swept from now on."""
-        fleet = self._regions.setdefault(region, Region())
-        if not fleet.tracked:
-            fleet.listed_at = time.monotonic()
-        if fleet.task is None:
-            # Asked at each scrape: a sweep that hangs grows old too.
-            metrics.SWEEP_AGE_SECONDS.labels(region).set_function(fleet.age)
-            fleet.task = asyncio.create_task(self._sweep_for_ever(region, fleet), name=f"sweep-{region}")
-        return fleet.tracked.setdefault(key, Tracked(key, endpoint, checked_at=time.monotonic()))
+    def follow(self, scope: Scope, key: Key, endpoint: str) -> Followed:
+        """Return the record of a resource's endpoint; its scope is swept from now on.
 
-    def tracked(self, region: str, key: Key) -> Tracked | None:
-        """Return the record of a resource's endpoint, None where it is not followed."""
-        fleet = self._regions.get(region)
-        return fleet.tracked.get(key) if fleet else None
+        While `listing` is None, nothing has to wait for it: the resource is reported when the first sweep has ended.
+        """
+        known = self.followed(key)
+        if known is not None and known.endpoint == endpoint and self._scope_of[key] == scope:
+            return known
+        record = Followed(key, endpoint)
+        self._follow(scope, record)
+        return record
 
-    def forget(self, region: str, key: Key) -> None:
-        """Stop following a resource's endpoint."""
-        if region in self._regions:
-            self._regions[region].tracked.pop(key, None)
+    def listing(self, scope: Scope) -> Listing | None:
+        """Return the latest listing of a scope; None until its first sweep has ended, successfully or not."""
+        swept = self._scopes.get(scope)
+        return swept.listing if swept else None
 
-    async def listed(self, region: str, endpoint: str) -> Listed | None:
-        """Return what the last sweep saw of an endpoint; the region's first sweep is waited for."""
-        fleet = self._regions[region]
-        await fleet.first_sweep.wait()
-        return fleet.listed.get(endpoint)
+    def outage(self, scope: Scope) -> Outage | None:
+        """Return why AWS cannot be read in a scope for a while now; None where it can."""
+        swept = self._scopes.get(scope)
+        return swept.outage if swept else None
 
-    async def close(self) -> None:
-        """Stop sweeping."""
-        tasks = [fleet.task for fleet in self._regions.values() if fleet.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _begin(self, scope: Scope) -> SweptEndpoints:
+        clock = asyncio.get_running_loop().time
+        # Computed at each scrape: a sweep that hangs grows old too.
+        metrics.SWEEP_AGE_SECONDS.labels(scope.region).set_function(partial(self._age, scope.region, clock))
+        return SweptEndpoints(scope, listed_at=clock())
 
-    async def _sweep_for_ever(self, region: str, fleet: Region) -> None:
-        failures = 0
+    def _age(self, region: str, clock: Callable[[], float]) -> float:
+        listed = [swept.listed_at for scope, swept in tuple(self._scopes.items()) if scope.region == region]
+        return clock() - min(listed) if listed else 0.0
+
+    async def _sweep_for_ever(self, swept: SweptEndpoints) -> None:
         while True:
             pause = self._interval
-            if fleet.tracked:
-                failures = 0 if await self._try_sweep(region, fleet) else failures + 1
-                # A tracked resource must not wait for ever for a list that may not be had.
-                fleet.first_sweep.set()
-                if failures:
-                    pause = min(self._interval * 2.0**failures, max(self._interval, LONGEST_SWEEP_PAUSE))
+            if not await self._sweep(swept):
+                pause = min(self._interval, RETRY_SECONDS)
             await asyncio.sleep(pause)
 
-    async def _try_sweep(self, region: str, fleet: Region) -> bool:
-        started = time.monotonic()
+    async def _sweep(self, swept: SweptEndpoints) -> bool:
+        """Return whether the scope was listed."""
+        began = self._now()
         try:
-            listed = await self._list(region)
-        except Exception as error:  # noqa: BLE001 - whatever AWS answers, the next sweep must come
-            logger.warning(
-                "ListEndpoints in %s failed; endpoints in transition are described instead: %r", region, error
-            )
-            for tracked in fleet.tracked.values():
-                if tracked.seen is None or tracked.seen.status in state.IN_TRANSITION:
-                    self._changed(tracked.key)
+            listing = await self._list(swept.scope)
+        except AWSError as error:
+            logger.warning("ListEndpoints in %s failed: %s", swept.scope, error)
+            self._failed(swept, error, began)
             return False
-        fleet.listed = listed
-        fleet.listed_at = time.monotonic()
-        for tracked in fleet.tracked.values():
-            # What was seen after the sweep began is newer than the list.
-            if tracked.seen_at < started and tracked.differs(listed.get(tracked.endpoint)):
-                self._changed(tracked.key)
-        self._check_some(fleet)
+        except Exception:
+            logger.exception("ListEndpoints in %s failed", swept.scope)
+            self._failed(swept, None, began)
+            return False
+        self._succeeded(swept, listing)
         return True
 
-    async def _list(self, region: str) -> dict[str, Listed]:
-        listed: dict[str, Listed] = {}
+    async def _list(self, scope: Scope) -> Listing:
+        read_at = asyncio.get_running_loop().time()
+        endpoints: dict[str, Listed] = {}
         request: dict[str, object] = {"MaxResults": PAGE, "SortBy": "Name", "SortOrder": "Ascending"}
         for _ in range(MAX_PAGES):
-            page = await self._api.call(region, "ListEndpoints", request)
+            page = await self._api.call(scope, "ListEndpoints", request)
             for item in page["Endpoints"]:
-                listed[item["EndpointName"]] = Listed(item["EndpointStatus"], rfc3339_exact(item["LastModifiedTime"]))
+                endpoints[item["EndpointName"]] = Listed(
+                    item["EndpointStatus"], rfc3339_exact(item["LastModifiedTime"])
+                )
             if not page.get("NextToken"):
-                return listed
+                return Listing(endpoints, complete=True, read_at=read_at)
             request["NextToken"] = page["NextToken"]
-        logger.warning("%s has more than %d endpoints; the rest is not seen", region, PAGE * MAX_PAGES)
-        return listed
+        logger.warning("%s has more than %d endpoints; the rest is not listed", scope, PAGE * MAX_PAGES)
+        return Listing(endpoints, complete=False, read_at=read_at)
 
-    def _check_some(self, fleet: Region) -> None:
-        """Have those looked at whose last full look is the longest ago, as many as the budget allows."""
-        settled = (item for item in fleet.tracked.values() if item.seen and item.seen.status not in state.IN_TRANSITION)
-        oldest = sorted(settled, key=lambda tracked: tracked.checked_at)
+    def _succeeded(self, swept: SweptEndpoints, listing: Listing) -> None:
+        first = swept.listing is None
+        swept.listing = listing
+        swept.listed_at = asyncio.get_running_loop().time()
+        self._readable(swept)
+        for each in swept.followed.values():
+            if (first and each.seen_at == -math.inf) or each.differs(listing):
+                self._changed(each.key)
+        self._choose_checks(swept)
+
+    def _failed(self, swept: SweptEndpoints, error: AWSError | None, began: datetime) -> None:
+        first = swept.listing is None
+        swept.listing = swept.listing or Listing()
+        if error is not None and error.meaning in UNREADABLE:
+            self._unreadable(swept, error, began)
+        else:
+            self._readable(swept)
+        if first:
+            # They have waited for a listing that cannot be had.
+            self._report_all(swept)
+        elif swept.outage is None:
+            # What no list shows has to be looked at: an endpoint in transition settles.
+            for each in swept.followed.values():
+                if each.seen is not None and not each.settled:
+                    self._changed(each.key)
+
+    def _unreadable(self, swept: SweptEndpoints, error: AWSError, began: datetime) -> None:
+        swept.failures += 1
+        swept.failing_since = swept.failing_since or began
+        lasting = asyncio.get_running_loop().time() - swept.listed_at >= OUTAGE_SECONDS
+        if swept.outage is not None:
+            # Messages of the same meaning vary; they are no reason to write statuses again.
+            if swept.outage.meaning is not error.meaning:
+                swept.outage = Outage(swept.outage.since, error.meaning, str(error))
+        elif swept.failures >= OUTAGE_SWEEPS and lasting:
+            swept.outage = Outage(swept.failing_since, error.meaning, str(error))
+            logger.warning("AWS cannot be read in %s", swept.scope)
+            self._report_all(swept)
+
+    def _readable(self, swept: SweptEndpoints) -> None:
+        swept.failures, swept.failing_since = 0, None
+        if swept.outage is not None:
+            swept.outage = None
+            logger.info("AWS can be read in %s again", swept.scope)
+            self._report_all(swept)
+
+    def _report_all(self, swept: SweptEndpoints) -> None:
+        """Report every resource of a scope, slowly: 10,000 status writes must not come in one burst."""
+        if swept.reporting is not None:
+            swept.reporting.cancel()
+        swept.reporting = self._start(swept, self._report_slowly(swept))
+
+    async def _report_slowly(self, swept: SweptEndpoints) -> None:
+        for key in tuple(swept.followed):
+            if key in swept.followed:
+                self._changed(key)
+                await asyncio.sleep(1 / REPORTS_PER_SECOND)
+
+    def _choose_checks(self, swept: SweptEndpoints) -> None:
+        """Have those endpoints checked for drift that were chosen the longest ago, as many as the budget allows."""
         # What is less than a whole check is saved for the next sweep; what nobody needed is not.
-        fleet.checks_saved += self._checks_per_sweep
-        checks = int(fleet.checks_saved)
-        fleet.checks_saved -= checks
-        for tracked in oldest[:checks]:
-            tracked.check = True
-            self._changed(tracked.key)
+        swept.checks_saved += self._checks_per_sweep
+        checks = int(swept.checks_saved)
+        swept.checks_saved -= checks
+        settled = [each for each in swept.followed.values() if each.settled]
+
+        def turn(each: Followed) -> float:
+            if each.turn is None:
+                # Nobody remembers whose turn it was before a restart: the order of the list would favour those at its
+                # beginning where restarts are frequent.
+                each.turn = swept.turns - random.uniform(0, len(settled))  # noqa: S311 - not secret
+            return each.turn
+
+        for each in heapq.nsmallest(checks, settled, key=turn):
+            # The turn passes with the choice: a check that always fails takes no turn of the others.
+            swept.turns += 1
+            each.turn = swept.turns
+            each.check = True
+            self._changed(each.key)

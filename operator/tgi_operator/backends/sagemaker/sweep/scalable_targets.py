@@ -1,6 +1,6 @@
-"""The sweep of Application Auto Scaling: what was changed there by others, and scalings that failed.
+"""The sweep of Application Auto Scaling: what others changed there, and scaling activities that failed.
 
-Few calls for many endpoints. With 1,000 of them, each minute one page of activities, every fifth minute 20 pages of
+Few calls cover many endpoints. With 1,000 of them, each minute one page of activities, every fifth minute 20 pages of
 targets, every quarter of an hour 100 of policies and, where there are schedules, 40 of scheduled actions: less than 15
 calls a minute.
 """
@@ -8,7 +8,7 @@ calls a minute.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +16,10 @@ from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker import scaling_reads
 from tgi_operator.backends.sagemaker.aws.client import API
 from tgi_operator.backends.sagemaker.aws.errors import AWSError
+from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling
 from tgi_operator.backends.sagemaker.seen import scalable_target
+from tgi_operator.backends.sagemaker.sweep.scopes import Sweep, Swept
 
 logger = logging.getLogger(__name__)
 
@@ -30,31 +32,33 @@ LONGEST_PAUSES = 16
 
 
 @dataclass
-class Tracked:
-    """An endpoint whose number of instances follows the load.
+class FollowedTarget:
+    """The scalable target of a resource, whose instance count follows the load.
 
-    `wanted` is what should be registered, None where that has been taken out of the spec; `foreign` are the policies of
-    others that are known.
+    `wanted` is what should be registered; None where the spec no longer asks for it. `foreign` are the known policies
+    that are not owned by the resource. `check` asks for a new look at what is registered.
     """
 
     key: Key
+    resource_id: str
     wanted: Scaling | None = None
     foreign: tuple[str, ...] = ()
     check: bool = False
 
 
 @dataclass
-class Region:
-    """What is known of one region's scalable targets, by ResourceId."""
+class SweptTargets(Swept[FollowedTarget]):
+    """What is known of the scalable targets of a scope. `activities` are the latest ids; None before the first read."""
 
-    tracked: dict[str, Tracked] = field(default_factory=dict)
     activities: frozenset[str] | None = None
     sweeps: int = 0
-    task: "asyncio.Task[None] | None" = None
 
 
-class ScalingFleet:
-    """Sweeps every region that has a tracked endpoint, and tells `changed` the keys to look at."""
+class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
+    """Sweeps every scope in which a target is followed, and reports to `changed` the resources to look at.
+
+    Targets are followed by resource: two resources that name one endpoint never touch each other's record.
+    """
 
     def __init__(
         self,
@@ -64,83 +68,73 @@ class ScalingFleet:
         interval: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__()
         self._api = api
         self._changed = changed
         self._interval = interval
         self._now = now
-        self._regions: dict[str, Region] = {}
 
-    def track(self, region: str, resource_id: str, key: Key) -> Tracked:
-        """Return the record of an endpoint; its region is swept from now on."""
-        fleet = self._regions.setdefault(region, Region())
-        if fleet.task is None:
-            fleet.task = asyncio.create_task(self._sweep_for_ever(region, fleet), name=f"scaling-{region}")
-        return fleet.tracked.setdefault(resource_id, Tracked(key))
+    def follow(self, scope: Scope, key: Key, resource_id: str) -> FollowedTarget:
+        """Return the record of a resource's target; its scope is swept from now on."""
+        known = self.followed(key)
+        if known is not None and known.resource_id == resource_id and self._scope_of[key] == scope:
+            return known
+        record = FollowedTarget(key, resource_id)
+        self._follow(scope, record)
+        return record
 
-    def tracked(self, region: str, resource_id: str) -> Tracked | None:
-        """Return the record of an endpoint, None where it is not followed."""
-        fleet = self._regions.get(region)
-        return fleet.tracked.get(resource_id) if fleet else None
+    def _begin(self, scope: Scope) -> SweptTargets:
+        return SweptTargets(scope)
 
-    def forget(self, region: str, resource_id: str) -> None:
-        """Stop following an endpoint."""
-        if region in self._regions:
-            self._regions[region].tracked.pop(resource_id, None)
-
-    async def close(self) -> None:
-        """Stop sweeping."""
-        tasks = [fleet.task for fleet in self._regions.values() if fleet.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _sweep_for_ever(self, region: str, fleet: Region) -> None:
+    async def _sweep_for_ever(self, swept: SweptTargets) -> None:
         failures = 0
         while True:
             await asyncio.sleep(self._interval * min(2**failures, LONGEST_PAUSES))
-            if not fleet.tracked:
-                continue
             try:
-                await self.sweep(region, fleet)
+                await self._sweep(swept)
             except AWSError as error:
                 failures += 1
-                logger.warning("Application Auto Scaling in %s was not read: %s", region, error)
+                logger.warning("Application Auto Scaling in %s was not read: %s", swept.scope, error)
             except Exception:
                 failures += 1
-                logger.exception("Application Auto Scaling in %s was not read", region)
+                logger.exception("Application Auto Scaling in %s was not read", swept.scope)
             else:
                 failures = 0
 
-    async def sweep(self, region: str, fleet: Region) -> None:
-        """Read what is due, and have those looked at that are not as they were seen last. Raises AWSError."""
-        fleet.sweeps += 1
-        known = fleet.activities
-        fleet.activities, failed = await scaling_reads.failed_since(self._api, region, known or frozenset())
+    async def _sweep(self, swept: SweptTargets) -> None:
+        """Read what is due, and report those resources whose target is not as it was last seen. Raises AWSError."""
+        swept.sweeps += 1
+        known = swept.activities
+        swept.activities, failed = await scaling_reads.failed_since(self._api, swept.scope, known or frozenset())
         if known is not None:
-            for resource_id in failed & fleet.tracked.keys():
-                self._look_at(fleet.tracked[resource_id])
-        if fleet.sweeps % TARGETS_EVERY == 0:
-            targets = await scaling_reads.all_targets(self._api, region)
+            for each in swept.followed.values():
+                if each.resource_id in failed:
+                    self._report(each)
+        if swept.sweeps % TARGETS_EVERY == 0:
+            targets = await scaling_reads.all_targets(self._api, swept.scope)
             now = self._now()
-            self._compare(fleet, lambda name, _, wanted: scalable_target.has_bounds(wanted, targets.get(name), now))
-        if fleet.sweeps % POLICIES_EVERY == 0:
-            policies = await scaling_reads.all_policies(self._api, region)
-            self._compare(fleet, lambda name, known, wanted: _fit(policies.get(name, {}), known, wanted))
-            if any(each.wanted is not None and each.wanted.actions for each in fleet.tracked.values()):
-                actions = await scaling_reads.all_actions(self._api, region)
+            self._compare(
+                swept, lambda each, wanted: scalable_target.has_bounds(wanted, targets.get(each.resource_id), now)
+            )
+        if swept.sweeps % POLICIES_EVERY == 0:
+            policies = await scaling_reads.all_policies(self._api, swept.scope)
+            self._compare(swept, lambda each, wanted: _fit(policies.get(each.resource_id, {}), each, wanted))
+            if any(each.wanted is not None and each.wanted.actions for each in swept.followed.values()):
+                actions = await scaling_reads.all_actions(self._api, swept.scope)
                 self._compare(
-                    fleet, lambda name, _, wanted: scalable_target.fits(wanted.actions, actions.get(name, {}))
+                    swept,
+                    lambda each, wanted: scalable_target.fits(wanted.actions, actions.get(each.resource_id, {})),
                 )
 
-    def _compare(self, fleet: Region, fits: Callable[[str, Tracked, Scaling], bool]) -> None:
-        for resource_id, tracked in fleet.tracked.items():
-            if tracked.wanted is not None and not fits(resource_id, tracked, tracked.wanted):
-                self._look_at(tracked)
+    def _compare(self, swept: SweptTargets, fits: Callable[[FollowedTarget, Scaling], bool]) -> None:
+        for each in swept.followed.values():
+            if each.wanted is not None and not fits(each, each.wanted):
+                self._report(each)
 
-    def _look_at(self, tracked: Tracked) -> None:
-        tracked.check = True
-        self._changed(tracked.key)
+    def _report(self, target: FollowedTarget) -> None:
+        target.check = True
+        self._changed(target.key)
 
 
-def _fit(policies: Mapping[str, Mapping[str, Any]], known: Tracked, wanted: Scaling) -> bool:
+def _fit(policies: Mapping[str, Mapping[str, Any]], known: FollowedTarget, wanted: Scaling) -> bool:
     return scalable_target.fits(wanted.policies, policies) and scalable_target.foreign(policies) == known.foreign

@@ -1,0 +1,36 @@
+"""Carries out one step: one request to the API server."""
+
+from tgi_operator.backends.incluster.cluster import Cluster
+from tgi_operator.backends.incluster.decide.situation import Situation
+from tgi_operator.backends.incluster.decide.steps import Apply, Step
+from tgi_operator.backends.incluster.kinds import kind_of
+from tgi_operator.backends.incluster.seen import pods
+from tgi_operator.backends.incluster.seen.children import Children
+from tgi_operator.kube import APIError
+
+_REFUSALS = frozenset({400, 403, 422})
+
+_UNKNOWN_FIELD = "failed to create typed patch object"
+"""Part of the message of a 500 for a field that no schema has."""
+
+
+class RefusedError(Exception):
+    """The API server refused a step, and will refuse it until something is changed."""
+
+
+async def apply(cluster: Cluster, children: Children, situation: Situation, step: Step) -> None:
+    """Make one request. Raises RefusedError for what would be refused again, APIError for what may pass."""
+    body = step.manifest if isinstance(step, Apply) else step.body
+    name = body["metadata"]["name"]
+    path = kind_of(body).path(situation.owner.namespace, name)
+    try:
+        if isinstance(step, Apply):
+            # The watch repeats this write, which must not start another reconciliation.
+            children.put(await cluster.apply(path, step.manifest, step.manager))
+        else:
+            await cluster.delete(path, body["metadata"]["uid"])
+    except APIError as error:
+        if error.status not in _REFUSALS and _UNKNOWN_FIELD not in str(error):
+            raise
+        message = pods.redacted(str(error), situation.rendered.token if situation.rendered else None)
+        raise RefusedError(f"{body['kind']} {name}: {message}") from None

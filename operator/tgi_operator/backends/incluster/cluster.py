@@ -1,0 +1,28 @@
+"""What the backend needs of the API server."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tgi_operator.backends.incluster.kinds import Object
+
+
+class Cluster(Protocol):
+    """The API server."""
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        """Return the data of a Secret, None where it does not exist."""
+
+    async def get(self, path: str) -> Object | None:
+        """Return an object, None where it does not exist."""
+
+    async def items(self, path: str, **selectors: str) -> list[Object]:
+        """Return the objects of a list."""
+
+    async def apply(self, path: str, manifest: Object, manager: str) -> Object:
+        """Return the object after a server-side apply of `manifest` by `manager`."""
+
+    async def delete(self, path: str, uid: str) -> None:
+        """Delete the object that has the uid; nothing where it is gone."""
+
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        """Return the last lines of a container's log."""

@@ -1,0 +1,77 @@
+"""What is desired beside a living Deployment: a template that another version of the operator rendered stays.
+
+The revision is the digest of the template, and the annotation on the Deployment is the digest of the inputs.
+
+| revision    | inputs   | the template is                                                         |
+|-------------|----------|-------------------------------------------------------------------------|
+| as rendered | any      | the rendered one: changes by others are reverted, no pod is replaced    |
+| another     | the same | the living one: another version of the operator rendered it             |
+| another     | others   | the rendered one: the spec has changed, or a new rendering is requested |
+
+Changes by others to a template that stays cannot be told apart from its rendering: the next rendering reverts them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tgi_operator.api.incluster import InCluster
+from tgi_operator.backends import naming
+from tgi_operator.backends.incluster.desired import names, render
+from tgi_operator.backends.incluster.desired.render import Desired
+from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.resource import Resource
+
+
+def desired(
+    resource: Resource,
+    target: InCluster,
+    token: str | None,
+    fetcher: str,
+    deployment: Object | None,
+    jobs: Iterable[Object] = (),
+) -> Desired:
+    """Return what should be in the cluster beside the living `deployment` and `jobs`; see render.desired."""
+    rendered = render.desired(resource, target, token, fetcher)
+    if deployment is None:
+        return rendered
+    template: Object = deployment["spec"]["template"]
+    revision = names.revision(template)
+    # A label that cannot be a revision is a change by others.
+    if revision is None or revision == rendered.revision or not naming.is_revision(revision):
+        return rendered
+    image = _image(template) if _image(rendered.template) == rendered.image else None
+    if _inputs(deployment) == rendered.inputs:
+        return replace(
+            rendered,
+            revision=revision,
+            template=template,
+            image=image or rendered.image,
+            job=_job(rendered.job, jobs),
+        )
+    if resource.status.image is None and image is not None:
+        # A status that was lost, or not restored from a backup: an unnamed version keeps the image that runs.
+        status = resource.status.model_copy(update={"image": image})
+        return render.desired(replace(resource, status=status), target, token, fetcher)
+    return rendered
+
+
+def _inputs(deployment: Object) -> str | None:
+    found = deployment["metadata"].get("annotations", {}).get(names.ANNOTATION_INPUTS)
+    return str(found) if found is not None else None
+
+
+def _image(template: Object) -> str | None:
+    """Return the image of TGI's container; `podTemplate` may name another than the one that was rendered."""
+    # The API server admits a podTemplate of any shape.
+    spec = template.get("spec")
+    containers = spec.get("containers") if isinstance(spec, dict) else None
+    named = (each for each in containers if isinstance(each, dict)) if isinstance(containers, list) else ()
+    return next((str(each.get("image")) for each in named if each.get("name") == names.CONTAINER), None)
+
+
+def _job(rendered: Object | None, jobs: Iterable[Object]) -> Object | None:
+    """Return the job of a template that stays: the living one, although its name may be rendered differently now."""
+    living = {str(job["metadata"]["name"]): job for job in jobs if "deletionTimestamp" not in job["metadata"]}
+    if rendered is None or not living or rendered["metadata"]["name"] in living:
+        return rendered
+    return living[min(living)]

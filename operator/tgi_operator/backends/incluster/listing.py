@@ -1,0 +1,72 @@
+"""Lists the objects of all resources: at the start, soon after it, and each hour."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+import aiohttp
+
+from tgi_operator.backends.incluster.cluster import Cluster
+from tgi_operator.backends.incluster.desired.names import LABEL_NAME
+from tgi_operator.backends.incluster.kinds import Kind
+from tgi_operator.backends.incluster.seen.children import Children
+from tgi_operator.backends.keys import Key
+from tgi_operator.kube import APIError
+
+logger = logging.getLogger(__name__)
+
+RELIST_SECONDS = 3600
+"""How often all objects are listed: a watch does not report what vanished while it was broken."""
+
+_FIRST_RELIST_SECONDS = 60
+"""What vanished between the list at the start and the watch is reported by neither."""
+
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
+_ATTEMPTS = 5
+
+
+class Listing:
+    """Keeps `children` complete."""
+
+    def __init__(self, cluster: Cluster, children: Children, changed: Callable[[Key], None]) -> None:
+        self._cluster = cluster
+        self._children = children
+        self._changed = changed
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
+        """List all objects, and again from now on. The API server may still set up the storage of a kind (429)."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._list(kinds, namespaces)
+                break
+            except APIError as error:
+                if error.status not in _TRANSIENT or attempt == _ATTEMPTS - 1:
+                    raise
+                logger.warning("The objects in the cluster cannot be listed yet: %s", error)
+            await asyncio.sleep(2.0**attempt)
+        self._task = asyncio.create_task(self._relist(kinds, namespaces), name="relist")
+
+    async def close(self) -> None:
+        """Stop listing."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _relist(self, kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> None:
+        pause = _FIRST_RELIST_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self._list(kinds, namespaces)
+            except (APIError, aiohttp.ClientError, TimeoutError) as error:
+                logger.warning("The objects in the cluster could not be listed: %s", error)
+            pause = RELIST_SECONDS
+
+    async def _list(self, kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> None:
+        for kind in kinds:
+            paths = [kind.path(namespace) for namespace in namespaces] or [kind.everywhere]
+            before = self._children.versions(kind.name)
+            listed = [body for path in paths for body in await self._cluster.items(path, labelSelector=LABEL_NAME)]
+            for key in self._children.replace(before, listed):
+                self._changed(key)

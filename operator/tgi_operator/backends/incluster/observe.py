@@ -1,0 +1,186 @@
+"""Observes one resource: what the watch reported, and what a rule asks for."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import aiohttp
+
+from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.problem import Problem
+from tgi_operator.backends import secrets
+from tgi_operator.backends.incluster.cluster import Cluster
+from tgi_operator.backends.incluster.decide.chain import decide
+from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
+from tgi_operator.backends.incluster.decide.situation import Situation
+from tgi_operator.backends.incluster.desired import checks, living, names
+from tgi_operator.backends.incluster.desired.autoscaler import Means
+from tgi_operator.backends.incluster.desired.placement import tolerations
+from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, MONITOR, POD, SCALED_OBJECT, Kind, kind_of
+from tgi_operator.backends.incluster.seen import pods
+from tgi_operator.backends.incluster.seen.capacity import Demand
+from tgi_operator.backends.incluster.seen.children import WATCHED, Children
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.plans.planning import Ask, Need
+from tgi_operator.backends.resource import Resource
+from tgi_operator.kube import APIError
+
+logger = logging.getLogger(__name__)
+
+_MOST_ROUNDS = 3
+"""Times that the rules may ask for more before they must decide."""
+
+_MOST_NODES = 100
+_CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
+_MEANS_SECONDS = 60
+
+
+class Observer:
+    """Reads what a decision needs, and nothing else."""
+
+    def __init__(
+        self, cluster: Cluster, children: Children, fetcher: str, prometheus: str, now: Callable[[], datetime]
+    ) -> None:
+        self._cluster = cluster
+        self._children = children
+        self._fetcher = fetcher
+        self._now = now
+        self._monitored = False
+        self._means = Means(prometheus=prometheus)
+        self._means_read: float | None = None
+
+    async def served_kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds to watch: those that the cluster serves."""
+        self._monitored = await self._serves(MONITOR)
+        self._means = replace(self._means, keda=await self._serves(SCALED_OBJECT))
+        served = {MONITOR: self._monitored, SCALED_OBJECT: self._means.keda}
+        return tuple(kind for kind in WATCHED if served.get(kind, True))
+
+    async def observe(self, key: Key, resource: Resource) -> Situation:
+        """Return all that the decision needs."""
+        children = self._children.of(key)
+        situation = Situation(resource, None, resource.problem, children, self._now(), monitored=self._monitored)
+        if not resource.deleting and resource.problem is None:
+            situation = await self._rendered(situation)
+        for _ in range(_MOST_ROUNDS):
+            answer = decide(situation)
+            if not isinstance(answer, Ask):
+                break
+            for need in sorted(answer.needs):
+                situation = await self._read(need, situation)
+        return situation
+
+    async def _rendered(self, situation: Situation) -> Situation:
+        """Return the situation with what should be in the cluster, or the problem that the spec has."""
+        resource, spec = situation.resource, situation.spec
+        target = _target(resource)
+        token = checks.first_problem(spec, target) or await secrets.token(self._cluster, resource)
+        if isinstance(token, Problem):
+            return replace(situation, problem=token)
+        if spec.autoscaling is not None:
+            situation = replace(situation, means=await self._scaling_means())
+        # What is rendered depends on the living Deployment, which the watch may not have reported yet.
+        situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
+        deployment = situation.deployed.body if situation.deployed is not None else None
+        desired = living.desired(resource, target, token, self._fetcher, deployment, situation.all(JOB))
+        situation = replace(situation, rendered=desired)
+        if situation.foreign is not None:
+            return situation
+        monitor = desired.monitor if situation.monitored else None
+        made = (desired.service, desired.budget, desired.claim, desired.job, situation.autoscaler, monitor)
+        return await self._complete(
+            situation, [(kind_of(each), each["metadata"]["name"]) for each in made if each is not None]
+        )
+
+    async def _complete(self, situation: Situation, wanted: Iterable[tuple[Kind, str]]) -> Situation:
+        """Return the situation with objects that the watch has not reported, or cannot: they are not owned."""
+        owner, found = situation.owner, dict(situation.children)
+        for kind, name in wanted:
+            if (kind.name, name) in found:
+                continue
+            body = await self._cluster.get(kind.path(owner.namespace, name))
+            if body is None:
+                continue
+            if not names.is_ours(body["metadata"].get("labels", {}), owner):
+                foreign = (
+                    f"{kind.name} {owner.namespace}/{name} exists and is not owned by this resource; "
+                    "delete it or rename this resource"
+                )
+                return replace(situation, children=found, foreign=foreign)
+            self._children.put(body)
+            found[(kind.name, name)] = body
+        return replace(situation, children=found)
+
+    async def _read(self, need: Need, situation: Situation) -> Situation:
+        """Return the situation with what a rule lacks."""
+        if need is Need.ROOM:
+            return replace(situation, room=await self._has_room(_target(situation.resource)))
+        if need is Need.PROGRESS:
+            return replace(situation, progress=await self._progress(situation))
+        if need is Need.CLAIMS:
+            return await self._with_claims(situation)
+        raise LookupError(f"pods have no {need}")
+
+    async def _with_claims(self, situation: Situation) -> Situation:
+        owner = situation.owner
+        selector = f"{names.LABEL_NAME}={owner.name}"
+        try:
+            claims = await self._cluster.items(CLAIM.path(owner.namespace), labelSelector=selector)
+        except APIError as error:
+            if error.status != 403:
+                raise
+            return replace(situation, claims=(), claims_hidden=True)
+        return replace(situation, claims=tuple(claims))
+
+    async def _progress(self, situation: Situation) -> str:
+        """Return the last line that the job printed, empty where there is none."""
+        newest, owner = newest_fetcher(situation), situation.owner
+        if newest is None or newest["status"].get("phase") != "Running":
+            return ""
+        try:
+            log = await self._cluster.log(owner.namespace, newest["metadata"]["name"], pods.FETCHER, 1)
+        except (APIError, aiohttp.ClientError, TimeoutError) as error:
+            logger.debug("The job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
+            return ""
+        return pods.redacted(log.strip()[-256:], situation.desired.token)
+
+    async def _has_room(self, target: InCluster) -> bool:
+        """Return whether a node has GPUs free for one more pod; False where the operator is not allowed to see that."""
+        tolerated = frozenset(each.get("key") for each in tolerations(target))
+        gpu = target.gpu
+        demand = Demand(gpu.resource_name, gpu.count, target.node_selector, gpu.products, tolerated)
+        selectors = {"labelSelector": demand.label_selector} if demand.label_selector else {}
+        try:
+            nodes = [node for node in await self._cluster.items("/api/v1/nodes", **selectors) if demand.suits(node)]
+            for node in nodes[:_MOST_NODES]:
+                selector = f"spec.nodeName={node['metadata']['name']}"
+                if demand.fits(node, await self._cluster.items(POD.everywhere, fieldSelector=selector)):
+                    return True
+        except APIError as error:
+            # 400: a node selector that is none. The API server refuses the Deployment for it with a better message.
+            if error.status not in (400, 403):
+                raise
+            logger.warning("Free GPUs cannot be seen, so pods are replaced in place: %s", error)
+        return False
+
+    async def _scaling_means(self) -> Means:
+        """Return what the cluster has for scaling. A custom metrics API may come later; KEDA has to be watched."""
+        now = asyncio.get_running_loop().time()
+        due = self._means_read is None or now - self._means_read > _MEANS_SECONDS
+        if due and not self._means.custom_metrics:
+            self._means_read = now
+            self._means = replace(self._means, custom_metrics=await self._cluster.get(_CUSTOM_METRICS) is not None)
+        return self._means
+
+    async def _serves(self, kind: Kind) -> bool:
+        found: Mapping[str, object] = await self._cluster.get(kind.group) or {}
+        resources = found.get("resources")
+        return isinstance(resources, list) and any(each["name"] == kind.plural for each in resources)
+
+
+def _target(resource: Resource) -> InCluster:
+    assert resource.spec is not None  # noqa: S101 - only asked of a spec that can be read
+    assert resource.spec.in_cluster is not None  # noqa: S101 - the controller chose this backend by it
+    return resource.spec.in_cluster

@@ -1,0 +1,23 @@
+"""What to do about an error."""
+
+from datetime import datetime
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.times import rfc3339
+from tgi_operator.backends.base import Remedy
+from tgi_operator.backends.incluster.apply import RefusedError
+from tgi_operator.backends.incluster.decide.situation import Situation
+from tgi_operator.backends.plans.verdicts import stalled, was_available, with_verdict
+from tgi_operator.backends.resource import Resource
+
+_MOST_CHARACTERS = 4096
+_REFUSED_SECONDS = 300
+
+
+def remedy(resource: Resource, situation: Situation | None, error: Exception, now: datetime) -> Remedy | None:
+    """Return how to go on after a refusal: the spec, the operator's permissions or a policy must change."""
+    if not isinstance(error, RefusedError):
+        return None
+    available = situation.available if situation is not None else was_available(resource.status)
+    verdict = stalled(Reason.REJECTED_BY_KUBERNETES, str(error)[:_MOST_CHARACTERS], available=available)
+    return Remedy(with_verdict(resource.status, resource.generation, verdict, rfc3339(now)), _REFUSED_SECONDS)

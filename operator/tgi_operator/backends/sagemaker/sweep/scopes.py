@@ -1,0 +1,92 @@
+"""What the sweeps share: records of resources by key, and background tasks for each scope that has any."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.aws.scope import Scope
+
+
+class Record(Protocol):
+    """What a sweep knows of one resource."""
+
+    @property
+    def key(self) -> Key:
+        """The resource."""
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass
+class Swept(Generic[R]):
+    """A scope and the resources that are followed in it."""
+
+    scope: Scope
+    followed: dict[Key, R] = field(default_factory=dict)
+
+
+S = TypeVar("S", bound=Swept[Any])
+
+
+class Sweep(ABC, Generic[R, S]):
+    """Sweeps each scope for as long as a resource is followed there."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[Scope, S] = {}
+        self._scope_of: dict[Key, Scope] = {}
+        self._tasks: dict[asyncio.Task[None], S] = {}
+
+    def followed(self, key: Key) -> R | None:
+        """Return the record of a resource; None where it is not followed."""
+        scope = self._scope_of.get(key)
+        if scope is None:
+            return None
+        record: R = self._scopes[scope].followed[key]
+        return record
+
+    def forget(self, key: Key) -> None:
+        """Stop following a resource. A scope without any is swept no longer, and what was seen there is dropped."""
+        scope = self._scope_of.pop(key, None)
+        if scope is None:
+            return
+        swept = self._scopes[scope]
+        del swept.followed[key]
+        if not swept.followed:
+            del self._scopes[scope]
+            for task in [task for task, of in self._tasks.items() if of is swept]:
+                task.cancel()
+
+    async def close(self) -> None:
+        """Stop sweeping."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _follow(self, scope: Scope, record: R) -> None:
+        """Follow a resource, in this scope only."""
+        self.forget(record.key)
+        if scope not in self._scopes:
+            self._scopes[scope] = self._begin(scope)
+            self._start(self._scopes[scope], self._sweep_for_ever(self._scopes[scope]))
+        self._scopes[scope].followed[record.key] = record
+        self._scope_of[record.key] = scope
+
+    def _start(self, swept: S, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Return a new task, which runs until it ends or nothing is followed in the scope any more."""
+        task = asyncio.create_task(work, name=f"{type(self).__name__} {swept.scope}")
+        self._tasks[task] = swept
+        task.add_done_callback(self._tasks.pop)
+        return task
+
+    @abstractmethod
+    def _begin(self, scope: Scope) -> S:
+        """Return what is known of a scope before its first sweep."""
+
+    @abstractmethod
+    async def _sweep_for_ever(self, swept: S) -> None:
+        """Sweep a scope again and again."""

@@ -1,0 +1,22 @@
+"""The controller of a running operator, with the real backends."""
+
+from collections.abc import Callable
+
+from tgi_operator.backends.incluster.backend import InClusterBackend
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.backend import SageMakerBackend
+from tgi_operator.control.controller import Controller
+from tgi_operator.kube import Kube
+from tgi_operator.settings import Settings
+
+
+def build(settings: Settings, kube: Kube, cluster: str, guard: Callable[[], None]) -> Controller:
+    """Return the controller of `cluster`; `guard` is called before each write to AWS."""
+
+    def changed(key: Key) -> None:
+        controller.changed(key)
+
+    in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address)
+    sagemaker = SageMakerBackend.build(settings, kube, changed, guard)
+    controller = Controller(settings, kube, cluster, {"sageMaker": sagemaker, "inCluster": in_cluster}, in_cluster)
+    return controller

@@ -1,0 +1,212 @@
+"""Upgrades of the operator: pods that another version rendered from the same inputs stay as they are."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tgi_operator.api.status import Status
+from tgi_operator.backends.incluster.decide.steps import Apply
+from tgi_operator.backends.incluster.desired import names, pod_template
+from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.engines.tgi import images
+from unit.operator.incluster.given import CACHED, OWNER, Cluster, spec
+
+NEXT = spec({"runtime": {"maxTotalTokens": 2048}})
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an operator that renders pods differently."""
+    render = pod_template.pod_template
+
+    def rendered(*arguments: Any) -> Object:
+        template: Object = render(*arguments)
+        template["spec"]["enableServiceLinks"] = True
+        return template
+
+    monkeypatch.setattr(pod_template, "pod_template", rendered)
+
+
+def writes(cluster: Cluster) -> list[str]:
+    """Return the kinds of the objects that the next plan changes."""
+    planned = cluster.plan()
+    assert not planned.collection
+    return [str((step.manifest if isinstance(step, Apply) else step.body)["kind"]) for step in planned.steps]
+
+
+def template(cluster: Cluster) -> Object:
+    return copy.deepcopy(cluster.deployment["spec"]["template"])
+
+
+def annotate(cluster: Cluster, value: str | None) -> None:
+    annotations = cluster.deployment["metadata"]["annotations"]
+    annotations.pop(names.ANNOTATION_INPUTS)
+    if value is not None:
+        annotations[names.ANNOTATION_INPUTS] = value
+
+
+@pytest.mark.parametrize("described", [spec(), spec(**CACHED), spec({"replicas": 2})])
+def test_upgrade_of_the_operator_writes_nothing(described: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(described).settle()
+    status = cluster.status
+    upgrade(monkeypatch)
+    assert writes(cluster) == []
+    cluster.step()
+    assert cluster.status == status
+
+
+def test_upgrade_writes_nothing_while_the_first_pods_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    cluster.step()
+    upgrade(monkeypatch)
+    assert writes(cluster) == []
+
+
+def test_upgrade_writes_nothing_where_the_status_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster().settle()
+    cluster.status = Status()
+    upgrade(monkeypatch)
+    monkeypatch.setattr(images, "release_image", lambda version: "tgi:newer")
+    assert writes(cluster) == []
+    cluster.step()
+    assert cluster.status.image != "tgi:newer"
+    cluster.described = NEXT
+    cluster.step()
+    assert template(cluster)["spec"]["containers"][0]["image"] == cluster.status.image
+
+
+def test_lost_status_and_another_spec_keep_the_image_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster().settle()
+    image = cluster.status.image
+    cluster.status, cluster.described = Status(), NEXT
+    monkeypatch.setattr(images, "release_image", lambda version: "tgi:newer")
+    cluster.step()
+    assert template(cluster)["spec"]["containers"][0]["image"] == image
+
+
+def test_first_image_of_an_unnamed_version_is_kept_before_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    cluster.step()
+    image = cluster.status.image
+    assert image is not None
+    monkeypatch.setattr(images, "release_image", lambda version: "tgi:newer")
+    assert writes(cluster) == []
+    cluster.described = NEXT
+    cluster.step()
+    assert template(cluster)["spec"]["containers"][0]["image"] == image
+
+
+def test_next_change_of_the_spec_takes_the_new_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster().settle()
+    upgrade(monkeypatch)
+    cluster.described, cluster.generation = NEXT, 2
+    assert "Deployment" in writes(cluster)
+    cluster.settle()
+    assert template(cluster)["spec"]["enableServiceLinks"]
+
+
+def test_new_rendering_is_taken_on_request_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster().settle()
+    upgrade(monkeypatch)
+    cluster.render_request = "2026-01-31T12:00:00Z"
+    assert "Deployment" in writes(cluster)
+    cluster.settle()
+    assert template(cluster)["spec"]["enableServiceLinks"]
+    assert writes(cluster) == []
+
+
+def test_request_for_what_is_rendered_anyway_replaces_no_pod() -> None:
+    cluster = Cluster().settle()
+    before = template(cluster)
+    cluster.render_request = "now"
+    assert writes(cluster) == ["Deployment"]
+    planned = cluster.step()
+    assert planned.notes == (), "nobody changed anything that had to be restored"
+    assert template(cluster) == before
+    assert writes(cluster) == []
+
+
+def test_deployment_without_inputs_only_gets_the_annotation() -> None:
+    """It was made by a version that had no such annotation."""
+    cluster = Cluster().settle()
+    before = template(cluster)
+    annotate(cluster, None)
+    planned = cluster.step()
+    assert (len(planned.steps), planned.notes) == (1, ())
+    assert template(cluster) == before
+    assert writes(cluster) == []
+
+
+def test_replica_count_and_service_are_enforced_beside_a_kept_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(spec({"replicas": 2})).settle()
+    before = template(cluster)
+    upgrade(monkeypatch)
+    cluster.described = spec({"replicas": 3})
+    cluster.children["Service", OWNER.name]["spec"]["selector"] = {"app": "other"}
+    assert writes(cluster) == ["Service", "Deployment"]
+    cluster.step()
+    assert cluster.deployment["spec"]["replicas"] == 3
+    assert template(cluster) == before
+
+
+def test_job_of_a_kept_template_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name depends on volumes that a newer operator may render differently."""
+    cluster = Cluster(spec(**CACHED)).settle()
+    upgrade(monkeypatch)
+    monkeypatch.setattr(names, "job_name", lambda owner, what: "fetch-otherwise")
+    assert writes(cluster) == []
+
+
+def test_change_of_the_template_by_others_is_reverted() -> None:
+    cluster = Cluster().settle()
+    before = template(cluster)
+    cluster.deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "other:1"
+    cluster.step()
+    assert template(cluster) == before
+
+
+def rollouts(cluster: Cluster) -> int:
+    """Return how many times the operator changes the pod template until nothing is left to do."""
+    count = 0
+    for _ in range(6):
+        before = template(cluster)
+        cluster.step()
+        count += template(cluster) != before
+        cluster.serve()
+    assert writes(cluster) == []
+    return count
+
+
+@pytest.mark.parametrize("upgraded", [False, True])
+@pytest.mark.parametrize("value", [None, "", "0123456789abcdef"])
+def test_changed_inputs_annotation_starts_at_most_one_rollout(
+    value: str | None, upgraded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster().settle()
+    if upgraded:
+        upgrade(monkeypatch)
+    annotate(cluster, value)
+    assert rollouts(cluster) == int(upgraded)
+
+
+@pytest.mark.parametrize("upgraded", [False, True])
+@pytest.mark.parametrize("value", [None, "", "another", "0123456789"])
+def test_changed_revision_label_starts_at_most_one_rollout(
+    value: str | None, upgraded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster().settle()
+    if upgraded:
+        upgrade(monkeypatch)
+    labels = cluster.deployment["spec"]["template"]["metadata"]["labels"]
+    labels.pop(names.LABEL_REVISION)
+    if value is not None:
+        labels[names.LABEL_REVISION] = value
+    assert rollouts(cluster) <= 1
+
+
+def test_image_that_the_overlay_names_is_not_taken_for_the_one_of_an_unnamed_version() -> None:
+    overlay = {"spec": {"containers": [{"name": "tgi", "image": "own:1"}]}}
+    cluster = Cluster(spec(podTemplate=overlay)).settle()
+    cluster.status, cluster.described = Status(), spec({"runtime": {"maxTotalTokens": 2048}}, podTemplate=overlay)
+    cluster.settle()
+    assert cluster.status.image == images.release_image(None)

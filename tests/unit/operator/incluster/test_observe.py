@@ -1,0 +1,330 @@
+"""The backend against an API server that counts requests: what is read, and when."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.incluster.apply import RefusedError
+from tgi_operator.backends.incluster.backend import InClusterBackend
+from tgi_operator.backends.incluster.decide.steps import Apply
+from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.plans.verdicts import was_available
+from tgi_operator.backends.resource import Resource
+from tgi_operator.kube import APIError
+from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
+
+KEY = Key(OWNER.namespace, OWNER.name)
+NODES = [
+    {
+        "kind": "Node",
+        "metadata": {"name": f"gpu-{number}", "labels": {"pool": "gpu"}},
+        "status": {"allocatable": {"nvidia.com/gpu": "1"}},
+    }
+    for number in range(150)
+]
+USED = {"spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "1"}}}]}, "status": {"phase": "Running"}}
+
+
+@dataclass
+class APIServer:
+    """Keeps what is applied. `reads` are the requests but for those by name of an object that does not exist."""
+
+    objects: dict[str, Object] = field(default_factory=dict)
+    secrets: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+    version: int = 0
+
+    def _fail(self, path: str) -> None:
+        status = next((status for part, status in self.errors.items() if part in path), None)
+        if status is not None:
+            raise APIError(status, f"refused: {TOKEN}")
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        self._fail("secrets")
+        return self.secrets.get(f"{namespace}/{name}")
+
+    async def get(self, path: str) -> Object | None:
+        self._fail(path)
+        return self.objects.get(path)
+
+    async def items(self, path: str, **selectors: str) -> list[Object]:
+        self.reads.append(f"{path} {' '.join(selectors.values())}".strip())
+        self._fail(path)
+        if path == "/api/v1/nodes":
+            return NODES
+        if path == "/api/v1/pods":
+            return [USED] if "fieldSelector" in selectors else []
+        return [body for name, body in self.objects.items() if name.startswith(f"{path}/")]
+
+    async def apply(self, path: str, manifest: Object, manager: str) -> Object:
+        self._fail(path)
+        self.version += 1
+        metadata = {"uid": f"u-{self.version}", "generation": 1, "resourceVersion": str(self.version)}
+        self.objects[path] = {**manifest, "metadata": manifest["metadata"] | metadata, "status": {}}
+        return self.objects[path]
+
+    async def delete(self, path: str, uid: str) -> None:
+        self._fail(path)
+        del self.objects[path]
+
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        self.reads.append(f"log of {pod}")
+        self._fail("log")
+        return f"12.5 of 15.0 GB {TOKEN}"
+
+    def complete(self, kind: str = "jobs") -> Object:
+        (job,) = (body for path, body in self.objects.items() if f"/{kind}/" in path)
+        self.version += 1
+        job["metadata"]["resourceVersion"] = str(self.version)
+        job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+        return job
+
+
+@pytest.fixture
+def server() -> APIServer:
+    return APIServer()
+
+
+@pytest.fixture
+def changed() -> list[Key]:
+    return []
+
+
+@pytest.fixture
+def backend(server: APIServer, changed: list[Key]) -> InClusterBackend:
+    return InClusterBackend(server, changed.append, FETCHER, now=lambda: NOW)
+
+
+async def reconcile(backend: InClusterBackend, wanted: Resource) -> Resource:
+    """Observe, plan and apply once; return the resource with the new status."""
+    situation = await backend.observe(KEY, wanted)
+    plan = backend.plan(situation)
+    for step in (*plan.steps, *plan.collection):
+        await backend.apply(situation, step)
+    return replace(wanted, status=plan.status)
+
+
+def reason(shown: Resource) -> str:
+    return next(each.reason for each in shown.status.conditions if each.type == "Ready")
+
+
+def running_fetcher(server: APIServer) -> Object:
+    job = next(body for path, body in server.objects.items() if "/jobs/" in path)
+    found = pod("f", None, containerStatuses=[])
+    found["metadata"] |= {"resourceVersion": "99"}
+    found["metadata"]["labels"] |= {"batch.kubernetes.io/job-name": job["metadata"]["name"]}
+    return found
+
+
+async def test_nodes_are_listed_once_for_a_rollout_and_never_while_weights_are_fetched(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    first = resource(spec(nodeSelector={"pool": "gpu"}, **CACHED))
+    shown = await reconcile(backend, first)
+    backend.seen(server.complete())
+    shown = await reconcile(backend, shown)
+    assert server.reads == [], "nothing serves that had to make room"
+    other = {"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}}
+    shown = replace(resource(spec(other, nodeSelector={"pool": "gpu"}, **CACHED), shown.status), generation=2)
+    for path in [path for path in server.objects if "/jobs/" in path]:
+        backend.gone(server.objects.pop(path))
+    for _ in range(10):
+        shown = await reconcile(backend, shown)
+    assert reason(shown) == Reason.FETCHING_WEIGHTS
+    assert server.reads == []
+    backend.seen(server.complete())
+    for _ in range(3):
+        shown = await reconcile(backend, shown)
+    assert server.reads[0] == "/api/v1/nodes pool=gpu"
+    assert len(server.reads) == 101, "100 nodes at the most, and once"
+    assert shown.status.in_cluster is not None
+    assert shown.status.in_cluster.replacement == "InPlace"
+
+
+@pytest.mark.parametrize("status", [400, 403])
+async def test_pods_are_replaced_in_place_where_nodes_cannot_be_listed(
+    status: int, server: APIServer, backend: InClusterBackend
+) -> None:
+    shown = await reconcile(backend, resource(spec()))
+    server.errors["nodes"] = status
+    shown = await reconcile(backend, resource(spec({"runtime": {"maxTotalTokens": 9}}), shown.status))
+    assert reason(shown) == Reason.UPDATING
+    assert shown.status.in_cluster is not None
+    assert shown.status.in_cluster.replacement == "InPlace"
+
+
+async def test_progress_of_the_running_job_is_read_without_the_token(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    server.secrets["ml/hub"] = {"token": TOKEN.encode()}
+    gated = {"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+    wanted = resource(spec(gated, **CACHED))
+    await reconcile(backend, wanted)
+    await reconcile(backend, wanted)
+    assert server.reads == [], "no pod runs"
+    backend.seen(running_fetcher(server))
+    shown = await reconcile(backend, wanted)
+    assert server.reads == ["log of f"]
+    text = str(shown.status)
+    assert "12.5 of 15.0 GB" in text
+    assert TOKEN not in text
+    server.errors["log"] = 500
+    assert reason(await reconcile(backend, wanted)) == Reason.FETCHING_WEIGHTS
+
+
+async def test_secret_that_comes_back_is_gone_from_the_status(server: APIServer, backend: InClusterBackend) -> None:
+    gated = {"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+    wanted = resource(spec(gated))
+    shown = await reconcile(backend, wanted)
+    assert reason(shown) == Reason.SECRET_NOT_FOUND
+    assert backend.plan(await backend.observe(KEY, wanted)).after == 30
+    server.secrets["ml/hub"] = {"token": TOKEN.encode()}
+    shown = await reconcile(backend, shown)
+    assert reason(shown) == Reason.CREATING
+    assert TOKEN not in str(server.objects)
+
+
+async def test_secret_that_cannot_be_read_is_an_error_of_the_api_server(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    gated = {"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+    server.errors["secrets"] = 403
+    with pytest.raises(APIError):
+        await backend.observe(KEY, resource(spec(gated)))
+
+
+async def test_deletion_reads_no_secret_and_no_spec(server: APIServer, backend: InClusterBackend) -> None:
+    shown = await reconcile(backend, resource(spec(**CACHED)))
+    server.errors["secrets"] = 403
+    problem = Problem(Reason.INVALID_SPEC, "spec.model: no")
+    gone = replace(shown, deleting=True, spec=None, problem=problem)
+    plan = backend.plan(await backend.observe(KEY, gone))
+    assert plan.finished
+    assert [step.body["kind"] for step in plan.steps if not isinstance(step, Apply)] == ["PersistentVolumeClaim"]
+    retained = replace(gone, fields={"deletionPolicy": "Retain"})
+    assert backend.plan(await backend.observe(KEY, retained)).steps == ()
+
+
+async def test_deletion_ends_although_the_permissions_went_first(server: APIServer, backend: InClusterBackend) -> None:
+    """The namespace is being deleted, and its RoleBinding is gone already."""
+    shown = await reconcile(backend, resource(spec(**CACHED)))
+    server.errors = {"persistentvolumeclaims": 403, "secrets": 403}
+    plan = backend.plan(await backend.observe(KEY, replace(shown, deleting=True)))
+    assert (plan.finished, plan.steps) == (True, ())
+    (note,) = plan.notes
+    assert note.reason == Reason.LEFT_ALONE
+    assert "PersistentVolumeClaim ml/zephyr-7b-weights is left behind" in note.message
+    server.errors = {"persistentvolumeclaims": 500}
+    with pytest.raises(APIError):
+        await backend.observe(KEY, replace(shown, deleting=True))
+
+
+async def test_spec_that_the_types_refuse_is_reported_and_what_serves_is_counted(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    shown = await reconcile(backend, resource(spec({"replicas": 2}, **CACHED)))
+    problem = Problem(Reason.INVALID_SPEC, "spec.replicas: must be a number; write one")
+    shown = await reconcile(backend, replace(shown, spec=None, problem=problem))
+    assert reason(shown) == Reason.INVALID_SPEC
+    assert shown.status.desired_replicas == 2
+    assert shown.status.in_cluster is not None
+    assert shown.status.in_cluster.claim_name == "zephyr-7b-weights"
+
+
+@pytest.mark.parametrize("path", ["deployments", "services"])
+async def test_object_that_is_not_owned_is_left_alone_until_it_is_gone(
+    path: str, server: APIServer, backend: InClusterBackend
+) -> None:
+    group = "/apis/apps/v1" if path == "deployments" else "/api/v1"
+    name = f"{group}/namespaces/ml/{path}/zephyr-7b"
+    server.objects[name] = {"kind": "x", "metadata": {"name": OWNER.name, "namespace": "ml", "labels": {}}}
+    shown = await reconcile(backend, resource(spec()))
+    assert reason(shown) == Reason.NOT_OWNED
+    assert list(server.objects) == [name]
+    del server.objects[name]
+    assert reason(await reconcile(backend, shown)) == Reason.CREATING
+
+
+async def test_object_that_the_watch_has_not_reported_is_not_made_again(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    shown = await reconcile(backend, resource(spec()))
+    backend.forget(KEY)
+    assert backend.plan(await backend.observe(KEY, shown)).steps == ()
+
+
+async def test_children_of_a_resource_that_is_gone_are_dropped(server: APIServer, backend: InClusterBackend) -> None:
+    await reconcile(backend, resource(spec()))
+    server.objects.clear()
+    backend.forget(KEY)
+    assert (await backend.observe(KEY, resource(spec()))).children == {}
+
+
+@pytest.mark.parametrize(("status", "refused"), [(403, True), (422, True), (500, False), (409, False)])
+async def test_refusal_is_shown_and_tried_again_slowly(
+    status: int, refused: bool, server: APIServer, backend: InClusterBackend
+) -> None:
+    server.secrets["ml/hub"] = {"token": TOKEN.encode()}
+    wanted = resource(spec({"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}}))
+    situation = await backend.observe(KEY, wanted)
+    server.errors["deployments"] = status
+    (step,) = (
+        step
+        for step in backend.plan(situation).steps
+        if isinstance(step, Apply) and step.manifest["kind"] == "Deployment"
+    )
+    with pytest.raises(RefusedError if refused else APIError) as found:
+        await backend.apply(situation, step)
+    remedy = backend.remedy(wanted, situation, found.value, 1)
+    assert (remedy is not None) is refused
+    if remedy is not None:
+        assert remedy.status is not None
+        assert remedy.after == 300
+        assert reason(replace(wanted, status=remedy.status)) == Reason.REJECTED_BY_KUBERNETES
+        assert TOKEN not in str(remedy.status)
+        assert was_available(remedy.status) == "False"
+
+
+async def test_all_pods_share_a_lane(backend: InClusterBackend) -> None:
+    assert backend.lane({"inCluster": {}}) == backend.lane({}) == "pods"
+
+
+async def test_what_vanished_before_the_watch_began_is_found(
+    server: APIServer, backend: InClusterBackend, changed: list[Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reconcile(backend, resource(spec()))
+    await backend.start(())
+    server.objects.clear()
+    sleeps: list[float] = []
+    wait = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+        await wait(0 if len(sleeps) == 1 else 3600)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    while len(sleeps) < 2:
+        await wait(0)
+    await backend.close()
+    assert sleeps == [60, 3600]
+    assert set(changed) == {KEY}
+
+
+async def test_custom_metrics_are_looked_for_once_a_minute(
+    server: APIServer, backend: InClusterBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    scaled: dict[str, Any] = spec({"autoscaling": {"maxReplicas": 2}})
+    assert not (await backend.observe(KEY, resource(scaled))).means.custom_metrics
+    server.objects["/apis/custom.metrics.k8s.io"] = {"kind": "APIGroup"}
+    assert not (await backend.observe(KEY, resource(scaled))).means.custom_metrics
+    monkeypatch.setattr(loop, "time", lambda: start + 61)
+    assert (await backend.observe(KEY, resource(scaled))).means.custom_metrics

@@ -1,0 +1,260 @@
+"""The sweep of Application Auto Scaling against an API that describes from memory, on a virtual clock."""
+
+import asyncio
+import copy
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tgi_operator.api.autoscaling import Autoscaling
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.aws.scope import Scope
+from tgi_operator.backends.sagemaker.desired import scaling_policies
+from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling, resource_id
+from tgi_operator.backends.sagemaker.sweep.scalable_targets import (
+    LONGEST_PAUSES,
+    POLICIES_EVERY,
+    TARGETS_EVERY,
+    FollowedTarget,
+    ScalableTargetSweep,
+)
+
+pytestmark = pytest.mark.looptime
+
+SCOPE, ELSEWHERE = Scope("", "eu-west-1"), Scope("", "us-east-1")
+INTERVAL = 60.0
+START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+AUTOSCALING = {"minReplicas": 1, "maxReplicas": 4}
+SCHEDULED = {
+    **AUTOSCALING,
+    "schedules": [{"name": "day", "start": "0 8 * * *", "end": "0 20 * * *", "timeZone": "UTC", "minReplicas": 2}],
+}
+UNAVAILABLE = AWSError(Meaning.UNAVAILABLE, "DescribeScalingActivities", "ServiceUnavailable", "try later")
+
+ITEMS = {
+    "DescribeScalableTargets": "ScalableTargets",
+    "DescribeScalingPolicies": "ScalingPolicies",
+    "DescribeScheduledActions": "ScheduledActions",
+    "DescribeScalingActivities": "ScalingActivities",
+}
+
+
+def wanted(endpoint: str, autoscaling: Mapping[str, Any] = AUTOSCALING) -> Scaling:
+    return scaling_policies.wanted(Autoscaling.model_validate(autoscaling), endpoint)
+
+
+class Amazon:
+    """Describes what is registered, two items a page by default."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, list[dict[str, Any]]] = {operation: [] for operation in ITEMS}
+        self.calls: Counter[str] = Counter()
+        self.sweeps: list[float] = []
+        self.failures: dict[Scope, Exception] = {}
+
+    async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert request["ServiceNamespace"] == "sagemaker"
+        self.calls[operation] += 1
+        if operation == "DescribeScalingActivities":
+            self.sweeps.append(asyncio.get_running_loop().time())
+        if scope in self.failures:
+            raise self.failures[scope]
+        first, size = int(request.get("NextToken", 0)), int(request.get("MaxResults", 2))
+        page = {ITEMS[operation]: copy.deepcopy(self.items[operation][first : first + size])}
+        return page | ({"NextToken": str(first + size)} if first + size < len(self.items[operation]) else {})
+
+    async def close(self) -> None:
+        """There is nothing to wait for."""
+
+    def register(self, scaling: Scaling) -> None:
+        """Have everything registered as it should be."""
+        name = {"ResourceId": resource_id(scaling.endpoint)}
+        bounds = {"MinCapacity": 1, "MaxCapacity": 4, "SuspendedState": dict(scaling_policies.NOT_SUSPENDED)}
+        if scaling.actions:
+            bounds["MinCapacity"] = 2
+        self.items["DescribeScalableTargets"].append(name | bounds)
+        for policy in scaling.policies:
+            self.items["DescribeScalingPolicies"].append(scaling.put_policy(policy))
+        for action in scaling.actions:
+            self.items["DescribeScheduledActions"].append(scaling.put_action(action))
+
+    def act(self, endpoint: str, number: int, status: str) -> None:
+        """Have one more scaling activity, the newest first."""
+        activity = {"ActivityId": str(number), "ResourceId": resource_id(endpoint), "StatusCode": status}
+        self.items["DescribeScalingActivities"].insert(0, activity)
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.api = Amazon()
+        self.reported: list[str] = []
+        self.sweep = ScalableTargetSweep(self.api, self._changed, interval=INTERVAL, now=lambda: START)
+
+    def follow(self, name: str, scaling: Scaling | None, scope: Scope = SCOPE, endpoint: str = "") -> FollowedTarget:
+        record = self.sweep.follow(scope, Key("ml", name), resource_id(endpoint or name))
+        record.wanted = scaling
+        return record
+
+    def _changed(self, key: Key) -> None:
+        record = self.sweep.followed(key)
+        assert record is not None
+        assert record.check
+        record.check = False
+        self.reported.append(key.name)
+
+
+@asynccontextmanager
+async def watched(*names: str, autoscaling: Mapping[str, Any] = AUTOSCALING) -> AsyncIterator[Watched]:
+    one = Watched()
+    for name in names:
+        one.api.register(wanted(name, autoscaling))
+        one.follow(name, wanted(name, autoscaling))
+    try:
+        yield one
+    finally:
+        await one.sweep.close()
+
+
+async def sweeps(number: int) -> None:
+    await asyncio.sleep(number * INTERVAL + 1)
+
+
+@pytest.mark.parametrize("autoscaling", [AUTOSCALING, SCHEDULED])
+async def test_what_is_as_it_should_be_is_never_reported(autoscaling: Mapping[str, Any]) -> None:
+    async with watched("a", "b", "c", autoscaling=autoscaling) as one:
+        await sweeps(2 * POLICIES_EVERY)
+        assert one.reported == []
+
+
+async def test_targets_policies_and_actions_are_read_less_often_than_activities() -> None:
+    async with watched("a", "b", "c") as one:
+        await sweeps(POLICIES_EVERY)
+        assert one.api.calls == {
+            "DescribeScalingActivities": POLICIES_EVERY,
+            "DescribeScalableTargets": 2 * (POLICIES_EVERY // TARGETS_EVERY),
+            "DescribeScalingPolicies": 2,
+        }
+
+
+Strike = Callable[[Amazon], object]
+
+
+@pytest.mark.parametrize(
+    ("strike", "due"),
+    [
+        pytest.param(lambda api: api.items["DescribeScalableTargets"].pop(0), TARGETS_EVERY, id="deregistered"),
+        pytest.param(
+            lambda api: api.items["DescribeScalableTargets"][0].update(MaxCapacity=9), TARGETS_EVERY, id="other bounds"
+        ),
+        pytest.param(
+            lambda api: api.items["DescribeScalableTargets"][0]["SuspendedState"].update(
+                DynamicScalingInSuspended=True
+            ),
+            TARGETS_EVERY,
+            id="suspended",
+        ),
+        pytest.param(lambda api: api.items["DescribeScalingPolicies"].pop(0), POLICIES_EVERY, id="no policy"),
+        pytest.param(
+            lambda api: api.items["DescribeScalingPolicies"].append(
+                {"ResourceId": resource_id("a"), "PolicyName": "of-another-team"}
+            ),
+            POLICIES_EVERY,
+            id="a policy of another owner",
+        ),
+        pytest.param(lambda api: api.items["DescribeScheduledActions"].pop(0), POLICIES_EVERY, id="no action"),
+    ],
+)
+async def test_change_is_reported_for_its_resource_when_it_is_due(strike: Strike, due: int) -> None:
+    async with watched("a", "b", autoscaling=SCHEDULED) as one:
+        strike(one.api)
+        await sweeps(due - 1)
+        assert one.reported == []
+        await sweeps(1)
+        assert set(one.reported) == {"a"}
+
+
+async def test_failed_activity_is_reported_once_and_none_of_before_the_start() -> None:
+    async with watched("a", "b") as one:
+        one.api.act("a", 1, "Failed")
+        await sweeps(2)
+        assert one.reported == []
+        one.api.act("b", 2, "Failed")
+        one.api.act("a", 3, "Successful")
+        one.api.act("not-followed", 4, "Failed")
+        await sweeps(2)
+        assert one.reported == ["b"]
+
+
+async def test_two_resources_with_one_endpoint_do_not_touch_each_others_record() -> None:
+    async with watched("a") as one:
+        other = one.follow("b", None, endpoint="a")
+        one.api.items["DescribeScalableTargets"].clear()
+        await sweeps(TARGETS_EVERY)
+        assert one.reported == ["a"], "only one of them wants it"
+        other.foreign = ("x",)
+        one.sweep.forget(Key("ml", "b"))
+        record = one.sweep.followed(Key("ml", "a"))
+        assert record is not None
+        assert (record.wanted, record.foreign) == (wanted("a"), ())
+        await sweeps(TARGETS_EVERY)
+        assert one.reported == ["a", "a"]
+
+
+async def test_failed_activity_concerns_every_resource_that_names_the_endpoint() -> None:
+    async with watched("a") as one:
+        one.follow("b", None, endpoint="a")
+        await sweeps(1)
+        one.api.act("a", 1, "Failed")
+        await sweeps(1)
+        assert one.reported == ["a", "b"]
+
+
+async def test_forgotten_target_is_not_reported_and_nothing_is_read_for_nobody() -> None:
+    async with watched("a") as one:
+        one.api.items["DescribeScalableTargets"].clear()
+        one.sweep.forget(Key("ml", "a"))
+        one.sweep.forget(Key("ml", "never-followed"))
+        await sweeps(2 * POLICIES_EVERY)
+        assert one.reported == []
+        assert one.api.calls == {}
+
+
+async def test_following_twice_is_following_once_and_another_endpoint_is_another_record() -> None:
+    async with watched("a") as one:
+        record = one.follow("a", wanted("a"))
+        assert one.follow("a", wanted("a")) is record
+        assert one.follow("a", wanted("b"), endpoint="b") is not record
+
+
+async def test_failures_lengthen_the_pauses_of_their_scope_only() -> None:
+    async with watched("a") as one:
+        one.api.failures[SCOPE] = UNAVAILABLE
+        await sweeps(200)
+        pauses = [later - earlier for earlier, later in pairwise(one.api.sweeps)]
+        assert pauses[:4] == [2 * INTERVAL, 4 * INTERVAL, 8 * INTERVAL, LONGEST_PAUSES * INTERVAL]
+        assert max(pauses) == LONGEST_PAUSES * INTERVAL
+        before = len(one.api.sweeps)
+        one.follow("far", wanted("far"), scope=ELSEWHERE)
+        await sweeps(8)
+        assert len(one.api.sweeps) - before >= 8
+        one.api.failures[SCOPE] = ValueError("not JSON")
+        await sweeps(LONGEST_PAUSES)
+        one.api.failures.clear()
+        one.api.items["DescribeScalableTargets"].clear()
+        one.sweep.forget(Key("ml", "far"))
+        one.reported.clear()
+        await sweeps(LONGEST_PAUSES + TARGETS_EVERY)
+        assert "a" in one.reported, "the sweep goes on"
+
+
+async def test_closed_sweep_is_silent() -> None:
+    async with watched("a") as one:
+        await sweeps(1)
+    await sweeps(5)
+    assert len(one.api.sweeps) == 1

@@ -1,0 +1,57 @@
+"""Digests of what a user can change about the rendering."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from tgi_operator.api.spec import Spec
+from tgi_operator.api.status import Status
+from tgi_operator.backends.naming import inputs_digest
+from tgi_operator.backends.resource import Owner, Resource
+from unit.operator.incluster.given import TOKEN, desired, spec
+from unit.operator.incluster.test_render import specs
+
+OWNER = Owner("c-1", "ml", "zephyr-7b", "u-1")
+BASE = spec({"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}})
+
+
+def digest(described: dict[str, Any], token: str | None = TOKEN, request: str = "") -> str:
+    read = Spec.model_validate(described)
+    assert read.in_cluster is not None
+    resource = Resource(OWNER, 1, False, read, Status(), render_request=request)
+    return inputs_digest(resource, token, read.in_cluster)
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        pytest.param({}, True, id="nothing"),
+        pytest.param({"replicas": 3}, True, id="replicas"),
+        pytest.param({"rollout": {"maxSurge": 1}}, True, id="rollout"),
+        pytest.param({"inCluster": {"gpu": {"count": 1}}}, True, id="a default that is written out"),
+        pytest.param({"inCluster": {"gpu": {"count": 2}}}, False, id="the block"),
+        pytest.param({"inCluster": {"tolerations": []}}, False, id="an empty list instead of the default"),
+        pytest.param({"inCluster": {"podTemplate": {"spec": {"hostIPC": None}}}}, False, id="null in an overlay"),
+        pytest.param({"runtime": {"maxTotalTokens": 9}}, False, id="runtime"),
+        pytest.param({"model": {"uri": "hf://a/b", "revision": "v1"}}, False, id="model"),
+    ],
+)
+def test_digest_changes_with_the_inputs_only(changed: dict[str, Any], *, same: bool) -> None:
+    assert (digest(BASE) == digest(BASE | changed)) is same
+
+
+def test_digest_changes_with_the_token_and_with_a_request() -> None:
+    assert len({digest(BASE), digest(BASE, "hf_other"), digest(BASE, None), digest(BASE, request="1")}) == 4
+
+
+def test_digest_is_the_same_for_years() -> None:
+    """Another digest of the same inputs takes the new rendering of every resource at the next upgrade."""
+    assert digest(BASE) == "6ba6abbe2c99cef7"
+
+
+@given(specs, specs)
+def test_same_inputs_are_the_same_pods(one: dict[str, Any], other: dict[str, Any]) -> None:
+    first, second = desired(one, TOKEN), desired(other, TOKEN)
+    if first.inputs == second.inputs:
+        assert first.template == second.template
