@@ -73,7 +73,7 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
 class Simulation:
     """An operator that can be killed, with all it needs. Use as a context manager."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, gpus: int = 8, **settings: Any) -> None:
         random.seed(0)
         self.loop = new_loop()
         track_tasks(self.loop)
@@ -83,7 +83,7 @@ class Simulation:
         self.server.status_checks += [self._count, _contradictions]
         self.world = World(self.clock)
         self.amazon = Amazon(self.world)
-        self.workloads = Workloads(self.server)
+        self.workloads = Workloads(self.server, gpus)
         self.workloads.start()
         self.settings = Settings(**settings)
         self.fuse = Fuse()
@@ -320,7 +320,7 @@ def _contradictions(before: Object, after: Object) -> Iterator[str]:
         return
     if ready["observedGeneration"] != observed:
         yield f"{name}: Ready is of generation {ready['observedGeneration']}, the status of {observed}"
-    if condition(after, "Available").get("status") != "True":
+    if condition(after, "Available").get("status") != "True" and ready["reason"] != "ScaledToZero":
         yield f"{name}: Ready, but not Available"
     if condition(after, "Stalled"):
         yield f"{name}: Ready, but Stalled"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from simulation.amazon import DENIED, EXPIRED, HANGS, THROTTLED, UNREACHABLE, Fault
 from simulation.simulation import ENDPOINT, PODS, REGION, SPEC, Object, Simulation, condition
 from simulation.test_over import MINUTE, reports
-from simulation.test_scaling import follows, retyped, spec, target
+from simulation.test_scaling import bounds, follows, retyped, spec, target
 from simulation.test_stories import NEW, TAGGED, changed, is_stalled, tags, with_target
 from tgi_operator.api.names import FINALIZER, PLURAL
 from tgi_operator.api.spec import Spec
@@ -297,9 +297,12 @@ def test_an_image_is_read_from_the_live_model_after_a_restore(serving: Simulatio
 def test_application_auto_scaling_that_is_denied_blocks_no_rollout(simulation: Simulation) -> None:
     simulation.apply(spec())
     simulation.run_until(lambda: follows(simulation), within=600)
-    with simulation.amazon.failing(DENIED, "DescribeScalingActivities"):
-        simulation.apply(spec(runtime={"maxTotalTokens": 2048}))
+    reads = ("DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScalingActivities")
+    with simulation.amazon.failing(DENIED, *reads):
+        simulation.apply(spec({"minReplicas": 2, "maxReplicas": 4}, runtime={"maxTotalTokens": 2048}))
         simulation.run_until(lambda: simulation.amazon.made("UpdateEndpoint"), within=300)
+        simulation.run_until(lambda: reports(simulation, "ScalingUnknown"), within=600)
+    simulation.run_until(lambda: follows(simulation) and bounds(simulation) == (2, 4), within=360)
 
 
 def test_a_second_resource_of_one_endpoint_name_leaves_the_first_ones_target_alone(simulation: Simulation) -> None:

@@ -207,6 +207,12 @@ def scale_pods(replicas: int) -> Act:
     return lambda s: s.server.edit("deployments", "ml", "falcon-7b", change)
 
 
+def scaled_up(simulation: Simulation) -> None:
+    """Scale the Deployment to one pod, and wait until that serves."""
+    scale_pods(1)(simulation)
+    started(simulation)
+
+
 def hpa_reports(status: str, reason: str) -> Act:
     """Return the act of the HPA's controller, which reports whether it has the metric."""
 
@@ -237,6 +243,7 @@ def started(simulation: Simulation) -> None:
     """Wait until a pod has started at last."""
     pods = simulation.server.objects["pods"].values()
     simulation.run_until(lambda: any("'ready': True" in str(pod) for pod in pods), within=30_000)
+    simulation.run(5)
 
 
 def crash(simulation: Simulation) -> None:
@@ -320,7 +327,7 @@ CAUSES = {
     ),
     "pods crash": Cause("CrashLoopBackOff", crash, no_crash, PODS, serving=False, shown_within=900),
     "Service of another user": Cause("NotOwned", foreign_service, no_foreign_service, PODS, serving=False),
-    "pods scaled to zero": Cause("ScaledToZero", scale_pods(0), scale_pods(1), PODS),
+    "pods scaled to zero": Cause("ScaledToZero", scale_pods(0), scaled_up, PODS),
     "no custom metrics": Cause("MetricsAPIMissing", metrics_missing, metrics_served, AUTOSCALED, serving=False),
     "pods do not answer": Cause(
         "ProbeFailed", lambda s: s.workloads.change(unhealthy=True), lambda s: s.workloads.change(unhealthy=False), PODS
@@ -362,7 +369,7 @@ def test_a_cause_is_over_and_the_status_shows_it(tmp_path: Path, name: str, rest
             simulation.run_until(lambda: announced(simulation), within=cause.shown_within)
             attempt = max(attempt, announced(simulation) or 0.0)
         cause.end(simulation)
-        pause = attempt - simulation.clock.now()
+        pause = max(0.0, attempt - simulation.clock.now())
         simulation.run_until(lambda: not reports(simulation, cause.reason), within=pause + MINUTE)
         simulation.run_until(simulation.is_ready, within=0 if cause.serving and not cause.by_attempt else 900)
         assert not simulation.condition("Stalled")
@@ -376,6 +383,8 @@ def test_a_metric_that_is_back_is_shown(simulation: Simulation) -> None:
         ("False", "FailedGetPodsMetric", "NoMetrics"),
         ("True", "ValidMetricFound", "Autoscaling"),
         ("False", "FailedGetPodsMetric", "NoMetrics"),
+        ("True", "ValidMetricFound", "Autoscaling"),
+        ("False", "InvalidSelector", "ScalingFailed"),
         ("True", "ValidMetricFound", "Autoscaling"),
     ):
         hpa_reports(status, reason)(simulation)
@@ -415,11 +424,12 @@ ELSEWHERE = {
     "CollectionFailed",
     "ModelDownloadFailed",
     "NoMetrics",
-    "QuotaExceeded",
+    "PolicyConflict",
     "ScalingFailed",
+    "ScalingUnknown",
     "StatusRefused",
 }
-"""Reasons whose end is a story of its own: here or in test_scaling."""
+"""Reasons whose end is a story of its own: here, in test_scaling or in test_defects."""
 
 HEALTHY = {"InService", "Scaling", "Serving", "Autoscaling", "ScaledToZero"}
 """Reasons that report no problem."""

@@ -244,10 +244,11 @@ def test_scaling_that_the_quota_blocks_is_shown_and_so_is_its_end(scaling: Simul
 
 
 def test_scaling_that_fails_is_shown_and_so_is_its_end(scaling: Simulation) -> None:
-    scaling.world.scripts.add(Script(ENDPOINT, Outcome.NO_CAPACITY, 1, Change.SCALE))
+    scaling.world.scripts.add(Script(ENDPOINT, Outcome.NO_CAPACITY, None, Change.SCALE))
     load(scaling, 18)
-    scaling.run_until(lambda: scaling.reason("ScalingActive") == "ScalingFailed", within=3600)
+    scaling.run_until(lambda: scaling.reason("ScalingActive") == "InsufficientCapacity", within=3600)
     assert scaling.is_ready(), "what serves goes on serving"
+    scaling.world.scripts.clear()
     scaling.run_until(lambda: replicas(scaling) == 4, within=3600)
     scaling.run_until(lambda: follows(scaling), within=120)
 

@@ -1,0 +1,174 @@
+"""What becomes of a resource in the cluster: stories among controllers, kubelets and other users on virtual time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from simulation.simulation import PODS, Object, Simulation
+from simulation.test_over import CACHED, MINUTE, reports
+from simulation.test_stories import DAY, is_stalled
+
+NEW = {**PODS, "runtime": {"maxTotalTokens": 2048}}
+CHILDREN = ("deployments", "services", "poddisruptionbudgets", "pods", "jobs", "persistentvolumeclaims")
+
+
+@pytest.fixture
+def serving(simulation: Simulation) -> Simulation:
+    """A simulation in which a resource in the cluster serves."""
+    simulation.apply(PODS)
+    simulation.run_until(simulation.is_ready, within=180)
+    return simulation
+
+
+def deployment(simulation: Simulation) -> Object:
+    """Return the Deployment."""
+    (found,) = simulation.server.objects["deployments"].values()
+    return found
+
+
+def pods(simulation: Simulation) -> set[str]:
+    """Return the names of the pods there are."""
+    return {name for _, name in simulation.server.objects["pods"]}
+
+
+def writes(simulation: Simulation, since: int = 0) -> list[str]:
+    """Return the requests of the operator that change something."""
+    found = simulation.server.requests[since:]
+    return [f"{verb} {resource}" for _, verb, resource, _ in found if verb not in ("get", "list")]
+
+
+def test_a_new_resource_serves_and_leaves_nothing_behind(simulation: Simulation) -> None:
+    simulation.apply(PODS)
+    simulation.run(10)
+    assert simulation.reason("Reconciling") == "Creating"
+    simulation.run_until(simulation.is_ready, within=120)
+    assert simulation.status()["readyReplicas"] == 1
+    assert writes(simulation).count("patch tgiendpoints/status") <= 3
+    simulation.delete()
+    simulation.run_until(simulation.is_gone, within=MINUTE)
+    simulation.run(30)
+    assert {plural: simulation.server.objects[plural] for plural in CHILDREN} == dict.fromkeys(CHILDREN, {})
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_steady_resource_costs_no_writes(serving: Simulation, restarted: bool) -> None:
+    if restarted:
+        serving.restart()
+    serving.run(120)
+    since = len(serving.server.requests)
+    serving.run(DAY)
+    assert writes(serving, since) == []
+    assert len(serving.server.requests) - since < 24 * 12, "lists, each hour"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "replacement"), [(8, "Surge"), (1, "InPlace")], ids=["a GPU is free", "no GPU is free"]
+)
+def test_an_update_replaces_pods_as_the_gpus_allow(gpus: int, replacement: str) -> None:
+    with Simulation(gpus=gpus) as simulation:
+        simulation.apply(PODS)
+        simulation.run_until(simulation.is_ready, within=180)
+        before = pods(simulation)
+        simulation.apply(NEW)
+        simulation.run(10)
+        assert simulation.status()["inCluster"]["replacement"] == replacement
+        assert simulation.condition("Available")["status"] == str(replacement == "Surge")
+        simulation.run_until(simulation.is_ready, within=300)
+        simulation.run(10)
+        assert not before & pods(simulation)
+
+
+def test_weights_are_fetched_before_pods_start(simulation: Simulation) -> None:
+    simulation.apply(CACHED)
+    simulation.run_until(lambda: reports(simulation, "FetchingWeights"), within=30)
+    simulation.run(60)
+    assert not simulation.server.objects["deployments"]
+    simulation.run_until(simulation.is_ready, within=400)
+    assert simulation.server.objects["persistentvolumeclaims"]
+
+
+def test_retain_keeps_the_weights_only(simulation: Simulation) -> None:
+    simulation.apply({**CACHED, "deletionPolicy": "Retain"})
+    simulation.run_until(simulation.is_ready, within=600)
+    simulation.delete()
+    simulation.run_until(simulation.is_gone, within=MINUTE)
+    simulation.run(30)
+    assert not simulation.server.objects["pods"]
+    assert simulation.server.objects["persistentvolumeclaims"]
+    assert ("Normal", "Retained") in simulation.events()
+
+
+@pytest.mark.parametrize(
+    ("plural", "change"),
+    [
+        ("deployments", {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 7}}}}),
+        ("deployments", {"spec": {"template": {"spec": {"containers": []}}}}),
+        ("services", {"spec": {"ports": []}}),
+    ],
+    ids=["pod template", "containers", "ports"],
+)
+def test_what_another_user_edits_is_reverted(serving: Simulation, plural: str, change: Mapping[str, Any]) -> None:
+    before = serving.server.objects[plural]["ml", "falcon-7b"]["spec"]
+    serving.server.edit(plural, "ml", "falcon-7b", change)
+    serving.run_until(lambda: serving.server.objects[plural]["ml", "falcon-7b"]["spec"] == before, within=30)
+    serving.run_until(serving.is_ready, within=300)
+
+
+@pytest.mark.parametrize("plural", ["deployments", "services", "poddisruptionbudgets"])
+@pytest.mark.parametrize("heard", [True, False], ids=["", "in a gap of the watch"])
+def test_what_another_user_deletes_comes_back(simulation: Simulation, plural: str, heard: bool) -> None:
+    budget = {"podDisruptionBudget": {"maxUnavailable": "1"}}
+    simulation.apply({**PODS, "inCluster": {**PODS["inCluster"], **budget}})
+    simulation.run_until(simulation.is_ready, within=180)
+    if not heard:
+        simulation.cut_watches()
+    simulation.server.delete(plural, "ml", "falcon-7b")
+    simulation.run(5)
+    simulation.connect_watches()
+    within = MINUTE if heard else 3600 + MINUTE
+    simulation.run_until(lambda: simulation.server.objects[plural], within=within)
+    simulation.run_until(simulation.is_ready, within=300)
+
+
+def test_a_deployment_scaled_by_another_user_keeps_its_replicas(serving: Simulation) -> None:
+    serving.server.edit("deployments", "ml", "falcon-7b", {"spec": {"replicas": 3}})
+    serving.run_until(lambda: serving.status()["readyReplicas"] == 3, within=180)
+    serving.run(600)
+    assert deployment(serving)["spec"]["replicas"] == 3
+    serving.apply({**PODS, "replicas": 2})
+    serving.run_until(lambda: serving.status()["readyReplicas"] == 2, within=60)
+
+
+def test_a_model_that_crashes_is_reported_and_another_spec_ends_it(simulation: Simulation) -> None:
+    simulation.workloads.change(crash=(1, "torch.cuda.OutOfMemoryError: CUDA out of memory."))
+    simulation.apply(PODS)
+    simulation.run_until(lambda: is_stalled(simulation, "OutOfGPUMemory"), within=300)
+    assert simulation.status()["lastFailure"]["exitCode"] == 1
+    simulation.workloads.change(crash=None)
+    simulation.apply(NEW)
+    simulation.run_until(simulation.is_ready, within=600)
+    assert "lastFailure" not in simulation.status()
+
+
+def test_an_update_that_fails_keeps_the_old_pods(serving: Simulation) -> None:
+    before = pods(serving)
+    serving.workloads.change(image_pull="manifest unknown: not found")
+    serving.apply({**PODS, "runtime": {"image": "ghcr.io/huggingface/text-generation-inference:nothing"}})
+    serving.run_until(lambda: is_stalled(serving, "ImagePullFailed"), within=60)
+    serving.run(1800)
+    assert before < pods(serving)
+    assert serving.condition("Available")["status"] == "True"
+    serving.apply(PODS)
+    serving.run_until(serving.is_ready, within=60)
+
+
+def test_no_token_is_ever_shown(simulation: Simulation) -> None:
+    simulation.server.put_secret("ml", "hub", token="hf_abcdefgh")
+    simulation.workloads.change(crash=(1, "401 for token hf_abcdefgh"))
+    simulation.apply({**PODS, "model": {**PODS["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}})
+    simulation.run(600)
+    simulation.workloads.change(crash=None)
+    simulation.run_until(simulation.is_ready, within=600)
+    assert "hf_abcdefgh" not in str([simulation.body(), simulation.server.objects["events"]])
+    assert "hf_abcdefgh" not in str(simulation.server.objects["deployments"])
