@@ -1,8 +1,8 @@
 """Workers on a virtual clock: who counts, backs off and requeues, and what one lane that hangs does to others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 
@@ -10,8 +10,6 @@ from tgi_operator.control.outcome import After, Done, Failed, Outcome
 from tgi_operator.control.worker import FIRST_BACKOFF, LONGEST_BACKOFF, STUCK_SECONDS, Workers
 
 pytestmark = pytest.mark.looptime
-
-Handler = Callable[[str, int], Any]
 
 
 class Reconciliations:
@@ -34,7 +32,7 @@ class Reconciliations:
 
     def pauses(self) -> list[float]:
         times = [time for time, _, _ in self.calls]
-        return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        return [later - earlier for earlier, later in pairwise(times)]
 
 
 @pytest.fixture
