@@ -58,8 +58,9 @@ class Serving:
     """The server over a store and standings that a test sets."""
 
     def __init__(self) -> None:
-        self.controller: Any = SimpleNamespace(store=Store(), ready=asyncio.Event(), is_alive=lambda: True)
-        self.standing: Any = SimpleNamespace(leads=True, is_ready=True)
+        controller: Any = SimpleNamespace(store=Store(), ready=asyncio.Event(), is_alive=lambda: True)
+        standing: Any = SimpleNamespace(leads=True, is_ready=True)
+        self.controller, self.standing = controller, standing
         self.server = Server(self.controller, self.standing, "127.0.0.1", 0)
         self.session = aiohttp.ClientSession()
 

@@ -148,7 +148,8 @@ async def test_time_of_waiting_counts_from_when_the_queue_became_non_empty(queue
     queue.take(ONE)
     assert queue.waiting_since == started
     queue.take(ONE)
-    assert queue.waiting_since is None
+    since: float | None = queue.waiting_since
+    assert since is None
 
 
 async def test_closed_queue_wakes_nothing_up(queue: WorkQueue[str]) -> None:
