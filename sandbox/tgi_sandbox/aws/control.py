@@ -13,7 +13,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
 
 @dataclass(frozen=True)
 class Request:
-    """One AWS call the double has answered; `outcome` is `OK`, an error code or `cut`, `access_key` the caller's."""
+    """One AWS call the double has answered; `outcome` is `OK`, an error code, `cut` or `held`."""
 
     seq: int
     time: float
@@ -116,6 +116,38 @@ class Control:
     def clear_faults(self) -> None:
         """Let every call through again."""
         self._call("POST", "faults", clear=True)
+
+    def outage(self, region: str, kind: str) -> None:
+        """Let a region stop working for all services, apart from the other regions.
+
+        Kinds: hang (no answer until the client gives up), refuse (closes the connection unanswered), and
+        unavailable (503).
+        """
+        self._call("POST", "outage", region=region, kind=kind)
+
+    def end_outage(self, region: str) -> None:
+        """Let a region work again."""
+        self._call("POST", "outage", region=region, kind=None)
+
+    def expire_credentials(self) -> None:
+        """Answer ExpiredTokenException to every access key; sessions that STS issues afterwards are valid."""
+        self._call("POST", "credentials", expired=True)
+
+    def renew_credentials(self) -> None:
+        """Let every access key be valid again."""
+        self._call("POST", "credentials", expired=False)
+
+    def force_status(self, endpoint: str, status: str | None) -> None:
+        """Let an endpoint show any EndpointStatus until it is changed or deleted; None: its own again."""
+        self._call("POST", "status", endpoint=endpoint, status=status)
+
+    def unreadable_model_data(self, *prefixes: str) -> None:
+        """Refuse CreateModel for data at S3 URLs with one of these prefixes; none: all data can be read."""
+        self._call("POST", "settings", unreadable_model_data=prefixes)
+
+    def missing_images(self, *prefixes: str) -> None:
+        """Refuse CreateModel for images with one of these prefixes; none: all images are there."""
+        self._call("POST", "settings", missing_images=prefixes)
 
     def policy(self, access_key: str, document: Mapping[str, Any]) -> None:
         """Let an access key do what an IAM policy allows and no more; keys without one may do everything."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 CAPACITY = 200_000
 OK = "OK"
 CUT = "cut"
+HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One call; `outcome` is `OK`, an error code, or `cut` for a connection closed on the caller."""
+    """One call; `outcome` is `OK`, an error code, `cut` for a connection closed on the caller, or `held`
+    for a request that gets no answer."""
 
     seq: int
     time: float

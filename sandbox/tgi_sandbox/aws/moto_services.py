@@ -71,6 +71,12 @@ def caller(access_key: str) -> str | None:
     return None if assumed is None else assumed.arn
 
 
+def session_keys() -> frozenset[str]:
+    """Return the access keys of every session that STS has issued."""
+    backends: list[Any] = [of_account["aws"] for of_account in sts_backends.values()]
+    return frozenset(session.access_key_id for backend in backends for session in backend.assumed_roles)
+
+
 def has_roles(arn: str) -> bool:
     """Whether any role was made in the account of an ARN."""
     return bool(_iam(arn).get_roles())

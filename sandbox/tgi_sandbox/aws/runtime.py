@@ -13,7 +13,7 @@ from tgi_sandbox.aws import eventstream
 from tgi_sandbox.aws.arns import partition
 from tgi_sandbox.aws.connection import cut
 from tgi_sandbox.aws.containers import runs_tgi
-from tgi_sandbox.aws.errors import AwsError, access_denied, throttled
+from tgi_sandbox.aws.errors import AwsError, access_denied, expired_token, throttled
 from tgi_sandbox.aws.faults import Drawn, FaultKind
 from tgi_sandbox.aws.journal import CUT
 from tgi_sandbox.aws.lifecycle import Endpoint, Status, Variant
@@ -192,6 +192,8 @@ class _Invocation:
 
 def _refuse(world: World, drawn: Drawn, invocation: _Invocation) -> None:
     identity = invocation.identity
+    if world.is_expired(identity.access_key):
+        raise expired_token()
     for fault in drawn.hits:
         if fault.kind is FaultKind.THROTTLE:
             raise throttled()
