@@ -1,4 +1,4 @@
-"""The control API under /_sandbox/: look into the double, move its time, script its failures."""
+"""The control API under /_sandbox/: look into the emulator, move its time, script its failures."""
 
 from __future__ import annotations
 

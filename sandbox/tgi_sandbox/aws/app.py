@@ -1,4 +1,4 @@
-"""The double as one ASGI application: who answers which request."""
+"""The emulator as one ASGI application: who answers which request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of the double's control API, on the standard library alone."""
+"""A client of the emulator's control API, on the standard library alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
 
 @dataclass(frozen=True)
 class Request:
-    """One AWS call the double has answered; `outcome` is `OK`, an error code, `cut` or `held`."""
+    """One AWS call the emulator has answered; `outcome` is `OK`, an error code, `cut` or `held`."""
 
     seq: int
     time: float
@@ -27,9 +27,9 @@ class Request:
 
 
 class Control:
-    """The control API of a double at an address such as `http://127.0.0.1:4566`.
+    """The control API of an emulator at an address such as `http://127.0.0.1:4566`.
 
-    Every method raises urllib.error.HTTPError when the double refuses it.
+    Every method raises urllib.error.HTTPError when the emulator refuses it.
     """
 
     def __init__(self, address: str) -> None:
@@ -215,11 +215,11 @@ class Control:
         self._call("POST", "requests/clear")
 
     def cpu(self) -> dict[str, float]:
-        """CPU of the double's process, seconds spent inside SageMaker calls, and the number of calls."""
+        """CPU of the emulator's process, seconds spent inside SageMaker calls, and the number of calls."""
         return self._call("GET", "cpu")
 
     def reset(self) -> None:
-        """Empty the double; time goes on."""
+        """Empty the emulator; time goes on."""
         self._call("POST", "reset")
 
     def _call(self, method: str, path: str, **body: Json) -> dict[str, Any]:

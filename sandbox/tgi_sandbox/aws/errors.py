@@ -104,8 +104,8 @@ def unavailable() -> AwsError:
 
 
 def unknown_operation(operation: str, service: str = "SageMaker") -> AwsError:
-    """The double does not implement the operation; AWS answers this to names it does not know."""
-    return AwsError("UnknownOperationException", f"The double does not implement {service}.{operation}")
+    """The emulator does not implement the operation; AWS answers this to names it does not know."""
+    return AwsError("UnknownOperationException", f"The emulator does not implement {service}.{operation}")
 
 
 def invalid_role(role: str) -> AwsError:
@@ -138,7 +138,7 @@ def image_outside_ecr(image: str) -> AwsError:
 
 
 def internal(message: str) -> AwsError:
-    """The double cannot go on."""
+    """The emulator cannot go on."""
     return AwsError("InternalFailure", message, 500)
 
 

@@ -1,4 +1,4 @@
-"""The record of every AWS call the double has answered."""
+"""The record of every AWS call the emulator has answered."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class JsonService:
         try:
             policy = self._world.policy(identity.access_key)
         except ValueError as error:
-            raise errors.internal(f"the double does not understand the caller's policy: {error}") from error
+            raise errors.internal(f"the emulator does not understand the caller's policy: {error}") from error
         if policy is None:
             return
         for need in needs(self._service, operation, request, region):

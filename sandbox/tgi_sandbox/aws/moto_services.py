@@ -1,6 +1,6 @@
-"""moto's server, for every service that the double has none of its own for; importing this module takes seconds.
+"""moto's server, for every service that the emulator has none of its own for; importing this module takes seconds.
 
-Beside it, what the double's own services ask of moto's IAM and STS.
+Beside it, what the emulator's own services ask of moto's IAM and STS.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ class Runtime:
 
     async def _invoke(self, invocation: _Invocation, endpoint: Endpoint, variant: Variant, send: Send) -> None:
         if not runs_tgi(variant):
-            raise AwsError("ServiceUnavailable", "The double can only run images of TGI.", 503)
+            raise AwsError("ServiceUnavailable", "The emulator can only run images of TGI.", 503)
         region = self._world.region(invocation.identity.account, invocation.identity.region)
         traffic = region.scaling.metrics.traffic[endpoint.name.lower()]
         traffic.begin(self._world.clock.now())

@@ -1,4 +1,4 @@
-"""Everything the double knows, in one place: clock, resources, scripts, faults and the journal."""
+"""Everything the emulator knows, in one place: clock, resources, scripts, faults and the journal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT_TARGETS_QUOTA = 500
 
 
 class Iam(Protocol):
-    """What the double's services ask of IAM."""
+    """What the emulator's services ask of IAM."""
 
     def policy_of(self, access_key: str) -> Policy | None:
         """What the role may do whose session a key belongs to; None for other keys. Raises ValueError as iam.read."""
@@ -67,7 +67,7 @@ class NoIam:
 
 @dataclass
 class World:
-    """The whole state of the double; `reset` empties it."""
+    """The whole state of the emulator; `reset` empties it."""
 
     clock: Clock
     durations: Durations = field(default_factory=Durations)

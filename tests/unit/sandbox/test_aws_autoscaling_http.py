@@ -1,4 +1,4 @@
-"""Application Auto Scaling of the double over HTTP: boto3, the control API and real invocations."""
+"""Application Auto Scaling of the emulator over HTTP: boto3, the control API and real invocations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong between a caller and the double, seen by boto3; and the journal of calls."""
+"""What goes wrong between a caller and the emulator, seen by boto3; and the journal of calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SageMaker of the double, seen by boto3: refusals in AWS' words, life cycle, quotas, tags and lists."""
+"""SageMaker of the emulator, seen by boto3: refusals in AWS' words, life cycle, quotas, tags and lists."""
 
 from __future__ import annotations
 
@@ -177,10 +177,10 @@ class TestRefusals:
                 "s3://weights/",
                 (
                     f'Could not access model data at s3://weights/falcon/. Please ensure that the role "{ROLE}" exists '
-                    'and that its trust relationship policy allows the action "sts:AssumeRole" for the service principal '
-                    '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the '
-                    "object is located in us-east-1. If your Model uses multiple models or uncompressed models, please "
-                    'ensure that the role has "s3:ListBucket" permission.'
+                    'and that its trust relationship policy allows the action "sts:AssumeRole" for the service '
+                    'principal "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and '
+                    "that the object is located in us-east-1. If your Model uses multiple models or uncompressed "
+                    'models, please ensure that the role has "s3:ListBucket" permission.'
                 ),
             ),
             ("missing_images", TGI.partition(":")[0], f"Requested image {TGI} not found."),

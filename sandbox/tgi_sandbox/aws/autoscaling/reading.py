@@ -44,7 +44,7 @@ def describe_scheduled_actions(call: Call, request: Request) -> Response:
 def describe_scaling_activities(call: Call, request: Request) -> Response:
     """Activities, of all targets or of one, the newest first."""
     _check_asked(request, "ResourceId")
-    # assumed: that IncludeNotScaledActivities adds nothing; the double keeps none of those.
+    # assumed: that IncludeNotScaledActivities adds nothing; the emulator keeps none of those.
     found = call.region.scaling.activities.newest_first(request.get("ResourceId"))
     return _page(call, request, "ScalingActivities", [descriptions.activity(each) for each in found], _PAGE)
 

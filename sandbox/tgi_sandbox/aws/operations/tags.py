@@ -71,7 +71,7 @@ def _tags_at(call: Call, arn: str) -> dict[str, str]:
     elif kind == "endpoint":
         canonical = call.region.endpoint(name).arn
     else:
-        # assumed: the text; other kinds of resources do not exist in the double.
+        # assumed: the text; other kinds of resources do not exist in the emulator.
         raise validation(f'Could not find resource "{arn}".')
     return call.region.tags.setdefault(canonical, {})
 
