@@ -21,6 +21,7 @@ from tgi_sandbox.aws.validation import validate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tgi_sandbox.aws.iam import Policy
     from tgi_sandbox.aws.identity import Identity
     from tgi_sandbox.aws.operations.call import Operation
     from tgi_sandbox.aws.state import Region
@@ -114,6 +115,8 @@ class JsonService:
                 service, _, action = need.action.partition(":")
                 raise errors.access_denied(self._world.user(identity), action, need.resource, service)
             self._world.allowed[identity.access_key].add(need.action)
+        if operation == "DeleteEndpoint" and not _may_deregister(policy, request, region):
+            raise errors.deregistration_denied()
 
     def _refuse(self, identity: Identity, drawn: Drawn, operation: str, region: Region, resource: str) -> None:
         if self._world.is_expired(identity.access_key):
@@ -127,6 +130,17 @@ class JsonService:
                 named = "/" in resource and not resource.startswith("arn:")
                 arn = region.arn(*resource.split("/", 1)) if named else resource
                 raise errors.access_denied(self._world.user(identity), operation, arn, self._service)
+
+
+def _may_deregister(policy: Policy, request: dict[str, Any], region: Region) -> bool:
+    """Return whether DeleteEndpoint may deregister the scalable targets of its endpoint, if there are any."""
+    if not region.scaling.of_endpoint(str(request.get("EndpointName", ""))):
+        return True
+    target = {"ServiceNamespace": "sagemaker"}
+    return all(
+        policy.allows(need.action, need.resource, need.context)
+        for need in needs("application-autoscaling", "DeregisterScalableTarget", target, region)
+    )
 
 
 def _refused(error: AwsError) -> tuple[Reply, str]:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tgi_sandbox.aws import iam
 from tgi_sandbox.aws.autoscaling.metrics import HIGH_RESOLUTION, INVOCATIONS
 from tgi_sandbox.aws.autoscaling.service import ApplicationAutoScaling
 from tgi_sandbox.aws.clock import Clock
@@ -355,6 +356,22 @@ class TestEndpoints:
         account("DeregisterScalableTarget", **TARGET)
         account.world.faults.add(Fault(FaultKind.DENY, "DeregisterScalableTarget"))
         account("DeleteEndpoint", EndpointName=ENDPOINT)
+
+    @pytest.mark.parametrize(("deregisters", "registered"), [(True, True), (False, False), (False, True)])
+    def test_a_policy_without_the_permission_to_deregister_keeps_a_registered_endpoint(
+        self, account: Account, deregisters: bool, registered: bool
+    ) -> None:
+        actions = ["sagemaker:*"] + ["application-autoscaling:DeregisterScalableTarget"] * deregisters
+        if not registered:
+            account("DeregisterScalableTarget", **TARGET)
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        account.world.policies[IDENTITY.access_key] = iam.read({"Statement": [statement]})
+        if deregisters or not registered:
+            account("DeleteEndpoint", EndpointName=ENDPOINT)
+        else:
+            refusal = account.refusal("DeleteEndpoint", EndpointName=ENDPOINT)
+            assert "does not have application-autoscaling:DeregisterScalableTarget permission" in refusal
+            assert account.state()[0] == "InService"
 
 
 class TestPolicies:
