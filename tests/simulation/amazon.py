@@ -32,7 +32,8 @@ EVERY = "*"
 class Fault:
     """How AWS answers instead: a refusal, or with HTTP status 0 no answer but a failed connection.
 
-    `seconds` pass before the answer. `after_effect`: the operation is carried out, and only its answer is lost.
+    `seconds` pass before the answer. `after_effect`: the operation is carried out, and only its answer is lost. `only`
+    limits it to requests about names that contain the text.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Fault:
     status: int = 400
     seconds: float = 0.0
     after_effect: bool = False
+    only: str = ""
 
     def error(self, operation: str) -> AWSError:
         """Return it as the client raises it."""
@@ -115,7 +117,7 @@ class Amazon:
         """Carry out one operation of the operator. Raises AWSError."""
         await asyncio.sleep(SECONDS_PER_CALL / 2)
         self.attempts.append((self.world.clock.now(), scope.region, operation))
-        fault = self._fault(scope.region, operation)
+        fault = self._fault(scope.region, operation, request)
         if fault is not None and not fault.after_effect:
             await asyncio.sleep(fault.seconds)
             raise fault.error(operation)
@@ -141,12 +143,13 @@ class Amazon:
             raise past
         return copy.deepcopy(dict(past)) if past is not None else None
 
-    def _fault(self, region: str, operation: str) -> Fault | None:
+    def _fault(self, region: str, operation: str, request: Mapping[str, Any]) -> Fault | None:
         if self.cut and not operation.startswith(READS):
             self.cut -= 1
             return CUT_OFF
         places = ((region, operation), (EVERY, operation), (region, EVERY), (EVERY, EVERY))
-        return next((self.faults[place] for place in places if place in self.faults), None)
+        found = next((self.faults[place] for place in places if place in self.faults), None)
+        return found if found is not None and found.only in str(request) else None
 
     # What tests, users and AWS itself do
 

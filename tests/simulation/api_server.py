@@ -31,7 +31,7 @@ _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))(?:/(?P<version>[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?"
     r"(?:/(?P<plural>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<sub>[^/]+))?)?)?)?"
 )
-_OPTIONAL_GROUPS = frozenset({"custom.metrics.k8s.io", "monitoring.coreos.com", "keda.sh"})
+OPTIONAL_GROUPS = frozenset({"custom.metrics.k8s.io", "monitoring.coreos.com", "keda.sh"})
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _SERVED = {kind.plural: (kind.api_version, kind.name) for kind in KINDS.values()} | {
     PLURAL: (API_VERSION, KIND),
@@ -89,7 +89,7 @@ class ApiServer:
     """Objects by plural and name, and the faults of the moment.
 
     `denied` are pairs of verb and resource, as roles name them; `outage` is the HTTP status of every answer, or 0 for
-    connections that fail.
+    connections that fail. `installed` are the optional API groups that are served.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -100,6 +100,7 @@ class ApiServer:
     status_checks: list[Callable[[Object, Object], Iterator[str]]] = field(default_factory=list)
     denied: set[tuple[str, str]] = field(default_factory=set)
     outage: int | None = None
+    installed: set[str] = field(default_factory=set)
     requests: list[tuple[float, str, str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     _version: int = 0
@@ -138,7 +139,7 @@ class ApiServer:
     def _discovery(self, path: str) -> Object:
         if path == "/api/v1/namespaces/kube-system":
             return {"metadata": {"uid": "cluster-1"}}
-        if any(group in path for group in _OPTIONAL_GROUPS):
+        if any(group in path for group in OPTIONAL_GROUPS - self.installed):
             raise RefusedError(404, "the server could not find the requested resource")
         return {"resources": [{"name": plural} for plural in _SERVED]}
 
@@ -336,7 +337,7 @@ def read(method: str, url: str, headers: Mapping[str, str], body: Object | None)
     parts = urlsplit(url)
     found = _PATH.fullmatch(parts.path)
     plural = found["plural"] if found else None
-    if found is None or plural is None or found["group"] in _OPTIONAL_GROUPS:
+    if found is None or plural is None or found["group"] in OPTIONAL_GROUPS:
         return None
     return Request(
         method,

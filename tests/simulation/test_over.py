@@ -26,8 +26,9 @@ from simulation.amazon import (
 )
 from simulation.simulation import ENDPOINT, PODS, REGION, SPEC, Simulation
 from simulation.test_stories import NEW, arn_of, is_stalled
+from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.sagemaker.desired import names
-from tgi_sandbox.aws.lifecycle import Outcome, Status
+from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update
 
 Act = Callable[[Simulation], object]
 
@@ -179,6 +180,100 @@ def forbid_secrets(simulation: Simulation) -> None:
     simulation.server.put_secret("ml", "hub", token="hf_abcdefgh", other="touched")
 
 
+def unknown_status(simulation: Simulation) -> None:
+    """Have AWS report a status that this version of the operator does not know."""
+    listed = simulation.aws("ListEndpoints")
+    listed["Endpoints"] = [{**each, "EndpointStatus": "Levitating"} for each in listed["Endpoints"]]
+    described = {**simulation.aws("DescribeEndpoint", EndpointName=ENDPOINT), "EndpointStatus": "Levitating"}
+    simulation.amazon.stale = {"ListEndpoints": listed, "DescribeEndpoint": described}
+
+
+def known_status(simulation: Simulation) -> None:
+    """Have AWS report what is."""
+    simulation.amazon.stale.clear()
+
+
+def foreign_service(simulation: Simulation) -> None:
+    simulation.server.create("services", "ml", {"metadata": {"name": "falcon-7b"}, "spec": {}})
+
+
+def no_foreign_service(simulation: Simulation) -> None:
+    simulation.server.delete("services", "ml", "falcon-7b")
+
+
+def scale_pods(replicas: int) -> Act:
+    """Return the act of a user who scales the Deployment."""
+    change = {"spec": {"replicas": replicas}}
+    return lambda s: s.server.edit("deployments", "ml", "falcon-7b", change)
+
+
+def hpa_reports(status: str, reason: str) -> Act:
+    """Return the act of the HPA's controller, which reports whether it has the metric."""
+
+    def act(simulation: Simulation) -> None:
+        conditions = [
+            {"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": ""},
+            {"type": "ScalingActive", "status": status, "reason": reason, "message": ""},
+        ]
+        (name,) = simulation.server.objects["horizontalpodautoscalers"]
+        simulation.server.set_status("horizontalpodautoscalers", *name, {"conditions": conditions})
+
+    return act
+
+
+def metrics_served(simulation: Simulation) -> None:
+    simulation.server.installed.add("custom.metrics.k8s.io")
+
+
+def metrics_missing(simulation: Simulation) -> None:
+    simulation.server.installed.clear()
+
+
+def slow_start(simulation: Simulation) -> None:
+    simulation.workloads.startup_seconds = 20_000
+
+
+def started(simulation: Simulation) -> None:
+    """Wait until a pod has started at last."""
+    pods = simulation.server.objects["pods"].values()
+    simulation.run_until(lambda: any("'ready': True" in str(pod) for pod in pods), within=30_000)
+
+
+def crash(simulation: Simulation) -> None:
+    simulation.workloads.change(crash=(1, "no route to host"))
+
+
+def no_crash(simulation: Simulation) -> None:
+    """End the crashes, and wait for the kubelet to start the container again."""
+    simulation.workloads.change(crash=None)
+    started(simulation)
+
+
+def slow_creation(simulation: Simulation) -> None:
+    simulation.world.durations = replace(simulation.world.durations, create=12 * 3600)
+
+
+def created(simulation: Simulation) -> None:
+    """Wait until AWS has created the endpoint at last."""
+    region = simulation.amazon.region(REGION)
+    simulation.run_until(
+        lambda: simulation.amazon.region(REGION) and region.endpoint(ENDPOINT).status is Status.IN_SERVICE,
+        within=12 * 3600,
+    )
+
+
+def maintain(simulation: Simulation) -> None:
+    region = simulation.amazon.region(REGION)
+    region.put(system_update(region.endpoint(ENDPOINT), simulation.clock.now(), 900))
+
+
+def maintained(simulation: Simulation) -> None:
+    """Wait until AWS's maintenance is over."""
+    simulation.run(900)
+
+
+AUTOSCALED = {**PODS, "autoscaling": {"minReplicas": 1, "maxReplicas": 2}}
+
 CAUSES = {
     "Secret deleted": Cause("SecretNotFound", delete_secret, put_secret, GATED),
     "Secret without the key": Cause("SecretKeyNotFound", empty_secret, put_secret, GATED),
@@ -215,6 +310,18 @@ CAUSES = {
         "RejectedByKubernetes", FORBID_DEPLOYMENTS, ALLOW_DEPLOYMENTS, PODS, serving=False, by_attempt=True
     ),
     "Secrets of pods forbidden": Cause("KubernetesError", forbid_secrets, ALLOW_SECRETS, GATED_PODS),
+    "unknown status": Cause("UnknownEndpointStatus", unknown_status, known_status),
+    "AWS maintains the endpoint": Cause("SystemUpdating", maintain, maintained),
+    "creation takes for ever": Cause(
+        "ProgressDeadlineExceeded", slow_creation, created, serving=False, shown_within=6 * 3600
+    ),
+    "start takes for ever": Cause(
+        "ProgressDeadlineExceeded", slow_start, started, PODS, serving=False, shown_within=15_000
+    ),
+    "pods crash": Cause("CrashLoopBackOff", crash, no_crash, PODS, serving=False, shown_within=900),
+    "Service of another user": Cause("NotOwned", foreign_service, no_foreign_service, PODS, serving=False),
+    "pods scaled to zero": Cause("ScaledToZero", scale_pods(0), scale_pods(1), PODS),
+    "no custom metrics": Cause("MetricsAPIMissing", metrics_missing, metrics_served, AUTOSCALED, serving=False),
     "pods do not answer": Cause(
         "ProbeFailed", lambda s: s.workloads.change(unhealthy=True), lambda s: s.workloads.change(unhealthy=False), PODS
     ),
@@ -261,6 +368,20 @@ def test_a_cause_is_over_and_the_status_shows_it(tmp_path: Path, name: str, rest
         assert not simulation.condition("Stalled")
 
 
+def test_a_metric_that_is_back_is_shown(simulation: Simulation) -> None:
+    metrics_served(simulation)
+    simulation.apply(AUTOSCALED)
+    simulation.run_until(simulation.is_ready, within=600)
+    for status, reason, shown in (
+        ("False", "FailedGetPodsMetric", "NoMetrics"),
+        ("True", "ValidMetricFound", "Autoscaling"),
+        ("False", "FailedGetPodsMetric", "NoMetrics"),
+        ("True", "ValidMetricFound", "Autoscaling"),
+    ):
+        hpa_reports(status, reason)(simulation)
+        simulation.run_until(lambda shown=shown: simulation.reason("ScalingActive") == shown, within=MINUTE)  # type: ignore[misc]
+
+
 def test_a_fetch_that_failed_is_over_when_its_job_is_deleted(simulation: Simulation) -> None:
     simulation.workloads.change(fetch=(1, "connection reset"))
     simulation.apply(CACHED)
@@ -288,3 +409,66 @@ def test_a_collection_that_failed_is_reported_and_done_later(serving: Simulation
         serving.run(600)
     serving.run_until(lambda: len(serving.leftovers()) == 3, within=900)
     serving.run_until(serving.is_ready, within=MINUTE)
+
+
+ELSEWHERE = {
+    "CollectionFailed",
+    "ModelDownloadFailed",
+    "NoMetrics",
+    "QuotaExceeded",
+    "ScalingFailed",
+    "StatusRefused",
+}
+"""Reasons whose end is a story of its own: here or in test_scaling."""
+
+HEALTHY = {"InService", "Scaling", "Serving", "Autoscaling", "ScaledToZero"}
+"""Reasons that report no problem."""
+
+ON_THE_WAY = {
+    "NotServing",
+    "ServingUnknown",
+    "EndpointNotInService",
+    "Creating",
+    "FetchingWeights",
+    "Updating",
+    "RollingBack",
+    "Deleting",
+    "Replacing",
+    "Throttled",
+    "CredentialsExpired",
+}
+"""Reasons of the time until something else is reported, which every story goes through, or that follow from others."""
+
+BY_A_CHANGE_OF_THE_SPEC = {
+    "InvalidSpec",
+    "UnknownVersion",
+    "UnsupportedInstanceType",
+    "InvalidNumShard",
+    "ConflictingOptions",
+    "RejectedByAWS",
+    "EndpointFailed",
+    "UpdateRolledBack",
+    "UpdateRollbackFailed",
+    "ContainerNotHealthy",
+    "OOMKilled",
+    "OutOfGPUMemory",
+    "UnsupportedModel",
+}
+
+EVENTS = {
+    "Deleted",
+    "LeftAlone",
+    "Retained",
+    "Scaled",
+    "BoundsChanged",
+    "AutoscalingStopped",
+    "TagsRestored",
+    "Collected",
+    "Restored",
+}
+"""Reasons of Events about what was done."""
+
+
+def test_every_reason_that_can_end_without_a_change_of_the_spec_has_its_story() -> None:
+    covered = {cause.reason for cause in CAUSES.values()} | ELSEWHERE
+    assert {str(each) for each in Reason} - HEALTHY - ON_THE_WAY - BY_A_CHANGE_OF_THE_SPEC - EVENTS <= covered

@@ -12,6 +12,7 @@ from simulation.test_stories import DAY, is_stalled
 from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed, resource_id
 from tgi_sandbox.aws.autoscaling.targets import Target
 from tgi_sandbox.aws.lifecycle import Outcome
+from tgi_sandbox.aws.outcomes import Change, Script
 
 Spec = dict[str, Any]
 
@@ -240,6 +241,15 @@ def test_scaling_that_the_quota_blocks_is_shown_and_so_is_its_end(scaling: Simul
     assert ("Warning", "QuotaExceeded") in scaling.events()
     load(scaling, None)
     scaling.run_until(lambda: follows(scaling), within=1800)
+
+
+def test_scaling_that_fails_is_shown_and_so_is_its_end(scaling: Simulation) -> None:
+    scaling.world.scripts.add(Script(ENDPOINT, Outcome.NO_CAPACITY, 1, Change.SCALE))
+    load(scaling, 18)
+    scaling.run_until(lambda: scaling.reason("ScalingActive") == "ScalingFailed", within=3600)
+    assert scaling.is_ready(), "what serves goes on serving"
+    scaling.run_until(lambda: replicas(scaling) == 4, within=3600)
+    scaling.run_until(lambda: follows(scaling), within=120)
 
 
 SCHEDULE = {

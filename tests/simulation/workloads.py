@@ -15,9 +15,6 @@ from tgi_operator.backends.incluster.kinds import Object
 POLL_SECONDS = 5.0
 """How often a pod that waits for something looks for it again."""
 
-DEADLINE_SECONDS = 600
-"""The default of a Deployment's progressDeadlineSeconds."""
-
 HASH = "pod-template-hash"
 
 
@@ -101,15 +98,15 @@ class Workloads:
         self._write("deployments", body, self._deployment_status(body, new[:wanted], old, wanted))
 
     def _deployment_status(self, body: Object, new: list[Object], old: list[Object], wanted: int) -> Object:
-        before = body.get("status") or {}
+        before, deadline = body.get("status") or {}, body["spec"].get("progressDeadlineSeconds", 600)
         ready = sum(map(_is_ready, new + old))
         counts = (len(new), len(old), ready, body["metadata"]["generation"])
         progressed = before.get("progressed")
         if progressed is None or progressed[0] != list(counts):
             progressed = [list(counts), self.server.clock.now()]
-            self.server.loop.call_later(DEADLINE_SECONDS + 1, self._sync, context=Context())
+            self.server.loop.call_later(deadline + 1, self._sync, context=Context())
         complete = len(new) == wanted == ready and not old
-        late = not complete and self.server.clock.now() - progressed[1] > DEADLINE_SECONDS
+        late = not complete and self.server.clock.now() - progressed[1] > deadline
         progressing = "ProgressDeadlineExceeded" if late else "ReplicaSetUpdated"
         return {
             "observedGeneration": body["metadata"]["generation"],
