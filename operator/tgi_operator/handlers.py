@@ -1,4 +1,4 @@
-"""All that is known of kopf: it is the informer and the process. Its handlers only hand on what they are told.
+"""All that is known of kopf: it is the informer and the process. Its handlers only hand on what the watches deliver.
 
 The loop is our own: kopf's change handlers keep their progress in annotations and sleep in their workers. All handlers
 are coroutines: kopf runs plain functions in threads, and the controller lives in the event loop.

@@ -136,7 +136,8 @@ def test_an_endpoint_of_somebody_else_is_left_alone(cloud: Cloud) -> None:
     client = cloud.sagemaker()
     name = f"{cloud.namespace}-theirs"
     role = FALCON["sageMaker"]["executionRoleARN"]
-    client.create_model(ModelName=name, PrimaryContainer={"Image": "other"}, ExecutionRoleArn=role)
+    image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/other:1"
+    client.create_model(ModelName=name, PrimaryContainer={"Image": image}, ExecutionRoleArn=role)
     variant = {"VariantName": "v", "ModelName": name, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
     client.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
     client.create_endpoint(EndpointName=name, EndpointConfigName=name)

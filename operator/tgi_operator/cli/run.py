@@ -30,7 +30,7 @@ _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def run(flags: dict[str, str]) -> int:
-    """Run the operator until it is told to stop; return the exit code."""
+    """Run the operator until SIGTERM or SIGINT; return the exit code."""
     try:
         settings = Settings.read(flags, dict(os.environ))
     except ValidationError as error:
@@ -89,7 +89,7 @@ async def _standing(settings: Settings) -> Standing:
     if settings.leader_election == "off":
         return Unopposed()
     terms = Terms(settings.lease_duration, settings.renew_deadline, settings.retry_period)
-    # A container that starts anew in its pod is another candidate: nothing is known of what its predecessor has begun.
+    # A restarted container is another candidate: it does not know what its predecessor has begun.
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     return Election(await Kube.connect(), _namespace(settings), identity, terms, _end)
 

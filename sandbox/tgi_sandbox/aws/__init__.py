@@ -1,1 +1,1 @@
-"""An AWS double: SageMaker with its life cycle, sagemaker-runtime, and moto for every other service."""
+"""An AWS emulator: SageMaker with its life cycle, sagemaker-runtime, and moto for every other service."""

@@ -1,4 +1,4 @@
-"""Run the double: `python -m tgi_sandbox.aws --port N`.
+"""Run the emulator: `python -m tgi_sandbox.aws --port N`.
 
 Prints its address on standard output once it accepts connections.
 """
@@ -74,7 +74,7 @@ async def _serve(world: World, listener: socket.socket) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tgi_sandbox.aws", description="An AWS double on the loopback interface."
+        prog="python -m tgi_sandbox.aws", description="An AWS emulator on the loopback interface."
     )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
     parser.add_argument("--clock", choices=("real", "manual"), default="real", help="manual time only moves by advance")

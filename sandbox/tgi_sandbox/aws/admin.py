@@ -1,4 +1,4 @@
-"""The control API under /_sandbox/: look into the double, move its time, script its failures."""
+"""The control API under /_sandbox/: look into the emulator, move its time, script its failures."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tgi_sandbox.aws import iam, lifecycle
 from tgi_sandbox.aws.faults import Fault, FaultKind
 from tgi_sandbox.aws.lifecycle import Outcome, Status
 from tgi_sandbox.aws.operations.descriptions import description
+from tgi_sandbox.aws.outages import Outage
 from tgi_sandbox.aws.outcomes import Change, Script
 
 if TYPE_CHECKING:
@@ -31,7 +32,15 @@ if TYPE_CHECKING:
 SYSTEM_UPDATE = "system_update"
 Answer = dict[str, Any]
 
-_SETTINGS = ("durations", "quotas", "consistency_delay", "scalable_targets_quota", "concurrent_update_seconds")
+_SETTINGS = (
+    "durations",
+    "quotas",
+    "consistency_delay",
+    "scalable_targets_quota",
+    "concurrent_update_seconds",
+    "unreadable_model_data",
+    "missing_images",
+)
 _FAULT = tuple(field.name for field in fields(Fault) if field.name != "kind")
 
 
@@ -47,6 +56,9 @@ def admin_app(world: World, cluster: Cluster, reset_others: Callable[[], None]) 
         _route("POST", "advance", admin.advance, ("seconds",)),
         _route("POST", "script", admin.script, ("endpoint", "outcome"), ("times", "on", "seconds")),
         _route("POST", "faults", admin.faults, takes=("add", "clear", "seed")),
+        _route("POST", "outage", admin.outage, ("region", "kind")),
+        _route("POST", "credentials", admin.credentials, ("expired",)),
+        _route("POST", "status", admin.status, ("endpoint", "status")),
         _route("POST", "settings", admin.settings, takes=_SETTINGS),
         _route("POST", "policy", admin.policy, ("access_key", "document")),
         _route("POST", "cluster", admin.cluster, ("name", "issuer")),
@@ -106,7 +118,11 @@ class _Admin:
             "logs": world.logs,
             "scripts": [asdict(script) for script in world.scripts.pending()],
             "faults": [asdict(fault) for fault in world.faults.pending()],
+            "outages": world.outages.all(),
+            "expired_credentials": world.has_expired_credentials,
             "quotas": world.quotas,
+            "unreadable_model_data": world.unreadable_model_data,
+            "missing_images": world.missing_images,
             "load": {
                 name: {"concurrentRequests": load.concurrent.value, "invocationsPerMinute": load.per_minute.value}
                 for name, load in world.pretended.loads.items()
@@ -173,6 +189,36 @@ class _Admin:
             self._world.faults.add(fault)
         return {}
 
+    def outage(self, body: Answer) -> Answer:
+        """Begin the outage of a region, or end it where the kind is null."""
+        if body["kind"] is None:
+            self._world.outages.end(body["region"])
+        else:
+            self._world.outages.begin(body["region"], Outage(body["kind"]))
+        return {}
+
+    def credentials(self, body: Answer) -> Answer:
+        """Let all access keys that there are expire, or be valid again."""
+        if body["expired"]:
+            self._world.expire_credentials()
+        else:
+            self._world.renew_credentials()
+        return {}
+
+    def status(self, body: Answer) -> Answer:
+        """Let an endpoint show an EndpointStatus, or its own where the status is null."""
+        name, status, now = body["endpoint"], body["status"], self._world.clock.now()
+        found = [
+            (region, endpoint)
+            for region in self._world.settled()
+            if (endpoint := region.endpoints.get(name.lower())) is not None
+        ]
+        if not found:
+            raise ValueError(f"endpoint {name}: there is none in any region")
+        for region, endpoint in found:
+            region.put(lifecycle.force(endpoint, status, now))
+        return {}
+
     def policy(self, body: Answer) -> Answer:
         """From now on, an access key may do what a policy allows, and no more."""
         self._world.policies[body["access_key"]] = iam.read(body["document"])
@@ -193,6 +239,8 @@ class _Admin:
         world.scalable_targets_quota = int(body.get("scalable_targets_quota", world.scalable_targets_quota))
         window = body.get("concurrent_update_seconds", world.concurrent_update_seconds)
         world.concurrent_update_seconds = float(window)
+        world.unreadable_model_data = tuple(body.get("unreadable_model_data", world.unreadable_model_data))
+        world.missing_images = tuple(body.get("missing_images", world.missing_images))
         return {}
 
     def load(self, body: Answer) -> Answer:

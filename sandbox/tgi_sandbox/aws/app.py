@@ -1,18 +1,22 @@
-"""The double as one ASGI application: who answers which request."""
+"""The emulator as one ASGI application: who answers which request."""
 
 from __future__ import annotations
 
+import json
 import uuid
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tgi_sandbox.aws import federation
 from tgi_sandbox.aws.admin import admin_app
 from tgi_sandbox.aws.autoscaling.service import ApplicationAutoScaling
-from tgi_sandbox.aws.connection import cut
+from tgi_sandbox.aws.connection import cut, hold
 from tgi_sandbox.aws.eks import AGENT, Cluster, eks_app
-from tgi_sandbox.aws.errors import AwsError
+from tgi_sandbox.aws.errors import AwsError, expired_token
 from tgi_sandbox.aws.everything_else import EverythingElse
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT, Identities, Identity
+from tgi_sandbox.aws.json_service import interruption
 from tgi_sandbox.aws.messages import read_body, recorded, replayed, send_response
 from tgi_sandbox.aws.runtime import Runtime
 from tgi_sandbox.aws.sagemaker import SageMaker
@@ -21,7 +25,7 @@ from tgi_sandbox.aws.simulators import Simulators
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from tgi_sandbox.aws.json_service import JsonService
+    from tgi_sandbox.aws.json_service import JsonService, Reply
     from tgi_sandbox.aws.world import World
 
 _SAGEMAKER: Final = b"SageMaker"
@@ -61,6 +65,11 @@ class AwsApp:
             await self._answer(service, operation.decode("latin-1"), scope, receive, send, identity)
         elif path.startswith("/_sandbox/"):
             await self._admin(scope, receive, send)
+        elif identity is not None and (interrupted := interruption(self._world, identity.region)) is not None:
+            # JsonService asks this itself; here it is asked for the other services of the region.
+            reply, outcome = interrupted
+            self._record(identity, _operation(scope, target), outcome)
+            await _respond(replace(reply, body=b""), scope, receive, send)
         elif self._runtime.serves(path):
             await self._runtime(scope, receive, send, identity or _anonymous())
         else:
@@ -84,31 +93,26 @@ class AwsApp:
     ) -> None:
         body = await read_body(receive)
         reply = await service.answer(identity or _anonymous(), operation, body)
-        if reply.cut:
-            await cut(scope, receive)
-            return
-        headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-requestid": str(uuid.uuid4())}
-        await send_response(send, reply.status, headers, reply.body)
+        await _respond(reply, scope, receive, send)
 
     async def _answer_others(
         self, scope: Scope, receive: Receive, send: Send, identity: Identity | None, target: bytes
     ) -> None:
-        operation = target.rpartition(b".")[2].decode("latin-1") or f"{scope['method']} {scope['path']}"
         known = identity or _anonymous()
-
-        def record(outcome: str) -> None:
-            now = self._world.clock.now()
-            who = (known.account, known.region)
-            entry = (now, known.service, operation, *who, "", outcome, known.access_key)
-            self._world.journal.add(entry)
-
-        answer = recorded(send, record)
-        if known.service == "eks" or scope["path"] == AGENT:
+        answer = recorded(send, partial(self._record, known, _operation(scope, target)))
+        if identity is not None and self._world.is_expired(identity.access_key):
+            await _send_expired(answer, is_json=bool(target) or known.service == "eks")
+        elif known.service == "eks" or scope["path"] == AGENT:
             await self._eks(scope, receive, answer)
         elif identity is None and scope["method"] == "POST" and scope["path"] == "/":
             await self._answer_unsigned(scope, receive, answer)
         else:
             await self._others(scope, receive, answer)
+
+    def _record(self, identity: Identity, operation: str, outcome: str) -> None:
+        now = self._world.clock.now()
+        who = (identity.account, identity.region)
+        self._world.journal.add((now, identity.service, operation, *who, "", outcome, identity.access_key))
 
     async def _answer_unsigned(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Only STS takes requests without a signature: those that bring a token instead."""
@@ -122,6 +126,33 @@ class AwsApp:
                 await send_response(send, error.status, headers, federation.xml(error))
                 return
         await self._others(scope, replayed(body, receive), send)
+
+
+def _operation(scope: Scope, target: bytes) -> str:
+    return target.rpartition(b".")[2].decode("latin-1") or f"{scope['method']} {scope['path']}"
+
+
+async def _respond(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
+    if reply.held:
+        await hold(receive)
+    elif reply.cut:
+        await cut(scope, receive)
+    else:
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-requestid": str(uuid.uuid4())}
+        await send_response(send, reply.status, headers, reply.body)
+
+
+async def _send_expired(send: Send, *, is_json: bool) -> None:
+    """Refuse expired credentials as the services in JSON do, or as those of the query protocol do."""
+    error = expired_token()
+    if is_json:
+        body = json.dumps({"__type": error.code, "message": error.message}).encode()
+        headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": error.code}
+        await send_response(send, error.status, headers, body)
+    else:
+        refusal = AwsError("ExpiredToken", error.message, 403)
+        headers = {"content-type": "text/xml", "x-amzn-errortype": refusal.code}
+        await send_response(send, refusal.status, headers, federation.xml(refusal))
 
 
 def _anonymous() -> Identity:

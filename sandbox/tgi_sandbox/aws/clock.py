@@ -1,4 +1,4 @@
-"""The virtual time every life cycle of the double runs on."""
+"""The virtual time every life cycle of the emulator runs on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that can be cut: what a caller sees when the network fails after its request was sent."""
+"""Connections that are cut or get no answer: what a caller sees when the network fails after its request was sent."""
 
 from __future__ import annotations
 
@@ -28,5 +28,10 @@ async def cut(scope: Scope, receive: Receive) -> None:
     """Close the request's connection without a response."""
     transport: asyncio.Transport = scope["extensions"][_TRANSPORT]
     transport.abort()
+    await hold(receive)
+
+
+async def hold(receive: Receive) -> None:
+    """Give a request no answer, until its caller gives up."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""A client of the double's control API, on the standard library alone."""
+"""A client of the emulator's control API, on the standard library alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
 
 @dataclass(frozen=True)
 class Request:
-    """One AWS call the double has answered; `outcome` is `OK`, an error code or `cut`, `access_key` the caller's."""
+    """One AWS call the emulator has answered; `outcome` is `OK`, an error code, `cut` or `held`."""
 
     seq: int
     time: float
@@ -27,9 +27,9 @@ class Request:
 
 
 class Control:
-    """The control API of a double at an address such as `http://127.0.0.1:4566`.
+    """The control API of an emulator at an address such as `http://127.0.0.1:4566`.
 
-    Every method raises urllib.error.HTTPError when the double refuses it.
+    Every method raises urllib.error.HTTPError when the emulator refuses it.
     """
 
     def __init__(self, address: str) -> None:
@@ -117,6 +117,38 @@ class Control:
         """Let every call through again."""
         self._call("POST", "faults", clear=True)
 
+    def outage(self, region: str, kind: str) -> None:
+        """Let a region stop working for all services, apart from the other regions.
+
+        Kinds: hang (no answer until the client gives up), refuse (closes the connection unanswered), and
+        unavailable (503).
+        """
+        self._call("POST", "outage", region=region, kind=kind)
+
+    def end_outage(self, region: str) -> None:
+        """Let a region work again."""
+        self._call("POST", "outage", region=region, kind=None)
+
+    def expire_credentials(self) -> None:
+        """Answer ExpiredTokenException to every access key; sessions that STS issues afterwards are valid."""
+        self._call("POST", "credentials", expired=True)
+
+    def renew_credentials(self) -> None:
+        """Let every access key be valid again."""
+        self._call("POST", "credentials", expired=False)
+
+    def force_status(self, endpoint: str, status: str | None) -> None:
+        """Let an endpoint show any EndpointStatus until it is changed or deleted; None: its own again."""
+        self._call("POST", "status", endpoint=endpoint, status=status)
+
+    def unreadable_model_data(self, *prefixes: str) -> None:
+        """Refuse CreateModel for data at S3 URLs with one of these prefixes; none: all data can be read."""
+        self._call("POST", "settings", unreadable_model_data=prefixes)
+
+    def missing_images(self, *prefixes: str) -> None:
+        """Refuse CreateModel for images with one of these prefixes; none: all images are there."""
+        self._call("POST", "settings", missing_images=prefixes)
+
     def policy(self, access_key: str, document: Mapping[str, Any]) -> None:
         """Let an access key do what an IAM policy allows and no more; keys without one may do everything."""
         self._call("POST", "policy", access_key=access_key, document=document)
@@ -183,11 +215,11 @@ class Control:
         self._call("POST", "requests/clear")
 
     def cpu(self) -> dict[str, float]:
-        """CPU of the double's process, seconds spent inside SageMaker calls, and the number of calls."""
+        """CPU of the emulator's process, seconds spent inside SageMaker calls, and the number of calls."""
         return self._call("GET", "cpu")
 
     def reset(self) -> None:
-        """Empty the double; time goes on."""
+        """Empty the emulator; time goes on."""
         self._call("POST", "reset")
 
     def _call(self, method: str, path: str, **body: Json) -> dict[str, Any]:

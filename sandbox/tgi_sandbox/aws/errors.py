@@ -87,9 +87,25 @@ def deregistration_denied() -> AwsError:
     )
 
 
+def bad_token() -> AwsError:
+    """A List operation got a NextToken that is not good for it."""
+    # assumed: the text.
+    return validation("Invalid pagination token.")
+
+
+def expired_token() -> AwsError:
+    """The caller's credentials are expired."""
+    return AwsError("ExpiredTokenException", "The security token included in the request is expired")
+
+
+def unavailable() -> AwsError:
+    """The region does not work (AWS common errors)."""
+    return AwsError("ServiceUnavailable", "The request has failed due to a temporary failure of the server.", 503)
+
+
 def unknown_operation(operation: str, service: str = "SageMaker") -> AwsError:
-    """The double does not implement the operation; AWS answers this to names it does not know."""
-    return AwsError("UnknownOperationException", f"The double does not implement {service}.{operation}")
+    """The emulator does not implement the operation; AWS answers this to names it does not know."""
+    return AwsError("UnknownOperationException", f"The emulator does not implement {service}.{operation}")
 
 
 def invalid_role(role: str) -> AwsError:
@@ -100,8 +116,29 @@ def invalid_role(role: str) -> AwsError:
     )
 
 
+def unreadable_model_data(url: str, role: str, region: str) -> AwsError:
+    """The execution role cannot read the model's data, or there is none (philschmid/llm-sagemaker-sample#2)."""
+    return validation(
+        f'Could not access model data at {url}. Please ensure that the role "{role}" exists and that its trust '
+        'relationship policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". '
+        f'Also ensure that the role has "s3:GetObject" permissions and that the object is located in {region}. If your '
+        "Model uses multiple models or uncompressed models, please ensure that the role has "
+        '"s3:ListBucket" permission.'
+    )
+
+
+def image_not_found(image: str) -> AwsError:
+    """ECR has no such image (aws-samples/easy-amazon-sagemaker-deployments#4)."""
+    return validation(f"Requested image {image} not found.")
+
+
+def image_outside_ecr(image: str) -> AwsError:
+    """An image of another registry needs ImageConfig with RepositoryAccessMode Vpc (aws/sagemaker-python-sdk#4700)."""
+    return validation(f'Using non-ECR image "{image}" without Vpc repository access mode is not supported.')
+
+
 def internal(message: str) -> AwsError:
-    """The double cannot go on."""
+    """The emulator cannot go on."""
     return AwsError("InternalFailure", message, 500)
 
 

@@ -59,6 +59,10 @@ class EverythingElse:
         principal = Principal("Service", service, {"aws:SourceAccount": role_arn.split(":")[4]})
         return policy is not None and trusts(policy, principal, "sts:AssumeRole")
 
+    def session_keys(self) -> frozenset[str]:
+        """Return the access keys of every session that STS has issued."""
+        return frozenset() if self._services is None else self._services.session_keys()
+
     def reset(self) -> None:
         """Empty every service."""
         if self._services is not None:

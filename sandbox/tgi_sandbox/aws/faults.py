@@ -57,7 +57,7 @@ class Drawn:
         return any(fault.kind is kind for fault in self.hits)
 
 
-_NONE = Drawn(())
+NO_FAULTS = Drawn(())
 
 
 class Faults:
@@ -86,7 +86,7 @@ class Faults:
     def draw(self, operation: str, name: str) -> Drawn:
         """The faults that hit this call."""
         if not self._faults:
-            return _NONE
+            return NO_FAULTS
         return Drawn(tuple(fault for fault in list(self._faults) if self._hits(fault, operation, name)))
 
     def _hits(self, fault: Fault, operation: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the double knows of instance types: GPUs and local NVMe (AWS EC2 accelerated computing specifications)."""
+"""What the emulator knows of instance types: GPUs and local NVMe (AWS EC2 accelerated computing specifications)."""
 
 from __future__ import annotations
 

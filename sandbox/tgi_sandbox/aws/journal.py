@@ -1,4 +1,4 @@
-"""The record of every AWS call the double has answered."""
+"""The record of every AWS call the emulator has answered."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 CAPACITY = 200_000
 OK = "OK"
 CUT = "cut"
+HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One call; `outcome` is `OK`, an error code, or `cut` for a connection closed on the caller."""
+    """One call; `outcome` is `OK`, an error code, `cut` for a connection closed on the caller, or `held`
+    for a request that gets no answer."""
 
     seq: int
     time: float

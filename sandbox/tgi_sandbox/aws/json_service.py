@@ -12,14 +12,16 @@ from tgi_sandbox.aws import errors
 from tgi_sandbox.aws.authorization import needs
 from tgi_sandbox.aws.autoscaling.targets import parse
 from tgi_sandbox.aws.errors import AwsError
-from tgi_sandbox.aws.faults import Drawn, FaultKind
-from tgi_sandbox.aws.journal import CUT, OK
+from tgi_sandbox.aws.faults import NO_FAULTS, Drawn, FaultKind
+from tgi_sandbox.aws.journal import CUT, HELD, OK
 from tgi_sandbox.aws.operations.call import Call
+from tgi_sandbox.aws.outages import Outage
 from tgi_sandbox.aws.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tgi_sandbox.aws.iam import Policy
     from tgi_sandbox.aws.identity import Identity
     from tgi_sandbox.aws.operations.call import Operation
     from tgi_sandbox.aws.state import Region
@@ -30,11 +32,22 @@ _NAMES: Final = {"EndpointName": "endpoint", "EndpointConfigName": "endpoint-con
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP response, or, when `cut`, a connection to close without one."""
+    """An HTTP response, or none: `cut` closes the connection, `held` leaves the caller waiting until it gives up."""
 
     status: int = 200
     body: bytes = b""
     cut: bool = False
+    held: bool = False
+
+
+def interruption(world: World, region: str) -> tuple[Reply, str] | None:
+    """Return the reply of a region that does not work, and its outcome for the journal; None while the region works."""
+    outage = world.outages.of(region)
+    if outage is None:
+        return None
+    if outage is Outage.HANG:
+        return Reply(held=True), HELD
+    return (Reply(cut=True), CUT) if outage is Outage.REFUSE else _refused(errors.unavailable())
 
 
 class JsonService:
@@ -46,25 +59,29 @@ class JsonService:
         self._operations = operations
 
     async def answer(self, identity: Identity, operation: str, body: bytes) -> Reply:
-        """The reply to one call; waits first when a latency fault hits it."""
+        """Return the reply to one call; a latency fault that hits it makes it wait first."""
         request = _parse(body)
         name, resource = _subject(request)
-        drawn = self._world.faults.draw(operation, name)
+        interrupted = interruption(self._world, identity.region)
+        drawn = NO_FAULTS if interrupted else self._world.faults.draw(operation, name)
         if drawn.latency:
             await asyncio.sleep(drawn.latency)
         started = time.perf_counter()
-        if drawn.has(FaultKind.CUT_BEFORE_EFFECT):
-            reply, outcome = Reply(cut=True), CUT
-        else:
-            reply, outcome = self._run(identity, operation, request, drawn, resource)
-            if drawn.has(FaultKind.CUT_AFTER_EFFECT):
-                reply, outcome = Reply(cut=True), CUT
+        reply, outcome = interrupted or self._run_or_cut(identity, operation, request, drawn, resource)
         journal = self._world.journal
         now = self._world.clock.now()
         who = (identity.account, identity.region)
         journal.add((now, self._service, operation, *who, name, outcome, identity.access_key))
         journal.handling_seconds += time.perf_counter() - started
         return reply
+
+    def _run_or_cut(
+        self, identity: Identity, operation: str, request: dict[str, Any] | None, drawn: Drawn, resource: str
+    ) -> tuple[Reply, str]:
+        if drawn.has(FaultKind.CUT_BEFORE_EFFECT):
+            return Reply(cut=True), CUT
+        answered = self._run(identity, operation, request, drawn, resource)
+        return (Reply(cut=True), CUT) if drawn.has(FaultKind.CUT_AFTER_EFFECT) else answered
 
     def _run(
         self, identity: Identity, operation: str, request: dict[str, Any] | None, drawn: Drawn, resource: str
@@ -75,8 +92,7 @@ class JsonService:
             self._authorize(identity, operation, request or {}, region)
             return Reply(body=_encode(self._perform(region, operation, request))), OK
         except AwsError as error:
-            body = _encode({"__type": error.code, "message": error.message})
-            return Reply(error.status, body), error.code
+            return _refused(error)
 
     def _perform(self, region: Region, operation: str, request: dict[str, Any] | None) -> dict[str, Any]:
         perform = self._operations.get(operation)
@@ -91,7 +107,7 @@ class JsonService:
         try:
             policy = self._world.policy(identity.access_key)
         except ValueError as error:
-            raise errors.internal(f"the double does not understand the caller's policy: {error}") from error
+            raise errors.internal(f"the emulator does not understand the caller's policy: {error}") from error
         if policy is None:
             return
         for need in needs(self._service, operation, request, region):
@@ -99,8 +115,12 @@ class JsonService:
                 service, _, action = need.action.partition(":")
                 raise errors.access_denied(self._world.user(identity), action, need.resource, service)
             self._world.allowed[identity.access_key].add(need.action)
+        if operation == "DeleteEndpoint" and not _may_deregister(policy, request, region):
+            raise errors.deregistration_denied()
 
     def _refuse(self, identity: Identity, drawn: Drawn, operation: str, region: Region, resource: str) -> None:
+        if self._world.is_expired(identity.access_key):
+            raise errors.expired_token()
         for fault in drawn.hits:
             if fault.kind is FaultKind.THROTTLE:
                 raise errors.throttled()
@@ -110,6 +130,21 @@ class JsonService:
                 named = "/" in resource and not resource.startswith("arn:")
                 arn = region.arn(*resource.split("/", 1)) if named else resource
                 raise errors.access_denied(self._world.user(identity), operation, arn, self._service)
+
+
+def _may_deregister(policy: Policy, request: dict[str, Any], region: Region) -> bool:
+    """Return whether DeleteEndpoint may deregister the scalable targets of its endpoint, if there are any."""
+    if not region.scaling.of_endpoint(str(request.get("EndpointName", ""))):
+        return True
+    target = {"ServiceNamespace": "sagemaker"}
+    return all(
+        policy.allows(need.action, need.resource, need.context)
+        for need in needs("application-autoscaling", "DeregisterScalableTarget", target, region)
+    )
+
+
+def _refused(error: AwsError) -> tuple[Reply, str]:
+    return Reply(error.status, _encode({"__type": error.code, "message": error.message})), error.code
 
 
 def _parse(body: bytes) -> dict[str, Any] | None:

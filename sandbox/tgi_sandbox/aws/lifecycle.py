@@ -162,7 +162,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint as of the last step applied."""
+    """An endpoint as of the last step applied.
+
+    `forced` is a status that the control API lets it show instead of its own, until it is changed or deleted.
+    """
 
     name: str
     arn: str
@@ -175,11 +178,17 @@ class Endpoint:
     pending: Deployment | None = None
     last_deployment_settings: Mapping[str, Any] | None = None
     steps: tuple[Step, ...] = ()
+    forced: str | None = None
+
+    @property
+    def shown_status(self) -> str:
+        """The EndpointStatus that callers see."""
+        return self.status if self.forced is None else self.forced
 
     @property
     def in_progress(self) -> bool:
-        """Whether the endpoint refuses every change."""
-        return self.status in IN_PROGRESS
+        """Whether the endpoint refuses every change; assumed: a status that nobody knows refuses none."""
+        return self.shown_status in IN_PROGRESS
 
     def instances(self) -> dict[str, int]:
         """Instances counted against quota: those that run, and those a deployment or scaling launches beside them."""
@@ -214,7 +223,7 @@ def update(
     else:
         status = Status.UPDATE_ROLLBACK_FAILED if outcome is Outcome.ROLLBACK_FAILED else Status.IN_SERVICE
         end = Step(now + seconds, status, Effect.ABANDON, failure_reason(outcome, failed_variant))
-    return replace(endpoint, status=Status.UPDATING, modified=now, pending=deployment, steps=(end,))
+    return _changed(endpoint, Status.UPDATING, now, (end,), pending=deployment)
 
 
 def scale(
@@ -229,18 +238,27 @@ def scale(
             Step(now + seconds, Status.ROLLING_BACK),
             Step(now + seconds + rollback, Status.IN_SERVICE, Effect.ABANDON, reason),
         )
-    return replace(endpoint, status=Status.UPDATING, modified=now, variants=variants, steps=steps)
+    return _changed(endpoint, Status.UPDATING, now, steps, variants=variants)
 
 
 def system_update(endpoint: Endpoint, now: float, seconds: float) -> Endpoint:
     """AWS maintains the endpoint; no value of the customer changes."""
     back = Step(now + seconds, endpoint.status)
-    return replace(endpoint, status=Status.SYSTEM_UPDATING, modified=now, steps=(back,))
+    return _changed(endpoint, Status.SYSTEM_UPDATING, now, (back,))
 
 
 def delete(endpoint: Endpoint, now: float, seconds: float) -> Endpoint:
     """DeleteEndpoint: Deleting, then gone."""
-    return replace(endpoint, status=Status.DELETING, modified=now, steps=(Step(now + seconds, None),))
+    return _changed(endpoint, Status.DELETING, now, (Step(now + seconds, None),))
+
+
+def force(endpoint: Endpoint, status: str | None, now: float) -> Endpoint:
+    """Let an endpoint show any EndpointStatus, also one that the API does not know; None: its own again."""
+    return replace(endpoint, forced=status, modified=now)
+
+
+def _changed(endpoint: Endpoint, status: Status, now: float, steps: tuple[Step, ...], **fields: Any) -> Endpoint:
+    return replace(endpoint, status=status, modified=now, steps=steps, forced=None, **fields)
 
 
 def settle(endpoint: Endpoint, now: float) -> Endpoint | None:

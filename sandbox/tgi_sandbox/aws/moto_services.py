@@ -1,6 +1,6 @@
-"""moto's server, for every service that the double has none of its own for; importing this module takes seconds.
+"""moto's server, for every service that the emulator has none of its own for; importing this module takes seconds.
 
-Beside it, what the double's own services ask of moto's IAM and STS.
+Beside it, what the emulator's own services ask of moto's IAM and STS.
 """
 
 from __future__ import annotations
@@ -69,6 +69,12 @@ def caller(access_key: str) -> str | None:
     sts: Any = sts_backends[account_of(access_key)]["aws"]
     assumed = sts.get_assumed_role_from_access_key(access_key)
     return None if assumed is None else assumed.arn
+
+
+def session_keys() -> frozenset[str]:
+    """Return the access keys of every session that STS has issued."""
+    backends: list[Any] = [of_account["aws"] for of_account in sts_backends.values()]
+    return frozenset(session.access_key_id for backend in backends for session in backend.assumed_roles)
 
 
 def has_roles(arn: str) -> bool:

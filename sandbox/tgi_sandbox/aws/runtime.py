@@ -13,7 +13,7 @@ from tgi_sandbox.aws import eventstream
 from tgi_sandbox.aws.arns import partition
 from tgi_sandbox.aws.connection import cut
 from tgi_sandbox.aws.containers import runs_tgi
-from tgi_sandbox.aws.errors import AwsError, access_denied, throttled
+from tgi_sandbox.aws.errors import AwsError, access_denied, expired_token, throttled
 from tgi_sandbox.aws.faults import Drawn, FaultKind
 from tgi_sandbox.aws.journal import CUT
 from tgi_sandbox.aws.lifecycle import Endpoint, Status, Variant
@@ -135,7 +135,7 @@ class Runtime:
 
     async def _invoke(self, invocation: _Invocation, endpoint: Endpoint, variant: Variant, send: Send) -> None:
         if not runs_tgi(variant):
-            raise AwsError("ServiceUnavailable", "The double can only run images of TGI.", 503)
+            raise AwsError("ServiceUnavailable", "The emulator can only run images of TGI.", 503)
         region = self._world.region(invocation.identity.account, invocation.identity.region)
         traffic = region.scaling.metrics.traffic[endpoint.name.lower()]
         traffic.begin(self._world.clock.now())
@@ -192,6 +192,8 @@ class _Invocation:
 
 def _refuse(world: World, drawn: Drawn, invocation: _Invocation) -> None:
     identity = invocation.identity
+    if world.is_expired(identity.access_key):
+        raise expired_token()
     for fault in drawn.hits:
         if fault.kind is FaultKind.THROTTLE:
             raise throttled()

@@ -1,4 +1,4 @@
-"""The double as a process of its own, for tests and tools."""
+"""The emulator as a process of its own, for tests and tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STOP_SECONDS = 10.0
 
 
 class AwsDouble:
-    """Starts the double on a free port and stops it; a context manager.
+    """Starts the emulator on a free port and stops it; a context manager.
 
     Options are those of `python -m tgi_sandbox.aws`. It ends with the process that has started it.
     """
@@ -46,7 +46,7 @@ class AwsDouble:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables that point an AWS SDK at the double."""
+        """Variables that point an AWS SDK at the emulator."""
         return {
             "AWS_ENDPOINT_URL": self.address,
             "AWS_ACCESS_KEY_ID": "sandbox",
@@ -63,7 +63,7 @@ class AwsDouble:
         command = [sys.executable, "-m", "tgi_sandbox.aws", *self._arguments]
         # Its temporary files go with the folder, even when it is killed.
         environment = {**os.environ, "TMPDIR": self._folder.name}
-        self._process = Process("the AWS double", command, log, environment)
+        self._process = Process("the AWS emulator", command, log, environment)
         try:
             self._process.start()
             self._process.wait_ready(lambda: log.read_text().endswith("\n"), _START_SECONDS)

@@ -40,7 +40,7 @@ class Simulator:
 
 
 class Simulators:
-    """At most one simulator for each variant of an endpoint; they end with the double, however it ends."""
+    """At most one simulator for each variant of an endpoint; they end with the emulator, however it ends."""
 
     def __init__(self, module: str = MODULE) -> None:
         self._module = module

@@ -1,4 +1,4 @@
-"""What exists in the double: models, configurations, endpoints and tags, apart for each account and region."""
+"""What exists in the emulator: models, configurations, endpoints and tags, apart for each account and region."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything the double knows, in one place: clock, resources, scripts, faults and the journal."""
+"""Everything the emulator knows, in one place: clock, resources, scripts, faults and the journal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tgi_sandbox.aws.autoscaling.targets import Scaling
 from tgi_sandbox.aws.faults import Faults
 from tgi_sandbox.aws.journal import Journal
 from tgi_sandbox.aws.lifecycle import Durations
+from tgi_sandbox.aws.outages import Outages
 from tgi_sandbox.aws.outcomes import Scripts
 from tgi_sandbox.aws.state import DEFAULT_INSTANCE_QUOTA, Region, Violation
 
@@ -29,7 +30,7 @@ DEFAULT_TARGETS_QUOTA = 500
 
 
 class Iam(Protocol):
-    """What the double's services ask of IAM."""
+    """What the emulator's services ask of IAM."""
 
     def policy_of(self, access_key: str) -> Policy | None:
         """What the role may do whose session a key belongs to; None for other keys. Raises ValueError as iam.read."""
@@ -39,6 +40,9 @@ class Iam(Protocol):
 
     def may_be_assumed(self, role_arn: str, service: str) -> bool:
         """Whether a role is there and trusts a service. In an account that no role was made in, every role is."""
+
+    def session_keys(self) -> frozenset[str]:
+        """Return the access keys of every session that STS has issued."""
 
 
 class NoIam:
@@ -56,10 +60,14 @@ class NoIam:
         """Nothing is known against a role."""
         return True
 
+    def session_keys(self) -> frozenset[str]:
+        """STS has issued none."""
+        return frozenset()
+
 
 @dataclass
 class World:
-    """The whole state of the double; `reset` empties it."""
+    """The whole state of the emulator; `reset` empties it."""
 
     clock: Clock
     durations: Durations = field(default_factory=Durations)
@@ -71,6 +79,11 @@ class World:
     pretended: Pretended = field(default_factory=Pretended)
     scripts: Scripts = field(default_factory=Scripts)
     faults: Faults = field(default_factory=Faults)
+    outages: Outages = field(default_factory=Outages)
+    unreadable_model_data: tuple[str, ...] = ()
+    """Prefixes of S3 URLs that no execution role can read."""
+    missing_images: tuple[str, ...] = ()
+    """Prefixes of images that ECR does not have."""
     journal: Journal = field(default_factory=Journal)
     violations: list[Violation] = field(default_factory=list)
     logs: dict[str, list[str]] = field(default_factory=dict)
@@ -79,6 +92,7 @@ class World:
     iam: Iam = field(default_factory=NoIam)
     allowed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     observers: list[Callable[[str, Endpoint | None], None]] = field(default_factory=list)
+    _expired_sessions: frozenset[str] | None = None
 
     def region(self, account: str, region: str) -> Region:
         """SageMaker in an account and region, brought to the present."""
@@ -123,6 +137,25 @@ class World:
         """What an access key may do; None: everything. Raises ValueError where its policy is not understood."""
         return self.policies.get(access_key) or self.iam.policy_of(access_key)
 
+    def expire_credentials(self) -> None:
+        """Let every access key expire; a session that STS issues from now on is valid."""
+        self._expired_sessions = self.iam.session_keys()
+
+    def renew_credentials(self) -> None:
+        """Let every access key be valid again."""
+        self._expired_sessions = None
+
+    @property
+    def has_expired_credentials(self) -> bool:
+        """Whether access keys are expired."""
+        return self._expired_sessions is not None
+
+    def is_expired(self, access_key: str) -> bool:
+        """Return whether an access key is expired."""
+        if self._expired_sessions is None:
+            return False
+        return access_key not in self.iam.session_keys() - self._expired_sessions
+
     def user(self, identity: Identity) -> str:
         """The ARN of who calls, as errors name it."""
         session = f"arn:{partition(identity.region)}:sts::{identity.account}:assumed-role/sandbox/session"
@@ -140,6 +173,10 @@ class World:
         self.regions.clear()
         self.scripts.clear()
         self.faults = Faults()
+        self.outages.clear()
+        self.unreadable_model_data = ()
+        self.missing_images = ()
+        self.renew_credentials()
         self.journal.clear()
         self.violations.clear()
         self.policies.clear()

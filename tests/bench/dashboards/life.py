@@ -1,21 +1,22 @@
-"""Six minutes in the life of the operator, so that every panel of the dashboards has something to show.
+"""Six minutes of the operator on the sandbox, so that every panel of the dashboards has something to show.
 
-Two operators with one Lease, some 120 resources, an AWS that is 24 times faster than the real one, and load that is
-real at the pods. Everything happens at a time of its own; nothing is waited for, so that each run looks like the last.
+Two operators with leader election, 118 resources, an AWS emulator that is 24 times faster than AWS, and real requests
+to the pods. Every step has a fixed time and waits for nothing, so each run looks like the last.
 """
 
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from bench.bed import Bed, install
-from bench.dashboards import resources
-from bench.dashboards.resources import Body, Spec
+from prometheus import Prometheus
 from tgi_sandbox.aws.control import Control
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
@@ -24,176 +25,140 @@ from tgi_sandbox.cluster.ports import LOOPBACK
 from tgi_sandbox.demo.load import LoadGenerator
 from tgi_sandbox.operator import OperatorProcess
 
-AWS_SPEED = 24
-"""Creating an endpoint takes ten seconds."""
+Json = Mapping[str, Any]
 
-SECONDS = 360
-SCRAPE_SECONDS = 2
-"""That of the sandbox's Prometheus."""
+_TGIENDPOINTS = "/apis/tgi-operator.dev/v1alpha1/namespaces/default/tgiendpoints"
+_GENERATE = "/api/v1/namespaces/default/services/http:zephyr-0:80/proxy/generate"
+_SECONDS, _SCRAPE_SECONDS = 360, 2
+_NODES = ("m5.xlarge", *["g5.2xlarge"] * 5)
+_SETTINGS = {
+    "sweep_interval": 5,
+    "scaling_sweep_interval": 5,
+    "leader_election": "on",
+    "leader_election_namespace": "default",
+}
+_CLIENTS = ((0, 1), (10, 3), (40, 40), (90, 40), (115, 2), (300, 2))
+"""How many clients send requests to the pods, and since which second of the load."""
 
-POINTS = ((0, 1), (10, 3), (40, 40), (90, 40), (115, 2), (300, 2))
-"""Clients at the pods, and since when there are so many."""
-
-NODES = ("m5.xlarge", *["g5.2xlarge"] * 5)
-INTERVALS = {"sweep_interval": 5, "scaling_sweep_interval": 5}
-ELECTION = {"leader_election": "on", "leader_election_namespace": "default"}
-
-
-@dataclass
-class Life:
-    """What lives; what is begun in `stack` ends with it."""
-
-    bed: Bed
-    control: Control
-    folder: Path
-    stack: ExitStack
-
-    def apply(self, namespace: str, specs: Mapping[str, Spec]) -> None:
-        """Apply resources at once."""
-        self.bed.apply([resources.manifest(namespace, name, spec) for name, spec in specs.items()])
-
-    def delete(self, namespace: str, name: str) -> None:
-        """Delete a resource, as somebody who does not wait for the end."""
-        path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{namespace}/tgiendpoints/{name}"
-        self.bed.plane.api.request("DELETE", path)
-
-    def ask(self, bodies: Sequence[Body]) -> None:
-        """Send requests to the pods at the same time; that some are refused or come too late is what is wanted."""
-        path = f"/api/v1/namespaces/search/services/http:{resources.PODS}:80/proxy/generate"
-
-        def one(body: Body) -> None:
-            with suppress(ApiError, TimeoutError):
-                self.bed.plane.api.request("POST", path, body)
-
-        pool = ThreadPoolExecutor(len(bodies))
-        pool.map(one, bodies)
-        pool.shutdown(wait=False)
-
-    def load_instances(self, requests: float | None) -> None:
-        """Pretend that so many requests are at some endpoints of SageMaker."""
-        for name in (*resources.CHATS[:4], *resources.LARGE):
-            self.control.load(f"search-{name}", concurrentRequests=requests)
-
-
-def _apply(life: Life) -> None:
-    life.control.quota("ml.g5.24xlarge", len(resources.LARGE))
-    life.apply("search", resources.FIRST)
-
-
-def _ask_more_than_one_pod_takes(life: Life) -> None:
-    life.ask(resources.QUESTIONS)
-
-
-def _load_instances(life: Life) -> None:
-    life.load_instances(18)
-
-
-def _load_pods(life: Life) -> None:
-    load = LoadGenerator.of_pods(life.bed.plane, "search", resources.PODS, POINTS, life.folder)
-    life.stack.enter_context(load)
-
-
-def _apply_what_fails(life: Life) -> None:
-    for name in resources.UNHEALTHY:
-        life.control.script(f"support-{name}", "ping_failure", times=None)
-    for name in resources.SCARCE:
-        life.control.script(f"support-{name}", "no_capacity", times=2)
-    life.apply("support", resources.SECOND)
-
-
-def _ask_for_letters(life: Life) -> None:
-    life.ask(resources.LETTERS)
-
-
-def _ask_by_mistake(life: Life) -> None:
-    life.ask(resources.MISTAKES)
-
-
-def _throttle_and_update(life: Life) -> None:
-    life.control.seed(1)
-    life.control.throttle(probability=0.4)
-    life.apply("search", dict.fromkeys(resources.FALCONS[:20], resources.CHANGED))
-
-
-def _end_throttling(life: Life) -> None:
-    life.control.clear_faults()
-
-
-def _end_load_of_instances(life: Life) -> None:
-    life.load_instances(None)
-
-
-def _kill_the_leader(life: Life) -> None:
-    life.bed.operator.process.signal(signal.SIGKILL)
-
-
-def _delete(life: Life) -> None:
-    for name in resources.FALCONS[20:]:
-        life.delete("support", name)
-
-
-STEPS: Sequence[tuple[float, Callable[[Life], None]]] = (
-    (10, _apply),
-    (50, _ask_more_than_one_pod_takes),
-    (53, _ask_more_than_one_pod_takes),
-    (70, _load_instances),
-    (75, _load_pods),
-    (90, _apply_what_fails),
-    (100, _ask_for_letters),
-    (120, _ask_by_mistake),
-    (130, _ask_for_letters),
-    (160, _throttle_and_update),
-    (165, _ask_for_letters),
-    (170, _ask_by_mistake),
-    (200, _end_throttling),
-    (215, _end_load_of_instances),
-    (250, _kill_the_leader),
-    (290, _delete),
-)
-"""What happens, and after how many seconds."""
+SPECS: Mapping[str, Json] = yaml.safe_load("""
+falcon: &falcon
+  model: {uri: "hf://tiiuae/falcon-7b-instruct"}
+  sageMaker: &sagemaker
+    {region: eu-west-1, executionRoleARN: "arn:aws:iam::111122223333:role/tgi-exec", instanceType: ml.g5.12xlarge}
+chat: &chat
+  <<: *falcon
+  autoscaling: {minReplicas: 1, maxReplicas: 4, metrics: [{type: ConcurrentRequests, target: {averageValue: 5}}]}
+large: {<<: *chat, sageMaker: {<<: *sagemaker, instanceType: ml.g5.24xlarge}}
+scarce: {<<: *falcon, sageMaker: {<<: *sagemaker, instanceType: ml.g5.48xlarge}}
+unhealthy: *falcon
+unknown-version: {<<: *falcon, runtime: {version: 9.9.9}}
+pods: &pods
+  model: {uri: "hf://HuggingFaceH4/zephyr-7b-beta"}
+  inCluster: &cluster
+    gpu: {count: 1, products: [NVIDIA-A10G]}
+    resources: {requests: {ephemeral-storage: 1Gi}}
+    podTemplate: {metadata: {annotations: {sandbox.tgi-operator.dev/start-seconds: "5"}}}
+no-image: {<<: *pods, runtime: {image: "ghcr.io/huggingface/text-generation-inference:does-not-exist"}}
+no-node: {<<: *pods, inCluster: {<<: *cluster, gpu: {count: 8, products: [NVIDIA-A10G]}}}
+zephyr:  # The small batch lets a few clients fill the queue.
+  <<: *pods
+  runtime:
+    {maxInputTokens: 1024, maxTotalTokens: 2048, maxConcurrentRequests: 32, env: [{name: MAX_BATCH_SIZE, value: "3"}]}
+  autoscaling:
+    minReplicas: 1
+    maxReplicas: 4
+    metrics: [{type: QueueDepth, target: {averageValue: 5}}]
+    behavior: {scaleUp: {stabilizationWindowSeconds: 0}, scaleDown: {stabilizationWindowSeconds: 10}}
+""")
+_QUESTIONS: list[Json] = [{"inputs": "What is deep learning?", "parameters": {"max_new_tokens": 50}}] * 48
+_LETTERS: list[Json] = [{"inputs": "Dear sir, " * n, "parameters": {"max_new_tokens": n}} for n in range(20, 260, 20)]
+_INVALID: list[Json] = [{"inputs": ""}] * 12
 
 
 @contextmanager
-def lived(workspace: Path) -> Iterator[tuple[str, float]]:
-    """Live through all of it; yield the address of the Prometheus that saw it, and when it began."""
-    programs = build.ensure([*components.WITH_METRICS, "kubectl"])
-    with ExitStack() as stack:
-        plane = stack.enter_context(ControlPlane(workspace / "cluster", components.WITH_METRICS, NODES))
-        aws = stack.enter_context(AwsDouble(speed=AWS_SPEED))
-        kubectl = str(programs["kubectl"])
+def lived(workspace: Path) -> Iterator[tuple[Prometheus, range]]:
+    """Live through all steps; yield the Prometheus that scraped them, and the times that it has values for."""
+    kubectl = str(build.ensure([*components.WITH_METRICS, "kubectl"])["kubectl"])
+    with ControlPlane(workspace / "cluster", components.WITH_METRICS, _NODES) as plane, AwsDouble(speed=24) as aws:
         install(plane, kubectl)
-        for namespace in ("search", "support"):
-            plane.create_namespace(namespace)
-        operators = [
-            OperatorProcess(plane.kubeconfig, aws.environment, workspace / f"{name}.log", **INTERVALS, **ELECTION)
-            for name in ("first", "second")
-        ]
-        _scrape(plane, operators)
-        began = time.time()
-        for each in operators:
-            stack.enter_context(each)
-        life = Life(Bed(plane, operators[0], kubectl), aws.control, workspace, stack)
-        for seconds, step in STEPS:
-            _sleep_until(began + seconds)
-            print(f"{seconds:4.0f} s{step.__name__.replace('_', ' ')}", flush=True)
-            step(life)
-        _sleep_until(began + SECONDS)
-        yield str(plane.prometheus_url), began
+        first, second = (
+            OperatorProcess(plane.kubeconfig, aws.environment, workspace / f"operator-{number}.log", **_SETTINGS)
+            for number in range(2)
+        )
+        _scrape(plane, first, second)
+        load = LoadGenerator.of_pods(plane, "default", "zephyr-0", _CLIENTS, workspace)
+        began = int(time.time())
+        with first, second:
+            _live(Bed(plane, first, kubectl), aws.control, load, began)
+            yield Prometheus(str(plane.prometheus_url)), range(began, began + _SECONDS + 1, _SCRAPE_SECONDS)
 
 
-def _sleep_until(at: float) -> None:
-    time.sleep(max(0.0, at - time.time()))
-
-
-def _scrape(plane: ControlPlane, operators: Sequence[OperatorProcess]) -> None:
-    """Have the cluster's Prometheus scrape the operators too, as manifests/monitoring/podmonitor.yaml has it."""
-    pods = [
-        {"targets": [f"{LOOPBACK}:{each.port}"], "labels": {"namespace": "tgi-system", "pod": f"tgi-operator-{number}"}}
-        for number, each in enumerate(operators)
-    ]
-    job = {"job_name": "tgi-system/tgi-operator", "honor_labels": True, "static_configs": pods}
-    file = plane.layout.prometheus
-    configuration = json.loads(file.read_text())
+def _scrape(plane: ControlPlane, *operators: OperatorProcess) -> None:
+    """Let Prometheus scrape the operators too, with `honor_labels` as in manifests/monitoring/podmonitor.yaml."""
+    targets = {"targets": [f"{LOOPBACK}:{each.port}" for each in operators], "labels": {"namespace": "tgi-system"}}
+    configuration = json.loads(plane.layout.prometheus.read_text())
+    job = {"job_name": "tgi-system/tgi-operator", "honor_labels": True, "static_configs": [targets]}
     configuration["scrape_configs"].append(job)
-    file.write_text(json.dumps(configuration))
+    plane.layout.prometheus.write_text(json.dumps(configuration))
     plane.processes[components.PROMETHEUS].signal(signal.SIGHUP)
+
+
+def _live(bed: Bed, aws: Control, load: LoadGenerator, began: int) -> None:
+    def at(second: int, step: str) -> None:
+        time.sleep(max(0, began + second - time.time()))
+        print(f"{second:4} s  {step}", flush=True)
+
+    at(10, "apply resources")
+    aws.quota("ml.g5.24xlarge", 2)
+    _apply(bed, {"zephyr": 1, "chat": 6, "large": 2, "falcon": 50})
+    for second in (50, 53):
+        at(second, "send more requests than the only pod accepts")
+        _send(bed, _QUESTIONS)
+    at(70, "send requests to endpoints")
+    _load_endpoints(aws, 18)
+    at(75, "send requests to pods")
+    with load:
+        at(90, "apply resources, some of which fail")
+        for number in range(3):
+            aws.script(f"default-unhealthy-{number}", "ping_failure", times=None)
+            aws.script(f"default-scarce-{number}", "no_capacity", times=2)
+        _apply(bed, {"falcon": 100, "unhealthy": 3, "scarce": 3, "unknown-version": 1, "no-image": 1, "no-node": 1})
+        for second in (100, 130):
+            at(second, "send long and invalid requests to pods")
+            _send(bed, [*_LETTERS, *_INVALID])
+        at(160, "throttle AWS calls, and update endpoints")
+        aws.seed(1)
+        aws.throttle(probability=0.4)
+        _apply(bed, {"falcon": 20}, runtime={"env": [{"name": "CUDA_GRAPHS", "value": "1,2,4"}]})
+        at(200, "end the throttling")
+        aws.clear_faults()
+        at(215, "end the requests to endpoints")
+        _load_endpoints(aws, None)
+        at(250, "kill the leader")
+        bed.operator.process.signal(signal.SIGKILL)
+        at(290, "delete resources")
+        for number in range(70, 100):
+            bed.plane.api.request("DELETE", f"{_TGIENDPOINTS}/falcon-{number}")
+        at(_SECONDS, "draw")
+
+
+def _apply(bed: Bed, counts: Mapping[str, int], **changes: Json) -> None:
+    kind = {"apiVersion": "tgi-operator.dev/v1alpha1", "kind": "TGIEndpoint"}
+    named = [(name, f"{name}-{number}") for name, count in counts.items() for number in range(count)]
+    resources = [{**kind, "metadata": {"name": name}, "spec": {**SPECS[spec], **changes}} for spec, name in named]
+    bed.apply([json.dumps({"apiVersion": "v1", "kind": "List", "items": resources})])
+
+
+def _send(bed: Bed, requests: Sequence[Json]) -> None:
+    """Send requests to the pods at the same time, without waiting; some are meant to fail or time out."""
+
+    def send(body: Json) -> None:
+        with suppress(ApiError, TimeoutError):
+            bed.plane.api.request("POST", _GENERATE, body)
+
+    ThreadPoolExecutor(len(requests)).map(send, requests)
+
+
+def _load_endpoints(aws: Control, requests: float | None) -> None:
+    for name in ("chat-0", "chat-1", "chat-2", "chat-3", "large-0", "large-1"):
+        aws.load(f"default-{name}", concurrentRequests=requests)

@@ -24,13 +24,33 @@ def test_with_namespaces_no_secret_is_read_elsewhere(everything: list[Object]) -
 
 def test_with_namespaces_only_what_belongs_to_none_is_granted_in_all() -> None:
     granted = of(rendered({"watchNamespaces": ["ml"]}), "ClusterRole")["rules"]
-    assert [rule["resources"] for rule in granted] == [["namespaces"], ["nodes"]]
+    assert [rule["resources"] for rule in granted] == [["namespaces"], ["nodes"], ["tgiendpoints"]]
     granted = of(rendered(EVERYTHING), "ClusterRole")["rules"]
-    assert [(rule["resources"], rule["verbs"]) for rule in granted] == [(["nodes"], ["list"]), (["pods"], ["list"])]
+    assert [(rule["resources"], rule["verbs"]) for rule in granted] == [
+        (["nodes"], ["list"]),
+        (["tgiendpoints"], ["get", "list", "watch", "patch"]),
+        (["pods"], ["list"]),
+    ]
+
+
+def test_finalizer_can_be_removed_where_the_rights_in_the_namespace_are_gone_already() -> None:
+    items = rendered({"watchNamespaces": ["ml"]})
+    verbs = {
+        verb
+        for _, rule in _rules([of(items, "ClusterRole")], "ClusterRole")
+        if rule["resources"] == ["tgiendpoints"]
+        for verb in rule["verbs"]
+    }
+    assert verbs == {"get", "list", "watch", "patch"}
+    assert of(items, "ClusterRoleBinding")["roleRef"]["name"] == of(items, "ClusterRole")["metadata"]["name"]
 
 
 def test_a_namespace_watched_grants_what_all_of_them_would() -> None:
-    everywhere = of(rendered(), "ClusterRole")["rules"]
+    everywhere = [
+        # `get` comes with the permissions that outlive a namespace.
+        {**rule, "verbs": ["get", *rule["verbs"]]} if rule["resources"] == ["tgiendpoints"] else rule
+        for rule in of(rendered(), "ClusterRole")["rules"]
+    ]
     items = rendered({"watchNamespaces": ["ml"]})
     within = of(items, "Role", namespace="ml")["rules"]
     beside = of(items, "ClusterRole")["rules"]

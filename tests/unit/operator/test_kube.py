@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
-from tgi_operator.kube import Kube, _is_proxied
+from tgi_operator.kube import APIError, Kube, _is_proxied
 from tgi_operator.leadership.fence import NotLeadingError
 
 
@@ -32,14 +32,17 @@ def test_a_proxy_is_used_where_the_environment_wants_one(
 
 
 class Anything:
-    """A server that answers everything, and knows what it was asked."""
+    """A server that answers everything, and keeps the methods of the requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.accepted: list[str] = []
+        self.answers: list[web.Response] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.method)
-        return web.json_response({})
+        self.accepted.append(request.headers["Accept"])
+        return self.answers.pop(0) if self.answers else web.json_response({})
 
 
 @pytest.fixture
@@ -79,10 +82,41 @@ async def test_what_is_guarded_sends_no_write(served: tuple[Anything, Configurat
     for write in writes:
         with pytest.raises(NotLeadingError):
             await write()
-    # Others who share the connections are guarded too.
-    with pytest.raises(NotLeadingError):
-        await kube.session.patch(f"{kube.server}/api/v1/namespaces/ml")
+    # Whoever else uses the sessions is guarded too.
+    for session in (kube.session, kube.watch_session):
+        with pytest.raises(NotLeadingError):
+            await session.patch(f"{kube.server}/api/v1/namespaces/ml")
     assert anything.asked == []
     assert await kube.get("/api/v1/namespaces/ml") == {}
     assert anything.asked == ["GET"]
+    await kube.close()
+
+
+async def test_refusal_names_the_request_without_its_query(served: tuple[Anything, Configuration]) -> None:
+    anything, configuration = served
+    anything.answers = [web.json_response({"message": "forbidden"}, status=403)]
+    kube = Kube(configuration)
+    with pytest.raises(APIError, match="403: forbidden") as caught:
+        await kube.items("/api/v1/pods", labelSelector="a=b")
+    assert caught.value.request == "GET /api/v1/pods"
+    await kube.close()
+
+
+@pytest.mark.parametrize("namespaces", [(), ("ml", "dev")])
+async def test_uids_are_listed_page_by_page_without_the_objects(
+    served: tuple[Anything, Configuration], namespaces: tuple[str, ...]
+) -> None:
+    anything, configuration = served
+
+    def page(namespace: str, name: str, more: str) -> web.Response:
+        meta = {"namespace": namespace, "name": name, "uid": f"{namespace}-{name}"}
+        body = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "items": [{"metadata": meta}]}
+        return web.json_response(body | {"metadata": {"continue": more}})
+
+    anything.answers = [page("ml", "a", "next"), page("ml", "b", "")] + [page("dev", "a", "")] * bool(namespaces)
+    kube = Kube(configuration)
+    found = await kube.endpoint_uids(namespaces)
+    expected = {("ml", "a"): "ml-a", ("ml", "b"): "ml-b"}
+    assert found == expected | ({("dev", "a"): "dev-a"} if namespaces else {})
+    assert all("as=PartialObjectMetadataList" in accept for accept in anything.accepted)
     await kube.close()

@@ -1,4 +1,4 @@
-"""Application Auto Scaling of the double, in-process and on virtual time."""
+"""Application Auto Scaling of the emulator, in-process and on virtual time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tgi_sandbox.aws import iam
 from tgi_sandbox.aws.autoscaling.metrics import HIGH_RESOLUTION, INVOCATIONS
 from tgi_sandbox.aws.autoscaling.service import ApplicationAutoScaling
 from tgi_sandbox.aws.clock import Clock
@@ -53,7 +54,12 @@ class Account:
         clock._origin = NOON
         self.world = World(clock)
         self.services = (SageMaker(self.world), ApplicationAutoScaling(self.world))
-        self("CreateModel", ModelName="m", PrimaryContainer={"Image": "x"}, ExecutionRoleArn=ROLE)
+        self(
+            "CreateModel",
+            ModelName="m",
+            PrimaryContainer={"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},
+            ExecutionRoleArn=ROLE,
+        )
         for name, instance_type in (("small", "ml.g5.xlarge"), ("other", "ml.g5.xlarge"), ("big", "ml.g5.48xlarge")):
             self.config(name, InstanceType=instance_type)
         self.config("burstable", InstanceType="ml.t2.medium")
@@ -351,6 +357,22 @@ class TestEndpoints:
         account.world.faults.add(Fault(FaultKind.DENY, "DeregisterScalableTarget"))
         account("DeleteEndpoint", EndpointName=ENDPOINT)
 
+    @pytest.mark.parametrize(("deregisters", "registered"), [(True, True), (False, False), (False, True)])
+    def test_a_policy_without_the_permission_to_deregister_keeps_a_registered_endpoint(
+        self, account: Account, deregisters: bool, registered: bool
+    ) -> None:
+        actions = ["sagemaker:*"] + ["application-autoscaling:DeregisterScalableTarget"] * deregisters
+        if not registered:
+            account("DeregisterScalableTarget", **TARGET)
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        account.world.policies[IDENTITY.access_key] = iam.read({"Statement": [statement]})
+        if deregisters or not registered:
+            account("DeleteEndpoint", EndpointName=ENDPOINT)
+        else:
+            refusal = account.refusal("DeleteEndpoint", EndpointName=ENDPOINT)
+            assert "does not have application-autoscaling:DeregisterScalableTarget permission" in refusal
+            assert account.state()[0] == "InService"
+
 
 class TestPolicies:
     def test_put_and_describe(self, account: Account) -> None:
@@ -422,10 +444,34 @@ class TestPolicies:
         assert str(caught.value).startswith("ValidationException: ")
 
     @pytest.mark.parametrize(
+        ("change", "is_same"),
+        [
+            ({}, True),
+            ({"Dimensions": [{"Name": "b", "Value": "2"}, {"Name": "a", "Value": "1"}]}, True),
+            ({"Dimensions": [{"Name": "a", "Value": "1"}]}, False),
+            ({"Statistic": "Average"}, False),
+            ({"MetricName": "other"}, False),
+        ],
+    )
+    def test_a_target_has_one_policy_for_each_customized_metric(
+        self, account: Account, change: Json, is_same: bool
+    ) -> None:
+        dimensions = [{"Name": "a", "Value": "1"}, {"Name": "b", "Value": "2"}]
+        metric = {"MetricName": "m", "Namespace": "n", "Statistic": "Sum", "Dimensions": dimensions}
+        account.put("first", {"TargetValue": 5.0, "CustomizedMetricSpecification": metric})
+        account.put("first", {"TargetValue": 6.0, "CustomizedMetricSpecification": metric})
+        second = {"TargetValue": 7.0, "CustomizedMetricSpecification": {**metric, **change}}
+        if is_same:
+            with pytest.raises(RefusalError, match="Only one TargetTrackingScaling policy for a given metric"):
+                account.put("second", second)
+            account("DeleteScalingPolicy", **TARGET, PolicyName="first")
+        account.put("second", second)
+
+    @pytest.mark.parametrize(
         ("queries", "text"),
         [
             ([{"Id": "e1", "Expression": "m1 * 2"}], "uses m1, which is no metric"),
-            ([{"Id": "e1", "Expression": "ANOMALY_DETECTION_BAND(1)"}], "the double does not know"),
+            ([{"Id": "e1", "Expression": "ANOMALY_DETECTION_BAND(1)"}], "the emulator does not know"),
             (
                 [{"Id": "e1", "Expression": "e2"}, {"Id": "e2", "Expression": "e1", "ReturnData": False}],
                 "use each other",
@@ -469,10 +515,11 @@ class TestLimits:
     def test_policies_and_their_pages(self, account: Account) -> None:
         metric = {"MetricName": "a", "Namespace": "b", "Statistic": "Sum"}
         for number in range(50):
-            account.put(f"p{number:02}", {"TargetValue": 5.0, "CustomizedMetricSpecification": metric})
+            named = {**metric, "MetricName": f"a{number}"}
+            account.put(f"p{number:02}", {"TargetValue": 5.0, "CustomizedMetricSpecification": named})
         with pytest.raises(RefusalError, match=r"LimitExceededException: .* 50 "):
             account.track(name="p50")
-        account.put("p00", {"TargetValue": 6.0, "CustomizedMetricSpecification": metric})
+        account.put("p00", {"TargetValue": 6.0, "CustomizedMetricSpecification": {**metric, "MetricName": "a0"}})
         names: list[str] = []
         request = {"ServiceNamespace": "sagemaker", "ResourceId": TARGET["ResourceId"]}
         page = account("DescribeScalingPolicies", **request)
@@ -486,8 +533,10 @@ class TestLimits:
         some = account("DescribeScalingPolicies", ServiceNamespace="sagemaker", PolicyNames=["p07", "p09", "none"])
         assert [policy["PolicyName"] for policy in some["ScalingPolicies"]] == ["p07", "p09"]
         assert "between 1 and 10" in account.refusal("DescribeScalingPolicies", **request, MaxResults=11)
-        refusal = account.refusal("DescribeScalingPolicies", **request, NextToken="x")
-        assert refusal.startswith("InvalidNextTokenException: ")
+        first = account("DescribeScalingPolicies", **request)["NextToken"]
+        for change in ({"NextToken": "x"}, {"NextToken": first, "PolicyNames": ["p00"]}):
+            refusal = account.refusal("DescribeScalingPolicies", **request, **change)
+            assert refusal.startswith("InvalidNextTokenException: ")
 
     def test_scheduled_actions(self, account: Account) -> None:
         for number in range(200):
@@ -840,8 +889,8 @@ class TestFailures:
         assert [each["Description"] for each in account.activities()] == wanted
         page = account("DescribeScalingActivities", ServiceNamespace="sagemaker", MaxResults=1)
         assert [each["Description"] for each in page["ScalingActivities"]] == wanted[:1]
-        rest = account.activities(MaxResults=1, NextToken=page["NextToken"], IncludeNotScaledActivities=True)
-        assert [each["Description"] for each in rest] == wanted[1:]
+        assert [each["Description"] for each in account.activities(NextToken=page["NextToken"])] == wanted[1:]
+        assert [each["Description"] for each in account.activities(IncludeNotScaledActivities=True)] == wanted
         assert account.activities(ResourceId="endpoint/other/variant/v") == []
 
 

@@ -1,4 +1,4 @@
-"""Application Auto Scaling of the double over HTTP: boto3, the control API and real invocations."""
+"""Application Auto Scaling of the emulator over HTTP: boto3, the control API and real invocations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 ROLE = "arn:aws:iam::111122223333:role/tgi-exec"
-IMAGE = "registry/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6"
 TARGET = {
     "ServiceNamespace": "sagemaker",
     "ResourceId": "endpoint/falcon/variant/AllTraffic",

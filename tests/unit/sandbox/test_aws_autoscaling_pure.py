@@ -214,7 +214,7 @@ def test_metric_math(expression: str, value: float | None) -> None:
     ],
 )
 def test_metric_math_the_double_does_not_know(expression: str) -> None:
-    with pytest.raises(ValueError, match="the double"):
+    with pytest.raises(ValueError, match="the emulator"):
         ids_of(expression)
 
 

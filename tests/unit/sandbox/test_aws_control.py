@@ -35,7 +35,7 @@ def refusal(double: AwsDouble, path: str, body: bytes) -> str:
             {"nonsense": 5},
             (
                 "/_sandbox/settings has no field nonsense; known: durations, quotas, consistency_delay, "
-                "scalable_targets_quota, concurrent_update_seconds"
+                "scalable_targets_quota, concurrent_update_seconds, unreadable_model_data, missing_images"
             ),
         ),
         ("settings", {"durations": {"nap": 1}}, "no duration nap=1; known: cannot_start, create, "),
@@ -43,6 +43,10 @@ def refusal(double: AwsDouble, path: str, body: bytes) -> str:
         ("script", {"endpoint": "*", "outcome": "fine"}, "'fine' is not a valid Outcome"),
         ("faults", {"add": [{}]}, 'a fault needs kind: send {"kind": "…"}'),
         ("faults", {"add": [{"kind": "deny", "often": 1}]}, "a fault has no field often; known: kind, operation, "),
+        ("outage", {"region": "us-east-1", "kind": "flood"}, "'flood' is not a valid Outage"),
+        ("outage", {"region": "us-east-1"}, "/_sandbox/outage needs kind: "),
+        ("credentials", {}, "/_sandbox/credentials needs expired: "),
+        ("status", {"endpoint": "nope", "status": "Failed"}, "endpoint nope: there is none in any region"),
         ("load", {"endpoint": "x", "requests": 1}, "/_sandbox/load has no field requests; known: endpoint, "),
         ("metrics", {"namespace": "x"}, "/_sandbox/metrics needs metricName, value: "),
         ("reset", {"hard": True}, "/_sandbox/reset has no field hard; known: none"),

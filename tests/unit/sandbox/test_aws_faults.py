@@ -1,4 +1,4 @@
-"""What goes wrong between a caller and the double, seen by boto3; and the journal of calls."""
+"""What goes wrong between a caller and the emulator, seen by boto3; and the journal of calls."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from urllib.error import HTTPError
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from tgi_sandbox.aws import moto_services
+from tgi_sandbox.aws.clock import Clock
 from tgi_sandbox.aws.faults import Drawn, Fault, FaultKind, Faults
+from tgi_sandbox.aws.identity import Identity
+from tgi_sandbox.aws.json_service import Reply
+from tgi_sandbox.aws.outages import Outage
+from tgi_sandbox.aws.sagemaker import SageMaker
 from tgi_sandbox.aws.server import AwsDouble
+from tgi_sandbox.aws.world import NoIam, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +65,11 @@ def client_of(double: AwsDouble, attempts: int) -> BaseClient:
 
 
 def create_model(sagemaker: BaseClient, name: str = "m") -> None:
-    sagemaker.create_model(ModelName=name, PrimaryContainer={"Image": "registry/x:1"}, ExecutionRoleArn=ROLE)
+    sagemaker.create_model(
+        ModelName=name,
+        PrimaryContainer={"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},
+        ExecutionRoleArn=ROLE,
+    )
 
 
 def create_config(sagemaker: BaseClient, name: str = "c") -> None:
@@ -187,6 +198,127 @@ def test_the_journal(sagemaker: BaseClient, control: Control) -> None:
     cpu = control.cpu()
     assert cpu["calls"] == 2
     assert 0 < cpu["handling_seconds"] < cpu["process_seconds"]
+
+
+def in_region(double: AwsDouble, region: str, service: str = "sagemaker") -> BaseClient:
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=0.5, connect_timeout=5)
+    keys = {"aws_access_key_id": "sandbox", "aws_secret_access_key": "sandbox"}
+    return boto3.client(service, endpoint_url=double.address, region_name=region, config=config, **keys)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "outcome"),
+    [
+        ("hang", ReadTimeoutError, "held"),
+        ("refuse", ConnectionClosedError, "cut"),
+        ("unavailable", ClientError, "ServiceUnavailable"),
+    ],
+)
+def test_a_region_fails_apart_from_the_others(
+    control: Control, double: AwsDouble, kind: str, error: type[Exception], outcome: str
+) -> None:
+    broken, healthy = in_region(double, "us-east-1"), in_region(double, "eu-west-1")
+    control.outage("us-east-1", kind)
+    for call in (broken.list_models, lambda: create_model(broken)):
+        with pytest.raises(error):
+            call()
+        healthy.list_models()
+    assert {request.outcome for request in control.requests() if request.region == "us-east-1"} == {outcome}
+    control.end_outage("us-east-1")
+    assert broken.list_models()["Models"] == []
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_body"),
+    [
+        ("application-autoscaling", "describe_scalable_targets", {"ServiceNamespace": "sagemaker"}),
+        ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "e", "Body": b"{}"}),
+        ("sts", "get_caller_identity", {}),
+        ("logs", "describe_log_groups", {}),
+    ],
+)
+def test_every_service_of_a_region_fails_with_it(
+    control: Control, double: AwsDouble, service: str, operation: str, request_body: dict[str, object]
+) -> None:
+    control.outage("eu-west-1", "unavailable")
+    with pytest.raises(ClientError) as caught:
+        getattr(in_region(double, "eu-west-1", service), operation)(**request_body)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    (recorded,) = control.requests()
+    assert recorded.outcome == "ServiceUnavailable"
+
+
+@pytest.mark.parametrize(
+    ("outage", "expected"),
+    [(Outage.HANG, Reply(held=True)), (Outage.REFUSE, Reply(cut=True)), (Outage.UNAVAILABLE, None)],
+)
+async def test_outages_work_without_http(outage: Outage, expected: Reply | None) -> None:
+    world = World(Clock(0))
+    service = SageMaker(world)
+    world.outages.begin("us-east-1", outage)
+    reply = await service.answer(Identity("1", "us-east-1", "sagemaker"), "ListModels", b"{}")
+    assert reply == expected if expected else reply.status == 503
+    assert (await service.answer(Identity("1", "us-east-2", "sagemaker"), "ListModels", b"{}")).status == 200
+    world.reset()
+    assert (await service.answer(Identity("1", "us-east-1", "sagemaker"), "ListModels", b"{}")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_body", "code"),
+    [
+        ("sagemaker", "list_models", {}, "ExpiredTokenException"),
+        (
+            "application-autoscaling",
+            "describe_scalable_targets",
+            {"ServiceNamespace": "sagemaker"},
+            "ExpiredTokenException",
+        ),
+        ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": "e", "Body": b"{}"}, "ExpiredTokenException"),
+        ("logs", "describe_log_groups", {}, "ExpiredTokenException"),
+        ("sts", "get_caller_identity", {}, "ExpiredToken"),
+    ],
+)
+def test_expired_credentials_are_refused_by_every_service(
+    control: Control, double: AwsDouble, service: str, operation: str, request_body: dict[str, object], code: str
+) -> None:
+    control.expire_credentials()
+    with pytest.raises(ClientError, match="The security token included in the request is expired") as caught:
+        getattr(in_region(double, "us-east-1", service), operation)(**request_body)
+    assert code_of(caught.value) == code
+
+
+def test_credentials_are_valid_again_once_renewed(sagemaker: BaseClient, control: Control) -> None:
+    control.expire_credentials()
+    with pytest.raises(ClientError, match="expired"):
+        create_model(sagemaker)
+    control.renew_credentials()
+    create_model(sagemaker)
+
+
+def test_a_session_issued_after_the_expiry_is_valid() -> None:
+    class Sts(NoIam):
+        keys: frozenset[str] = frozenset({"old"})
+
+        def session_keys(self) -> frozenset[str]:
+            return self.keys
+
+    world = World(Clock(0))
+    world.iam = sts = Sts()
+    assert not world.is_expired("old")
+    world.expire_credentials()
+    sts.keys |= {"new"}
+    assert {key: world.is_expired(key) for key in ("old", "static", "new")} == {
+        "old": True,
+        "static": True,
+        "new": False,
+    }
+
+
+def test_sessions_of_sts_are_known() -> None:
+    role = "arn:aws:iam::111122223333:role/operator"
+    before = moto_services.session_keys()
+    issued = moto_services.session(role, "test")["AccessKeyId"]
+    assert moto_services.session_keys() - before == {issued}
 
 
 def test_unknown_outcomes_are_refused(control: Control) -> None:

@@ -88,7 +88,12 @@ class Endpoints(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(Clock(0))
-        self.call("CreateModel", ModelName="m", PrimaryContainer={"Image": "x"}, ExecutionRoleArn=ROLE)
+        self.call(
+            "CreateModel",
+            ModelName="m",
+            PrimaryContainer={"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},
+            ExecutionRoleArn=ROLE,
+        )
         for number, name in enumerate(("one", "two", "three"), start=1):
             made = {"VariantName": "v", "ModelName": "m", "InstanceType": "ml.g5.xlarge"}
             self.call(

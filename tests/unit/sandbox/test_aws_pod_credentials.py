@@ -202,7 +202,11 @@ def test_an_execution_role_has_to_be_there_and_trust_sagemaker_where_roles_are_m
     sagemaker = client_of(double, "sagemaker")
 
     def create(name: str) -> None:
-        sagemaker.create_model(ModelName=name, PrimaryContainer={"Image": "x"}, ExecutionRoleArn=ROLE)
+        sagemaker.create_model(
+            ModelName=name,
+            PrimaryContainer={"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},
+            ExecutionRoleArn=ROLE,
+        )
 
     create("nobody-has-made-a-role")
     make_role(double, POD_IDENTITY)

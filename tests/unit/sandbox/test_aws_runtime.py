@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from botocore.client import BaseClient
 
-IMAGE = "registry/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6"
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6"
 ACCOUNT = "111122223333"
 PROMPT = json.dumps({"inputs": "Hello", "parameters": {"max_new_tokens": 4}}).encode()
 STREAMED = json.dumps({"inputs": "Hello", "stream": True, "parameters": {"max_new_tokens": 4}}).encode()
@@ -129,7 +129,7 @@ def test_variants(runtime: BaseClient, endpoint: str) -> None:
 
 
 def test_images_that_cannot_be_run(double: AwsDouble, sagemaker: BaseClient, runtime: BaseClient) -> None:
-    name = serve(double, sagemaker, "other", "registry/other:1")
+    name = serve(double, sagemaker, "other", "763104351884.dkr.ecr.us-east-1.amazonaws.com/other:1")
     with pytest.raises(ClientError, match="can only run images of TGI"):
         runtime.invoke_endpoint(EndpointName=name, Body=PROMPT)
 
@@ -181,7 +181,11 @@ def test_other_services_and_the_accounts_of_assumed_roles(double: AwsDouble, sag
         aws_session_token=keys["SessionToken"],
     )
     assert elsewhere.list_endpoints()["Endpoints"] == []
-    created = elsewhere.create_model(ModelName="m", PrimaryContainer={"Image": "x"}, ExecutionRoleArn=role)
+    created = elsewhere.create_model(
+        ModelName="m",
+        PrimaryContainer={"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},
+        ExecutionRoleArn=role,
+    )
     assert created["ModelArn"] == "arn:aws:sagemaker:us-east-1:999999999999:model/m"
     cloudwatch = client_of(double, "cloudwatch")
     assert cloudwatch.describe_alarms()["MetricAlarms"] == []

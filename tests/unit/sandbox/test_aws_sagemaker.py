@@ -1,7 +1,8 @@
-"""SageMaker of the double, seen by boto3: refusals in AWS' words, life cycle, quotas, tags and lists."""
+"""SageMaker of the emulator, seen by boto3: refusals in AWS' words, life cycle, quotas, tags and lists."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,7 +13,7 @@ from botocore.exceptions import ClientError
 from tgi_sandbox.aws.server import AwsDouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from botocore.client import BaseClient
 
@@ -92,6 +93,10 @@ def refusal(call: Callable[..., Any], **request: object) -> str:
     return f"{error['Code']}: {error['Message']}"
 
 
+def numbered(numbers: Iterable[int], value: str) -> list[dict[str, str]]:
+    return [{"Key": f"k{number:02}", "Value": value} for number in numbers]
+
+
 class TestRefusals:
     def test_what_does_not_exist(self, sagemaker: BaseClient) -> None:
         for call, request, text in [
@@ -106,7 +111,7 @@ class TestRefusals:
         ]:
             assert refusal(call, **request) == f"ValidationException: Could not find {text}."
 
-    def test_names_that_are_taken(self, sagemaker: BaseClient) -> None:
+    def test_names_that_are_taken(self, sagemaker: BaseClient, control: Control) -> None:
         create_endpoint(sagemaker)
         text = "ValidationException: Cannot create already existing"
         assert refusal(create_model, sagemaker=sagemaker) == f'{text} model "{PREFIX}:model/m".'
@@ -114,10 +119,14 @@ class TestRefusals:
             refusal(create_config, sagemaker=sagemaker, name="C1")
             == f'{text} endpoint configuration "{PREFIX}:endpoint-config/c1".'
         )
-        assert (
-            refusal(sagemaker.create_endpoint, EndpointName="E", EndpointConfigName="c1")
-            == f'{text} endpoint "{PREFIX}:endpoint/e".'
-        )
+        request = {"EndpointName": "E", "EndpointConfigName": "c1"}
+        taken = f'{text} endpoint "{PREFIX}:endpoint/e".'
+        assert refusal(sagemaker.create_endpoint, **request) == taken
+        control.advance(240)
+        sagemaker.delete_endpoint(EndpointName="e")
+        assert refusal(sagemaker.create_endpoint, **request) == taken, "a Deleting endpoint still has its name"
+        control.advance(60)
+        sagemaker.create_endpoint(**request)
 
     def test_nothing_can_be_changed_while_it_changes(self, sagemaker: BaseClient, control: Control) -> None:
         create_endpoint(sagemaker)
@@ -159,6 +168,45 @@ class TestRefusals:
         )
         other = {**request, "PrimaryContainer": {"Image": TGI}, "ExecutionRoleArn": ROLE.replace("2222", "9999")}
         assert "Cross-account pass role" in refusal(sagemaker.create_model, **other)
+
+    @pytest.mark.parametrize(
+        ("setting", "prefix", "text"),
+        [
+            (
+                "unreadable_model_data",
+                "s3://weights/",
+                (
+                    f'Could not access model data at s3://weights/falcon/. Please ensure that the role "{ROLE}" exists '
+                    'and that its trust relationship policy allows the action "sts:AssumeRole" for the service '
+                    'principal "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and '
+                    "that the object is located in us-east-1. If your Model uses multiple models or uncompressed "
+                    'models, please ensure that the role has "s3:ListBucket" permission.'
+                ),
+            ),
+            ("missing_images", TGI.partition(":")[0], f"Requested image {TGI} not found."),
+        ],
+    )
+    def test_images_and_data_that_sagemaker_cannot_read(
+        self, sagemaker: BaseClient, control: Control, setting: str, prefix: str, text: str
+    ) -> None:
+        source = {"S3Uri": "s3://weights/falcon/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+        made = {"sagemaker": sagemaker, "ModelDataSource": {"S3DataSource": source}}
+        switch = getattr(control, setting)
+        switch("s3://other/", prefix)
+        assert refusal(create_model, **made) == f"ValidationException: {text}"
+        assert sagemaker.list_models()["Models"] == []
+        switch("s3://other/")
+        create_model(**made)
+        switch(prefix)
+        control.reset()
+        create_model(**made)
+
+    @pytest.mark.parametrize("image", ["ghcr.io/huggingface/text-generation-inference:3.3.6", "public.ecr.aws/x:1"])
+    def test_images_of_other_registries_need_a_vpc(self, sagemaker: BaseClient, image: str) -> None:
+        assert refusal(create_model, sagemaker=sagemaker, Image=image) == (
+            f'ValidationException: Using non-ECR image "{image}" without Vpc repository access mode is not supported.'
+        )
+        create_model(sagemaker, Image=image, ImageConfig={"RepositoryAccessMode": "Vpc"})
 
     def test_variants(self, sagemaker: BaseClient) -> None:
         create_model(sagemaker)
@@ -324,6 +372,64 @@ class TestLifeCycle:
         control.advance(240)
         assert describe(sagemaker)["ProductionVariants"][0]["CurrentInstanceCount"] == expected
 
+    @pytest.mark.parametrize(
+        ("operation", "request_body", "moves"),
+        [
+            ("update_endpoint", {"EndpointConfigName": "c2"}, True),
+            (
+                "update_endpoint_weights_and_capacities",
+                {"DesiredWeightsAndCapacities": [{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}]},
+                True,
+            ),
+            ("delete_endpoint", {}, True),
+            ("describe_endpoint", {}, False),
+            ("add_tags", {"Tags": [{"Key": "k", "Value": "v"}]}, False),
+            ("update_endpoint", {"EndpointConfigName": "nope"}, False),
+        ],
+    )
+    def test_last_modified_time_moves_with_the_status(
+        self, sagemaker: BaseClient, control: Control, operation: str, request_body: dict[str, Any], moves: bool
+    ) -> None:
+        create_endpoint(sagemaker)
+        control.advance(240)
+        before = describe(sagemaker)["LastModifiedTime"]
+        control.advance(100)
+        named = {"ResourceArn": f"{PREFIX}:endpoint/e"} if operation == "add_tags" else {"EndpointName": "e"}
+        with contextlib.suppress(ClientError):
+            getattr(sagemaker, operation)(**named, **request_body)
+        moved = (describe(sagemaker)["LastModifiedTime"] - before).total_seconds()
+        assert moved == (pytest.approx(100, abs=0.01) if moves else 0)
+
+    @pytest.mark.parametrize(
+        ("status", "refusal_text"),
+        [
+            ("OutOfService", None),
+            ("Quarantined", None),
+            ("SystemUpdating", "Cannot update in-progress endpoint"),
+            ("Failed", "in status Failed"),
+        ],
+    )
+    def test_a_status_can_be_forced(
+        self, sagemaker: BaseClient, control: Control, status: str, refusal_text: str | None
+    ) -> None:
+        create_endpoint(sagemaker)
+        control.advance(240)
+        before = describe(sagemaker)
+        control.advance(10)
+        control.force_status("e", status)
+        forced = describe(sagemaker)
+        assert forced["EndpointStatus"] == status
+        assert forced["LastModifiedTime"] > before["LastModifiedTime"]
+        (listed,) = sagemaker.list_endpoints()["Endpoints"]
+        assert listed["EndpointStatus"] == status
+        request = {"EndpointName": "e", "EndpointConfigName": "c2"}
+        if refusal_text is not None:
+            assert refusal_text in refusal(sagemaker.update_endpoint, **request)
+            control.force_status("e", None)
+            assert describe(sagemaker)["EndpointStatus"] == "InService"
+        sagemaker.update_endpoint(**request)
+        assert describe(sagemaker)["EndpointStatus"] == "Updating"
+
     def test_deleting_what_is_in_use_succeeds_and_is_recorded(self, sagemaker: BaseClient, control: Control) -> None:
         create_endpoint(sagemaker)
         control.advance(240)
@@ -370,9 +476,9 @@ class TestContainers:
         control.advance(1470)
         assert describe(sagemaker, "one-gpu")["EndpointStatus"] == "Failed"
 
-    @pytest.mark.parametrize("image", ["registry/other:1", "huggingface-pytorch-tgi-inference:2.7.0-optimum3.3.6-inf2"])
+    @pytest.mark.parametrize("image", ["other:1", "huggingface-pytorch-tgi-inference:2.7.0-optimum3.3.6-inf2"])
     def test_other_images_are_not_judged(self, sagemaker: BaseClient, control: Control, image: str) -> None:
-        create_model(sagemaker, Image=image, Environment={})
+        create_model(sagemaker, Image=f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/{image}", Environment={})
         create_config(sagemaker, "c")
         sagemaker.create_endpoint(EndpointName="e", EndpointConfigName="c")
         control.advance(240)
@@ -427,6 +533,56 @@ class TestTags:
         assert "less than or equal to 50" in refusal(sagemaker.add_tags, ResourceArn=arn, Tags=many)
         assert "Could not find model" in refusal(sagemaker.list_tags, ResourceArn=f"{PREFIX}:model/nope")
 
+    @pytest.mark.parametrize(
+        ("held", "added", "fits"),
+        [
+            ([], range(50), True),
+            (range(49), [49], True),
+            (range(50), range(50), True),
+            (range(50), [50], False),
+            (range(24), range(24, 51), False),
+        ],
+    )
+    def test_a_resource_takes_fifty_tags_in_all(
+        self, sagemaker: BaseClient, held: Iterable[int], added: Iterable[int], fits: bool
+    ) -> None:
+        create_model(sagemaker)
+        arn = f"{PREFIX}:model/m"
+        if held:
+            sagemaker.add_tags(ResourceArn=arn, Tags=numbered(held, "old"))
+        before = sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        if fits:
+            assert len(sagemaker.add_tags(ResourceArn=arn, Tags=numbered(added, "new"))["Tags"]) == 50
+        else:
+            text = refusal(sagemaker.add_tags, ResourceArn=arn, Tags=numbered(added, "new"))
+            assert text == f'ValidationException: Resource "{arn}" cannot have more than 50 tags.'
+            assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == before
+
+    def test_fifty_tags_can_be_renamed_when_the_old_ones_go_first(self, sagemaker: BaseClient) -> None:
+        create_model(sagemaker)
+        arn = f"{PREFIX}:model/m"
+        old, new = numbered(range(50), "x"), numbered(range(50, 100), "x")
+        sagemaker.add_tags(ResourceArn=arn, Tags=old)
+        assert "more than 50 tags" in refusal(sagemaker.add_tags, ResourceArn=arn, Tags=new)
+        sagemaker.delete_tags(ResourceArn=arn, TagKeys=[tag["Key"] for tag in old])
+        assert sagemaker.add_tags(ResourceArn=arn, Tags=new)["Tags"] == new
+
+    @pytest.mark.parametrize(
+        ("tag", "text"),
+        [
+            ({"Key": "", "Value": ""}, "'tags.1.member.key'"),
+            ({"Key": "k" * 129, "Value": ""}, "less than or equal to 128"),
+            ({"Key": "k", "Value": "v" * 257}, "less than or equal to 256"),
+            ({"Key": "a;b", "Value": ""}, "regular expression pattern"),
+            ({"Key": "k", "Value": "a;b"}, "'tags.1.member.value'"),
+            ({"Key": "AWS:x", "Value": ""}, "reserved prefix"),
+        ],
+    )
+    def test_keys_and_values_of_tags(self, sagemaker: BaseClient, tag: dict[str, str], text: str) -> None:
+        create_model(sagemaker)
+        assert text in refusal(sagemaker.add_tags, ResourceArn=f"{PREFIX}:model/m", Tags=[tag])
+        assert text in refusal(sagemaker.create_model, ModelName="n", PrimaryContainer={"Image": TGI}, Tags=[tag])
+
 
 class TestLists:
     @pytest.fixture
@@ -468,9 +624,55 @@ class TestLists:
         second = sagemaker.list_endpoints(SortBy="Name", SortOrder="Ascending", NextToken=first["NextToken"])
         assert [endpoint["EndpointName"] for endpoint in second["Endpoints"]] == names[15:]
 
-    def test_refused_pages(self, sagemaker: BaseClient) -> None:
-        assert "less than or equal to 100" in refusal(sagemaker.list_endpoints, MaxResults=101)
-        assert "Invalid pagination token" in refusal(sagemaker.list_models, NextToken="made-up")
+    @pytest.mark.parametrize(
+        ("operation", "request_body", "text"),
+        [
+            ("list_endpoints", {"MaxResults": 101}, "less than or equal to 100"),
+            ("list_endpoints", {"MaxResults": 0}, "greater than or equal to 1"),
+            ("list_endpoints", {"NameContains": "a_b"}, "'nameContains'"),
+            ("list_endpoints", {"SortBy": "Size"}, "'sortBy'"),
+            ("list_endpoints", {"StatusEquals": "Ready"}, "'statusEquals'"),
+            ("list_models", {"NextToken": "made-up"}, "Invalid pagination token"),
+            ("list_models", {"NextToken": "WzFd"}, "Invalid pagination token"),
+            ("list_tags", {"ResourceArn": f"{PREFIX}:model/m", "MaxResults": 49}, "greater than or equal to 50"),
+            ("list_tags", {"ResourceArn": f"{PREFIX}:model/m", "NextToken": "x"}, "Invalid pagination token"),
+        ],
+    )
+    def test_refused_pages(
+        self, sagemaker: BaseClient, operation: str, request_body: dict[str, Any], text: str
+    ) -> None:
+        create_model(sagemaker)
+        assert text in refusal(getattr(sagemaker, operation), **request_body)
+
+    @pytest.mark.parametrize(
+        ("operation", "request_body", "waited", "is_good"),
+        [
+            ("list_endpoints", {}, 0, True),
+            ("list_endpoints", {"MaxResults": 3}, 0, True),
+            ("list_endpoints", {}, 24 * 3600 - 10, True),
+            ("list_endpoints", {}, 24 * 3600, False),
+            ("list_endpoints", {"SortBy": "Name"}, 0, False),
+            ("list_endpoints", {"NameContains": "e"}, 0, False),
+            ("list_endpoint_configs", {}, 0, False),
+        ],
+    )
+    def test_a_token_is_good_for_one_listing_and_one_day(
+        self,
+        sagemaker: BaseClient,
+        control: Control,
+        names: list[str],
+        operation: str,
+        request_body: dict[str, Any],
+        waited: float,
+        is_good: bool,
+    ) -> None:
+        token = sagemaker.list_endpoints()["NextToken"]
+        control.advance(waited)
+        call = getattr(sagemaker, operation)
+        if is_good:
+            assert call(NextToken=token, **request_body)["Endpoints"][0]["EndpointName"] == names[14]
+        else:
+            assert "Invalid pagination token" in refusal(call, NextToken=token, **request_body)
 
     def test_models_and_configurations(self, sagemaker: BaseClient) -> None:
         create_endpoint(sagemaker)
@@ -501,5 +703,9 @@ def test_regions_are_apart(sagemaker: BaseClient, double: AwsDouble) -> None:
     )
     assert china.list_models()["Models"] == []
     role = ROLE.replace("arn:aws:", "arn:aws-cn:")
-    created = china.create_model(ModelName="m", PrimaryContainer={"Image": "x"}, ExecutionRoleArn=role)
+    created = china.create_model(
+        ModelName="m",
+        PrimaryContainer={"Image": "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:1"},
+        ExecutionRoleArn=role,
+    )
     assert created["ModelArn"] == f"arn:aws-cn:sagemaker:cn-north-1:{ACCOUNT}:model/m"

@@ -3,9 +3,11 @@ What the operator calls and nothing else: docs/operations.md has the reason of e
 First what it needs in each namespace it watches.
 */}}
 {{- define "tgi-operator.namespaceRules" -}}
+{{- if not .Values.watchNamespaces -}}
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints]
   verbs: [list, watch, patch]
+{{ end -}}
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints/status]
   verbs: [patch]
@@ -62,6 +64,12 @@ First what it needs in each namespace it watches.
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list]
+{{- if .Values.watchNamespaces }}
+# In the whole cluster: a namespace that is being deleted may lose its RoleBinding first, and the finalizer must go.
+- apiGroups: [tgi-operator.dev]
+  resources: [tgiendpoints]
+  verbs: [get, list, watch, patch]
+{{- end }}
 {{- if and .Values.watchNamespaces .Values.rbac.freeGPUs }}
 - apiGroups: [""]
   resources: [pods]

@@ -1,6 +1,6 @@
 """What to do about an error."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.times import rfc3339
@@ -19,5 +19,7 @@ def remedy(resource: Resource, situation: Situation | None, error: Exception, no
     if not isinstance(error, RefusedError):
         return None
     available = situation.available if situation is not None else was_available(resource.status)
-    verdict = stalled(Reason.REJECTED_BY_KUBERNETES, str(error)[:_MOST_CHARACTERS], available=available)
+    when = rfc3339(now + timedelta(seconds=_REFUSED_SECONDS))
+    message = f"{str(error)[:_MOST_CHARACTERS]} Retrying at {when}."
+    verdict = stalled(Reason.REJECTED_BY_KUBERNETES, message, available=available)
     return Remedy(with_verdict(resource.status, resource.generation, verdict, rfc3339(now)), _REFUSED_SECONDS)

@@ -13,7 +13,7 @@ _MOST: Final = 500
 
 
 class StatusCode(StrEnum):
-    """StatusCode of a scaling activity, as far as the double knows them."""
+    """StatusCode of a scaling activity, as far as the emulator knows them."""
 
     IN_PROGRESS = "InProgress"
     SUCCESSFUL = "Successful"

@@ -1,4 +1,4 @@
-"""The part of CloudWatch's metric math that the double knows: + - * /, brackets, numbers, ids and FILL(id, number)."""
+"""The part of CloudWatch's metric math the emulator knows: + - * /, brackets, numbers, ids and FILL(id, number)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FILL_ARGUMENTS: Final = 2
 
 
 def ids_of(expression: str) -> frozenset[str]:
-    """The ids an expression needs; raises ValueError for one the double cannot evaluate."""
+    """The ids an expression needs; raises ValueError for one the emulator cannot evaluate."""
     return frozenset(_ids(_parse(expression)))
 
 
@@ -36,7 +36,7 @@ def _parse(expression: str) -> ast.expr:
     try:
         return ast.parse(expression.strip(), mode="eval").body
     except SyntaxError as error:
-        raise ValueError(f"the double cannot read the expression {expression}") from error
+        raise ValueError(f"the emulator cannot read the expression {expression}") from error
 
 
 def _ids(node: ast.expr) -> set[str]:
@@ -51,7 +51,7 @@ def _ids(node: ast.expr) -> set[str]:
     filled = _filled(node)
     if filled is not None:
         return _ids(filled[0]) | _ids(filled[1])
-    raise ValueError(f"the double does not know {ast.unparse(node)} in an expression")
+    raise ValueError(f"the emulator does not know {ast.unparse(node)} in an expression")
 
 
 def _value(node: ast.expr, known: Mapping[str, float | None]) -> float | None:

@@ -1,4 +1,4 @@
-"""The operations of Application Auto Scaling that the double answers, by name."""
+"""The operations of Application Auto Scaling that the emulator answers, by name."""
 
 from __future__ import annotations
 

@@ -100,17 +100,23 @@ def _check_tracking(target: Target, name: str, configuration: Mapping[str, Any])
         raise validation("TargetValue must be greater than 0.")
     if customized is not None:
         _check_customized(customized)
-    if predefined is not None:
-        _check_predefined(target, name, predefined["PredefinedMetricType"])
-
-
-def _check_predefined(target: Target, name: str, metric: str) -> None:
-    if metric not in PREDEFINED:
+    if predefined is not None and (metric := predefined["PredefinedMetricType"]) not in PREDEFINED:
         raise validation(f"Predefined metric type {metric} is not supported for scalable dimension {DIMENSION}.")
-    for other in target.policies.values():
-        tracked = (other.configuration or {}).get("PredefinedMetricSpecification") or {}
-        if other.name != name and tracked.get("PredefinedMetricType") == metric:
-            raise validation(f"Only one {_TRACKING} policy for a given metric specification is allowed.")
+    specification = _specification(configuration)
+    others = (other for other in target.policies.values() if other.name != name and other.configuration)
+    if any(_specification(other.configuration or {}) == specification for other in others):
+        # gravitational/teleport handles this text (lib/backend/dynamo), as do users of ECS. assumed: that a customized
+        # specification is the same when all of its members are, whatever the order of its dimensions.
+        raise validation(f"Only one {_TRACKING} policy for a given metric specification is allowed.")
+
+
+def _specification(configuration: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return what a policy tracks, in a form that can be compared."""
+    customized = configuration.get("CustomizedMetricSpecification")
+    if customized and "Dimensions" in customized:
+        dimensions = sorted((each["Name"], each["Value"]) for each in customized["Dimensions"])
+        customized = {**customized, "Dimensions": dimensions}
+    return configuration.get("PredefinedMetricSpecification"), customized
 
 
 def _check_customized(specification: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tgi_sandbox.aws import pagination
 from tgi_sandbox.aws.autoscaling import descriptions, requests
 from tgi_sandbox.aws.errors import AwsError, validation
 
@@ -25,27 +26,27 @@ def describe_scalable_targets(call: Call, request: Request) -> Response:
     if wanted is not None:
         keys = {(name.lower(),) for name in wanted}
         shown = {key: shown[key] for key in keys if key in shown}
-    return _page(request, "ScalableTargets", _ordered(shown), _PAGE)
+    return _page(call, request, "ScalableTargets", _ordered(shown), _PAGE)
 
 
 def describe_scaling_policies(call: Call, request: Request) -> Response:
     """Policies, of all targets or of one, ten at a time."""
     shown = _asked(request, call.region.scaling.shown_policies.at(call.now), "PolicyNames")
-    return _page(request, "ScalingPolicies", _ordered(shown), _POLICIES_PAGE)
+    return _page(call, request, "ScalingPolicies", _ordered(shown), _POLICIES_PAGE)
 
 
 def describe_scheduled_actions(call: Call, request: Request) -> Response:
     """Scheduled actions, of all targets or of one."""
     shown = _asked(request, call.region.scaling.shown_actions.at(call.now), "ScheduledActionNames")
-    return _page(request, "ScheduledActions", _ordered(shown), _PAGE)
+    return _page(call, request, "ScheduledActions", _ordered(shown), _PAGE)
 
 
 def describe_scaling_activities(call: Call, request: Request) -> Response:
     """Activities, of all targets or of one, the newest first."""
     _check_asked(request, "ResourceId")
-    # assumed: that IncludeNotScaledActivities adds nothing; the double keeps none of those.
+    # assumed: that IncludeNotScaledActivities adds nothing; the emulator keeps none of those.
     found = call.region.scaling.activities.newest_first(request.get("ResourceId"))
-    return _page(request, "ScalingActivities", [descriptions.activity(each) for each in found], _PAGE)
+    return _page(call, request, "ScalingActivities", [descriptions.activity(each) for each in found], _PAGE)
 
 
 def _check_asked(request: Request, resource: str) -> None:
@@ -70,15 +71,16 @@ def _ordered(shown: Mapping[Key, dict[str, Any]]) -> list[dict[str, Any]]:
     return [described for _, described in sorted(shown.items(), key=lambda item: item[0])]
 
 
-def _page(request: Request, name: str, found: Sequence[dict[str, Any]], most: int) -> Response:
+def _page(call: Call, request: Request, name: str, found: Sequence[dict[str, Any]], most: int) -> Response:
     size = request.get("MaxResults", most)
     if not 1 <= size <= most:
         # assumed: the text; the bounds are documented.
         raise validation(f"MaxResults must be between 1 and {most}.")
-    token = request.get("NextToken", "0")
-    if not token.isdecimal():
+    try:
+        begin = int(pagination.read(call, name, request) or 0)
+    except (ValueError, TypeError) as error:
         # assumed: the text.
-        raise AwsError("InvalidNextTokenException", "The next token supplied was invalid.")
-    begin = int(token)
-    rest = {"NextToken": str(begin + size)} if begin + size < len(found) else {}
-    return {name: list(found[begin : begin + size]), **rest}
+        raise AwsError("InvalidNextTokenException", "The next token supplied was invalid.") from error
+    end = begin + size
+    rest = {"NextToken": pagination.issue(call, name, request, end)} if end < len(found) else {}
+    return {name: list(found[begin:end]), **rest}

@@ -25,7 +25,7 @@ def addressed(request: Request) -> tuple[str, str]:
 
 
 def check_kind(request: Request) -> None:
-    """Refuse what is about something else than variants of endpoints, the only targets that the double has."""
+    """Refuse what is about something else than variants of endpoints, the only targets that the emulator has."""
     if request["ServiceNamespace"] != NAMESPACE or request.get("ScalableDimension", DIMENSION) != DIMENSION:
         raise _unsupported()
 

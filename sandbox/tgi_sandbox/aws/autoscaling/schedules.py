@@ -132,10 +132,10 @@ def _values(part: str, field: _Field) -> frozenset[int]:
 
 
 def _span(item: str, field: _Field) -> range:
-    # assumed: AWS knows L, W and # besides; the double refuses them.
+    # assumed: AWS knows L, W and # besides; the emulator refuses them.
     match = _ITEM.fullmatch(item)
     if match is None:
-        raise ValueError(f"{item} is not a {field.name} the double knows")
+        raise ValueError(f"{item} is not a {field.name} the emulator knows")
     step = int(match["step"] or 1)
     if match["first"] == "*":
         begin, end = field.least, field.most

@@ -1,4 +1,4 @@
-"""The SageMaker operations the double answers, by name."""
+"""The SageMaker operations the emulator answers, by name."""
 
 from __future__ import annotations
 

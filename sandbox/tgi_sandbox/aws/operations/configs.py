@@ -52,7 +52,7 @@ def delete_endpoint_config(call: Call, request: Request) -> Response:
 
 def list_endpoint_configs(call: Call, request: Request) -> Response:
     """One page of configurations."""
-    found, token = page(call.region.configs.values(), request)
+    found, token = page(call, "ListEndpointConfigs", call.region.configs.values(), request)
     summaries = [
         {
             "EndpointConfigName": config.name,

@@ -21,7 +21,7 @@ def describe_endpoint(call: Call, request: Request) -> Response:
 
 def list_endpoints(call: Call, request: Request) -> Response:
     """One page of endpoints."""
-    found, token = page(call.region.endpoints.values(), request)
+    found, token = page(call, "ListEndpoints", call.region.endpoints.values(), request)
     return {"Endpoints": [_summary(endpoint) for endpoint in found], **token}
 
 
@@ -31,7 +31,7 @@ def description(endpoint: Endpoint) -> dict[str, Any]:
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,
         "EndpointConfigName": endpoint.config,
-        "EndpointStatus": endpoint.status,
+        "EndpointStatus": endpoint.shown_status,
         "CreationTime": timestamp(endpoint.created),
         "LastModifiedTime": timestamp(endpoint.modified),
     }
@@ -54,7 +54,7 @@ def _summary(endpoint: Endpoint) -> dict[str, Any]:
         "EndpointArn": endpoint.arn,
         "CreationTime": timestamp(endpoint.created),
         "LastModifiedTime": timestamp(endpoint.modified),
-        "EndpointStatus": endpoint.status,
+        "EndpointStatus": endpoint.shown_status,
     }
 
 

@@ -112,7 +112,7 @@ def _changeable(call: Call, name: str) -> Endpoint:
     if endpoint.in_progress:
         # assumed: that SystemUpdating, RollingBack and Deleting are refused with the text of Creating and Updating.
         raise errors.in_progress(endpoint.arn)
-    if endpoint.status is Status.FAILED:
+    if endpoint.shown_status == Status.FAILED:
         raise errors.failed_endpoint(endpoint.arn)
     return endpoint
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
-from tgi_sandbox.aws.errors import already_exists, invalid_role, validation
+from tgi_sandbox.aws.errors import (
+    already_exists,
+    image_not_found,
+    image_outside_ecr,
+    invalid_role,
+    unreadable_model_data,
+    validation,
+)
 from tgi_sandbox.aws.operations.call import Call, Request, Response, timestamp
 from tgi_sandbox.aws.operations.listing import page
 from tgi_sandbox.aws.operations.tags import tags_of
@@ -12,6 +20,7 @@ from tgi_sandbox.aws.operations.usage import record_model_deletion
 from tgi_sandbox.aws.state import Model
 
 _ENVIRONMENT_BYTES: Final = 32 * 1024
+_ECR: Final = re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/.+")
 
 
 def create_model(call: Call, request: Request) -> Response:
@@ -25,6 +34,8 @@ def create_model(call: Call, request: Request) -> Response:
     for container in containers:
         _check_container(container)
     _check_role(call, request)
+    for container in containers:
+        _check_access(call, request, container)
     body = {key: value for key, value in request.items() if key != "Tags"}
     body["EnableNetworkIsolation"] = request.get("EnableNetworkIsolation", False)
     if "PrimaryContainer" in body:
@@ -51,7 +62,7 @@ def delete_model(call: Call, request: Request) -> Response:
 
 def list_models(call: Call, request: Request) -> Response:
     """One page of models."""
-    found, token = page(call.region.models.values(), request)
+    found, token = page(call, "ListModels", call.region.models.values(), request)
     summaries = [
         {"ModelName": model.name, "ModelArn": model.arn, "CreationTime": timestamp(model.created)} for model in found
     ]
@@ -90,3 +101,20 @@ def _check_role(call: Call, request: Request) -> None:
         raise validation("RoleArn: Cross-account pass role is not allowed.")
     if role is not None and not call.world.iam.may_be_assumed(role, "sagemaker.amazonaws.com"):
         raise invalid_role(role)
+
+
+def _check_access(call: Call, request: Request, container: dict[str, Any]) -> None:
+    """Refuse an image that SageMaker cannot pull, and data that the execution role cannot read.
+
+    assumed: the order of the checks.
+    """
+    image = container.get("Image", "")
+    mode = container.get("ImageConfig", {}).get("RepositoryAccessMode", "Platform")
+    if image and mode == "Platform" and not _ECR.fullmatch(image):
+        raise image_outside_ecr(image)
+    if image.startswith(call.world.missing_images):
+        raise image_not_found(image)
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    url = container.get("ModelDataUrl") or source.get("S3Uri", "")
+    if url.startswith(call.world.unreadable_model_data):
+        raise unreadable_model_data(url, request.get("ExecutionRoleArn", ""), call.region.region)

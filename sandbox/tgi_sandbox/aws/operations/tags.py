@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from tgi_sandbox.aws.errors import AwsError, validation
+from tgi_sandbox.aws.errors import bad_token, validation
 
 if TYPE_CHECKING:
     from tgi_sandbox.aws.operations.call import Call, Request, Response
@@ -14,7 +14,6 @@ _ARN: Final = re.compile(
     r"arn:[a-z-]+:sagemaker:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<kind>[a-z-]+)/(?P<name>.+)"
 )
 _MOST: Final = 50
-_PAGE: Final = 50
 
 
 def tags_of(request: Request) -> dict[str, str]:
@@ -36,8 +35,9 @@ def add_tags(call: Call, request: Request) -> Response:
     tags = _tags_at(call, request["ResourceArn"])
     merged = {**tags, **tags_of(request)}
     if len(merged) > _MOST:
-        # assumed: code and text; the limit is documented.
-        raise AwsError("ResourceLimitExceeded", f"A resource can have at most {_MOST} tags.")
+        # assumed: the text. A resource takes 50 tags (AWS tagging documentation), counted after the call: the API model
+        # only bounds the tags of one request. It knows no error of AddTags, which leaves ValidationException.
+        raise validation(f'Resource "{request["ResourceArn"]}" cannot have more than {_MOST} tags.')
     tags.update(merged)
     return {"Tags": _listed(merged)}
 
@@ -51,9 +51,11 @@ def delete_tags(call: Call, request: Request) -> Response:
 
 
 def list_tags(call: Call, request: Request) -> Response:
-    """The tags of a resource; there are never more than one page of them."""
+    """The tags of a resource: one page at most, as MaxResults is 50 or more."""
     tags = _tags_at(call, request["ResourceArn"])
-    return {"Tags": _listed(tags)[:_PAGE]}
+    if "NextToken" in request:
+        raise bad_token()
+    return {"Tags": _listed(tags)}
 
 
 def _tags_at(call: Call, arn: str) -> dict[str, str]:
@@ -69,7 +71,7 @@ def _tags_at(call: Call, arn: str) -> dict[str, str]:
     elif kind == "endpoint":
         canonical = call.region.endpoint(name).arn
     else:
-        # assumed: the text; other kinds of resources do not exist in the double.
+        # assumed: the text; other kinds of resources do not exist in the emulator.
         raise validation(f'Could not find resource "{arn}".')
     return call.region.tags.setdefault(canonical, {})
 

@@ -37,7 +37,7 @@ def record_model_deletion(call: Call, model: Model) -> None:
 
 
 def _live(call: Call) -> Iterator[Endpoint]:
-    return (endpoint for endpoint in call.region.endpoints.values() if endpoint.status is not Status.FAILED)
+    return (endpoint for endpoint in call.region.endpoints.values() if endpoint.shown_status != Status.FAILED)
 
 
 def _record(call: Call, arn: str, endpoint: Endpoint) -> None:

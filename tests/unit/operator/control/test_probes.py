@@ -22,6 +22,20 @@ from unit.operator.control.given import CREATING, SERVES, SPEC, as_json, status
 MANY = 10_000
 
 
+def test_label_values_are_escaped() -> None:
+    reason = 'Tricky"\\\nReason'
+    condition = {"type": "Ready", "status": "True", "reason": reason}
+    families = text_string_to_metric_families(metrics.exposition([("ml", "a", {"conditions": [condition]})]).decode())
+    found = [sample.labels["reason"] for family in families for sample in family.samples if "reason" in sample.labels]
+    assert found == [reason, reason]
+
+
+def test_what_is_described_is_what_is_exposed() -> None:
+    exposed = {family.name for family in text_string_to_metric_families(metrics.exposition([]).decode())}
+    described = {family.name for family in metrics.REGISTRY.collect()}
+    assert described == {name for name in exposed if not name.endswith("_created")}
+
+
 def body(number: int, shown: dict[str, Any]) -> dict[str, Any]:
     name = f"endpoint-{number}"
     meta = {"namespace": "ml", "name": name, "uid": name, "resourceVersion": "1", "generation": 1}
@@ -44,8 +58,9 @@ class Serving:
     """The server over a store and standings that a test sets."""
 
     def __init__(self) -> None:
-        self.controller: Any = SimpleNamespace(store=Store(), ready=asyncio.Event(), is_alive=lambda: True)
-        self.standing: Any = SimpleNamespace(leads=True, is_ready=True)
+        controller: Any = SimpleNamespace(store=Store(), ready=asyncio.Event(), is_alive=lambda: True)
+        standing: Any = SimpleNamespace(leads=True, is_ready=True)
+        self.controller, self.standing = controller, standing
         self.server = Server(self.controller, self.standing, "127.0.0.1", 0)
         self.session = aiohttp.ClientSession()
 
@@ -134,9 +149,8 @@ async def test_scrapes_at_the_same_time_share_one_rendering(serving: Serving, mo
     assert len(threads) == 2, "the next scrape is rendered anew"
 
 
-async def test_loop_goes_on_while_ten_thousand_resources_are_rendered(serving: Serving) -> None:
-    for number in range(MANY):
-        serving.controller.store.put(item(body(number, SHOWN)))
+async def longest_pause(serving: Serving) -> tuple[float, str]:
+    """Return for how long one scrape kept the event loop from other work, and its text."""
     pauses: list[float] = []
 
     async def tick() -> None:
@@ -146,11 +160,16 @@ async def test_loop_goes_on_while_ten_thousand_resources_are_rendered(serving: S
             pauses.append(time.monotonic() - started)
 
     ticking = asyncio.create_task(tick())
-    started = time.monotonic()
     _, text = await serving.get("/metrics")
-    seconds = time.monotonic() - started
     ticking.cancel()
-    assert len(re.findall(r"^tgi_operator_(?:condition|replicas|scaling_active)\{", text, re.MULTILINE)) == 8 * MANY
-    print(f"longest pause {max(pauses) * 1000:.0f} ms, {seconds:.1f} s, {len(text) / 1e6:.1f} MB")
-    # 100 ms on a quiet machine; the rendering itself takes seconds.
-    assert max(pauses) < min(1.0, seconds / 2)
+    return max(pauses), text
+
+
+async def test_ten_thousand_resources_block_the_loop_for_less_than_100_milliseconds(serving: Serving) -> None:
+    for number in range(MANY):
+        serving.controller.store.put(item(body(number, SHOWN)))
+    # The best of five: other processes take the processor as well.
+    scrapes = [await longest_pause(serving) for _ in range(5)]
+    assert min(pause for pause, _ in scrapes) < 0.1
+    series = re.findall(r"^tgi_operator_(?:condition|replicas|scaling_active)\{", scrapes[0][1], re.MULTILINE)
+    assert len(series) == 8 * MANY

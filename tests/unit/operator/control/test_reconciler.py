@@ -15,7 +15,7 @@ from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.control.events import EventRecorder
 from tgi_operator.control.outcome import After, Done, Failed, Outcome
 from tgi_operator.control.reconciler import Reconciler
-from tgi_operator.control.store import Store, item
+from tgi_operator.control.store import Item, Store, item
 from tgi_operator.control.writes import Writes
 from tgi_operator.kube import APIError
 from tgi_operator.leadership.fence import NotLeadingError
@@ -47,10 +47,13 @@ class Given:
         self.backend = ScriptedBackend([*script])
         self.pods = ScriptedBackend([*script])
         self.put(**{"meta": held(), **changes})
-        writes = Writes(self.server, self.store, lambda known: self.store.drop(known.key) and None)
+        writes = Writes(self.server, self.store, self.drop)
         backends = {"sageMaker": self.backend, "inCluster": self.pods}
         events = EventRecorder(self.server, "pod-1", lambda: NOW)
         self.reconciler = Reconciler(self.store, backends, writes, events, "blue", lambda: NOW)
+
+    def drop(self, known: Item) -> None:
+        self.store.drop(known.key)
 
     def put(self, **changes: Any) -> None:
         """Change the object, and have the watch deliver it."""

@@ -1,9 +1,8 @@
 """Workers on a virtual clock: who counts, backs off and requeues, and what one lane that hangs does to others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
@@ -11,8 +10,6 @@ from tgi_operator.control.outcome import After, Done, Failed, Outcome
 from tgi_operator.control.worker import FIRST_BACKOFF, LONGEST_BACKOFF, STUCK_SECONDS, Workers
 
 pytestmark = pytest.mark.looptime
-
-Handler = Callable[[str, int], Any]
 
 
 class Reconciliations:

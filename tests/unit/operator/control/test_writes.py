@@ -1,5 +1,7 @@
 """Writes to TGIEndpoints: merge patches, and what a refusal means."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_merge_patch_makes_the_old_object_into_the_new(old: object, new: object)
 class Given:
     """Writes over one item that the store knows."""
 
-    def __init__(self, **changes: object) -> None:
+    def __init__(self, **changes: Any) -> None:
         self.server = ApiServer()
         self.store = Store()
         self.vanished: list[Item] = []
