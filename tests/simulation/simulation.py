@@ -23,6 +23,7 @@ from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
 from tgi_operator.control.controller import Controller
+from tgi_operator.control.reconciler import Backends
 from tgi_operator.settings import Settings
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
 from tgi_sandbox.aws.lifecycle import Outcome
@@ -65,7 +66,7 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
 
     sagemaker = SageMakerBackend(api, settings, kube, changed, now)
     in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address, now)
-    backends = {"sageMaker": sagemaker, "inCluster": in_cluster}
+    backends: Backends = {"sageMaker": sagemaker, "inCluster": in_cluster}
     controller = Controller(settings, kube, CLUSTER, backends, in_cluster, now)
     return controller
 
@@ -224,7 +225,7 @@ class Simulation:
         """Ask for the deletion of a resource."""
         self.server.delete(PLURAL, *key)
 
-    def edit_status(self, key: Key = KEY, **change: Any) -> None:
+    def edit_status(self, change: Mapping[str, Any], key: Key = KEY) -> None:
         """Patch the status as a user can; None removes."""
         self.server.edit(PLURAL, *key, {"status": change})
 

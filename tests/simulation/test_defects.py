@@ -39,7 +39,7 @@ ONLY_TGIENDPOINTS = {
     ids=["removed", "edited"],
 )
 def test_conditions_that_a_user_edits_are_right_within_a_minute(serving: Simulation, edit: Object) -> None:
-    serving.edit_status(**edit)
+    serving.edit_status(edit)
     serving.run_until(serving.is_ready, within=MINUTE)
 
 
@@ -286,7 +286,7 @@ def test_an_image_is_read_from_the_live_model_after_a_restore(serving: Simulatio
     calls, image = len(serving.amazon.calls), serving.status()["image"]
     serving.server.outage = 0
     serving.restart()
-    serving.edit_status(**dict.fromkeys(serving.status()))
+    serving.edit_status(dict.fromkeys(serving.status()))
     serving.apply(SPEC)
     serving.server.outage = None
     serving.run_until(serving.is_ready, within=300)

@@ -1,7 +1,7 @@
 """A resource whose replica count follows the load, on the emulator's own scaling and virtual time."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -63,7 +63,7 @@ def replicas(simulation: Simulation) -> int:
 
 
 @pytest.fixture
-def scaling(simulation: Simulation) -> Iterator[Simulation]:
+def scaling(simulation: Simulation) -> Simulation:
     """A simulation in which the resource serves and follows the load."""
     simulation.apply(spec())
     simulation.run_until(lambda: follows(simulation), within=600)

@@ -190,7 +190,7 @@ def test_after_a_failed_update_another_spec_is_rolled_out(serving: Simulation, o
 
 def test_a_forgotten_failure_is_tried_again(serving: Simulation) -> None:
     rolled_back(serving, NEW)
-    serving.edit_status(lastFailure=None)
+    serving.edit_status({"lastFailure": None})
     serving.run_until(serving.is_ready, within=600)
 
 
@@ -298,7 +298,7 @@ def test_an_endpoint_lost_in_an_update_is_created_again_from_the_old_spec(servin
 
 def test_an_image_that_is_in_use_survives_a_newer_catalogue(serving: Simulation) -> None:
     older = serving.status()["image"].replace("tgi3.3.6", "tgi3.3.5")
-    serving.edit_status(image=older)
+    serving.edit_status({"image": older})
     serving.run(600)
     assert serving.status()["image"] == older
 
@@ -405,7 +405,9 @@ def test_retain_leaves_aws_alone_and_the_same_resource_takes_it_back(serving: Si
 # Ownership
 
 
-def foreign_endpoint(simulation: Simulation, image: str = "other:1", instances: int = 1, **claim: str) -> list[str]:
+def foreign_endpoint(
+    simulation: Simulation, claim: Mapping[str, str], image: str = "other:1", instances: int = 1
+) -> list[str]:
     """Make an endpoint of the resource's name that was not made for it."""
     container = {"Image": f"{IMAGES}/{image}", "Environment": {"HF_MODEL_ID": "tiiuae/falcon-7b", "SM_NUM_GPUS": "1"}}
     simulation.aws("CreateModel", ModelName="theirs", PrimaryContainer=container, ExecutionRoleArn=ROLE)
@@ -424,7 +426,7 @@ def foreign_endpoint(simulation: Simulation, image: str = "other:1", instances: 
 @pytest.mark.parametrize("cluster", ["", "cluster-2"], ids=["untagged", "of another cluster"])
 def test_a_foreign_endpoint_is_never_touched(simulation: Simulation, cluster: str) -> None:
     claim = {names.TAG_CLUSTER: cluster, names.TAG_NAMESPACE: "ml", names.TAG_NAME: "falcon-7b"} if cluster else {}
-    theirs = foreign_endpoint(simulation, **claim)
+    theirs = foreign_endpoint(simulation, claim)
     simulation.apply(SPEC)
     simulation.run(1800)
     assert is_stalled(simulation, "NotOwned")
@@ -466,7 +468,7 @@ def test_two_resources_of_one_endpoint_name_do_not_rob_each_other(serving: Simul
     theirs = names.owner_tags(Owner(CLUSTER, "other", "falcon-7b", "u"))
     for part in ("model", "endpoint-config", "endpoint"):
         serving.aws("AddTags", ResourceArn=arn_of(serving, part), Tags=names.to_list(theirs))
-    serving.edit_status(sageMaker={"endpointARN": None}, observedGeneration=-1)
+    serving.edit_status({"sageMaker": {"endpointARN": None}, "observedGeneration": -1})
     serving.run_until(lambda: is_stalled(serving, "NotOwned"), within=120)
     serving.delete()
     serving.run_until(serving.is_gone, within=300)
@@ -481,7 +483,7 @@ def test_an_endpoint_of_another_tool_is_taken_over_by_its_tags(simulation: Simul
         for tag, value in names.owner_tags(Owner(CLUSTER, "ml", "falcon-7b", "")).items()
         if tag != names.TAG_UID
     }
-    foreign_endpoint(simulation, "huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311", 2, **claim)
+    foreign_endpoint(simulation, claim, "huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6-gpu-py311", 2)
     simulation.apply(SPEC)
     simulation.run(10)
     assert simulation.condition("Available")["status"] == "True"
@@ -495,7 +497,7 @@ def test_an_endpoint_of_another_tool_is_taken_over_by_its_tags(simulation: Simul
 
 
 def test_a_revision_the_status_forgot_is_collected_after_the_next_update(serving: Simulation) -> None:
-    serving.edit_status(**dict.fromkeys(serving.status()))
+    serving.edit_status(dict.fromkeys(serving.status()))
     serving.apply(NEW)
     serving.run_until(serving.is_ready, within=900)
     serving.run(60)
@@ -599,7 +601,7 @@ def test_maintenance_by_aws_is_not_an_outage(serving: Simulation) -> None:
 
 def test_a_status_that_was_wiped_is_derived_again(serving: Simulation) -> None:
     before = copy.deepcopy(serving.status())
-    serving.edit_status(**dict.fromkeys(before))
+    serving.edit_status(dict.fromkeys(before))
     serving.run(120)
     # The time of the last request cannot be derived, and no longer matters.
     del before["sageMaker"]["requestTime"]

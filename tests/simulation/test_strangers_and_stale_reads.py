@@ -81,7 +81,7 @@ def test_deleted_while_aws_does_not_show_yet_what_was_created_in_a_second_try(ap
     not_found = missing(applied, ENDPOINT)
     applied.script(Outcome.NO_CAPACITY)
     applied.run_until(lambda: len(applied.amazon.made("CreateEndpoint")) == 2, within=3 * 3600)
-    nothing = {"Endpoints": []}
+    nothing: dict[str, Any] = {"Endpoints": []}
     with stale(applied, "DescribeEndpoint", not_found), stale(applied, "ListEndpoints", nothing):
         applied.delete()
         applied.run(20)
