@@ -50,6 +50,7 @@ class Observer:
         self._monitored = False
         self._means = Means(prometheus=prometheus)
         self._means_read: float | None = None
+        self._reading_means = asyncio.Lock()
 
     async def served_kinds(self) -> tuple[Kind, ...]:
         """Return the kinds to watch: those that the cluster serves."""
@@ -167,12 +168,14 @@ class Observer:
 
     async def _scaling_means(self) -> Means:
         """Return what the cluster has for scaling. A custom metrics API may come later; KEDA has to be watched."""
-        now = asyncio.get_running_loop().time()
-        due = self._means_read is None or now - self._means_read > _MEANS_SECONDS
-        if due and not self._means.custom_metrics:
-            self._means_read = now
-            self._means = replace(self._means, custom_metrics=await self._cluster.get(_CUSTOM_METRICS) is not None)
-        return self._means
+        # Under a lock: a second reader must not decide by what the first one has not read yet.
+        async with self._reading_means:
+            now = asyncio.get_running_loop().time()
+            due = self._means_read is None or now - self._means_read > _MEANS_SECONDS
+            if due and not self._means.custom_metrics:
+                served = await self._cluster.get(_CUSTOM_METRICS) is not None
+                self._means, self._means_read = replace(self._means, custom_metrics=served), now
+            return self._means
 
     async def _serves(self, kind: Kind) -> bool:
         found: Mapping[str, object] = await self._cluster.get(kind.group) or {}

@@ -222,8 +222,9 @@ class TestErrorsOfTheBackend:
         assert given.backend.log == ["good", "bad"]
 
     async def test_failing_collection_is_reported_and_takes_nothing_from_what_was_done(self) -> None:
-        notes = (Note(Reason.RESTORED, "Restored."), Note(Reason.COLLECTED, "Collected."))
-        given = Given(Plan(status(SERVES), ("good",), ("bad", "next"), notes=notes))
+        collected = Note(Reason.COLLECTED, "Collected.")
+        notes = (Note(Reason.RESTORED, "Restored."),)
+        given = Given(Plan(status(SERVES), ("good",), ("bad", "next"), collected, notes=notes))
         given.backend.failing["bad"] = BackendError("DeleteModel: denied")
         given.backend.remedies = Remedy(status(SERVES), 300)
         for failures in range(3):

@@ -21,6 +21,7 @@ from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
 from tgi_operator.backends.plans.verdicts import stalled, with_verdict
+from tgi_operator.backends.rules.shared import FOREIGN_SECONDS
 from unit.operator.incluster.given import (
     CACHED,
     NOT_READY,
@@ -776,7 +777,7 @@ def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
 def test_object_that_is_not_owned_is_left_alone() -> None:
     words = "Service ml/zephyr-7b exists and is not owned by this resource; delete it or rename this resource"
     planned = Cluster(foreign=words).plan()
-    assert (planned.steps, planned.after) == ((), 30)
+    assert (planned.steps, planned.after) == ((), FOREIGN_SECONDS)
     assert reason(planned) == Reason.NOT_OWNED
     assert message(planned) == words
 
@@ -786,7 +787,7 @@ def test_spec_that_cannot_work_changes_nothing_of_what_serves() -> None:
     seen = cluster.seen
     problem = Problem(Reason.UNKNOWN_VERSION, "spec.runtime.version: no")
     planned = decided(replace(seen, rendered=None, problem=problem))
-    assert (planned.steps, planned.after) == ((), 30)
+    assert (planned.steps, planned.after) == ((), None), "only the spec can end it"
     assert (reason(planned), message(planned)) == (problem.reason, problem.message)
     assert any(each.type == "Available" and each.status == "True" for each in planned.status.conditions)
     assert planned.status.current_revision == cluster.revision

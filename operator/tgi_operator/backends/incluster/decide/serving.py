@@ -40,7 +40,7 @@ def serves(situation: Situation) -> Plan[Step] | None:
     return Plan(
         outcome(situation),
         collection=tuple(Delete(situation.children[JOB.name, name]) for name in old),
-        notes=(Note(Reason.COLLECTED, f"Deleted job {', '.join(old)}."),) if old else (),
+        collected=Note(Reason.COLLECTED, f"Deleted job {', '.join(old)}.") if old else None,
     )
 
 
