@@ -23,7 +23,6 @@ from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
 from tgi_operator.control.controller import Controller
-from tgi_operator.control.reconciler import Backends
 from tgi_operator.settings import Settings
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
 from tgi_sandbox.aws.lifecycle import Outcome
@@ -66,8 +65,7 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
 
     sagemaker = SageMakerBackend(api, settings, kube, changed, now)
     in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address, now)
-    backends: Backends = {"sageMaker": sagemaker, "inCluster": in_cluster}
-    controller = Controller(settings, kube, CLUSTER, backends, in_cluster, now)
+    controller = Controller(settings, kube, CLUSTER, {"sageMaker": sagemaker, "inCluster": in_cluster}, in_cluster, now)
     return controller
 
 
