@@ -79,7 +79,7 @@ class Simulation:
         self.loop.set_exception_handler(self._failed)
         self.clock = LoopClock(self.loop)
         self.server = ApiServer(self.loop, self.clock)
-        self.server.status_checks += [self._count, _contradictions]
+        self.server.status_checks += [self._count, contradictions]
         self.world = World(self.clock)
         self.amazon = Amazon(self.world)
         self.workloads = Workloads(self.server, gpus)
@@ -307,7 +307,7 @@ def is_ready(body: Mapping[str, Any]) -> bool:
     return ready.get("status") == "True" and ready.get("observedGeneration", -1) >= generation
 
 
-def _contradictions(before: Object, after: Object) -> Iterator[str]:
+def contradictions(before: Object, after: Object) -> Iterator[str]:
     """Yield what no status may report, whatever happens."""
     name, generation, status = after["metadata"]["name"], after["metadata"]["generation"], after["status"]
     observed, ready = status["observedGeneration"], condition(after, "Ready")
