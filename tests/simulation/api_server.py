@@ -44,7 +44,7 @@ Name = tuple[str, str]
 """Namespace and name."""
 
 Listener = Callable[[str, str, Object], None]
-"""Told the plural, ADDED, MODIFIED or DELETED, and the object as it is then."""
+"""Gets the plural, ADDED, MODIFIED or DELETED, and the object as it is then."""
 
 
 class RefusedError(Exception):

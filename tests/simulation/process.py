@@ -1,4 +1,4 @@
-"""One process of the operator: what it runs, what it is told, and its sudden end."""
+"""One process of the operator: its tasks, its clients, its watches and its sudden end."""
 
 import asyncio
 import copy
@@ -160,7 +160,7 @@ class Informer:
                 self._heard(plural, "", copy.deepcopy(body))
 
     def cut(self) -> None:
-        """Lose the watches: what happens from now on is not heard."""
+        """Lose the watches: what happens from now on is not delivered."""
         self._connected = False
 
     def close(self) -> None:

@@ -144,12 +144,12 @@ class Simulation:
         self.process.kill()
 
     def cut_watches(self) -> None:
-        """Break all watches: what happens from now on is not heard."""
+        """Break all watches: what happens from now on is not delivered."""
         if self.informer is not None:
             self.informer.cut()
 
     def connect_watches(self) -> None:
-        """Have all watches list and watch again; deletions in between are never heard."""
+        """Have all watches list and watch again; deletions in between are never delivered."""
         if self.informer is not None:
             self.informer.connect()
 
