@@ -18,7 +18,7 @@ from tgi_operator.backends.incluster.desired import pod_template
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.desired import names, render
 from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
-from tgi_sandbox.aws.lifecycle import Outcome
+from tgi_sandbox.aws.lifecycle import Outcome, Status
 
 OTHER = Key("ml", "other")
 ONLY_TGIENDPOINTS = {
@@ -451,3 +451,34 @@ def test_an_operator_with_another_rendering_changes_nothing_until_it_is_asked_to
 def _render_more(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
     environment = module.environment
     monkeypatch.setattr(module, "environment", lambda *given: {**environment(*given), "RENDERED_BY": "another version"})
+
+
+# Reads that are denied
+
+
+def test_an_endpoint_is_read_itself_while_the_list_is_denied(serving: Simulation) -> None:
+    with serving.amazon.failing(DENIED, "ListEndpoints"):
+        serving.run(120)
+        region = serving.amazon.region(REGION)
+        failed = replace(region.endpoint(ENDPOINT), status=Status.FAILED, failure_reason="Nobody knows.")
+        region.put(replace(failed, modified=serving.clock.now()))
+        serving.run_until(lambda: not serving.is_ready(), within=900)
+
+
+def test_reads_that_are_denied_are_reported_on_what_serves_and_so_is_their_end(serving: Simulation) -> None:
+    with serving.amazon.failing(DENIED, "ListEndpoints", "DescribeEndpoint"):
+        serving.run_until(lambda: not serving.is_ready(), within=900)
+        assert serving.condition("Available")["status"] != "False", "nobody knows"
+    serving.run_until(serving.is_ready, within=360)
+
+
+def test_after_a_failed_rollback_the_revision_before_is_not_asked_for_again_and_again(serving: Simulation) -> None:
+    """AWS refuses an update to the configuration that the endpoint has."""
+    serving.script(Outcome.ROLLBACK_FAILED)
+    serving.apply(NEW)
+    serving.run_until(lambda: is_stalled(serving, "UpdateRollbackFailed"), within=900)
+    calls = len(serving.amazon.attempted("UpdateEndpoint"))
+    serving.apply(SPEC)
+    serving.run(3600)
+    assert serving.is_ready() or serving.condition("Stalled")
+    assert len(serving.amazon.attempted("UpdateEndpoint")) - calls <= 5
