@@ -199,7 +199,8 @@ class Kube:
         while True:
             page = await self._request("GET", f"{path}?{urlencode(query)}", accept=accept)
             kind, version = str(page["kind"]).removesuffix("List"), page["apiVersion"]
-            for item in page["items"]:
+            # The list of metadata has no items at all where it is empty.
+            for item in page["items"] or ():
                 yield {"apiVersion": version, "kind": kind, **item}
             if not page["metadata"].get("continue"):
                 return

@@ -65,9 +65,9 @@ def test_load_scales_out_and_in_and_the_resource_tells_it(cloud: Cloud) -> None:
     assert (scaling["history"][0]["from"], scaling["history"][0]["to"]) == (1, 4)
     assert "AlarmHigh" in scaling["history"][0]["reason"]
     replicas = cloud.operator.metrics()
-    labels = f'name="falcon-7b",namespace="{cloud.namespace}"'
+    labels = f'namespace="{cloud.namespace}",name="falcon-7b"'
     counted = {
-        kind: replicas[f'tgi_operator_replicas{{kind="{kind}",{labels}}}']
+        kind: replicas[f'tgi_operator_replicas{{{labels},kind="{kind}"}}']
         for kind in ("desired", "ready", "min", "max")
     }
     assert counted == {"desired": 4, "ready": 4, "min": 1, "max": 4}
