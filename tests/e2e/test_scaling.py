@@ -71,7 +71,7 @@ def test_load_scales_out_and_in_and_the_resource_tells_it(cloud: Cloud) -> None:
         for kind in ("desired", "ready", "min", "max")
     }
     assert counted == {"desired": 4, "ready": 4, "min": 1, "max": 4}
-    assert "From 1 to 4" in cloud.kubectl("get", "events", "-o", "jsonpath={.items[*].note}{.items[*].message}")
+    assert "Scaled from 1 to 4" in cloud.kubectl("get", "events", "-o", "jsonpath={.items[*].note}{.items[*].message}")
     cloud.control.load(f"{cloud.namespace}-falcon-7b", concurrentRequests=None)
     reach(cloud, "falcon-7b", 1)
     assert cloud.accepted("UpdateEndpoint") == 0

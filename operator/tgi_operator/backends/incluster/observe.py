@@ -34,7 +34,7 @@ _MOST_ROUNDS = 3
 
 _MOST_NODES = 100
 _CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
-_MEANS_SECONDS = 60
+_MEANS_SECONDS = 20
 
 
 class Observer:

@@ -34,6 +34,8 @@ UNREAD_FAILURES = 6
 """Reads that fail in a row, over more than a minute, before a status admits that the truth is unknown."""
 
 LONGEST_UNREAD_SECONDS = 30.0
+LONGEST_DENIED_SECONDS = 45.0
+"""A read that is refused costs nothing: within a minute of being allowed again it shows what is true."""
 
 _COLLECTION_FIRST, _COLLECTION_LONGEST = 60.0, 3600.0
 """Seconds between attempts to delete what is left of old revisions: that costs nothing but calls."""
@@ -143,7 +145,7 @@ def _unread(resource: Resource, error: AWSError, failures: int, now: datetime) -
             return Remedy(None, after)
         reason = Reason.AWS_UNAVAILABLE
         return Remedy(unreadable(resource.status, resource.generation, reason, message, rfc3339(now)), after)
-    after = _jittered(handling.pause(failures))
+    after = _jittered(min(handling.pause(failures), LONGEST_DENIED_SECONDS))
     if failures <= handling.patience:
         return Remedy(None, after)
     unknown = ConditionStatus.UNKNOWN

@@ -18,6 +18,7 @@ from tgi_operator import metrics
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.scope import Scope
+from tgi_operator.backends.sagemaker.seen.state import Listed
 from tgi_operator.backends.sagemaker.sweep import endpoints as sweep_module
 from tgi_operator.backends.sagemaker.sweep.endpoints import (
     OUTAGE_SECONDS,
@@ -26,7 +27,6 @@ from tgi_operator.backends.sagemaker.sweep.endpoints import (
     RETRY_SECONDS,
     EndpointSweep,
     Followed,
-    Listed,
     Listing,
 )
 

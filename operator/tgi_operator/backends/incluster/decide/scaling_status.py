@@ -13,6 +13,9 @@ from tgi_operator.backends.plans import scaling
 from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.plans.scaling import Activity
 
+METRICS_SECONDS = 30
+"""How soon a missing metrics API is looked for again."""
+
 SCALE_MANAGER = "tgi-operator-scale"
 """Field manager that holds spec.replicas until an autoscaler sets another value."""
 
@@ -44,8 +47,11 @@ def handed_over(situation: Situation) -> Plan[Step] | None:
 
 
 def with_scaling_status(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
-    """Return `plan` with scaling in its status."""
-    return replace(plan, status=_with_scaling(situation, plan.status))
+    """Return `plan` with scaling in its status, and a look soon where a metrics API is missing: no watch reports it."""
+    plan = replace(plan, status=_with_scaling(situation, plan.status))
+    activity = scaling.last_activity(plan.status)
+    missing = activity is not None and activity.reason is Reason.METRICS_API_MISSING
+    return plan.sooner(METRICS_SECONDS) if missing else plan
 
 
 def _with_scaling(situation: Situation, status: Status) -> Status:

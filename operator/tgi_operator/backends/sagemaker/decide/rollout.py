@@ -6,7 +6,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import SageMakerStatus, Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
-from tgi_operator.backends.plans.verdicts import Verdict, progressing
+from tgi_operator.backends.plans.verdicts import Verdict, progressing, stalled
 from tgi_operator.backends.sagemaker.aws import errors
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide import attempts, memory, steps
@@ -88,8 +88,8 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     lacking = situation.lacks(Need.TAGS, Need.LIVE_CONFIG, *_image_needs(situation))
     if lacking:
         return Ask(lacking)
-    if situation.up_to_date and not broken:
-        return None
+    if broken and situation.up_to_date:
+        return _stuck(situation)
     blocked = attempts.blocked(situation)
     if blocked is not None:
         return resized(situation, blocked)
@@ -101,6 +101,17 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     request = steps.update(desired, situation.wanted_replicas, stand_in=_stand_in(situation), broken=broken)
     deregister = (steps.deregister(situation.place),) if retypes else ()
     return _rollout(situation, verdict, remember, memory.accepted(remember), (*deregister, *request))
+
+
+def _stuck(situation: Situation) -> Plan[Step]:
+    """Return what to report where a rollback failed and the spec wants the very configuration that is in use."""
+    message = (
+        f'The rollback of endpoint "{situation.place.endpoint}" failed, and AWS takes no update to the configuration '
+        f"that is in use: {situation.living.failure_reason or NO_REASON} Change a field of the spec that rolls out "
+        "another revision, or delete the endpoint in AWS to have it created again."
+    )
+    verdict = stalled(Reason.UPDATE_ROLLBACK_FAILED, message, available=situation.available)
+    return collecting(situation, verdict, memory.undone(situation.memory, situation.living.last_modified))
 
 
 def _rollout(

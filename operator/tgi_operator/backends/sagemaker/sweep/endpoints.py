@@ -245,10 +245,12 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             # They have waited for a listing that cannot be had.
             self._report_all(swept)
         elif swept.outage is None:
-            # What no list shows has to be looked at: an endpoint in transition settles.
+            # What no list shows has to be looked at: an endpoint in transition settles, and a settled one may change.
             for each in swept.followed.values():
                 if each.seen is not None and not each.settled:
                     self._changed(each.key)
+            if not swept.failures:
+                self._choose_checks(swept)
 
     def _unreadable(self, swept: SweptEndpoints, error: AWSError, began: datetime) -> None:
         swept.failures += 1
