@@ -92,7 +92,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 4096}))
     cloud.wait_ready("zephyr")
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 2048}))
-    until(lambda: "an old pod ends before a new one starts" in told(cloud), lambda: told(cloud))
+    until(lambda: "an old pod ends before a new pod starts" in told(cloud), lambda: told(cloud))
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"
 
