@@ -22,7 +22,7 @@ from tgi_operator.backends.sagemaker.decide import steps
 from tgi_operator.backends.sagemaker.desired import checks, render
 from tgi_operator.cli import input_files
 from tgi_operator.cli.input_files import Document
-from tgi_operator.engines.tgi import launcher_options, memory
+from tgi_operator.engines.tgi import fit, launcher_options
 from tgi_operator.engines.tgi.launch_checks import Launch
 from tgi_operator.hardware.gpus import gpus
 from tgi_operator.hardware.instances import instance
@@ -94,7 +94,7 @@ def doubtful(spec: Spec) -> str | None:
         machine = gpus(spec.in_cluster.gpu.products, spec.in_cluster.gpu.count)
     else:
         machine = instance(_sage_maker(spec).instance_type)
-    return memory.too_large(Launch(spec.model, spec.runtime, launcher_options.options(spec.runtime, None), machine))
+    return fit.too_large(Launch(spec.model, spec.runtime, launcher_options.options(spec.runtime, None), machine))
 
 
 def _sage_maker(spec: Spec) -> SageMaker:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tgi_operator.api.spec import Model, Runtime
-from tgi_operator.engines.tgi import launcher_options, memory
+from tgi_operator.engines.tgi import fit, launcher_options
 from tgi_operator.engines.tgi.launch_checks import Launch
 from tgi_operator.hardware.gpus import gpus
 from tgi_operator.hardware.instances import Instance, instance
@@ -30,7 +30,7 @@ def launch(uri: str, machine: Instance, **runtime: Any) -> Launch:
     ],
 )
 def test_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
-    assert f"the weights of {uri} have about" in str(memory.too_large(launch(uri, machine, **runtime)))
+    assert f"the weights of {uri} have about" in str(fit.too_large(launch(uri, machine, **runtime)))
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
     ],
 )
 def test_not_known_to_be_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
-    assert memory.too_large(launch(uri, machine, **runtime)) is None
+    assert fit.too_large(launch(uri, machine, **runtime)) is None
