@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import kopf
 
-from tgi_operator.api.names import GROUP, PLURAL, VERSION
+from tgi_operator.api.identifiers import GROUP, PLURAL, VERSION
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.control.controller import Controller

@@ -15,7 +15,7 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from tgi_operator import metrics
-from tgi_operator.api.names import API_VERSION, FIELD_MANAGER, PLURAL
+from tgi_operator.api.identifiers import API_VERSION, FIELD_MANAGER, PLURAL
 
 Object = dict[str, Any]
 

@@ -19,7 +19,7 @@ import aiohttp
 from simulation import crd_schema
 from simulation.applying import apply, without_fields
 from simulation.clock import LoopClock
-from tgi_operator.api.names import API_VERSION, KIND, PLURAL
+from tgi_operator.api.identifiers import API_VERSION, KIND, PLURAL
 from tgi_operator.backends.incluster.kinds import KINDS, Object
 from tgi_operator.schema.crd import crd
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from simulation.amazon import Amazon
 from simulation.api_server import ApiServer, read
-from tgi_operator.api.names import PLURAL
+from tgi_operator.api.identifiers import PLURAL
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import Kind, Object
 from tgi_operator.backends.sagemaker.aws.scope import Scope

@@ -17,7 +17,7 @@ from simulation.api_server import ENDPOINT_SCHEMA, ApiServer
 from simulation.clock import LoopClock, new_loop
 from simulation.process import AWSClient, Fuse, Informer, Killed, KubeClient, Process, track_tasks
 from simulation.workloads import Workloads
-from tgi_operator.api.names import GROUP, PLURAL
+from tgi_operator.api.identifiers import GROUP, PLURAL
 from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner

@@ -12,7 +12,7 @@ from simulation import crd_schema
 from simulation.api_server import ENDPOINT_SCHEMA, ApiServer
 from simulation.clock import START, LoopClock, new_loop
 from simulation.workloads import Workloads
-from tgi_operator.api.names import FIELD_MANAGER, PLURAL
+from tgi_operator.api.identifiers import FIELD_MANAGER, PLURAL
 from tgi_operator.backends.incluster.kinds import Object
 
 ENDPOINTS = "/apis/tgi-operator.dev/v1alpha1/namespaces/ml/tgiendpoints"

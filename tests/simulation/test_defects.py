@@ -12,7 +12,7 @@ from simulation.simulation import ENDPOINT, PODS, REGION, SPEC, Object, Simulati
 from simulation.test_over import MINUTE, reports
 from simulation.test_scaling import bounds, follows, retyped, spec, target
 from simulation.test_stories import NEW, TAGGED, changed, is_stalled, tags, with_target
-from tgi_operator.api.names import FINALIZER, PLURAL
+from tgi_operator.api.identifiers import FINALIZER, PLURAL
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import pod_template
 from tgi_operator.backends.keys import Key

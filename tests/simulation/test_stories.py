@@ -10,7 +10,7 @@ import pytest
 
 from simulation.amazon import DENIED
 from simulation.simulation import CLUSTER, ENDPOINT, REGION, SPEC, Simulation
-from tgi_operator.api.names import FINALIZER
+from tgi_operator.api.identifiers import FINALIZER
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update

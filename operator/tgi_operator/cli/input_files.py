@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tgi_operator.api.names import API_VERSION, GROUP, KIND
+from tgi_operator.api.identifiers import API_VERSION, GROUP, KIND
 
 Document = dict[str, Any]
 _T = TypeVar("_T")

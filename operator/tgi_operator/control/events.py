@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from tgi_operator.api import conditions
-from tgi_operator.api.names import API_VERSION, FIELD_MANAGER, GROUP, KIND
+from tgi_operator.api.identifiers import API_VERSION, FIELD_MANAGER, GROUP, KIND
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, ScalingStatus, Status
 from tgi_operator.backends.plans.planning import Note

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tgi_operator.api.names import FINALIZER, RENDER_ANNOTATION
+from tgi_operator.api.identifiers import FINALIZER, RENDER_ANNOTATION
 from tgi_operator.backends.keys import Key
 
 

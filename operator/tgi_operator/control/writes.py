@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tgi_operator.api.names import FINALIZER
+from tgi_operator.api.identifiers import FINALIZER
 from tgi_operator.api.status import Status
 from tgi_operator.control.store import Item, Store, item
 from tgi_operator.kube import APIError

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from tgi_operator.api.names import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from tgi_operator.api.identifiers import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
 from tgi_operator.api.objects import cel
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status

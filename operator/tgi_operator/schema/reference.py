@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tgi_operator.api.names import API_VERSION, KIND
+from tgi_operator.api.identifiers import API_VERSION, KIND
 from tgi_operator.api.objects import INT32_MAX
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
-from tgi_operator.api.names import API_VERSION, PLURAL
+from tgi_operator.api.identifiers import API_VERSION, PLURAL
 from tgi_operator.backends.incluster.seen.children import WATCHED
 from tgi_operator.handlers import watch
 from tgi_operator.kube import Kube

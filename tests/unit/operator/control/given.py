@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tgi_operator.api.names import FINALIZER
+from tgi_operator.api.identifiers import FINALIZER
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
 from tgi_operator.backends.base import Remedy

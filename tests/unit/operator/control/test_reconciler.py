@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from tgi_operator.api import conditions
-from tgi_operator.api.names import FINALIZER, RENDER_ANNOTATION
+from tgi_operator.api.identifiers import FINALIZER, RENDER_ANNOTATION
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
 from tgi_operator.backends.base import Remedy

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tgi_operator.api.names import FINALIZER, RENDER_ANNOTATION
+from tgi_operator.api.identifiers import FINALIZER, RENDER_ANNOTATION
 from tgi_operator.backends.keys import Key
 from tgi_operator.control.store import Item, Store, item
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tgi_operator.api.identifiers import FIELD_MANAGER
 from tgi_operator.api.incluster import InCluster
-from tgi_operator.api.names import FIELD_MANAGER
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster.decide import chain

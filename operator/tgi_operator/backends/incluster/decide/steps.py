@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tgi_operator.api.names import FIELD_MANAGER
+from tgi_operator.api.identifiers import FIELD_MANAGER
 from tgi_operator.backends.incluster.kinds import Object
 
 

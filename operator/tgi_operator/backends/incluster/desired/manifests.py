@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tgi_operator.api.names import API_VERSION, KIND
+from tgi_operator.api.identifiers import API_VERSION, KIND
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import Kind, Object
 from tgi_operator.backends.resource import Owner

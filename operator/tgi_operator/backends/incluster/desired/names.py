@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tgi_operator.api.names import FIELD_MANAGER, GROUP
+from tgi_operator.api.identifiers import FIELD_MANAGER, GROUP
 from tgi_operator.backends.naming import digest, with_tail
 from tgi_operator.backends.resource import Owner
 

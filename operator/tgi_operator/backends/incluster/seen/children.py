@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tgi_operator.api.names import FIELD_MANAGER
+from tgi_operator.api.identifiers import FIELD_MANAGER
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import (
     BUDGET,

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from tgi_operator.api import conditions
 from tgi_operator.api.autoscaling import Autoscaling
-from tgi_operator.api.names import GROUP
+from tgi_operator.api.identifiers import GROUP
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from tgi_operator.api.names import GROUP
+from tgi_operator.api.identifiers import GROUP
 from tgi_operator.backends.naming import digest, with_tail
 from tgi_operator.backends.resource import Owner
 

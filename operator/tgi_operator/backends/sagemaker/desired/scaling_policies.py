@@ -15,7 +15,7 @@ from tgi_operator.api.autoscaling import (
     Schedule,
     SelectPolicy,
 )
-from tgi_operator.api.names import FIELD_MANAGER
+from tgi_operator.api.identifiers import FIELD_MANAGER
 from tgi_operator.backends import naming
 from tgi_operator.backends.plans import scaling, schedules
 from tgi_operator.backends.plans.schedules import Bounds
