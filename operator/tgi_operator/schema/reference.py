@@ -36,8 +36,8 @@ _REFERENCE = f"""{_HEADER}
 A `{KIND}` of `{API_VERSION}` has a `spec`, which you write, and a `status`, which the operator writes.
 
 Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields are required where their parent is set.
-The API server checks bounds and rules; the operator checks the rest before it creates anything. `tgi-operator plan -f
-FILE` checks both without a cluster, except for changes of immutable fields: for those, run
+The API server checks bounds and rules; the operator checks the rest before it creates anything.
+`tgi-operator plan -f FILE` checks both without a cluster, except for changes of immutable fields: for those, run
 `kubectl apply --dry-run=server -f FILE`. See [troubleshooting](troubleshooting.md).
 """
 
