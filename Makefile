@@ -31,7 +31,7 @@ demo-scale: install ## Let an endpoint follow real load on the sandbox; BACKEND=
 	@$(RUN) tgi-sandbox demo-scale --backend $(BACKEND)
 
 .PHONY: cluster
-cluster: install ## Start the sandbox: a Kubernetes control plane and an AWS double.
+cluster: install ## Start the sandbox: a Kubernetes control plane and an AWS emulator.
 	@$(RUN) tgi-sandbox up --detach
 
 .PHONY: cluster-stop

@@ -22,7 +22,8 @@ MOST_TAG_KEYS = 100
 class ConditionType(StrEnum):
     """The conditions of a TGIEndpoint.
 
-    Reconciling and Stalled are there only while they are True, ScalingActive only with `spec.autoscaling`.
+    Reconciling and Stalled exist only while they are True, ScalingActive only with `spec.autoscaling`. Ready and
+    Available are Unknown while AWS cannot be read.
     """
 
     READY = "Ready"
@@ -46,39 +47,41 @@ class Condition(APIObject):
     type: str = Field(max_length=316, description="Type of the condition.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     observed_generation: int | None = Field(
-        default=None, ge=0, json_schema_extra={"format": "int64"}, description="Generation it was derived from."
+        default=None, ge=0, json_schema_extra={"format": "int64"}, description="Generation of the spec that it reports."
     )
-    last_transition_time: Time = Field(description="When status changed last.")
+    last_transition_time: Time = Field(description="When the status changed last.")
     reason: str = Field(
         min_length=1,
         max_length=1024,
         pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-        description="Why, in one CamelCase word.",
+        description="Reason, one CamelCase word.",
     )
-    message: str = Field(max_length=32768, description="Why, for people.")
+    message: str = Field(max_length=32768, description="Reason for people.")
 
 
 class LastFailure(APIObject):
-    """What failed last; on SageMaker the memory of what must not be tried again, until it is removed."""
+    """The last failure. On SageMaker, also the memory of what is not tried again, or not before a pause."""
 
-    time: Time = Field(description="When it was seen.")
+    time: Time = Field(description="When the failure was observed.")
     revision: str = Field(max_length=63, description="Revision that failed.")
     reason: str = Field(max_length=1024, description="Reason, as in the conditions.")
-    message: str = Field(max_length=4096, description="What AWS, the scheduler or the container said last.")
-    attempts: Int32 = Field(default=1, ge=1, description="How often this revision failed in a row.")
+    message: str = Field(max_length=4096, description="Error message of AWS, the scheduler or the container.")
+    attempts: Int32 = Field(default=1, ge=1, description="Failed attempts of this revision in a row.")
     pod: str | None = Field(default=None, max_length=253, description="Pod that failed.")
     container: str | None = Field(default=None, max_length=63, description="Container that failed.")
     exit_code: Int32 | None = Field(default=None, description="Exit code of the container.")
 
 
 class SageMakerStatus(APIObject):
-    """What was last seen on SageMaker."""
+    """The endpoint as last observed on SageMaker."""
 
     endpoint_name: Name = Field(description="Name of the endpoint.")
     endpoint_arn: ARN | None = Field(default=None, alias="endpointARN", description="ARN of the endpoint.")
     endpoint_status: str | None = Field(default=None, max_length=63, description="EndpointStatus.")
-    endpoint_config_name: Name | None = Field(default=None, description="Configuration the endpoint runs.")
-    model_name: Name | None = Field(default=None, description="Model the endpoint runs.")
+    endpoint_config_name: Name | None = Field(
+        default=None, description="Endpoint configuration that the endpoint runs."
+    )
+    model_name: Name | None = Field(default=None, description="Model that the endpoint runs.")
     last_modified_time: Time | None = Field(
         default=None, description="LastModifiedTime of the endpoint when it was last settled."
     )
@@ -87,41 +90,40 @@ class SageMakerStatus(APIObject):
         max_length=1024,
         description="FailureReason of the endpoint, which AWS keeps until an update succeeds.",
     )
-    request_time: Time | None = Field(
-        default=None, description="When a change of the endpoint was last about to be asked for."
-    )
+    request_time: Time | None = Field(default=None, description="When a change of the endpoint was last requested.")
     requested_replicas: Int32 | None = Field(
-        default=None, ge=1, description="Instances last asked for, while the outcome is awaited."
+        default=None, ge=1, description="Instance count last requested, until its outcome is known."
     )
     update_accepted: bool | None = Field(
-        default=None, description="True while the outcome of UpdateEndpoint to updateRevision is awaited."
+        default=None,
+        description="True after AWS accepted UpdateEndpoint to updateRevision, until its outcome is known.",
     )
     revisions: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(),
         max_length=MOST_REVISIONS,
         json_schema_extra=SET_LIST,
-        description="Revisions whose model or configuration may exist.",
+        description="Revisions whose model or endpoint configuration may exist.",
     )
     tag_keys: tuple[Annotated[str, Field(max_length=128)], ...] | None = Field(
         default=None,
         max_length=MOST_TAG_KEYS,
         json_schema_extra=SET_LIST,
-        description="Keys of the tags that were set from the spec, until they are removed.",
+        description="Keys of the tags that were set from the spec, until the operator removes them.",
     )
     rendered_from: str | None = Field(
         default=None,
         max_length=63,
-        description="Digest of the fields of the spec that updateRevision was rendered from: while they stay the same, "
+        description="Digest of the fields of the spec that updateRevision was rendered from. While it stays the same, "
         "a new version of the operator rolls nothing out.",
     )
     scaling_revision: str | None = Field(
         default=None,
         max_length=63,
-        description="Revision of the scalable target, policies and scheduled actions that were last asked for; there "
-        "as long as they may exist.",
+        description="Revision of the scalable target, policies and scheduled actions that were last requested; set as "
+        "long as they may exist.",
     )
     scaling_request_time: Time | None = Field(
-        default=None, description="When a change of them was last about to be asked for."
+        default=None, description="When a change at Application Auto Scaling was last requested."
     )
 
 
@@ -130,22 +132,22 @@ class UnhealthyPod(APIObject):
 
     name: str = Field(max_length=253, description="Name of the pod.")
     reason: str = Field(max_length=1024, description="Reason, as in the conditions.")
-    message: str = Field(max_length=1024, description="What the scheduler, the kubelet or the container said.")
+    message: str = Field(max_length=1024, description="Error message of the scheduler, the kubelet or the container.")
 
 
 class InClusterStatus(APIObject):
-    """What was last seen in the cluster."""
+    """The pods as last observed in the cluster."""
 
     deployment_name: str = Field(max_length=253, description="Name of the Deployment.")
     service_name: str = Field(max_length=63, description="Name of the Service.")
-    claim_name: str | None = Field(default=None, max_length=253, description="Claim that keeps the weights.")
+    claim_name: str | None = Field(default=None, max_length=253, description="Name of the PVC with the weights.")
     replacement: str | None = Field(
         default=None,
         max_length=63,
         description="How pods are replaced: Surge (a new one first) or InPlace (an old one makes room first).",
     )
     last_progress_time: Time | None = Field(
-        default=None, description="When the reason, the revision or the number of pods that serve changed last."
+        default=None, description="When the reason, the revision or the number of ready pods changed last."
     )
     unhealthy_pods: tuple[UnhealthyPod, ...] | None = Field(
         default=None,
@@ -156,16 +158,16 @@ class InClusterStatus(APIObject):
 
 
 class ScalingRecord(APIObject):
-    """One change of the number of instances or pods wanted."""
+    """One change of the desired replica count."""
 
-    time: Time = Field(description="When it was seen, or when the autoscaler says that it was.")
-    before: Int32 = Field(ge=0, alias="from", description="So many before.")
-    to: Int32 = Field(ge=0, description="So many after.")
-    reason: str = Field(max_length=1024, description="Why: the autoscaler's words, or what else asked for it.")
+    time: Time = Field(description="When it was observed, or the time that the autoscaler reports.")
+    before: Int32 = Field(ge=0, alias="from", description="Replica count before.")
+    to: Int32 = Field(ge=0, description="Replica count after.")
+    reason: str = Field(max_length=1024, description="Why: the autoscaler's message, or what else requested it.")
 
 
 class Scaler(StrEnum):
-    """What changes the number of replicas."""
+    """What sets the replica count."""
 
     APPLICATION_AUTO_SCALING = "ApplicationAutoScaling"
     HORIZONTAL_POD_AUTOSCALER = "HorizontalPodAutoscaler"
@@ -173,53 +175,59 @@ class Scaler(StrEnum):
 
 
 class ScalingStatus(APIObject):
-    """How the number of instances or pods comes about."""
+    """How the replica count is set."""
 
-    scaler: Scaler | None = Field(default=None, description="What follows the load. Absent: replicas are fixed.")
+    scaler: Scaler | None = Field(
+        default=None, description="What sets the replica count by the load. Default: the replica count is fixed."
+    )
     min_replicas: Int32 | None = Field(default=None, ge=0, description="Lower bound in force.")
     max_replicas: Int32 | None = Field(default=None, ge=0, description="Upper bound in force.")
     active_schedule: str | None = Field(default=None, max_length=63, description="Schedule whose bounds are in force.")
-    last_scale_time: Time | None = Field(default=None, description="When the number changed last.")
+    last_scale_time: Time | None = Field(default=None, description="When the replica count changed last.")
     history: tuple[ScalingRecord, ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
-        description="The last changes of the number, the newest first.",
+        description="The last changes of the replica count, the newest first.",
     )
     foreign_policies: tuple[Annotated[str, Field(max_length=256)], ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra=SET_LIST,
-        description="Scaling policies on the same target that are somebody else's: they are left alone.",
+        description="Scaling policies on the same target that are not owned by this resource. They are left alone.",
     )
 
 
 class Status(APIObject):
-    """What is: written by the operator only."""
+    """Observed state, written by the operator only."""
 
     observed_generation: int = Field(
         default=-1,
         json_schema_extra={"format": "int64"},
-        description="Generation of the spec the status speaks of; -1 before the first look.",
+        description="Generation of the spec that the status reports; -1 before the first reconciliation.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
         max_length=16,
         json_schema_extra=list_map("type"),
-        description="Ready, Available, while so Reconciling and Stalled, and with autoscaling ScalingActive.",
+        description="Ready and Available; Reconciling and Stalled while they are True; with autoscaling ScalingActive.",
     )
-    backend: str | None = Field(default=None, max_length=63, description="Backend that serves: SageMaker or InCluster.")
+    backend: str | None = Field(
+        default=None, max_length=63, description="Backend of the endpoint: SageMaker or InCluster."
+    )
     replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that exist.")
-    ready_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that serve.")
-    desired_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that are wanted.")
+    ready_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that are ready.")
+    desired_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that are desired.")
     selector: str | None = Field(default=None, max_length=1024, description="Label selector of the pods, for /scale.")
-    url: str | None = Field(default=None, max_length=2048, description="Where requests go.")
+    url: str | None = Field(default=None, max_length=2048, description="URL for requests.")
     image: str | None = Field(default=None, max_length=255, description="Container image.")
     current_revision: str | None = Field(
-        default=None, max_length=63, description="Revision that serves, or did before the change in progress."
+        default=None, max_length=63, description="Revision that serves, or served before the change in progress."
     )
-    update_revision: str | None = Field(default=None, max_length=63, description="Revision last asked of the backend.")
+    update_revision: str | None = Field(default=None, max_length=63, description="Revision that was last requested.")
     sage_maker: SageMakerStatus | None = Field(default=None, description="The endpoint on SageMaker.")
     in_cluster: InClusterStatus | None = Field(default=None, description="The pods and what belongs to them.")
-    scaling: ScalingStatus | None = Field(default=None, description="Bounds in force, and what changed the number.")
+    scaling: ScalingStatus | None = Field(
+        default=None, description="Bounds in force, and changes of the replica count."
+    )
     last_failure: LastFailure | None = Field(default=None, description="Last failure.")

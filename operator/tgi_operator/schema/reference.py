@@ -19,12 +19,12 @@ _HEADER = "<!-- Generated from operator/tgi_operator/api by `make crds`. Do not 
 
 _CONDITIONS = {
     ConditionType.READY: ("always", "This generation of the spec is rolled out and serves."),
-    ConditionType.AVAILABLE: ("always", "Requests are answered now, by this revision or an older one."),
-    ConditionType.RECONCILING: ("only while True", "The operator or AWS is at work, and goes on by itself."),
-    ConditionType.STALLED: ("only while True", "A person must change something; the reason says what."),
+    ConditionType.AVAILABLE: ("always", "The endpoint accepts requests, with this revision or an older one."),
+    ConditionType.RECONCILING: ("only while True", "The operator or AWS is at work and continues automatically."),
+    ConditionType.STALLED: ("only while True", "A person must change something; the reason and the message name it."),
     ConditionType.SCALING_ACTIVE: (
         "with `spec.autoscaling`",
-        "The number of instances or pods follows the load; the reason says what keeps it from that.",
+        "The replica count follows the load. While it does not, the reason shows what prevents it.",
     ),
 }
 """By type: when the condition is there, and what it means while it is True."""
@@ -33,12 +33,12 @@ _REFERENCE = f"""{_HEADER}
 
 # Reference
 
-A `{KIND}` of `{API_VERSION}` has a `spec`, which is yours, and a `status`, which is the operator's.
+A `{KIND}` of `{API_VERSION}` has a `spec`, which you write, and a `status`, which the operator writes.
 
-Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields are required where what holds them is
-set. Bounds and rules are checked by the API server; what it cannot check is found by the operator before anything is
-created. `tgi-operator plan -f FILE` finds both without a cluster, but for what is immutable: that only shows
-against the living resource, with `kubectl apply --dry-run=server -f FILE`. See [troubleshooting](troubleshooting.md).
+Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields are required where their parent is set.
+The API server checks bounds and rules; the operator checks the rest before it creates anything.
+`tgi-operator plan -f FILE` checks both without a cluster, except for changes of immutable fields: for those, run
+`kubectl apply --dry-run=server -f FILE`. See [troubleshooting](troubleshooting.md).
 """
 
 _TROUBLESHOOTING = f"""{_HEADER}
@@ -51,16 +51,19 @@ kubectl describe tgi NAME          # all conditions, and the Events
 tgi-operator plan -f FILE          # what is wrong with a file, without a cluster
 ```
 
-The `reason` of a condition or an Event is one of those below. With `Stalled` a person must change something; without,
-the operator goes on by itself. What a container printed is, on SageMaker, in the CloudWatch log group
-`/aws/sagemaker/Endpoints/ENDPOINT`; of pods `status.lastFailure` has the last lines, and `kubectl logs` the rest:
+The `reason` of a condition or an Event is one of those below. While `Stalled` is True, a person must change something.
+Without `Stalled`, the operator continues automatically. For many reasons it retries automatically in either case; the
+message has the time of the next attempt. `Ready` and `Available` are Unknown while AWS cannot be read.
+
+On SageMaker, the output of a container is in the CloudWatch log group `/aws/sagemaker/Endpoints/ENDPOINT`. For pods,
+`status.lastFailure` has the last lines, and `kubectl logs` the rest:
 
 ```sh
 kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
 ```
 
-How to have a revision tried again that failed on SageMaker: [operations](operations.md#retry-a-remembered-failure).
-Pods are started again by themselves; a failed job when it is [deleted](pods.md#weights).
+To retry a revision that failed on SageMaker, see [operations](operations.md#retry-a-remembered-failure). Kubernetes
+restarts pods automatically. To retry a failed job, [delete it](pods.md#weights).
 """
 
 
@@ -72,9 +75,9 @@ def reference() -> str:
         rows = ["| field | type | bounds | default | meaning |", "|---|---|---|---|---|", *_rows(schema, "")]
         rules = [f"- {path or title}: {message}" for path, message in _rules(schema, "")]
         parts += [f"\n## {title}\n", *rows, *(["\nRules:\n", *rules] if rules else [])]
-    parts += ["\n## Conditions\n", "| type | is there | True means |", "|---|---|---|"]
+    parts += ["\n## Conditions\n", "| type | exists | True means |", "|---|---|---|"]
     parts += [f"| `{kind}` | {there} | {meaning} |" for kind, (there, meaning) in _CONDITIONS.items()]
-    parts += ["\n## Reasons\n", "Of conditions and Events.\n", "| reason | meaning |", "|---|---|"]
+    parts += ["\n## Reasons\n", "Reasons of conditions and Events.\n", "| reason | meaning |", "|---|---|"]
     parts += [f"| [`{reason}`](troubleshooting.md#{reason.lower()}) | {reason.doc} |" for reason in Reason]
     return "\n".join(parts) + "\n"
 

@@ -32,7 +32,7 @@ def test_kustomize_installs_pods_that_the_restricted_standard_lets_in(cluster: C
 
 def test_helm_installs_and_upgrades_and_leaves_the_crd(cluster: Cluster) -> None:
     told = cluster.helm("install", *RELEASE, "--create-namespace", "--set", "networkPolicy.enabled=true")
-    assert "GPU bills" in told
+    assert "GPU is billed" in told
     assert cluster.exists("networkpolicy", "tgi-operator")
     cluster.helm("upgrade", *RELEASE, "--set", "replicas=1")
     assert cluster.kubectl("get", "deploy", "tgi-operator", "-n", NAMESPACE, "-o", "jsonpath={.spec.replicas}") == "1"
