@@ -186,6 +186,13 @@ class Situation:
             reconciling is None or reconciling.reason in _ROLLOUT_REASONS
         )
 
+    @property
+    def was_complete(self) -> bool:
+        """Whether the status reports this generation, with nothing left to do or to mend."""
+        reported = self.status.observed_generation == self.resource.generation
+        problems = (ConditionType.RECONCILING, ConditionType.STALLED)
+        return reported and not any(conditions.is_true(self.status.conditions, kind) for kind in problems)
+
     def lacks(self, *needs: Need) -> frozenset[Need]:
         """Return those of `needs` that were not read."""
         return frozenset(needs) - self.observed.read
