@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulation.amazon import UNREACHABLE
-from simulation.simulation import SPEC, Object, Simulation
-from simulation.test_stories import NEW, TAGGED, tags
+from simulation.amazon import DENIED, THROTTLED, UNREACHABLE
+from simulation.simulation import ENDPOINT, SPEC, Object, Simulation, condition, is_ready
+from simulation.test_over import MINUTE
+from simulation.test_scaling import spec
+from simulation.test_stories import IMAGES, NEW, ROLE, TAGGED, is_stalled, rolled_back, tags
+from tgi_operator.backends.sagemaker.desired import names
 
 RARE = 0.01
 """Reads of drift checks a minute: none comes within a test."""
@@ -64,3 +67,50 @@ def test_a_tag_added_to_a_rollout_during_an_outage_is_set_before_the_resource_is
         serving.run(300)
     serving.run_until(serving.is_ready, within=600)
     assert tags(serving)["team"] == "nlp"
+
+
+def test_a_replica_count_that_is_not_accepted_is_not_ready_and_keeps_its_conditions(serving: Simulation) -> None:
+    found = written(serving)
+    with serving.amazon.failing(DENIED, SCALE):
+        serving.apply({**SPEC, "replicas": 3})
+        serving.run(1800)
+        assert len(serving.amazon.attempted(SCALE)) >= 4
+        assert is_stalled(serving, "AccessDenied")
+    assert not [body for body in found if is_ready(body)]
+    reasons = [condition(body, "Stalled").get("reason") for body in found]
+    assert reasons.count(None) <= 1
+    serving.run_until(lambda: serving.status()["readyReplicas"] == 3, within=900)
+    serving.run_until(serving.is_ready, within=MINUTE)
+
+
+def test_what_serves_is_scaled_though_its_successor_failed_and_the_first_call_too(serving: Simulation) -> None:
+    rolled_back(serving, NEW)
+    with serving.amazon.failing(THROTTLED, SCALE):
+        serving.apply({**NEW, "replicas": 3})
+        serving.run_until(lambda: serving.amazon.attempted(SCALE), within=30)
+        serving.run(1)
+    serving.run_until(lambda: serving.status()["replicas"] == 3, within=900)
+
+
+@pytest.mark.parametrize("operation", ["AddTags", "PutScalingPolicy"])
+def test_upkeep_that_fails_again_and_again_is_stalled_since_it_began(simulation: Simulation, operation: str) -> None:
+    simulation.apply(SPEC)
+    simulation.run_until(simulation.is_ready, within=600)
+    with simulation.amazon.failing(DENIED, operation):
+        simulation.apply({**spec(), "sageMaker": TAGGED["sageMaker"]})
+        simulation.run_until(lambda: is_stalled(simulation, "AccessDenied"), within=60)
+        since = simulation.condition("Stalled")["lastTransitionTime"]
+        found = written(simulation)
+        simulation.run(1800)
+    assert {condition(body, "Stalled").get("lastTransitionTime") for body in found} == {since}
+
+
+def test_a_model_of_another_owner_is_reported_once(applied: Simulation) -> None:
+    applied.kill_at(operation="CreateModel")
+    applied.run_until(lambda: applied.kills, within=30)
+    theirs = names.set_name(ENDPOINT, applied.status()["updateRevision"])
+    applied.aws("CreateModel", ModelName=theirs, PrimaryContainer={"Image": f"{IMAGES}/other:1"}, ExecutionRoleArn=ROLE)
+    applied.run_until(lambda: is_stalled(applied, "NotOwned"), within=120)
+    found = written(applied)
+    applied.run(1800)
+    assert all(condition(body, "Stalled") for body in found)

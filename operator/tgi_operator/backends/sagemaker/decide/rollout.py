@@ -6,7 +6,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import SageMakerStatus, Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
-from tgi_operator.backends.plans.verdicts import Verdict, progressing, stalled
+from tgi_operator.backends.plans.verdicts import Verdict, as_reported, progressing, stalled
 from tgi_operator.backends.sagemaker.aws import errors
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide import attempts, memory, steps
@@ -138,10 +138,7 @@ def _as_reported(situation: Situation, status: Status) -> Status:
     """
     if attempts.remembered(situation, situation.desired.revision) is None:
         return status
-    before = situation.status
-    return status.model_copy(
-        update={"conditions": before.conditions, "observed_generation": before.observed_generation}
-    )
+    return as_reported(situation.status, status)
 
 
 def _image_needs(situation: Situation) -> tuple[Need, ...]:
