@@ -1,15 +1,17 @@
 """What the status promises, where drift checks are too rare to help: nothing is lost, early, or to and fro."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
 from simulation.amazon import DENIED, THROTTLED, UNREACHABLE
 from simulation.simulation import ENDPOINT, SPEC, Object, Simulation, condition, is_ready
-from simulation.test_over import MINUTE
+from simulation.test_over import MINUTE, reports
 from simulation.test_scaling import spec
-from simulation.test_stories import IMAGES, NEW, ROLE, TAGGED, is_stalled, rolled_back, tags
+from simulation.test_stories import IMAGES, NEW, NEWER, ROLE, TAGGED, is_stalled, rolled_back, tags
 from tgi_operator.backends.sagemaker.desired import names
+from tgi_sandbox.aws.lifecycle import Outcome
 
 RARE = 0.01
 """Reads of drift checks a minute: none comes within a test."""
@@ -114,3 +116,31 @@ def test_a_model_of_another_owner_is_reported_once(applied: Simulation) -> None:
     found = written(applied)
     applied.run(1800)
     assert all(condition(body, "Stalled") for body in found)
+
+
+@pytest.mark.parametrize("operation", ["DescribeModel", "DescribeEndpointConfig"])
+def test_old_revisions_that_cannot_be_read_do_not_keep_the_new_one_from_being_ready(
+    serving: Simulation, operation: str
+) -> None:
+    serving.apply(NEW)
+    serving.run_until(lambda: serving.amazon.made("UpdateEndpoint"), within=30)
+    with serving.amazon.failing(DENIED, operation):
+        serving.run_until(serving.is_ready, within=600)
+        assert ("Warning", "CollectionFailed") in serving.events()
+        serving.run(600)
+        assert serving.is_ready()
+    serving.run_until(lambda: len(serving.leftovers()) == 3, within=3700)
+
+
+def test_an_announced_attempt_is_made_though_old_revisions_cannot_be_collected(serving: Simulation) -> None:
+    with serving.amazon.failing(DENIED, "DeleteModel"):
+        serving.apply(NEW)
+        serving.run(4 * 3600)
+        serving.script(Outcome.NO_CAPACITY)
+        serving.apply(NEWER)
+        serving.run_until(lambda: reports(serving, "InsufficientCapacity"), within=1800)
+        attempts = len(serving.amazon.attempted("UpdateEndpoint"))
+        text = serving.condition("Ready")["message"].partition("retrying at ")[2].partition(": ")[0]
+        when = datetime.fromisoformat(text).timestamp()
+        serving.run(when - serving.clock.now() + MINUTE)
+        assert len(serving.amazon.attempted("UpdateEndpoint")) == attempts + 1

@@ -159,7 +159,7 @@ class Reconciler:
             if remedy is None:
                 await self._report_status(attempt, plan.status)
                 raise
-            return await self._mend(attempt, remedy, error)
+            return await self._mend(attempt, remedy.no_later_than(plan.after), error)
         await self._post(attempt.item, () if plan.collected is None else (plan.collected,))
         if plan.finished:
             attempt.backend.forget(attempt.item.key)
