@@ -5,11 +5,11 @@ from datetime import datetime
 
 import pytest
 
-from simulation.amazon import DENIED, THROTTLED, UNREACHABLE
+from simulation.amazon import DENIED, NO_IMAGE, THROTTLED, UNREACHABLE
 from simulation.simulation import ENDPOINT, SPEC, Object, Simulation, condition, is_ready
 from simulation.test_over import MINUTE, reports
 from simulation.test_scaling import spec
-from simulation.test_stories import IMAGES, NEW, NEWER, ROLE, TAGGED, is_stalled, rolled_back, tags
+from simulation.test_stories import IMAGES, NEW, NEWER, ROLE, TAGGED, changed, is_stalled, rolled_back, tags
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.lifecycle import Outcome
 
@@ -144,3 +144,30 @@ def test_an_announced_attempt_is_made_though_old_revisions_cannot_be_collected(s
         when = datetime.fromisoformat(text).timestamp()
         serving.run(when - serving.clock.now() + MINUTE)
         assert len(serving.amazon.attempted("UpdateEndpoint")) == attempts + 1
+
+
+def test_a_version_whose_rollout_was_refused_is_not_what_an_absent_version_keeps(serving: Simulation) -> None:
+    image = serving.status()["image"]
+    with serving.amazon.failing(NO_IMAGE, "CreateModel"):
+        serving.apply(changed(version="3.0.1"))
+        serving.run_until(lambda: is_stalled(serving, "ImageNotFound"), within=60)
+    serving.apply(SPEC)
+    serving.run_until(serving.is_ready, within=60)
+    assert serving.status()["image"] == image
+    serving.apply(NEW)
+    serving.run_until(serving.is_ready, within=600)
+    assert serving.status()["image"] == image
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["it failed", "it was refused"])
+def test_a_version_that_never_served_is_not_what_an_absent_version_keeps(simulation: Simulation, refused: bool) -> None:
+    simulation.script(Outcome.PING_FAILURE)
+    if refused:
+        simulation.amazon.fail(NO_IMAGE, "CreateModel")
+    simulation.apply(changed(version="3.0.1"))
+    simulation.run_until(lambda: simulation.reason("Stalled"), within=3600)
+    simulation.world.scripts.clear()
+    simulation.amazon.mend("CreateModel")
+    simulation.apply(SPEC)
+    simulation.run_until(simulation.is_ready, within=900)
+    assert "tgi3.0.1" not in simulation.status()["image"]

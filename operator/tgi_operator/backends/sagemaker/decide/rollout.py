@@ -73,9 +73,9 @@ def rolled_back(situation: Situation) -> Plan[Step] | None:
     reason = Reason.UPDATE_ROLLBACK_FAILED if broken else found
     failure = attempts.remember(situation, situation.desired.revision, reason, text)
     remember = memory.undone(situation.memory, endpoint.last_modified)
-    # A named image may not be the one that AWS went back to.
-    image = situation.status.image if render.follows_running_image(situation.spec.runtime) else None
-    plan = collecting(situation, attempts.verdict(situation, failure), remember, last_failure=failure, image=image)
+    plan = collecting(
+        situation, attempts.verdict(situation, failure), remember, last_failure=failure, image=situation.kept_image
+    )
     return plan.sooner(attempts.pause(situation, failure)) if attempts.may_be_retried(failure) else plan
 
 
@@ -120,7 +120,9 @@ def _rollout(
     """Return the plan that writes what is about to be requested, requests it, and then collects old revisions."""
     desired = situation.desired
     plan = collecting(situation, verdict, done, update_revision=desired.revision, image=desired.image)
-    status = situation.report(verdict, begun, update_revision=desired.revision, image=desired.image)
+    # An image that the spec names is remembered once it is accepted: until then another one may run.
+    image = desired.image if render.follows_running_image(situation.spec.runtime) else situation.status.image
+    status = situation.report(verdict, begun, update_revision=desired.revision, image=image)
     return replace(
         plan,
         status=_as_reported(situation, status),

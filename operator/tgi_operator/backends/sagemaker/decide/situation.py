@@ -20,7 +20,7 @@ from tgi_operator.backends.plans.verdicts import StatusFields, Verdict, with_ver
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide import memory
-from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.sagemaker.desired import names, render
 from tgi_operator.backends.sagemaker.desired.render import Desired, Place
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Observed
@@ -281,6 +281,14 @@ class Situation:
             return False
         news = self.endpoint.failure_reason not in (None, self.remembered.failure_reason)
         return bool(self.remembered.update_accepted) or news
+
+    @property
+    def kept_image(self) -> str | None:
+        """The image that a spec without a version keeps, where the last request comes to nothing.
+
+        An image that the spec names is the last request's alone; None: that of the live model, or the newest one.
+        """
+        return self.status.image if render.follows_running_image(self.spec.runtime) else None
 
     @property
     def tag_keys(self) -> tuple[str, ...]:
