@@ -8,9 +8,10 @@ import pytest
 from simulation.amazon import DENIED, NO_IMAGE, THROTTLED, UNREACHABLE
 from simulation.simulation import ENDPOINT, SPEC, Object, Simulation, condition, is_ready
 from simulation.test_over import MINUTE, reports
-from simulation.test_scaling import spec
+from simulation.test_scaling import bounds, follows, spec, target
 from simulation.test_stories import IMAGES, NEW, NEWER, ROLE, TAGGED, changed, is_stalled, rolled_back, tags
 from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
 
 RARE = 0.01
@@ -171,3 +172,51 @@ def test_a_version_that_never_served_is_not_what_an_absent_version_keeps(simulat
     simulation.apply(SPEC)
     simulation.run_until(simulation.is_ready, within=900)
     assert "tgi3.0.1" not in simulation.status()["image"]
+
+
+def test_bounds_that_cannot_be_compared_are_not_ready(simulation: Simulation) -> None:
+    simulation.apply(spec())
+    simulation.run_until(lambda: follows(simulation), within=600)
+    found = written(simulation)
+    with simulation.amazon.failing(DENIED, "DescribeScalableTargets"):
+        simulation.apply(spec({"minReplicas": 2, "maxReplicas": 4}))
+        simulation.run(900)
+        assert simulation.condition("Available")["status"] == "True"
+        assert reports(simulation, "ScalingUnknown")
+    assert not [body for body in found if is_ready(body)]
+    simulation.run_until(lambda: follows(simulation) and bounds(simulation) == (2, 4), within=360)
+
+
+def test_a_target_that_is_not_registered_is_not_ready_though_tags_are_set(serving: Simulation) -> None:
+    found = written(serving)
+    with serving.amazon.failing(DENIED, "RegisterScalableTarget"):
+        serving.apply({**spec(), "sageMaker": TAGGED["sageMaker"]})
+        serving.run_until(lambda: tags(serving).get("team") == "nlp", within=30)
+        serving.run(300)
+    assert not [body for body in found if is_ready(body)]
+    serving.run_until(lambda: follows(serving), within=360)
+
+
+def test_policies_of_others_outlive_ours_though_they_cannot_be_read(simulation: Simulation) -> None:
+    simulation.apply(spec())
+    simulation.run_until(lambda: follows(simulation), within=600)
+    tracking = {
+        "TargetValue": 100.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
+    }
+    simulation.aws(
+        "PutScalingPolicy",
+        **addressed(ENDPOINT),
+        PolicyName="by-the-ops-team",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration=tracking,
+    )
+    with simulation.amazon.failing(DENIED, "DescribeScalingPolicies"):
+        simulation.apply(spec(None, runtime=NEW["runtime"]))
+        simulation.run(900)
+        assert simulation.amazon.made("UpdateEndpoint"), "it blocks no rollout"
+        assert not simulation.is_ready()
+    simulation.run_until(simulation.is_ready, within=360)
+    found = target(simulation)
+    assert found is not None
+    assert list(found.policies) == ["by-the-ops-team"]
