@@ -174,6 +174,21 @@ def test_a_version_that_never_served_is_not_what_an_absent_version_keeps(simulat
     assert "tgi3.0.1" not in simulation.status()["image"]
 
 
+def test_a_status_with_reasons_of_another_version_is_read(simulation: Simulation) -> None:
+    simulation.apply(spec())
+    simulation.run_until(lambda: follows(simulation), within=600)
+    conditions = simulation.status()["conditions"]
+    for each in conditions:
+        each["reason"] = "FromTomorrow"
+    failure = {"time": "2026-03-02T06:00:00Z", "revision": simulation.status()["currentRevision"]}
+    failure |= {"reason": "FromTomorrow", "message": "", "attempts": 1}
+    simulation.edit_status({"conditions": conditions, "lastFailure": failure})
+    simulation.run_until(lambda: follows(simulation), within=MINUTE)
+    simulation.aws("DeleteEndpoint", EndpointName=ENDPOINT)
+    simulation.run(30)
+    simulation.run_until(lambda: follows(simulation), within=900)
+
+
 def test_bounds_that_cannot_be_compared_are_not_ready(simulation: Simulation) -> None:
     simulation.apply(spec())
     simulation.run_until(lambda: follows(simulation), within=600)

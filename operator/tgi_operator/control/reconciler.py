@@ -304,9 +304,12 @@ def describe(error: Exception) -> str:
 
 
 def _read_status(item: Item) -> Status:
-    """Return the status; empty where a foreign write made it unreadable, because it can be derived again."""
+    """Return the status; empty where a foreign write made it unreadable, because it can be derived again.
+
+    Fields that only another version of the operator knows are left out.
+    """
     try:
-        return Status.model_validate(item.status)
+        return Status.model_validate(item.status, extra="ignore")
     except ValidationError:
         logger.warning("The status cannot be read and is derived again", extra={"object": str(item.key)})
         return Status()

@@ -334,6 +334,11 @@ class TestOtherErrors:
         assert given.store.get(KEY) is None
         assert given.server.events == []
 
+    async def test_fields_of_another_version_do_not_make_the_status_unreadable(self) -> None:
+        given = Given(Plan[str](status(SERVES)), status={**as_json(status(SERVES)), "fromTomorrow": {"x": 1}})
+        await given.reconcile()
+        assert given.backend.seen[0].status == status(SERVES)
+
     async def test_unreadable_status_is_derived_again(self) -> None:
         given = Given(Plan[str](status(SERVES)), status={"conditions": "nonsense", "replicas": "many"})
         assert await given.reconcile() == Done("observed")
