@@ -1,8 +1,8 @@
 """What the controller asks of a backend."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self, TypeVar
 
 from tgi_operator.api.status import Status
 from tgi_operator.backends.keys import Key
@@ -23,6 +23,11 @@ class Remedy:
 
     status: Status | None
     after: float | None
+
+    def no_later_than(self, seconds: float | None) -> Self:
+        """Return the remedy with the next attempt in this time, unless it comes earlier anyway."""
+        times = [each for each in (self.after, seconds) if each is not None]
+        return replace(self, after=min(times, default=None))
 
 
 class Backend(Protocol[Situation, Step]):

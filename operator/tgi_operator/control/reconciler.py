@@ -17,7 +17,7 @@ from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.base import Backend, Remedy
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note, Plan
-from tgi_operator.backends.plans.verdicts import Verdict, progressing, stalled, was_available, with_verdict
+from tgi_operator.backends.plans.verdicts import Verdict, as_reported, progressing, stalled, was_available, with_verdict
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.control.events import EventRecorder, of_note, transitions
 from tgi_operator.control.outcome import After, Done, Failed, Outcome
@@ -55,6 +55,11 @@ class _Attempt:
     item: Item
     resource: Resource
     number: int
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether an attempt of this generation has failed, and was reported if it lasted."""
+        return self.number > 1 and self.resource.status.observed_generation == self.resource.generation
 
 
 class Reconciler:
@@ -124,13 +129,17 @@ class Reconciler:
             if remedy is None:
                 raise
             return await self._mend(attempt, remedy, error)
+        status = plan.status
+        if attempt.is_repeated or not plan.ahead:
+            # Conditions that change to and fro with each attempt report nothing.
+            status = as_reported(resource.status, status)
         if plan.ahead:
-            attempt = replace(attempt, item=await self._write_status(attempt.item, plan.status))
+            attempt = replace(attempt, item=await self._write_status(attempt.item, status))
         try:
             for step in plan.steps:
                 await backend.apply(situation, step)
         except Exception as error:
-            remedy = _remedy(attempt, plan.status, situation, error)
+            remedy = _remedy(attempt, status, situation, error)
             if remedy is None:
                 raise
             return await self._mend(attempt, remedy, error)
@@ -150,7 +159,7 @@ class Reconciler:
             if remedy is None:
                 await self._report_status(attempt, plan.status)
                 raise
-            return await self._mend(attempt, remedy, error)
+            return await self._mend(attempt, remedy.no_later_than(plan.after), error)
         await self._post(attempt.item, () if plan.collected is None else (plan.collected,))
         if plan.finished:
             attempt.backend.forget(attempt.item.key)
@@ -295,9 +304,12 @@ def describe(error: Exception) -> str:
 
 
 def _read_status(item: Item) -> Status:
-    """Return the status; empty where a foreign write made it unreadable, because it can be derived again."""
+    """Return the status; empty where a foreign write made it unreadable, because it can be derived again.
+
+    Fields that only another version of the operator knows are left out.
+    """
     try:
-        return Status.model_validate(item.status)
+        return Status.model_validate(item.status, extra="ignore")
     except ValidationError:
         logger.warning("The status cannot be read and is derived again", extra={"object": str(item.key)})
         return Status()

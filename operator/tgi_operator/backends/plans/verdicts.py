@@ -93,6 +93,13 @@ def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **
     return status.model_copy(update={"observed_generation": generation, "conditions": merged, **fields})
 
 
+def as_reported(before: Status, status: Status) -> Status:
+    """Return `status` with the conditions and the generation that `before` reports: what it promises may still fail."""
+    return status.model_copy(
+        update={"conditions": before.conditions, "observed_generation": before.observed_generation}
+    )
+
+
 def unreadable(status: Status, generation: int, reason: Reason, message: str, now: str) -> Status:
     """Return `status` with Ready and Available Unknown: the truth cannot be read.
 

@@ -1,6 +1,7 @@
 """Carrying out the steps of a plan: ownership before deletion, and what "already exists" means."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.client import API
@@ -32,15 +33,18 @@ class Applier:
     async def _call(self, situation: Situation, step: Step) -> None:
         operation = OPERATIONS[step.operation]
         removes = operation.part if operation.purpose is Purpose.REMOVAL else None
-        if removes is not None and not await self._may_be_deleted(situation, step, removes):
-            return
+        if removes is not None:
+            with _as_error_of(step):
+                if not await self._may_be_deleted(situation, step, removes):
+                    return
         try:
             await self._api.call(situation.place.scope, step.operation, step.request)
         except AWSError as error:
             if error.meaning not in step.tolerated:
                 raise
             if error.meaning is Meaning.ALREADY_EXISTS and operation.part is not None:
-                await self._take_existing(situation, step, operation.part, error)
+                with _as_error_of(step):
+                    await self._take_existing(situation, step, operation.part, error)
         followed = self._endpoints.followed(_key(situation))
         if operation.leads_to is not None and followed is not None:
             followed.saw(Listed(operation.leads_to, ""))
@@ -78,6 +82,18 @@ class Applier:
         if situation.settling and not names.is_claimed(tags):
             raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", "its tags cannot be read yet")
         return False
+
+
+@contextmanager
+def _as_error_of(step: Step) -> Iterator[None]:
+    """Raise the AWSError of a call that a step needs as an error of the step: what it was for decides what follows."""
+    try:
+        yield
+    except AWSError as error:
+        if error.operation == step.operation:
+            raise
+        text = f"{error.operation}: {error.message}"
+        raise AWSError(error.meaning, step.operation, error.code, text) from None
 
 
 def _count(config: Mapping[str, object]) -> object:

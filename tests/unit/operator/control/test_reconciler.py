@@ -186,25 +186,28 @@ class TestErrorsOfTheBackend:
     """An error that the backend knows: its remedy decides."""
 
     @pytest.mark.parametrize(
-        ("plan", "built_on"),
+        ("plan", "failures", "built_on"),
         [
-            pytest.param(BackendError(), status(SERVES), id="observing failed"),
-            pytest.param(Plan(status(CREATING), ("bad",), ahead=True), status(CREATING), id="the status came first"),
-            pytest.param(Plan(status(CREATING), ("bad",)), status(CREATING), id="the steps came first"),
+            pytest.param(BackendError(), 6, status(SERVES), id="observing failed"),
+            pytest.param(Plan(status(CREATING), ("bad",), ahead=True), 0, status(CREATING), id="the status came first"),
+            pytest.param(Plan(status(CREATING), ("bad",), ahead=True), 6, status(SERVES), id="the status came again"),
+            pytest.param(Plan(status(CREATING), ("bad",)), 6, status(SERVES), id="the steps came first"),
             pytest.param(
                 Plan[str](status(CREATING), collection=("bad",), done=status(SERVES)),
+                6,
                 status(CREATING),
                 id="only the collection failed",
             ),
         ],
     )
-    async def test_remedy_builds_on_the_status_of_the_moment(self, plan: Any, built_on: Status) -> None:
+    async def test_remedy_builds_on_the_status_of_the_moment(self, plan: Any, failures: int, built_on: Status) -> None:
+        """Conditions that may not come true are not part of it where they were not written."""
         given = Given(plan, status=as_json(status(SERVES)))
         given.backend.failing["bad"] = BackendError()
         given.backend.remedies = Remedy(status(DENIED), 30)
-        assert await given.reconcile(failures=6) == Failed("retry", 30)
-        ((resource, situation, failures),) = given.backend.asked
-        assert (resource.status, failures) == (built_on, 7)
+        assert await given.reconcile(failures=failures) == Failed("retry", 30)
+        ((resource, situation, number),) = given.backend.asked
+        assert (resource.status, number) == (built_on, failures + 1)
         assert situation == (plan if isinstance(plan, Plan) else None)
         assert given.server.shown() == status(DENIED)
         assert ("Warning", Reason.ACCESS_DENIED) in given.server.reasons()
@@ -220,6 +223,12 @@ class TestErrorsOfTheBackend:
         given.backend.failing["bad"] = BackendError()
         await given.reconcile()
         assert given.backend.log == ["good", "bad"]
+
+    async def test_failing_collection_does_not_put_off_the_next_look(self) -> None:
+        given = Given(Plan[str](status(SERVES), collection=("bad",), after=60))
+        given.backend.failing["bad"] = BackendError()
+        given.backend.remedies = Remedy(status(SERVES), 300)
+        assert await given.reconcile() == Failed("retry", 60)
 
     async def test_failing_collection_is_reported_and_takes_nothing_from_what_was_done(self) -> None:
         collected = Note(Reason.COLLECTED, "Collected.")
@@ -324,6 +333,11 @@ class TestOtherErrors:
         assert outcome in (Done("gone"), Failed("kubernetes-error"))
         assert given.store.get(KEY) is None
         assert given.server.events == []
+
+    async def test_fields_of_another_version_do_not_make_the_status_unreadable(self) -> None:
+        given = Given(Plan[str](status(SERVES)), status={**as_json(status(SERVES)), "fromTomorrow": {"x": 1}})
+        await given.reconcile()
+        assert given.backend.seen[0].status == status(SERVES)
 
     async def test_unreadable_status_is_derived_again(self) -> None:
         given = Given(Plan[str](status(SERVES)), status={"conditions": "nonsense", "replicas": "many"})

@@ -51,9 +51,14 @@ are the account's, not the spec's: they may be mended without a change of the sp
 
 
 def remembered(situation: Situation, revision: str) -> LastFailure | None:
-    """Return the memory of `revision`'s last failure, None where it did not fail or is no longer remembered."""
+    """Return the memory of `revision`'s last failure, None where it did not fail or is no longer remembered.
+
+    A failure whose reason only another version knows is not remembered: nothing follows from it.
+    """
     failure = situation.status.last_failure
-    return failure if failure is not None and failure.revision == revision else None
+    if failure is None or failure.revision != revision or Reason.find(failure.reason) is None:
+        return None
+    return failure
 
 
 def remember(situation: Situation, revision: str, reason: Reason, message: str) -> LastFailure:

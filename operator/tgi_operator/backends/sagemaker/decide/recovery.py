@@ -44,14 +44,16 @@ def failed(situation: Situation) -> Plan[Step] | None:
             attempts.verdict(situation, failure),
             memory.undone(situation.memory, endpoint.last_modified),
             last_failure=failure,
+            image=situation.kept_image,
         )
     )
 
 
 def _replace(situation: Situation, reason: Reason, message: str, failure: LastFailure | None) -> Plan[Step]:
+    image = situation.kept_image
     remember = memory.replaced(situation.memory, situation.living.last_modified, rfc3339(situation.now))
     return Plan(
-        situation.report(progressing(reason, message, available=False), remember, last_failure=failure),
+        situation.report(progressing(reason, message, available=False), remember, last_failure=failure, image=image),
         steps=(
             *((steps.deregister(situation.place),) if situation.registered else ()),
             steps.delete_endpoint(situation.place),

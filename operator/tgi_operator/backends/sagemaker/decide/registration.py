@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+from tgi_operator.api import conditions
 from tgi_operator.api.reasons import Reason
-from tgi_operator.api.status import SageMakerStatus, Status
+from tgi_operator.api.status import ConditionType, SageMakerStatus, Status
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans import scaling
 from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
+from tgi_operator.backends.plans.verdicts import as_reported, progressing, with_verdict
+from tgi_operator.backends.sagemaker.aws.errors import AWSError
 from tgi_operator.backends.sagemaker.decide import memory, steps
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
@@ -26,6 +29,9 @@ def stopped(situation: Situation) -> Plan[Step] | Ask | None:
         return None
     if situation.lacks(Need.SCALING):
         return Ask(frozenset({Need.SCALING}))
+    if situation.observed.scaling_error is not None:
+        # Deregistering would take along what others have there and what could not be read.
+        return None
     seen = situation.observed.scaling.registered if situation.observed.scaling else None
     status = situation.status
     return Plan(
@@ -82,7 +88,7 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
     """Return `plan`, where it does nothing else to the endpoint, with what is missing at Application Auto Scaling."""
     wanted, seen = situation.desired.scaling, situation.observed.scaling
     if situation.observed.scaling_error is not None:
-        return plan.sooner(UNREAD_SECONDS)
+        return _unread(situation, plan, situation.observed.scaling_error).sooner(UNREAD_SECONDS)
     in_service = situation.endpoint is not None and situation.endpoint.status == state.IN_SERVICE
     if wanted is None or seen is None or seen.registered is None or not in_service or plan.ahead:
         return plan
@@ -93,7 +99,9 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
         late = not scalable_target.is_as_wanted(seen.registered.target, target(situation.bounds))
         return plan.sooner(CONSISTENCY_SECONDS) if late else plan
     if plan.steps:
-        # One thing after the other: what fails here must not undo what was done there.
+        # One thing after the other: what fails here must not undo what was done there. Until then nothing is Ready.
+        before, done = situation.status, plan.done or plan.status
+        plan = replace(plan, status=as_reported(before, plan.status), done=as_reported(before, done))
         return plan.sooner(CONTINUE_SECONDS)
     last = scaling.last_activity(situation.status)
     if current and last is not None and last.active and (waits := _settling_seconds(situation)) > 0:
@@ -114,6 +122,25 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
         done=registering(plan.done or plan.status),
         notes=(*plan.notes, *((note,) if restored else ())),
     )
+
+
+def _unread(situation: Situation, plan: Plan[Step], error: AWSError) -> Plan[Step]:
+    """Return `plan`, which reports Ready only where nothing is left to change at Application Auto Scaling."""
+    wanted = situation.desired.scaling
+    if situation.remembered.scaling_revision == (wanted.revision if wanted is not None else None):
+        return plan
+    message = (
+        f"Application Auto Scaling cannot be read, so nothing is changed there: {error.operation}: {error.message}"
+    )
+    verdict = progressing(Reason.SCALING_UNKNOWN, message, available=situation.available)
+
+    def reported(status: Status) -> Status:
+        if not conditions.is_true(status.conditions, ConditionType.READY):
+            return status
+        before = as_reported(situation.status, status)
+        return with_verdict(before, situation.resource.generation, verdict, rfc3339(situation.now))
+
+    return replace(plan, status=reported(plan.status), done=reported(plan.done) if plan.done is not None else None)
 
 
 def is_missing(situation: Situation) -> bool:

@@ -6,7 +6,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import SageMakerStatus, Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
-from tgi_operator.backends.plans.verdicts import Verdict, progressing, stalled
+from tgi_operator.backends.plans.verdicts import Verdict, as_reported, progressing, stalled
 from tgi_operator.backends.sagemaker.aws import errors
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide import attempts, memory, steps
@@ -73,9 +73,9 @@ def rolled_back(situation: Situation) -> Plan[Step] | None:
     reason = Reason.UPDATE_ROLLBACK_FAILED if broken else found
     failure = attempts.remember(situation, situation.desired.revision, reason, text)
     remember = memory.undone(situation.memory, endpoint.last_modified)
-    # A named image may not be the one that AWS went back to.
-    image = situation.status.image if render.follows_running_image(situation.spec.runtime) else None
-    plan = collecting(situation, attempts.verdict(situation, failure), remember, last_failure=failure, image=image)
+    plan = collecting(
+        situation, attempts.verdict(situation, failure), remember, last_failure=failure, image=situation.kept_image
+    )
     return plan.sooner(attempts.pause(situation, failure)) if attempts.may_be_retried(failure) else plan
 
 
@@ -120,7 +120,9 @@ def _rollout(
     """Return the plan that writes what is about to be requested, requests it, and then collects old revisions."""
     desired = situation.desired
     plan = collecting(situation, verdict, done, update_revision=desired.revision, image=desired.image)
-    status = situation.report(verdict, begun, update_revision=desired.revision, image=desired.image)
+    # An image that the spec names is remembered once it is accepted: until then another one may run.
+    image = desired.image if render.follows_running_image(situation.spec.runtime) else situation.status.image
+    status = situation.report(verdict, begun, update_revision=desired.revision, image=image)
     return replace(
         plan,
         status=_as_reported(situation, status),
@@ -138,10 +140,7 @@ def _as_reported(situation: Situation, status: Status) -> Status:
     """
     if attempts.remembered(situation, situation.desired.revision) is None:
         return status
-    before = situation.status
-    return status.model_copy(
-        update={"conditions": before.conditions, "observed_generation": before.observed_generation}
-    )
+    return as_reported(situation.status, status)
 
 
 def _image_needs(situation: Situation) -> tuple[Need, ...]:

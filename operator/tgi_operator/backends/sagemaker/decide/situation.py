@@ -20,7 +20,7 @@ from tgi_operator.backends.plans.verdicts import StatusFields, Verdict, with_ver
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide import memory
-from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.sagemaker.desired import names, render
 from tgi_operator.backends.sagemaker.desired.render import Desired, Place
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Observed
@@ -186,6 +186,13 @@ class Situation:
             reconciling is None or reconciling.reason in _ROLLOUT_REASONS
         )
 
+    @property
+    def was_complete(self) -> bool:
+        """Whether the status reports this generation, with nothing left to do or to mend."""
+        reported = self.status.observed_generation == self.resource.generation
+        problems = (ConditionType.RECONCILING, ConditionType.STALLED)
+        return reported and not any(conditions.is_true(self.status.conditions, kind) for kind in problems)
+
     def lacks(self, *needs: Need) -> frozenset[Need]:
         """Return those of `needs` that were not read."""
         return frozenset(needs) - self.observed.read
@@ -274,6 +281,14 @@ class Situation:
             return False
         news = self.endpoint.failure_reason not in (None, self.remembered.failure_reason)
         return bool(self.remembered.update_accepted) or news
+
+    @property
+    def kept_image(self) -> str | None:
+        """The image that a spec without a version keeps, where the last request comes to nothing.
+
+        An image that the spec names is the last request's alone; None: that of the live model, or the newest one.
+        """
+        return self.status.image if render.follows_running_image(self.spec.runtime) else None
 
     @property
     def tag_keys(self) -> tuple[str, ...]:

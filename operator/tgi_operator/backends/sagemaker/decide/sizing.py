@@ -6,10 +6,11 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure, SageMakerStatus, Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.plans.planning import Note, Plan
-from tgi_operator.backends.plans.verdicts import serving
+from tgi_operator.backends.plans.verdicts import as_reported, progressing, serving
 from tgi_operator.backends.sagemaker.decide import attempts, memory, steps
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
+from tgi_operator.backends.sagemaker.decide.upkeep import repairs
 from tgi_operator.backends.sagemaker.seen import state
 
 
@@ -30,16 +31,22 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
         status = situation.report(serving(Reason.IN_SERVICE, message), remember, last_failure=failure)
         return Plan(status, after=seconds)
     message = f"Serves while AWS changes the fleet to {replicas} instance(s)."
+    verdict = serving(Reason.SCALING, message)
+    if repairs(situation):
+        # They follow once the fleet has its size, and only then is the generation as its spec has it.
+        verdict = progressing(Reason.SCALING, message, available=situation.available)
     status = situation.report(
-        serving(Reason.SCALING, message),
+        verdict,
         _resizing(situation, situation.memory, replicas),
         update_revision=situation.desired.revision,
         last_failure=failure or situation.status.last_failure,
     )
     return Plan(
-        status,
+        # Nothing is true of it until AWS accepts the request.
+        as_reported(situation.status, status),
         steps=(steps.scale(situation.desired, replicas),),
         ahead=True,
+        done=status,
         after=situation.desired.patience_seconds,
         notes=_restored(situation, replicas),
     )
@@ -69,13 +76,20 @@ def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
 def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
     """Give the serving revision the spec's instance count, while `blocked` reports why its successor has to wait.
 
-    Once for each count: its outcome is not looked into, since the failure of the successor is what is reported.
+    Once for each count that AWS accepts: its outcome is not looked into, since the failure of the successor is what is
+    reported.
     """
     endpoint, replicas = situation.living, situation.desired.replicas
     if replicas is None or endpoint.status != state.IN_SERVICE:
         return blocked
-    if endpoint.desired_count in (None, replicas) or situation.remembered.requested_replicas == replicas:
+    if endpoint.desired_count in (None, replicas):
         return blocked
+    if situation.remembered.requested_replicas == replicas:
+        if situation.modified:
+            return blocked
+        if situation.settling:
+            # AWS may have accepted the request and not show it yet.
+            return blocked.sooner(situation.settling_seconds)
     count = replicas
 
     def requested(status: Status) -> Status:

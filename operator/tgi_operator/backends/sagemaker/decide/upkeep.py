@@ -56,9 +56,10 @@ def in_service(situation: Situation) -> Plan[Step] | Ask:
 def _needs(situation: Situation) -> tuple[Need, ...]:
     if not situation.trusted:
         return (Need.TAGS, Need.LIVE_CONFIG, Need.LIVE_MODEL)
-    if situation.status.image is None and render.follows_running_image(situation.spec.runtime):
-        return (Need.LIVE_MODEL,)
-    return ()
+    # The tags of a spec that changed while AWS was at work were not compared yet.
+    tags = () if situation.was_complete else (Need.TAGS,)
+    unknown = situation.status.image is None and render.follows_running_image(situation.spec.runtime)
+    return (*tags, Need.LIVE_MODEL) if unknown else tags
 
 
 def _without_stale_tag_keys(situation: Situation, status: Status) -> Status:
@@ -71,6 +72,11 @@ def _is_over(situation: Situation) -> bool:
     """Whether the remembered failure is of a revision that serves now."""
     failure = situation.status.last_failure
     return failure is not None and failure.revision.partition("-")[0] == situation.desired.revision
+
+
+def repairs(situation: Situation) -> tuple[Step, ...]:
+    """Return the steps that revert what was found to differ from the spec in the tags and behind the endpoint."""
+    return (*_restore(situation), *_retag(situation))
 
 
 def _restore(situation: Situation) -> tuple[Step, ...]:

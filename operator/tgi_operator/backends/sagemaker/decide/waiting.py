@@ -59,7 +59,9 @@ def in_transition(situation: Situation) -> Plan[Step] | None:
         return None
     resizing = endpoint.pending_config_name in (None, endpoint.config_name)
     current = situation.status.current_revision
-    if situation.up_to_date and resizing and situation.requested and current == situation.desired.revision:
+    serves = situation.up_to_date and situation.requested and current == situation.desired.revision
+    # A generation that came meanwhile may want more than the endpoint shows: its tags were not compared yet.
+    if serves and resizing and situation.was_complete:
         if endpoint.status == state.UPDATING:
             message = f"Serves while AWS changes the fleet to {situation.wanted_replicas} instance(s)."
             return Plan(situation.report(serving(Reason.SCALING, message)))
