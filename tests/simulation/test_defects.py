@@ -18,9 +18,13 @@ from tgi_operator.backends.incluster.desired import pod_template
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.desired import names, render
 from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
+from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
 from tgi_sandbox.aws.lifecycle import Outcome, Status
 
 OTHER = Key("ml", "other")
+NOT_YET_FOUND = Fault(
+    "ValidationException", f'Could not find model "arn:aws:sagemaker:{REGION}:{DEFAULT_ACCOUNT}:model/{ENDPOINT}".'
+)
 ONLY_TGIENDPOINTS = {
     ("*", resource) for resource in ("secrets", "tgiendpoints/status", "events", "deployments", "pods", "jobs")
 }
@@ -170,6 +174,20 @@ def test_34_revisions_roll_out_though_nothing_may_be_collected(serving: Simulati
             serving.run_until(serving.is_ready, within=900)
         assert ("Warning", "CollectionFailed") in serving.events()
     serving.run_until(lambda: len(serving.leftovers()) == 3, within=3600)
+
+
+def test_failures_of_the_past_do_not_delay_what_a_user_asks_for_now() -> None:
+    with Simulation(aws_drift_reads_per_minute=0.1) as simulation, simulation.amazon.failing(DENIED, "DeleteModel"):
+        simulation.apply(SPEC)
+        simulation.run_until(simulation.is_ready, within=900)
+        simulation.apply(NEW)
+        simulation.run(6 * 3600)
+        simulation.amazon.fail(NOT_YET_FOUND, "CreateEndpointConfig")
+        before = len(simulation.amazon.calls)
+        simulation.apply(changed(maxTotalTokens=2000))
+        simulation.run(2)
+        simulation.amazon.mend("CreateEndpointConfig")
+        simulation.run_until(lambda: simulation.amazon.made("UpdateEndpoint", since=before), within=10)
 
 
 def test_140_changes_without_quota_leave_room_for_the_one_that_works(serving: Simulation) -> None:

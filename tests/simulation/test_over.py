@@ -416,6 +416,7 @@ def test_a_collection_that_failed_is_reported_and_done_later(serving: Simulation
         serving.apply(NEW)
         serving.run_until(lambda: ("Warning", "CollectionFailed") in serving.events(), within=600)
         serving.run(600)
+        assert re.search(r"\w\. Retrying at \d{4}-", serving.condition("Ready")["message"])
     serving.run_until(lambda: len(serving.leftovers()) == 3, within=900)
     serving.run_until(serving.is_ready, within=MINUTE)
 

@@ -109,6 +109,10 @@ class Controller:
     def seen(self, body: Mapping[str, Any]) -> None:
         """Record a TGIEndpoint that was listed, added or changed."""
         new = item(body)
+        known = self.store.get(new.key)
+        if known is not None and known.generation < new.generation:
+            # Pauses that old failures have made long are not for what a user asks for now.
+            self._workers.forget(new.key)
         if self.store.put(new):
             self.changed(new.key)
         self._no_longer_unseen({new.key})

@@ -46,7 +46,7 @@ class Workers(Generic[K]):
         return asyncio.get_running_loop().time() - max(since, self._last_end) <= STUCK_SECONDS
 
     def forget(self, key: K) -> None:
-        """Drop the failures of a key whose resource is gone."""
+        """Drop the failures of a key: its resource is gone, or its spec is another one."""
         self._failures.pop(key, None)
 
     async def close(self) -> None:

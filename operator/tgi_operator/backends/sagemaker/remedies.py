@@ -153,7 +153,7 @@ def _unread(resource: Resource, error: AWSError, failures: int, now: datetime) -
         unknown,
         unknown,
         handling.reason,
-        message + _announced(now, after),
+        _announcing(message, now, after),
         reconciling=not handling.stalled,
         stalled=handling.stalled,
     )
@@ -165,7 +165,7 @@ def _handled(resource: Resource, situation: Situation | None, error: AWSError, f
     after = _jittered(handling.pause(failures))
     if failures <= handling.patience:
         return Remedy(None, after)
-    message = f"{error.operation}: {error.message}{_announced(now, after)}"
+    message = _announcing(f"{error.operation}: {error.message}", now, after)
     available = situation.available if situation is not None else was_available(resource.status)
     verdict = (stalled if handling.stalled else progressing)(handling.reason, message, available=available)
     status = _not_creating(resource.status, situation) if handling.stalled else resource.status
@@ -202,7 +202,7 @@ def _not_scaling(
     if failures <= handling.patience:
         return Remedy(None, after)
     status, generation, at = resource.status, resource.generation, rfc3339(now)
-    message = f"{error.operation}: {error.message}{_announced(now, after)}"
+    message = _announcing(f"{error.operation}: {error.message}", now, after)
     available = situation.available if situation is not None else was_available(status)
     reason = handling.reason
     if error.meaning is Meaning.METRIC_TAKEN:
@@ -225,7 +225,7 @@ def _not_collected(resource: Resource, error: AWSError, failures: int, now: date
     ready = conditions.get(resource.status.conditions, ConditionType.READY)
     if ready is None:
         return Remedy(resource.status, after)
-    shown = f"{ready.message} {message}{_announced(now, after)}"
+    shown = _announcing(f"{ready.message} {message}", now, after)
     update = ConditionUpdate(ready.type, ready.status, ready.reason, shown)
     others = tuple(each for each in resource.status.conditions if each.type != ConditionType.READY)
     merged = conditions.merge([ready], [update], generation=resource.generation, now=rfc3339(now))
@@ -233,9 +233,12 @@ def _not_collected(resource: Resource, error: AWSError, failures: int, now: date
     return Remedy(status, after)
 
 
-def _announced(now: datetime, after: float) -> str:
-    """Return the sentence that names the time of the next attempt, empty where that comes soon."""
-    return f" Retrying at {rfc3339(now + timedelta(seconds=after))}." if after >= _ANNOUNCED_SECONDS * 0.8 else ""
+def _announcing(message: str, now: datetime, after: float) -> str:
+    """Return `message`, with a sentence that names the time of the next attempt unless that comes soon."""
+    if after < _ANNOUNCED_SECONDS * 0.8:
+        return message
+    # AWS does not end all its error messages with a period.
+    return f"{message.removesuffix('.')}. Retrying at {rfc3339(now + timedelta(seconds=after))}."
 
 
 def _jittered(pause: float) -> float:
