@@ -1,5 +1,6 @@
 """What both benches stand on: a cluster, the operator's process, and how to count what it writes."""
 
+import json
 import re
 import signal
 import subprocess
@@ -9,15 +10,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from tgi_sandbox.cluster import ControlPlane
 from tgi_sandbox.operator import OperatorProcess
 
 ROOT = Path(__file__).parents[2]
 STEADY_SECONDS = 60
-LIMIT_SECONDS = 300
+LIMIT_SECONDS = 1200
+POLL_SECONDS = 0.5
+"""Rare enough that what is measured does not wait for who measures, and fine enough for figures in seconds."""
 
 
 @dataclass
@@ -68,6 +73,33 @@ class Bed:
         """How many resources the operator counts as ready."""
         return int(self.operator.metrics().get('tgi_operator_endpoints{reason="InService"}', 0))
 
+    def ready_times(self) -> dict[str, float]:
+        """Return when each resource became Ready, as Unix time, by name."""
+        listed = json.loads(self.plane.api.text("/apis/tgi-operator.dev/v1alpha1/tgiendpoints"))
+        return {
+            item["metadata"]["name"]: datetime.fromisoformat(condition["lastTransitionTime"]).timestamp()
+            for item in listed["items"]
+            for condition in item["status"]["conditions"]
+            if condition["type"] == "Ready"
+        }
+
+    def longest_probe(self, *, scrapes: int) -> float:
+        """Return the longest time that /healthz takes while /metrics is scraped: the event loop is blocked for it."""
+        done = threading.Event()
+
+        def scrape() -> None:
+            for _ in range(scrapes):
+                urlopen(f"http://127.0.0.1:{self.operator.port}/metrics").read()
+            done.set()
+
+        threading.Thread(target=scrape, daemon=True).start()
+        longest = 0.0
+        while not done.is_set():
+            started = time.monotonic()
+            urlopen(f"http://127.0.0.1:{self.operator.port}/healthz").read()
+            longest = max(longest, time.monotonic() - started)
+        return longest
+
     def restart(self, resources: int) -> float:
         """Kill the operator and start it on what it left; return the seconds until it is settled."""
         self.operator.process.signal(signal.SIGKILL)
@@ -91,7 +123,7 @@ def wait(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} took longer than {LIMIT_SECONDS} s")
-        time.sleep(0.1)
+        time.sleep(POLL_SECONDS)
 
 
 def print_counts(title: str, counts: Counter[str], number: int) -> None:

@@ -1,5 +1,6 @@
 """Resources on SageMaker, against the AWS double."""
 
+import os
 import re
 import time
 from collections import Counter
@@ -14,7 +15,9 @@ from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
 from tgi_sandbox.operator import OperatorProcess
 
-SWEEP_SECONDS = 10
+SWEEP_SECONDS = float(os.environ.get("BENCH_SWEEP_SECONDS", "10"))
+"""Interval of the sweep; 30 s is the default of the operator."""
+
 CREATION_SECONDS = 30
 """How long the double's endpoints are Creating, in real seconds."""
 
@@ -43,6 +46,7 @@ class Row:
     double_cpu_seconds: float = 0
     aws_ready_seconds: float = 0
     ready_seconds: float = 0
+    longest_from_in_service_to_ready_seconds: float = 0
     aws_calls_per_endpoint: float = 0
     aws_creates_per_endpoint: float = 0
     kubernetes_writes_per_resource: float = 0
@@ -50,6 +54,7 @@ class Row:
     steady_aws_calls_per_minute: float = 0
     steady_kubernetes_writes: float = 0
     rss_mib: float = 0
+    longest_probe_during_scrapes_seconds: float = 0
     restart_mutating_calls: int = 0
     restart_aws_calls: int = 0
     restart_settled_seconds: float = 0
@@ -102,6 +107,7 @@ def _measure(bed: Bed, control: Control, number: int) -> Row:
     row.aws_ready_seconds = time.monotonic() - started
     wait(lambda: bed.ready() >= number, "getting ready")
     row.ready_seconds = time.monotonic() - started
+    row.longest_from_in_service_to_ready_seconds = _longest_lag(bed, control)
     made = calls(control)
     row.aws_calls_per_endpoint = made.total() / number
     row.aws_creates_per_endpoint = sum(made[name] for name in made if name.startswith("Create")) / number
@@ -128,6 +134,18 @@ def _steady(bed: Bed, control: Control, row: Row) -> None:
     row.steady_aws_calls_per_minute = (calls(control) - made).total() * 60 / STEADY_SECONDS
     row.steady_kubernetes_writes = (bed.writes() - writes).total()
     row.rss_mib = bed.operator.memory_mib()
+    row.longest_probe_during_scrapes_seconds = bed.longest_probe(scrapes=5)
+
+
+def _longest_lag(bed: Bed, control: Control) -> float:
+    """Return the longest time from an endpoint's InService to its resource's Ready, which is in whole seconds."""
+    offset = time.time() - control.now()
+    in_service = {
+        str(name): float(each["LastModifiedTime"]) + offset
+        for region in control.state()["regions"]
+        for name, each in region["endpoints"].items()
+    }
+    return max(ready - in_service[f"default-{name}"] for name, ready in bed.ready_times().items())
 
 
 def calls(control: Control) -> Counter[str]:
