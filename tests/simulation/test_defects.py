@@ -141,6 +141,23 @@ def test_a_tag_whose_first_call_failed_is_set_later(serving: Simulation, fault: 
     serving.run_until(serving.is_ready, within=MINUTE)
 
 
+@pytest.mark.parametrize(
+    ("operation", "after"),
+    [("AddTags", TAGGED), ("RegisterScalableTarget", spec()), ("PutScalingPolicy", spec())],
+)
+def test_upkeep_that_is_denied_is_tried_again_when_announced(
+    serving: Simulation, operation: str, after: Object
+) -> None:
+    serving.amazon.fail(DENIED, operation)
+    serving.apply(after)
+    since, writes = serving.clock.now(), serving.writes
+    serving.run(3600)
+    assert 10 <= len(serving.amazon.attempted(operation, since=since)) <= 40
+    assert serving.writes - writes <= 60
+    serving.amazon.mend(operation)
+    serving.run_until(serving.is_ready, within=360 + MINUTE)
+
+
 def test_a_repair_whose_first_call_failed_is_made_later(serving: Simulation) -> None:
     before = serving.leftovers()
     serving.aws("DeleteModel", ModelName=serving.status()["sageMaker"]["modelName"])

@@ -45,6 +45,9 @@ _ANNOUNCED_SECONDS = 60.0
 
 RESIZE = "UpdateEndpointWeightsAndCapacities"
 
+_KEEPING = frozenset({Purpose.ROLLOUT, Purpose.UPKEEP, Purpose.SCALING})
+"""Purposes of calls that are made on an endpoint that runs the wanted revision."""
+
 _PASSING = frozenset({Meaning.THROTTLED, Meaning.UNAVAILABLE, Meaning.CREDENTIALS_EXPIRED})
 
 _REMEMBERED: Mapping[Meaning, Reason] = {
@@ -137,7 +140,7 @@ def is_upkeep(situation: Situation | None, error: AWSError) -> bool:
     """Return whether the refused call was to keep what serves as the spec has it."""
     if situation is None or situation.rendered is None or situation.endpoint is None:
         return False
-    return situation.up_to_date and OPERATIONS[error.operation].purpose in (Purpose.ROLLOUT, Purpose.UPKEEP)
+    return situation.up_to_date and OPERATIONS[error.operation].purpose in _KEEPING
 
 
 def _unread(resource: Resource, error: AWSError, failures: int, now: datetime) -> Remedy:
