@@ -141,6 +141,23 @@ def test_a_tag_whose_first_call_failed_is_set_later(serving: Simulation, fault: 
     serving.run_until(serving.is_ready, within=MINUTE)
 
 
+@pytest.mark.parametrize(
+    ("operation", "after"),
+    [("AddTags", TAGGED), ("RegisterScalableTarget", spec()), ("PutScalingPolicy", spec())],
+)
+def test_upkeep_that_is_denied_is_tried_again_when_announced(
+    serving: Simulation, operation: str, after: Object
+) -> None:
+    serving.amazon.fail(DENIED, operation)
+    serving.apply(after)
+    since, writes = serving.clock.now(), serving.writes
+    serving.run(3600)
+    assert 10 <= len(serving.amazon.attempted(operation, since=since)) <= 40
+    assert serving.writes - writes <= 60
+    serving.amazon.mend(operation)
+    serving.run_until(serving.is_ready, within=360 + MINUTE)
+
+
 def test_a_repair_whose_first_call_failed_is_made_later(serving: Simulation) -> None:
     before = serving.leftovers()
     serving.aws("DeleteModel", ModelName=serving.status()["sageMaker"]["modelName"])
@@ -188,6 +205,37 @@ def test_failures_of_the_past_do_not_delay_what_a_user_asks_for_now() -> None:
         simulation.run(2)
         simulation.amazon.mend("CreateEndpointConfig")
         simulation.run_until(lambda: simulation.amazon.made("UpdateEndpoint", since=before), within=10)
+
+
+def test_an_instance_count_without_quota_is_asked_for_slowly_and_when_announced(serving: Simulation) -> None:
+    serving.world.quotas["ml.g5.12xlarge"] = 1
+    serving.apply({**SPEC, "replicas": 3})
+    since, writes = serving.clock.now(), serving.writes
+    serving.run(3600)
+    assert len(serving.amazon.attempted("UpdateEndpointWeightsAndCapacities", since=since)) in (3, 4)
+    assert serving.writes - writes <= 20
+    assert is_stalled(serving, "QuotaExceeded")
+    serving.world.quotas.clear()
+    serving.run_until(serving.is_ready, within=1800 + MINUTE)
+    assert serving.status()["desiredReplicas"] == 3
+    serving.run(600)
+    assert serving.status()["replicas"] == 3
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["throttled", "killed"])
+def test_an_instance_count_is_not_lost_while_a_successor_waits(serving: Simulation, killed: bool) -> None:
+    serving.script(Outcome.ROLLBACK)
+    serving.apply(NEW)
+    serving.run_until(lambda: is_stalled(serving, "UpdateRolledBack"), within=1800)
+    serving.apply({**NEW, "replicas": 3})
+    if killed:
+        serving.kill_at(operation="UpdateEndpointWeightsAndCapacities")
+    else:
+        serving.amazon.fail(THROTTLED, "UpdateEndpointWeightsAndCapacities")
+        serving.run(10)
+        serving.amazon.mend("UpdateEndpointWeightsAndCapacities")
+    serving.run_until(lambda: serving.status()["replicas"] == 3, within=900)
+    assert is_stalled(serving, "UpdateRolledBack")
 
 
 def test_140_changes_without_quota_leave_room_for_the_one_that_works(serving: Simulation) -> None:

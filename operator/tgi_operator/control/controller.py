@@ -103,8 +103,11 @@ class Controller:
         return not self._crashed and self._workers.is_alive()
 
     def changed(self, key: Key) -> None:
-        """Queue a resource."""
-        self._workers.queue.add(key)
+        """Queue a resource of which a backend has news, before those that were only created or changed.
+
+        What has begun is finished first: an endpoint in service must not wait behind a thousand that are created.
+        """
+        self._workers.queue.add(key, urgent=True)
 
     def seen(self, body: Mapping[str, Any]) -> None:
         """Record a TGIEndpoint that was listed, added or changed."""
@@ -114,7 +117,7 @@ class Controller:
             # Pauses that old failures have made long are not for what a user asks for now.
             self._workers.forget(new.key)
         if self.store.put(new):
-            self.changed(new.key)
+            self._workers.queue.add(new.key)
         self._no_longer_unseen({new.key})
 
     def removed(self, namespace: str, name: str, uid: str) -> None:

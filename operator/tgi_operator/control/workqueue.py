@@ -16,15 +16,17 @@ class WorkQueue(Generic[K]):
 
     `lane` returns the lane of a key, and `ready` is called with a lane whenever one of its keys may be taken. A key
     that waits is not added twice, and one that is added during its reconciliation waits again afterwards. A delayed key
-    counts once too: the earliest time wins. Delays are timers of the event loop, which drops cancelled ones.
+    counts once too: the earliest time wins. Delays are timers of the event loop, which drops cancelled ones. Keys that
+    were added as `urgent` come first.
     """
 
     def __init__(self, lane: Callable[[K], Lane], ready: Callable[[Lane], None]) -> None:
         self._lane = lane
         self._ready = ready
-        self._waiting: dict[Lane, deque[K]] = {}
+        self._waiting: dict[Lane, tuple[deque[K], deque[K]]] = {}
         self._size = 0
         self._dirty: set[K] = set()
+        self._urgent: set[K] = set()
         self._busy: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self.waiting_since: float | None = None
@@ -34,12 +36,14 @@ class WorkQueue(Generic[K]):
         """Return how many keys wait for a reconciliation now."""
         return self._size
 
-    def add(self, key: K) -> None:
-        """Queue `key` now."""
+    def add(self, key: K, *, urgent: bool = False) -> None:
+        """Queue `key` now, before all that are not urgent; a key that waits already keeps its place."""
         self._cancel(key)
         if key in self._dirty:
             return
         self._dirty.add(key)
+        if urgent:
+            self._urgent.add(key)
         if key not in self._busy:
             self._hand_out(key)
 
@@ -60,8 +64,9 @@ class WorkQueue(Generic[K]):
         waiting = self._waiting.get(lane)
         if waiting is None:
             return None
-        key = waiting.popleft()
-        if not waiting:
+        urgent, others = waiting
+        key = (urgent or others).popleft()
+        if not urgent and not others:
             del self._waiting[lane]
         self._resize(-1)
         self._dirty.discard(key)
@@ -87,7 +92,9 @@ class WorkQueue(Generic[K]):
 
     def _hand_out(self, key: K) -> None:
         lane = self._lane(key)
-        self._waiting.setdefault(lane, deque()).append(key)
+        urgent, others = self._waiting.setdefault(lane, (deque(), deque()))
+        (urgent if key in self._urgent else others).append(key)
+        self._urgent.discard(key)
         self._resize(1)
         self._ready(lane)
 

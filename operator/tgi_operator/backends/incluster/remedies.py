@@ -20,6 +20,6 @@ def remedy(resource: Resource, situation: Situation | None, error: Exception, no
         return None
     available = situation.available if situation is not None else was_available(resource.status)
     when = rfc3339(now + timedelta(seconds=_REFUSED_SECONDS))
-    message = f"{str(error)[:_MOST_CHARACTERS]} Retrying at {when}."
+    message = f"{str(error)[:_MOST_CHARACTERS].rstrip('.')}. Retrying at {when}."
     verdict = stalled(Reason.REJECTED_BY_KUBERNETES, message, available=available)
     return Remedy(with_verdict(resource.status, resource.generation, verdict, rfc3339(now)), _REFUSED_SECONDS)

@@ -24,7 +24,7 @@ from tgi_operator.backends.plans.verdicts import (
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.operations import OPERATIONS, Purpose
-from tgi_operator.backends.sagemaker.decide import attempts, memory
+from tgi_operator.backends.sagemaker.decide import attempts, memory, sizing
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 
 CONTINUE_SECONDS = 1.0
@@ -42,6 +42,11 @@ _COLLECTION_FIRST, _COLLECTION_LONGEST = 60.0, 3600.0
 
 _ANNOUNCED_SECONDS = 60.0
 """A message names the time of the next attempt where that is so far away; else each attempt would change the status."""
+
+RESIZE = "UpdateEndpointWeightsAndCapacities"
+
+_KEEPING = frozenset({Purpose.ROLLOUT, Purpose.UPKEEP, Purpose.SCALING})
+"""Purposes of calls that are made on an endpoint that runs the wanted revision."""
 
 _PASSING = frozenset({Meaning.THROTTLED, Meaning.UNAVAILABLE, Meaning.CREDENTIALS_EXPIRED})
 
@@ -123,6 +128,8 @@ def remedy(resource: Resource, situation: Situation | None, error: AWSError, fai
         return _not_scaling(resource, situation, error, failures, now)
     if operation.purpose is Purpose.REMOVAL and operation.part is not None and not resource.deleting:
         return _not_collected(resource, error, failures, now)
+    if error.operation == RESIZE and situation is not None and situation.rendered is not None:
+        return _not_resized(resource, situation, error, failures, now)
     rollout = operation.purpose is Purpose.ROLLOUT and error.meaning in _REMEMBERED
     if rollout and situation is not None and situation.rendered is not None and not is_upkeep(situation, error):
         return _refused(resource, situation, error, failures, now)
@@ -133,7 +140,7 @@ def is_upkeep(situation: Situation | None, error: AWSError) -> bool:
     """Return whether the refused call was to keep what serves as the spec has it."""
     if situation is None or situation.rendered is None or situation.endpoint is None:
         return False
-    return situation.up_to_date and OPERATIONS[error.operation].purpose in (Purpose.ROLLOUT, Purpose.UPKEEP)
+    return situation.up_to_date and OPERATIONS[error.operation].purpose in _KEEPING
 
 
 def _unread(resource: Resource, error: AWSError, failures: int, now: datetime) -> Remedy:
@@ -183,6 +190,23 @@ def _refused(resource: Resource, situation: Situation, error: AWSError, failures
     verdict = attempts.verdict(situation, failure)
     status = _not_creating(resource.status, situation)
     shown = with_verdict(status, resource.generation, verdict, rfc3339(now), last_failure=failure)
+    return Remedy(shown, CONTINUE_SECONDS)
+
+
+def _not_resized(resource: Resource, situation: Situation, error: AWSError, failures: int, now: datetime) -> Remedy:
+    """AWS refused another instance count: remember the refusal, so that only the rules decide when to ask again."""
+    if not situation.up_to_date:
+        # Why the successor waits is what is reported, and the rules ask again.
+        return Remedy(None, _jittered(HANDLING.get(error.meaning, _UNKNOWN).pause(failures)))
+    replicas = situation.desired.replicas
+    reason = _REMEMBERED.get(error.meaning)
+    if replicas is None or reason is None or reason not in attempts.RETRIES:
+        return _handled(resource, situation, error, failures, now)
+    situation = replace(situation, resource=resource, now=now)
+    message = f"{error.operation}: {error.message}"
+    failure = attempts.remember(situation, sizing.revision_of(situation, replicas), reason, message)
+    verdict = attempts.verdict(situation, failure)
+    shown = with_verdict(resource.status, resource.generation, verdict, rfc3339(now), last_failure=failure)
     return Remedy(shown, CONTINUE_SECONDS)
 
 

@@ -30,7 +30,7 @@ THREADS = 8
 _CONFIG = Config(
     max_pool_connections=THREADS,
     connect_timeout=5,
-    read_timeout=20,
+    read_timeout=10,
     tcp_keepalive=True,
     user_agent_extra=f"tgi-operator/{__version__}",
     # Three tries with jitter for what is over in a moment; the queue's backoff is for the rest.
@@ -63,7 +63,7 @@ class SageMakerAPI:
         self._writes_per_second = writes_per_second
         self._loader = create_loader()
         self._identities: dict[str, Identity] = {}
-        self._threads: dict[Scope, ThreadPoolExecutor] = {}
+        self._threads: dict[tuple[Scope, bool], ThreadPoolExecutor] = {}
         self._buckets: dict[tuple[Scope, Service, bool], TokenBucket] = {}
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,9 @@ class SageMakerAPI:
             client = await identity.client(scope.region, known.service)
             method = getattr(client, xform_name(operation))
             loop = asyncio.get_running_loop()
-            response: dict[str, Any] = await loop.run_in_executor(self._pool(scope), lambda: method(**request))
+            response: dict[str, Any] = await loop.run_in_executor(
+                self._pool(scope, sweeps=known.sweeps), lambda: method(**request)
+            )
         except (BotoCoreError, ClientError) as error:
             failed = from_botocore(operation, error)
             result = failed.meaning.value
@@ -106,10 +108,11 @@ class SageMakerAPI:
             self._identities[scope.identity] = Identity(_CONFIG, self._loader, self._before_send)
         return self._identities[scope.identity]
 
-    def _pool(self, scope: Scope) -> ThreadPoolExecutor:
-        if scope not in self._threads:
-            self._threads[scope] = ThreadPoolExecutor(THREADS, thread_name_prefix=f"aws-{scope}")
-        return self._threads[scope]
+    def _pool(self, scope: Scope, *, sweeps: bool) -> ThreadPoolExecutor:
+        key = (scope, sweeps)
+        if key not in self._threads:
+            self._threads[key] = ThreadPoolExecutor(1 if sweeps else THREADS, thread_name_prefix=f"aws-{scope}")
+        return self._threads[key]
 
     def _bucket(self, scope: Scope, service: Service, *, reads: bool) -> TokenBucket:
         key = (scope, service, reads)

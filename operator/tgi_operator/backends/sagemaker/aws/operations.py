@@ -37,6 +37,7 @@ class Part(StrEnum):
 class Operation:
     """One operation.
 
+    `sweeps`: only sweeps make the call, and it never waits for a thread behind calls for single resources.
     `leads_to` is the EndpointStatus after an accepted call. `part` is the kind of the named object that must carry our
     tags: before it is deleted, and where it exists already.
     """
@@ -44,6 +45,7 @@ class Operation:
     name: str
     service: Service
     purpose: Purpose
+    sweeps: bool = False
     leads_to: str | None = None
     part: Part | None = None
 
@@ -58,7 +60,7 @@ _S, _A = Service.SAGEMAKER, Service.AUTOSCALING
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
     for operation in (
-        Operation("ListEndpoints", _S, Purpose.READ),
+        Operation("ListEndpoints", _S, Purpose.READ, sweeps=True),
         Operation("DescribeEndpoint", _S, Purpose.READ),
         Operation("DescribeEndpointConfig", _S, Purpose.READ),
         Operation("DescribeModel", _S, Purpose.READ),

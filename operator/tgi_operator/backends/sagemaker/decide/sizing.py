@@ -4,14 +4,17 @@ from dataclasses import replace
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure, SageMakerStatus, Status
-from tgi_operator.api.times import rfc3339
+from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.plans.planning import Note, Plan
-from tgi_operator.backends.plans.verdicts import as_reported, progressing, serving
+from tgi_operator.backends.plans.verdicts import Verdict, as_reported, progressing, serving
 from tgi_operator.backends.sagemaker.decide import attempts, memory, steps
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
 from tgi_operator.backends.sagemaker.decide.upkeep import repairs
 from tgi_operator.backends.sagemaker.seen import state
+
+AGAIN_SECONDS = 300
+"""How soon a request for another instance count that AWS did not carry out is made again, while a successor waits."""
 
 
 def miscounted(situation: Situation) -> Plan[Step] | None:
@@ -22,13 +25,8 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
     failure = _failure(situation, replicas)
     seconds = attempts.pause(situation, failure) if failure is not None else 0.0
     if failure is not None and seconds > 0:
-        when = rfc3339(attempts.next_attempt(failure))
-        message = (
-            f"Serves, but AWS could not change the fleet to {replicas} instance(s); retrying at {when}: "
-            f"{failure.message}"
-        )
         remember = memory.counted(situation.memory, endpoint.last_modified)
-        status = situation.report(serving(Reason.IN_SERVICE, message), remember, last_failure=failure)
+        status = situation.report(_verdict(situation, failure, replicas), remember, last_failure=failure)
         return Plan(status, after=seconds)
     message = f"Serves while AWS changes the fleet to {replicas} instance(s)."
     verdict = serving(Reason.SCALING, message)
@@ -54,11 +52,27 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
 
 def _failure(situation: Situation, replicas: int) -> LastFailure | None:
     """Return the memory of a request for so many instances that AWS could not carry out."""
-    endpoint, revision = situation.living, f"{situation.desired.revision}-{replicas}"
+    endpoint, revision = situation.living, revision_of(situation, replicas)
     requested = situation.remembered.requested_replicas == replicas and situation.modified
     if requested and endpoint.failure_reason is not None:
         return attempts.remember(situation, revision, Reason.INSUFFICIENT_CAPACITY, endpoint.failure_reason)
     return attempts.remembered(situation, revision)
+
+
+def revision_of(situation: Situation, replicas: int) -> str:
+    """Return what stands for an instance count of the wanted revision in the memory of failures."""
+    return f"{situation.desired.revision}-{replicas}"
+
+
+def _verdict(situation: Situation, failure: LastFailure, replicas: int) -> Verdict:
+    """Return what to report until the next attempt: what AWS refuses needs a person, what it lacks does not."""
+    if attempts.RETRIES[failure.reason].stalled:
+        return attempts.verdict(situation, failure)
+    when = rfc3339(attempts.next_attempt(failure))
+    message = (
+        f"Serves, but AWS could not change the fleet to {replicas} instance(s); retrying at {when}: {failure.message}"
+    )
+    return serving(Reason.IN_SERVICE, message)
 
 
 def _resizing(situation: Situation, remember: SageMakerStatus, replicas: int) -> SageMakerStatus:
@@ -76,8 +90,8 @@ def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
 def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
     """Give the serving revision the spec's instance count, while `blocked` reports why its successor has to wait.
 
-    Once for each count that AWS accepts: its outcome is not looked into, since the failure of the successor is what is
-    reported.
+    Once for each count that AWS begins to change to: the outcome is not looked into, since the failure of the successor
+    is what is reported.
     """
     endpoint, replicas = situation.living, situation.desired.replicas
     if replicas is None or endpoint.status != state.IN_SERVICE:
@@ -85,11 +99,11 @@ def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
     if endpoint.desired_count in (None, replicas):
         return blocked
     if situation.remembered.requested_replicas == replicas:
+        waits = _seconds_until_again(situation)
         if situation.modified:
             return blocked
-        if situation.settling:
-            # AWS may have accepted the request and not show it yet.
-            return blocked.sooner(situation.settling_seconds)
+        if waits > 0:
+            return blocked.sooner(waits)
     count = replicas
 
     def requested(status: Status) -> Status:
@@ -103,3 +117,10 @@ def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
         ahead=True,
         done=requested(blocked.done) if blocked.done is not None else None,
     ).sooner(situation.desired.patience_seconds)
+
+
+def _seconds_until_again(situation: Situation) -> float:
+    """Return the seconds until a request that changed nothing, refused or never sent, is made again."""
+    requested = situation.remembered.request_time
+    passed = (situation.now - parse(requested)).total_seconds() if requested is not None else AGAIN_SECONDS
+    return max(0.0, AGAIN_SECONDS - passed)

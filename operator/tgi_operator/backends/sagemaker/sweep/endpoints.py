@@ -290,7 +290,8 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         swept.checks_saved += self._checks_per_sweep
         checks = int(swept.checks_saved)
         swept.checks_saved -= checks
-        settled = [each for each in swept.followed.values() if each.settled]
+        # One whose last check, or the repair after it, failed has an attempt of its own coming, which is announced.
+        settled = [each for each in swept.followed.values() if each.settled and not each.check]
 
         def turn(each: Followed) -> float:
             if each.turn is None:
