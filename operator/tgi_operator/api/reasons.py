@@ -258,6 +258,6 @@ class Reason(StrEnum):
     RESTORED = "Restored", "What somebody deleted or changed was put back."
 
     @classmethod
-    def find(cls, text: str) -> "Reason | None":
+    def known(cls, text: str) -> "Reason | None":
         """Return the reason of that name; None for one that only another version of the operator knows."""
         return next((reason for reason in cls if reason == text), None)

@@ -86,7 +86,7 @@ def scaling_status(
 def last_activity(status: Status) -> Activity | None:
     """Return what ScalingActive reports, None where there is no such condition, or one of another version."""
     found = conditions.get(status.conditions, ConditionType.SCALING_ACTIVE)
-    reason = Reason.find(found.reason) if found is not None else None
+    reason = Reason.known(found.reason) if found is not None else None
     if found is None or reason is None:
         return None
     return Activity(_ACTIVE[found.status], reason, found.message)

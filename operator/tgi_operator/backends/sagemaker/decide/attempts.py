@@ -56,7 +56,7 @@ def remembered(situation: Situation, revision: str) -> LastFailure | None:
     A failure whose reason only another version knows is not remembered: nothing follows from it.
     """
     failure = situation.status.last_failure
-    if failure is None or failure.revision != revision or Reason.find(failure.reason) is None:
+    if failure is None or failure.revision != revision or Reason.known(failure.reason) is None:
         return None
     return failure
 
