@@ -1,6 +1,7 @@
 """What the status promises, where drift checks are too rare to help: nothing is lost, early, or to and fro."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -235,3 +236,20 @@ def test_policies_of_others_outlive_ours_though_they_cannot_be_read(simulation: 
     found = target(simulation)
     assert found is not None
     assert list(found.policies) == ["by-the-ops-team"]
+
+
+def test_an_update_that_was_undone_is_not_made_again_though_nothing_can_be_collected(serving: Simulation) -> None:
+    serving.script(Outcome.ROLLBACK, times=None)
+    with serving.amazon.failing(DENIED, "DeleteModel"):
+        for tokens in (2048, 4096, 8192):
+            serving.apply(changed(maxTotalTokens=tokens))
+            serving.run(4 * 3600)
+    assert len(serving.amazon.attempted("UpdateEndpoint")) == 3
+
+
+@pytest.mark.parametrize("operation", ["DescribeEndpoint", "CreateModel"])
+def test_an_error_message_of_any_length_is_reported(simulation: Simulation, operation: str) -> None:
+    with simulation.amazon.failing(replace(DENIED, text="x" * 50_000), operation):
+        simulation.apply(SPEC)
+        simulation.run_until(lambda: is_stalled(simulation, "AccessDenied"), within=120)
+    simulation.run_until(simulation.is_ready, within=900)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tgi_operator.api.status import Condition, ConditionStatus, ConditionType
+from tgi_operator.api.status import MOST_MESSAGE, Condition, ConditionStatus, ConditionType
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ def merge(
 ) -> tuple[Condition, ...]:
     """Return the conditions after `updates`, which are complete: a type that they do not name is gone.
 
-    `now` is an RFC 3339 time; lastTransitionTime keeps its old value while the status stays.
+    `now` is an RFC 3339 time; lastTransitionTime keeps its old value while the status stays. Messages are
+    cut to what the CRD takes.
     """
     before = {condition.type: condition for condition in previous}
     merged = []
@@ -46,7 +47,7 @@ def merge(
                 observed_generation=generation,
                 last_transition_time=old.last_transition_time if old is not None and same else now,
                 reason=update.reason,
-                message=update.message,
+                message=update.message[:MOST_MESSAGE],
             )
         )
     return tuple(merged)

@@ -19,6 +19,10 @@ MOST_TAG_KEYS = 100
 """AWS takes 50 tags: all may be renamed at once, and the old ones are remembered until they are removed."""
 
 
+MOST_MESSAGE = 32768
+"""Characters of a condition's message (metav1.Condition)."""
+
+
 class ConditionType(StrEnum):
     """The conditions of a TGIEndpoint.
 
@@ -56,7 +60,7 @@ class Condition(APIObject):
         pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
         description="Reason, one CamelCase word.",
     )
-    message: str = Field(max_length=32768, description="Reason for people.")
+    message: str = Field(max_length=MOST_MESSAGE, description="Reason for people.")
 
 
 class LastFailure(APIObject):

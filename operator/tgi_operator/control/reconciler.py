@@ -155,9 +155,9 @@ class Reconciler:
             raise
         except Exception as error:
             await self._collection_failed(attempt, error)
-            remedy = _remedy(attempt, plan.status, situation, error)
+            remedy = _remedy(attempt, plan.reached, situation, error)
             if remedy is None:
-                await self._report_status(attempt, plan.status)
+                await self._report_status(attempt, plan.reached)
                 raise
             return await self._mend(attempt, remedy.no_later_than(plan.after), error)
         await self._post(attempt.item, () if plan.collected is None else (plan.collected,))
@@ -165,7 +165,7 @@ class Reconciler:
             attempt.backend.forget(attempt.item.key)
             await self._writes.release(attempt.item)
             return Done("released")
-        await self._report_status(attempt, plan.done or plan.status)
+        await self._report_status(attempt, plan.clean or plan.reached)
         label = "acted" if plan.steps or plan.collection else "observed"
         return Done(label) if plan.after is None else After(label, plan.after)
 

@@ -14,7 +14,7 @@ from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.incluster.listing import Listing
 from tgi_operator.backends.incluster.observe import Observer
 from tgi_operator.backends.incluster.remedies import remedy
-from tgi_operator.backends.incluster.seen.children import WATCHED, Children
+from tgi_operator.backends.incluster.seen.children import Children
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.resource import Resource
@@ -24,8 +24,6 @@ _LANE = "pods"
 
 class InClusterBackend:
     """Implements backends.base.Backend."""
-
-    watched = WATCHED
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ class Plan(Generic[S]):
 
     `status` is what to show. With `ahead` it is written before the steps, because a successor must know after a crash
     that they were begun; otherwise after them. `done` replaces it once all steps have succeeded. `collection` are steps
-    that only remove what nothing needs any more: they come last, and their failure is reported but stops nothing else;
-    `collected` is the Event of their success.
+    that only remove what nothing needs any more: they come last, and their failure is reported but stops nothing else.
+    Once they have succeeded, `clean` replaces the status, and `collected` is their Event.
     `after` is the time in seconds until the next look at the latest; None: when something changes. `finished`: nothing
     of a deleted resource is left.
     """
@@ -38,9 +38,20 @@ class Plan(Generic[S]):
     collected: Note | None = None
     ahead: bool = False
     done: Status | None = None
+    clean: Status | None = None
     after: float | None = None
     notes: tuple[Note, ...] = ()
     finished: bool = False
+
+    @property
+    def reached(self) -> Status:
+        """The status once all steps have succeeded."""
+        return self.done or self.status
+
+    def reaching(self, change: Callable[[Status], Status]) -> Self:
+        """Return the plan with `change` made to every status that follows its steps."""
+        clean = change(self.clean) if self.clean is not None else None
+        return replace(self, done=change(self.reached), clean=clean)
 
     def sooner(self, seconds: float) -> Self:
         """Return the plan with the next look in this time, unless it comes earlier anyway."""

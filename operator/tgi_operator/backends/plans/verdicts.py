@@ -1,7 +1,6 @@
 """The handful of things a status can report, with the same reasons and conditions for every backend."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TypedDict, Unpack
 
 from tgi_operator.api import conditions
@@ -16,7 +15,6 @@ from tgi_operator.api.status import (
     ScalingStatus,
     Status,
 )
-from tgi_operator.api.times import parse
 
 _SERVING = {
     ConditionStatus.TRUE: (Reason.SERVING, "The endpoint accepts requests."),
@@ -133,9 +131,3 @@ def was_available(status: Status) -> ConditionStatus:
     """Return what Available reported when the status was written; False where it reported nothing."""
     found = conditions.get(status.conditions, ConditionType.AVAILABLE)
     return found.status if found is not None else ConditionStatus.FALSE
-
-
-def reconciling_seconds(status: Status, now: datetime) -> float:
-    """Return how long the resource has been Reconciling; 0 where it is not."""
-    found = conditions.get(status.conditions, ConditionType.RECONCILING)
-    return (now - parse(found.last_transition_time)).total_seconds() if found is not None else 0.0

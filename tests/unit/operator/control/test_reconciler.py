@@ -193,7 +193,7 @@ class TestErrorsOfTheBackend:
             pytest.param(Plan(status(CREATING), ("bad",), ahead=True), 6, status(SERVES), id="the status came again"),
             pytest.param(Plan(status(CREATING), ("bad",)), 6, status(SERVES), id="the steps came first"),
             pytest.param(
-                Plan[str](status(CREATING), collection=("bad",), done=status(SERVES)),
+                Plan[str](status(CREATING), collection=("bad",), clean=status(SERVES)),
                 6,
                 status(CREATING),
                 id="only the collection failed",

@@ -197,8 +197,8 @@ class QueueAgainstSets(RuleBasedStateMachine):
 
     @rule(key=keys, delay=st.sampled_from([0, 3, 10]))
     def add_after(self, key: str, delay: int) -> None:
-        # No two keys are due at the same time.
-        seconds = delay + "abcd".index(key) / 10 if delay else 0
+        # No two keys are due at the same time, and none at the moment at which `time_passes` ends.
+        seconds = delay + "abcd".index(key) / 10 + 0.003 if delay else 0
         self.run(lambda: self.queue.add_after(key, seconds))
         if delay == 0:
             self._wanted(key)

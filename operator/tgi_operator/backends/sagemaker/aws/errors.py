@@ -41,7 +41,6 @@ class Meaning(StrEnum):
 
 
 NOT_FOUND = frozenset({Meaning.ENDPOINT_NOT_FOUND, Meaning.CONFIG_NOT_FOUND, Meaning.MODEL_NOT_FOUND})
-NOT_LET_IN = frozenset({Meaning.ACCESS_DENIED, Meaning.CREDENTIALS_EXPIRED})
 
 
 class AWSError(Exception):

@@ -32,5 +32,5 @@ def collecting(
         status,
         collection=steps.delete_sets(situation.place, old),
         collected=note,
-        done=situation.report(verdict, memory.collected(remember, kept), **fields),
+        clean=situation.report(verdict, memory.collected(remember, kept), **fields),
     )

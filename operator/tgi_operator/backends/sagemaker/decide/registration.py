@@ -1,6 +1,7 @@
 """Keeping what is at Application Auto Scaling as the spec has it, for an endpoint that is in service."""
 
 from dataclasses import replace
+from functools import partial
 
 from tgi_operator.api import conditions
 from tgi_operator.api.reasons import Reason
@@ -100,9 +101,7 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
         return plan.sooner(CONSISTENCY_SECONDS) if late else plan
     if plan.steps:
         # One thing after the other: what fails here must not undo what was done there. Until then nothing is Ready.
-        before, done = situation.status, plan.done or plan.status
-        plan = replace(plan, status=as_reported(before, plan.status), done=as_reported(before, done))
-        return plan.sooner(CONTINUE_SECONDS)
+        return plan.reaching(partial(as_reported, situation.status)).sooner(CONTINUE_SECONDS)
     last = scaling.last_activity(situation.status)
     if current and last is not None and last.active and (waits := _settling_seconds(situation)) > 0:
         # What was requested a moment ago may not be visible yet.
@@ -115,11 +114,10 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
     restored = current and (seen.registered.target or situation.remembered.endpoint_status == state.IN_SERVICE)
     note = Note(Reason.RESTORED, "Reverted the scalable target and its policies to the spec's.")
     return replace(
-        plan,
+        plan.reaching(registering),
         status=registering(situation.status),
         steps=missing,
         ahead=True,
-        done=registering(plan.done or plan.status),
         notes=(*plan.notes, *((note,) if restored else ())),
     )
 
@@ -140,7 +138,7 @@ def _unread(situation: Situation, plan: Plan[Step], error: AWSError) -> Plan[Ste
         before = as_reported(situation.status, status)
         return with_verdict(before, situation.resource.generation, verdict, rfc3339(situation.now))
 
-    return replace(plan, status=reported(plan.status), done=reported(plan.done) if plan.done is not None else None)
+    return plan.reaching(reported)
 
 
 def is_missing(situation: Situation) -> bool:

@@ -128,7 +128,7 @@ def _rollout(
         status=_as_reported(situation, status),
         steps=requests,
         ahead=True,
-        done=plan.done or plan.status,
+        done=plan.status,
     ).sooner(desired.patience_seconds)
 
 

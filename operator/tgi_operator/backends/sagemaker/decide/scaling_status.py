@@ -25,8 +25,10 @@ def with_scaling_status(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
     """Return `plan` with scaling in its statuses, and a look when what it reports is no longer true."""
     seen = situation.observed.scaling
     failed = seen.blocked(situation.now) if seen else None
-    done = _with_scaling(situation, plan.done, registered=True) if plan.done is not None else None
-    plan = replace(plan, status=_with_scaling(situation, plan.status, registered=not is_missing(situation)), done=done)
+    complete = not is_missing(situation)
+    registered = complete or plan.done is not None
+    plan = plan.reaching(lambda status: _with_scaling(situation, status, registered=registered))
+    plan = replace(plan, status=_with_scaling(situation, plan.status, registered=complete))
     if failed is None:
         return plan
     over = scalable_target.BLOCKED_SECONDS - (situation.now - failed.start).total_seconds() + 1

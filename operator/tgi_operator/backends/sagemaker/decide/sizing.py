@@ -111,11 +111,10 @@ def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
         return status.model_copy(update={"sage_maker": _resizing(situation, remember, count)})
 
     return replace(
-        blocked,
+        blocked.reaching(requested),
         status=requested(blocked.status),
         steps=(*blocked.steps, steps.scale(situation.desired, replicas)),
         ahead=True,
-        done=requested(blocked.done) if blocked.done is not None else None,
     ).sooner(situation.desired.patience_seconds)
 
 

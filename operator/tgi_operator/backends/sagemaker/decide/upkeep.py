@@ -1,6 +1,7 @@
 """An endpoint that runs what is wanted: its tags, what was deleted behind it, and what nobody needs any more."""
 
 from dataclasses import replace
+from functools import partial
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
@@ -47,10 +48,9 @@ def in_service(situation: Situation) -> Plan[Step] | Ask:
         *([Note(Reason.RESTORED, f'Created "{desired.set_name}" again.')] if restore else []),
         *([Note(Reason.TAGS_RESTORED, "The tags of the endpoint were reverted to the spec's.")] if retag else []),
     )
-    done = plan.done or plan.status
     if endpoint.tags is not None:
-        done = _without_stale_tag_keys(situation, done)
-    return replace(plan, steps=(*restore, *retag), done=done, notes=notes)
+        plan = plan.reaching(partial(_without_stale_tag_keys, situation))
+    return replace(plan, steps=(*restore, *retag), notes=notes)
 
 
 def _needs(situation: Situation) -> tuple[Need, ...]:
