@@ -371,6 +371,21 @@ def test_application_auto_scaling_that_is_denied_blocks_no_rollout(simulation: S
     simulation.run_until(lambda: follows(simulation) and bounds(simulation) == (2, 4), within=360)
 
 
+@pytest.mark.parametrize("fault", [UNREACHABLE, DENIED], ids=["unreachable", "denied"])
+def test_a_steady_resource_reports_that_its_scaling_cannot_be_read(simulation: Simulation, fault: Fault) -> None:
+    simulation.apply(spec())
+    simulation.run_until(lambda: follows(simulation), within=600)
+    reads = ("DescribeScalableTargets", "DescribeScalingPolicies", "DescribeScalingActivities")
+    with simulation.amazon.failing(fault, *reads):
+        simulation.run_until(lambda: simulation.condition("ScalingActive")["status"] == "Unknown", within=240)
+        assert simulation.is_ready(), "what serves does not depend on it"
+        before = len(simulation.amazon.calls)
+        simulation.run(600)
+        calls = [call.operation for call in simulation.amazon.calls[before:] if call.operation in reads]
+        assert len(calls) <= 11, "the sweep alone finds out when it is over"
+    simulation.run_until(lambda: follows(simulation), within=2 * MINUTE)
+
+
 def test_a_second_resource_of_one_endpoint_name_leaves_the_first_ones_target_alone(simulation: Simulation) -> None:
     first = {**spec(), "sageMaker": {**SPEC["sageMaker"], "endpointName": "shared"}}
     simulation.apply(first)

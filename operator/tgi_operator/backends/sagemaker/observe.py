@@ -71,6 +71,11 @@ class Observer:
         if listing is None:
             return None
         check_scaling = self._follow_scaling(situation, key)
+        scaling_outage = self._scalable_targets.outage(key)
+        if scaling_outage is not None:
+            # Reading it again for each resource would tell no more.
+            unread = Observed(read=frozenset({Need.SCALING}), scaling_error=scaling_outage)
+            situation, check_scaling = replace(situation, observed=unread), False
         if not (followed.check or check_scaling or resource.deleting):
             confirmed = confirm(situation, listing.endpoints.get(place.endpoint), complete=listing.complete)
             if confirmed is not None:
@@ -118,7 +123,7 @@ class Observer:
             if resource.deleting and never_requested and error.meaning is Meaning.ACCESS_DENIED:
                 return replace(situation, observed=Observed(denied=True))
             raise
-        situation = replace(situation, observed=Observed(endpoint), now=self._now())
+        situation = replace(situation, observed=replace(situation.observed, endpoint=endpoint), now=self._now())
         if endpoint is not None:
             situation = await self._answer(situation, first_needs(situation, check=checking, scaling=check_scaling))
         for _ in range(ROUNDS):

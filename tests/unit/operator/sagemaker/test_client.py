@@ -232,11 +232,14 @@ async def test_credentials_that_come_late_are_found(
 
 async def test_region_that_hangs_holds_no_thread_of_another(api: SageMakerAPI, service: Service) -> None:
     service.held_regions = {VIRGINIA.region}
-    hanging = [asyncio.create_task(meaning_of(api, VIRGINIA)) for _ in range(3 * THREADS)]
+    calls = [meaning_of(api, VIRGINIA, "DescribeScalableTargets") for _ in range(3 * THREADS)]
+    hanging = [asyncio.create_task(call) for call in calls]
     await until(lambda: service.held == THREADS)
     async with asyncio.timeout(5):
         assert await asyncio.gather(*(meaning_of(api, IRELAND) for _ in range(THREADS))) == [None] * THREADS
     assert service.held == THREADS, "the rest waits for a thread of its own region"
+    hanging.append(asyncio.create_task(meaning_of(api, VIRGINIA, "ListEndpoints")))
+    await until(lambda: service.held == THREADS + 1)
     service.release.set()
     await asyncio.gather(*hanging)
 

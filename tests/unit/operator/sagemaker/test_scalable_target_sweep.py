@@ -18,7 +18,6 @@ from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import scaling_policies
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling, resource_id
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import (
-    LONGEST_PAUSES,
     POLICIES_EVERY,
     TARGETS_EVERY,
     FollowedTarget,
@@ -94,6 +93,7 @@ class Watched:
     def __init__(self) -> None:
         self.api = Amazon()
         self.reported: list[str] = []
+        self.outages = False
         self.sweep = ScalableTargetSweep(self.api, self._changed, interval=INTERVAL, now=lambda: START)
 
     def follow(self, name: str, scaling: Scaling | None, scope: Scope = SCOPE, endpoint: str = "") -> FollowedTarget:
@@ -104,7 +104,7 @@ class Watched:
     def _changed(self, key: Key) -> None:
         record = self.sweep.followed(key)
         assert record is not None
-        assert record.check
+        assert record.check or self.outages, "a report without a check is one of an outage"
         record.check = False
         self.reported.append(key.name)
 
@@ -232,25 +232,25 @@ async def test_following_twice_is_following_once_and_another_endpoint_is_another
         assert one.follow("a", wanted("b"), endpoint="b") is not record
 
 
-async def test_failures_lengthen_the_pauses_of_their_scope_only() -> None:
+async def test_an_outage_and_its_end_are_reported_and_the_sweep_goes_on() -> None:
     async with watched("a") as one:
+        one.outages = True
         one.api.failures[SCOPE] = UNAVAILABLE
-        await sweeps(200)
-        pauses = [later - earlier for earlier, later in pairwise(one.api.sweeps)]
-        assert pauses[:4] == [2 * INTERVAL, 4 * INTERVAL, 8 * INTERVAL, LONGEST_PAUSES * INTERVAL]
-        assert max(pauses) == LONGEST_PAUSES * INTERVAL
-        before = len(one.api.sweeps)
+        await sweeps(1)
+        assert one.sweep.outage(Key("ml", "a")) is None, "one failure is none"
+        await sweeps(1)
+        assert one.sweep.outage(Key("ml", "a")) is UNAVAILABLE
+        await sweeps(20)
+        assert one.reported == ["a"], "once, not at each failure"
+        assert {later - earlier for earlier, later in pairwise(one.api.sweeps)} == {INTERVAL}
         one.follow("far", wanted("far"), scope=ELSEWHERE)
-        await sweeps(8)
-        assert len(one.api.sweeps) - before >= 8
+        assert one.sweep.outage(Key("ml", "far")) is None
         one.api.failures[SCOPE] = ValueError("not JSON")
-        await sweeps(LONGEST_PAUSES)
+        await sweeps(1)
         one.api.failures.clear()
-        one.api.items["DescribeScalableTargets"].clear()
-        one.sweep.forget(Key("ml", "far"))
-        one.reported.clear()
-        await sweeps(LONGEST_PAUSES + TARGETS_EVERY)
-        assert "a" in one.reported, "the sweep goes on"
+        await sweeps(1)
+        assert one.sweep.outage(Key("ml", "a")) is None
+        assert one.reported.count("a") >= 2, "its end is reported too"
 
 
 async def test_closed_sweep_is_silent() -> None:

@@ -32,7 +32,7 @@ def _observed(situation: Situation, listed: Listed | None, *, complete: bool) ->
     remembered, replicas = situation.remembered, situation.status.replicas
     if listed is None:
         absent = complete and remembered.endpoint_arn is None and remembered.endpoint_status is None
-        return Observed() if absent else None
+        return situation.observed if absent else None
     same = (listed.status, listed.last_modified) == (remembered.endpoint_status, remembered.last_modified_time)
     if not same or listed.status in state.IN_TRANSITION or remembered.endpoint_arn is None:
         return None
@@ -45,7 +45,7 @@ def _observed(situation: Situation, listed: Listed | None, *, complete: bool) ->
         current_count=replicas,
         desired_count=replicas,
     )
-    return Observed(endpoint)
+    return replace(situation.observed, endpoint=endpoint)
 
 
 def first_needs(situation: Situation, *, check: bool, scaling: bool) -> frozenset[Need]:

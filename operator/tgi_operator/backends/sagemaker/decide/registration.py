@@ -19,7 +19,7 @@ from tgi_operator.backends.sagemaker.seen import scalable_target, state
 from tgi_operator.backends.sagemaker.seen.scalable_target import CONSISTENCY_SECONDS, Registered
 
 CONTINUE_SECONDS = 1
-UNREAD_SECONDS = 300
+UNREAD_SECONDS = 45
 """How soon Application Auto Scaling is read again where it could not be."""
 
 
@@ -72,14 +72,17 @@ def needs_reading(situation: Situation, plan: Plan[Step]) -> bool:
 
 
 def _is_well(situation: Situation) -> bool:
-    """Return whether the status reports that what is registered follows the load as the spec has it now."""
+    """Return whether the status reports that what is registered follows the load as the spec has it now.
+
+    Where an outage left that unknown, it is relied on as well: the sweeps find what changed meanwhile.
+    """
     wanted, reported = situation.desired.scaling, situation.status.scaling
     activity = scaling.last_activity(situation.status)
     return (
         wanted is not None
         and wanted.revision == situation.remembered.scaling_revision
         and activity is not None
-        and bool(activity.active)
+        and activity.active is not False
         and reported is not None
         and (reported.min_replicas, reported.max_replicas) == (situation.bounds.least, situation.bounds.most)
     )
@@ -142,10 +145,10 @@ def _unread(situation: Situation, plan: Plan[Step], error: AWSError) -> Plan[Ste
 
 
 def is_missing(situation: Situation) -> bool:
-    """Return whether what should be at Application Auto Scaling is not, or was not read."""
+    """Return whether what should be at Application Auto Scaling is not; what was not read is as the status reports."""
     wanted, seen = situation.desired.scaling, situation.observed.scaling
     if wanted is None or seen is None or seen.registered is None:
-        return True
+        return not _is_well(situation)
     return (
         bool(_differences(situation, wanted, seen.registered))
         or situation.remembered.scaling_revision != wanted.revision

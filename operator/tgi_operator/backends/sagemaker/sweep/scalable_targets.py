@@ -27,8 +27,9 @@ TARGETS_EVERY = 5
 POLICIES_EVERY = 15
 """Every so many sweeps these are read."""
 
-LONGEST_PAUSES = 16
-"""After failures a sweep waits for up to so many intervals."""
+OUTAGE_SWEEPS = 2
+OUTAGE_SECONDS = 60.0
+"""An outage is so many failed sweeps in a row, and so long without a successful one."""
 
 
 @dataclass
@@ -48,10 +49,18 @@ class FollowedTarget:
 
 @dataclass
 class SweptTargets(Swept[FollowedTarget]):
-    """What is known of the scalable targets of a scope. `activities` are the latest ids; None before the first read."""
+    """What is known of the scalable targets of a scope.
 
+    `activities` are the latest ids; None before the first read. `failures` are failed sweeps in a row, and `read_at` is
+    when one last succeeded, by the event loop, or when the scope was first followed. `outage` is the latest error while
+    an outage lasts.
+    """
+
+    read_at: float = 0.0
     activities: frozenset[str] | None = None
     sweeps: int = 0
+    failures: int = 0
+    outage: AWSError | None = None
 
 
 class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
@@ -83,23 +92,43 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
         self._follow(scope, record)
         return record
 
+    def outage(self, key: Key) -> AWSError | None:
+        """Return why Application Auto Scaling cannot be read for a resource for a while now; None where it can."""
+        scope = self._scope_of.get(key)
+        return self._scopes[scope].outage if scope is not None else None
+
     def _begin(self, scope: Scope) -> SweptTargets:
-        return SweptTargets(scope)
+        return SweptTargets(scope, read_at=asyncio.get_running_loop().time())
 
     async def _sweep_for_ever(self, swept: SweptTargets) -> None:
-        failures = 0
         while True:
-            await asyncio.sleep(self._interval * min(2**failures, LONGEST_PAUSES))
+            await asyncio.sleep(self._interval)
             try:
                 await self._sweep(swept)
             except AWSError as error:
-                failures += 1
                 logger.warning("Application Auto Scaling in %s was not read: %s", swept.scope, error)
+                self._failed(swept, error)
             except Exception:
-                failures += 1
                 logger.exception("Application Auto Scaling in %s was not read", swept.scope)
             else:
-                failures = 0
+                self._succeeded(swept)
+
+    def _failed(self, swept: SweptTargets, error: AWSError) -> None:
+        swept.failures += 1
+        lasting = asyncio.get_running_loop().time() - swept.read_at >= OUTAGE_SECONDS
+        if swept.outage is None and swept.failures >= OUTAGE_SWEEPS and lasting:
+            swept.outage = error
+            self._report_all(swept)
+
+    def _succeeded(self, swept: SweptTargets) -> None:
+        swept.failures, swept.read_at = 0, asyncio.get_running_loop().time()
+        if swept.outage is not None:
+            swept.outage = None
+            self._report_all(swept)
+
+    def _report_all(self, swept: SweptTargets) -> None:
+        for key in swept.followed:
+            self._changed(key)
 
     async def _sweep(self, swept: SweptTargets) -> None:
         """Read what is due, and report those resources whose target is not as it was last seen. Raises AWSError."""
