@@ -46,7 +46,7 @@ checkov: $(filter .tools/%,$(UV)) ## Install checkov, which the tests run on Doc
 .PHONY: test
 test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) tgi-sandbox build --keda
-	@$(RUN) pytest --numprocesses 2 --dist loadfile --basetemp .tests
+	@$(RUN) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --basetemp .tests
 	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests
 
 .PHONY: argocd-check
