@@ -158,12 +158,10 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
 
         While `listing` is None, nothing has to wait for it: the resource is reported when the first sweep has ended.
         """
-        known = self.followed(key)
-        if known is not None and known.endpoint == endpoint and self._scope_of[key] == scope:
+        known = self._followed_in(scope, key)
+        if known is not None and known.endpoint == endpoint:
             return known
-        record = Followed(key, endpoint)
-        self._follow(scope, record)
-        return record
+        return self._follow(scope, Followed(key, endpoint))
 
     def listing(self, scope: Scope) -> Listing | None:
         """Return the latest listing of a scope; None until its first sweep has ended, successfully or not."""

@@ -85,12 +85,10 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
 
     def follow(self, scope: Scope, key: Key, resource_id: str) -> FollowedTarget:
         """Return the record of a resource's target; its scope is swept from now on."""
-        known = self.followed(key)
-        if known is not None and known.resource_id == resource_id and self._scope_of[key] == scope:
+        known = self._followed_in(scope, key)
+        if known is not None and known.resource_id == resource_id:
             return known
-        record = FollowedTarget(key, resource_id)
-        self._follow(scope, record)
-        return record
+        return self._follow(scope, FollowedTarget(key, resource_id))
 
     def outage(self, key: Key) -> AWSError | None:
         """Return why Application Auto Scaling cannot be read for a resource for a while now; None where it can."""

@@ -67,14 +67,19 @@ class Sweep(ABC, Generic[R, S]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _follow(self, scope: Scope, record: R) -> None:
-        """Follow a resource, in this scope only."""
+    def _followed_in(self, scope: Scope, key: Key) -> R | None:
+        """Return the record of a resource; None where it is not followed in this scope."""
+        return self.followed(key) if self._scope_of.get(key) == scope else None
+
+    def _follow(self, scope: Scope, record: R) -> R:
+        """Follow a resource, in this scope only; return its record."""
         self.forget(record.key)
         if scope not in self._scopes:
             self._scopes[scope] = self._begin(scope)
             self._start(self._scopes[scope], self._sweep_for_ever(self._scopes[scope]))
         self._scopes[scope].followed[record.key] = record
         self._scope_of[record.key] = scope
+        return record
 
     def _start(self, swept: S, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Return a new task, which runs until it ends or nothing is followed in the scope any more."""
