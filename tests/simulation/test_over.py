@@ -375,6 +375,16 @@ def test_a_cause_is_over_and_the_status_shows_it(tmp_path: Path, name: str, rest
         assert not simulation.condition("Stalled")
 
 
+def test_a_role_that_is_no_longer_allowed_is_shown_within_a_minute(tmp_path: Path) -> None:
+    with Simulation(allowed_roles_file=str(tmp_path / "roles.yaml")) as simulation:
+        allow_roles(simulation)
+        simulation.apply(SPEC)
+        simulation.run_until(simulation.is_ready, within=600)
+        forbid_roles(simulation)
+        simulation.run_until(lambda: is_stalled(simulation, "RoleNotAllowed"), within=MINUTE)
+        assert simulation.condition("Available")["status"] == "True"
+
+
 def test_a_metric_that_is_back_is_shown(simulation: Simulation) -> None:
     metrics_served(simulation)
     simulation.apply(AUTOSCALED)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simulation.amazon import Fault
+from simulation.amazon import DENIED, Fault
 from simulation.simulation import ENDPOINT, REGION, SPEC, Simulation
 from simulation.test_stories import LONG, is_stalled
 from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed, resource_id
@@ -170,6 +170,26 @@ def test_a_spec_without_autoscaling_ends_it_and_keeps_the_replicas(scaling: Simu
     assert scaling.condition("ScalingActive") == {}
     assert "scalingRevision" not in scaling.status()["sageMaker"]
     assert scaling.is_ready()
+
+
+def test_a_rollout_does_not_wait_for_a_removal_that_is_denied(scaling: Simulation) -> None:
+    scaling.amazon.fail(DENIED, "DeregisterScalableTarget")
+    scaling.apply(spec(None, runtime={"maxTotalTokens": 2048}))
+    scaling.run_until(lambda: scaling.amazon.made("UpdateEndpoint") == ["UpdateEndpoint"], within=10)
+    scaling.run_until(lambda: is_stalled(scaling, "AccessDenied"), within=900)
+    assert "DeregisterScalableTarget" in scaling.condition("Stalled")["message"]
+    assert scaling.condition("Available")["status"] == "True"
+    scaling.amazon.mend("DeregisterScalableTarget")
+    scaling.run_until(scaling.is_ready, within=360)
+    assert target(scaling) is None
+
+
+def test_a_rollback_is_remembered_while_the_removal_is_denied(scaling: Simulation) -> None:
+    scaling.amazon.fail(DENIED, "DeregisterScalableTarget")
+    scaling.script(Outcome.ROLLBACK)
+    scaling.apply(spec(None, runtime={"maxTotalTokens": 2048}))
+    scaling.run_until(lambda: scaling.status().get("lastFailure") is not None, within=1800)
+    assert scaling.status()["lastFailure"]["reason"] == "UpdateRolledBack"
 
 
 def test_from_autoscaling_to_replicas_and_back(scaling: Simulation) -> None:

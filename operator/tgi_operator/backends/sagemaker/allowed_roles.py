@@ -54,6 +54,13 @@ class AllowedRoles:
             "use one of those, or have the operator's administrators allow it.",
         )
 
+    def version(self) -> float | None:
+        """Return when the file was last changed, as seconds since the epoch; None where there is none to read."""
+        try:
+            return self._file.stat().st_mtime if self._file is not None else None
+        except OSError:
+            return None
+
     def _read(self, file: Path) -> None:
         try:
             changed = file.stat().st_mtime

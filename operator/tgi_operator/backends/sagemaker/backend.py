@@ -37,15 +37,16 @@ class SageMakerBackend:
     ) -> None:
         self._api = api
         self._now = now
+        roles = AllowedRoles(settings.allowed_roles_file)
         self._endpoints = EndpointSweep(
             api,
             changed,
             interval=settings.sweep_interval,
             drift_reads_per_minute=settings.aws_drift_reads_per_minute,
+            allowed=roles.version,
             now=now,
         )
         self._scalable_targets = ScalableTargetSweep(api, changed, interval=settings.scaling_sweep_interval, now=now)
-        roles = AllowedRoles(settings.allowed_roles_file)
         self._observer = Observer(api, self._endpoints, self._scalable_targets, reader, roles, now)
         self._applier = Applier(api, self._endpoints)
 

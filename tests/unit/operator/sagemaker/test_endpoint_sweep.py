@@ -403,6 +403,19 @@ async def test_where_listing_is_denied_only_endpoints_in_transition_are_reported
         assert one.sweep.outage(SCOPE) is None, "AWS answers"
 
 
+async def test_a_list_from_before_listing_was_denied_confirms_nothing() -> None:
+    async with watched() as one:
+        one.api.endpoints = in_state("settled")
+        one.follow("settled")
+        await asyncio.sleep(1)
+        one.api.failures[SCOPE] = DENIED
+        await asyncio.sleep(60)
+        listing = one.sweep.listing(SCOPE)
+        assert listing is not None
+        assert not listing.settles("settled")
+        assert not listing.settles("absent")
+
+
 async def test_resources_without_a_look_are_not_reported_by_every_failed_sweep() -> None:
     async with watched() as one:
         one.looks = False

@@ -8,7 +8,7 @@ from tgi_operator.backends.plans.planning import Ask, Need, Plan, Rule, first
 from tgi_operator.backends.rules.shared import not_owned, retained, unworkable
 from tgi_operator.backends.sagemaker.decide.deletion import deletion
 from tgi_operator.backends.sagemaker.decide.recovery import failed
-from tgi_operator.backends.sagemaker.decide.registration import needs_reading, stopped, with_registration
+from tgi_operator.backends.sagemaker.decide.registration import needs_reading, stopped, stops, with_registration
 from tgi_operator.backends.sagemaker.decide.rollout import absent, outdated, rolled_back, unsettled
 from tgi_operator.backends.sagemaker.decide.scaling_status import with_scaling_status
 from tgi_operator.backends.sagemaker.decide.situation import Situation
@@ -28,7 +28,6 @@ RULES: tuple[Rule[Situation, Step], ...] = (
     in_transition,  # AWS is at work and refuses to be interrupted
     failed,  # the endpoint can only be deleted
     absent,  # there is no endpoint
-    stopped,  # the instance count no longer follows the load
     unsettled,  # AWS does not show the outcome of an update yet
     rolled_back,  # AWS undid the last update
     outdated,  # the endpoint runs another revision
@@ -43,6 +42,10 @@ def plan(situation: Situation) -> Plan[Step] | Ask:
     answer = first(RULES, situation)
     if isinstance(answer, Ask) or not _is_decided_by_the_spec(situation):
         return answer
+    if stops(situation, answer):
+        answer = stopped(situation, answer)
+        if isinstance(answer, Ask):
+            return answer
     if needs_reading(situation, answer):
         return Ask(frozenset({Need.SCALING}))
     answer = with_scaling_status(situation, with_registration(situation, answer))

@@ -19,22 +19,38 @@ from tgi_operator.backends.sagemaker.seen import scalable_target, state
 from tgi_operator.backends.sagemaker.seen.scalable_target import CONSISTENCY_SECONDS, Registered
 
 CONTINUE_SECONDS = 1
+ROLLOUT = "UpdateEndpoint"
 UNREAD_SECONDS = 45
 """How soon Application Auto Scaling is read again where it could not be."""
 
 
-def stopped(situation: Situation) -> Plan[Step] | Ask | None:
-    """The autoscaling was taken out of the spec: nothing may change the instance count any more."""
-    serves = situation.living.status == state.IN_SERVICE
+def stops(situation: Situation, plan: Plan[Step]) -> bool:
+    """Return whether what was taken out of the spec has to go before the steps of `plan`.
+
+    A rollout comes first: it needs no removal, and a removal that AWS refuses must not hold it up. Another instance
+    count comes after it, or the policies that are left would change the count again.
+    """
+    endpoint = situation.endpoint
+    serves = endpoint is not None and endpoint.status == state.IN_SERVICE
     if not serves or situation.desired.scaling is not None or situation.remembered.scaling_revision is None:
-        return None
+        return False
+    return not any(step.operation == ROLLOUT for step in plan.steps)
+
+
+def stopped(situation: Situation, plan: Plan[Step]) -> Plan[Step] | Ask:
+    """Return what ends autoscaling that was taken out of the spec: nothing may change the instance count any more.
+
+    `plan` is what comes next otherwise.
+    """
     if situation.lacks(Need.SCALING):
         return Ask(frozenset({Need.SCALING}))
     if situation.observed.scaling_error is not None:
         # Deregistering would take along what others have there and what could not be read.
-        return None
+        return plan
     seen = situation.observed.scaling.registered if situation.observed.scaling else None
-    status = situation.status
+    # What another rule has found is not lost while the removal is refused; Ready is reported once it has succeeded.
+    ready = conditions.is_true(plan.status.conditions, ConditionType.READY)
+    status = situation.status if plan.steps or ready else plan.status
     return Plan(
         status,
         steps=_removal(situation, seen),

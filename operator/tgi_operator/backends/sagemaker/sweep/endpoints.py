@@ -121,7 +121,8 @@ class SweptEndpoints(Swept[Followed]):
 
     `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
     when the scope was first followed. `failures` are sweeps in a row that could not read AWS; `failing_since` is when
-    the first of them began. `turns` counts the choices of an endpoint for a drift check.
+    the first of them began. `turns` counts the choices of an endpoint for a drift check. `allowed` is the version of the
+    list of allowed roles when all resources were last reported for it.
     """
 
     listed_at: float = 0.0
@@ -132,6 +133,7 @@ class SweptEndpoints(Swept[Followed]):
     checks_saved: float = 0.0
     turns: int = 0
     reporting: "asyncio.Task[None] | None" = None
+    allowed: object = None
 
 
 class EndpointSweep(Sweep[Followed, SweptEndpoints]):
@@ -144,13 +146,16 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         *,
         interval: float,
         drift_reads_per_minute: float,
+        allowed: Callable[[], object] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`allowed` returns the version of the list of allowed roles: where it changes, every resource is reported."""
         super().__init__()
         self._api = api
         self._changed = changed
         self._interval = interval
         self._checks_per_sweep = drift_reads_per_minute / 60 * interval / READS_OF_A_CHECK
+        self._allowed = allowed
         self._now = now
 
     def follow(self, scope: Scope, key: Key, endpoint: str) -> Followed:
@@ -177,7 +182,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         clock = asyncio.get_running_loop().time
         # Computed at each scrape: a sweep that hangs grows old too.
         metrics.SWEEP_AGE_SECONDS.labels(scope.region).set_function(partial(self._age, scope.region, clock))
-        return SweptEndpoints(scope, listed_at=clock())
+        return SweptEndpoints(scope, listed_at=clock(), allowed=self._allowed())
 
     def _age(self, region: str, clock: Callable[[], float]) -> float:
         listed = [swept.listed_at for scope, swept in tuple(self._scopes.items()) if scope.region == region]
@@ -188,6 +193,9 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             pause = self._interval
             if not await self._sweep(swept):
                 pause = min(self._interval, RETRY_SECONDS)
+            if swept.allowed != (allowed := self._allowed()):
+                swept.allowed = allowed
+                self._report_all(swept)
             await asyncio.sleep(pause)
 
     async def _sweep(self, swept: SweptEndpoints) -> bool:
@@ -234,10 +242,12 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
 
     def _failed(self, swept: SweptEndpoints, error: AWSError | None, began: datetime) -> None:
         first = swept.listing is None
-        swept.listing = swept.listing or Listing()
         if error is not None and error.meaning in UNREADABLE:
+            swept.listing = swept.listing or Listing()
             self._unreadable(swept, error, began)
         else:
+            # Endpoints can be read, so an old list must confirm nothing.
+            swept.listing = Listing()
             self._readable(swept)
         if first:
             # They have waited for a listing that cannot be had.
