@@ -40,7 +40,8 @@ class Settings(BaseModel):
     allowed_roles_file: str = Field(
         default="",
         max_length=1024,
-        description="File that says which namespace may use which execution roles; empty: every role is allowed.",
+        description="File that lists the execution roles and endpoint names that each namespace may use; empty: every "
+        "role, and no endpoint name.",
     )
     prometheus_address: str = Field(
         default="",

@@ -22,6 +22,7 @@ from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.control.controller import Controller
 from tgi_operator.settings import Settings
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
@@ -34,7 +35,7 @@ Object = dict[str, Any]
 REGION = "eu-west-1"
 CLUSTER = "cluster-1"
 KEY = Key("ml", "falcon-7b")
-ENDPOINT = "ml-falcon-7b"
+ENDPOINT = names.endpoint_name(KEY)
 
 SPEC: Mapping[str, Any] = {
     "model": {"uri": "hf://tiiuae/falcon-7b-instruct"},

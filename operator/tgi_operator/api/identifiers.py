@@ -14,5 +14,11 @@ FINALIZER = f"{GROUP}/finalizer"
 RENDER_ANNOTATION = f"{GROUP}/render"
 """Annotation whose change asks for a new rendering of the same spec."""
 
+REQUEST_ANNOTATION = f"{GROUP}/requestedAt"
+"""Annotation whose change asks for another observation, and another attempt at a remembered failure."""
+
+MOST_ANNOTATION = 256
+"""Characters of these annotations that count; what follows is ignored."""
+
 FIELD_MANAGER = "tgi-operator"
 """Names us in managedFields and as the reporting controller of Events."""

@@ -205,9 +205,9 @@ class Reason(StrEnum):
     NOT_OWNED = (
         "NotOwned",
         (
-            "An object of that name exists and is not owned by this resource. The operator never touches it: choose "
-            "another name. To hand an endpoint over to this resource, add the tags that the message names; the "
-            "operator notices within a minute."
+            "An object of that name exists and is not owned by this resource, or another TGIEndpoint with that "
+            "endpoint name comes first. The operator never touches it: choose another name. To hand an endpoint over "
+            "to this resource, add the tags that the message names; the operator notices within a minute."
         ),
     )
     QUOTA_EXCEEDED = (
@@ -232,6 +232,14 @@ class Reason(StrEnum):
         (
             "The namespace is not allowed to use executionRoleARN. Use a role that it is allowed to use, or ask the "
             "administrators of the operator."
+        ),
+    )
+    ENDPOINT_NAME_NOT_ALLOWED = (
+        "EndpointNameNotAllowed",
+        (
+            "The namespace is not allowed to use spec.sageMaker.endpointName. Create a TGIEndpoint without "
+            "endpointName, or ask the administrators of the operator to allow the name for the namespace. The operator "
+            "notices within 30 seconds."
         ),
     )
     MODEL_DATA_NOT_READABLE = (

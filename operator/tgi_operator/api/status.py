@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tgi_operator.api.identifiers import MOST_ANNOTATION
 from tgi_operator.api.objects import SET_LIST, APIObject, Int32, list_map
 
 Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
@@ -235,3 +236,8 @@ class Status(APIObject):
         default=None, description="Bounds in force, and changes of the replica count."
     )
     last_failure: LastFailure | None = Field(default=None, description="Last failure.")
+    last_handled_request: str | None = Field(
+        default=None,
+        max_length=MOST_ANNOTATION,
+        description="Value of the annotation tgi-operator.dev/requestedAt that the operator last acted on.",
+    )

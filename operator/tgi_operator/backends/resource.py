@@ -7,6 +7,7 @@ from typing import Any
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.spec import DeletionPolicy, Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends.keys import Key
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,25 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """Another TGIEndpoint with the same endpoint name.
+
+    `owned`: its status shows that the endpoint was its own. `created` is its creationTimestamp.
+    """
+
+    key: Key
+    created: str
+    owned: bool
+
+
+@dataclass(frozen=True)
 class Resource:
     """One TGIEndpoint: identity, generation, spec, and the status last written.
 
     `spec` is None where the types refuse it, and `problem` says why; `fields` is the spec as written, from which
     deletion takes the few fields it needs. `render_request` is the value of the annotation that asks for a new
-    rendering.
+    rendering, `request` that of the one that asks for another observation. `rewritten`: another user wrote the status.
+    `rivals` is None until all TGIEndpoints were seen.
     """
 
     owner: Owner
@@ -36,6 +50,25 @@ class Resource:
     fields: Mapping[str, Any] = field(default_factory=dict)
     problem: Problem | None = None
     render_request: str = ""
+    request: str = ""
+    created: str = ""
+    rewritten: bool = False
+    rivals: tuple[Rival, ...] | None = ()
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return Key(self.owner.namespace, self.owner.name)
+
+    @property
+    def requested(self) -> bool:
+        """Whether a user asks for another observation, and for another attempt at what failed."""
+        return self.request not in ("", self.status.last_handled_request)
+
+    @property
+    def handled_request(self) -> str | None:
+        """The value that `status.lastHandledRequest` has once the request is handled."""
+        return self.request or self.status.last_handled_request
 
     @property
     def retains(self) -> bool:

@@ -108,7 +108,7 @@ def _calls(resource: Resource, spec: Spec) -> Iterable[Document]:
     _refuse(checks.first_problem(spec, target))
     reference = spec.model.token_secret_ref
     token = f"(key {reference.key} of Secret {reference.name})" if reference else None
-    desired = render.desired(resource, spec, target, token, None)
+    desired = render.desired(render.place(resource), resource, spec, target, token, None)
     made = [*steps.create(desired, replicas(spec))]
     if spec.autoscaling is not None and desired.scaling is not None:
         made.append(steps.register(desired.scaling.register(_bounds(spec.autoscaling))))

@@ -113,7 +113,7 @@ class Controller:
         """Record a TGIEndpoint that was listed, added or changed."""
         new = item(body)
         known = self.store.get(new.key)
-        if known is not None and known.generation < new.generation:
+        if known is not None and (known.generation < new.generation or known.request != new.request):
             # Pauses that old failures have made long are not for what a user asks for now.
             self._workers.forget(new.key)
         if self.store.put(new):
@@ -192,6 +192,7 @@ class Controller:
             return
         self._unseen -= keys
         if not self._unseen:
+            self.store.complete = True
             self.ready.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -49,12 +49,16 @@ _KUBERNETES_ERRORS = (APIError, aiohttp.ClientError, TimeoutError)
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One reconciliation under way: the `number`th since the last success, and the resource as it began."""
+    """One reconciliation under way: the `number`th since the last success, and the resource as it began.
+
+    `seen` is the item that the resource was made of.
+    """
 
     backend: Backend[Any, Any]
     item: Item
     resource: Resource
     number: int
+    seen: Item
 
     @property
     def is_repeated(self) -> bool:
@@ -111,9 +115,10 @@ class Reconciler:
         backend = choose(self._backends, item)
         if backend is None:
             return await self._without_backend(item, resource)
+        seen = item
         if not item.held and not item.deleting:
             item = await self._writes.hold(item)
-        return await self._attempt(_Attempt(backend, item, resource, number))
+        return await self._attempt(_Attempt(backend, item, resource, number, seen))
 
     async def _attempt(self, attempt: _Attempt) -> Outcome:
         """Observe, plan, write the status when it must be known first, and apply."""
@@ -166,6 +171,7 @@ class Reconciler:
             await self._writes.release(attempt.item)
             return Done("released")
         await self._report_status(attempt, plan.clean or plan.reached)
+        self._store.compared(attempt.seen)
         label = "acted" if plan.steps or plan.collection else "observed"
         return Done(label) if plan.after is None else After(label, plan.after)
 
@@ -274,6 +280,10 @@ class Reconciler:
             fields=item.spec,
             problem=problem,
             render_request=item.render_request,
+            request=item.request,
+            created=item.created,
+            rewritten=self._store.is_rewritten(item.key),
+            rivals=self._store.rivals(item),
         )
 
 

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tgi_operator.api.identifiers import FINALIZER, RENDER_ANNOTATION
+from tgi_operator.api.identifiers import FINALIZER, MOST_ANNOTATION, RENDER_ANNOTATION, REQUEST_ANNOTATION
 from tgi_operator.backends.keys import Key
+from tgi_operator.backends.resource import Rival
+from tgi_operator.backends.sagemaker.desired import names
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One TGIEndpoint as last seen."""
+    """One TGIEndpoint as last seen. `endpoint` is region and name of its endpoint on SageMaker."""
 
     key: Key
     uid: str
@@ -21,6 +23,9 @@ class Item:
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
     render_request: str = ""
+    request: str = ""
+    created: str = ""
+    endpoint: tuple[str, str] | None = None
 
     @property
     def held(self) -> bool:
@@ -33,30 +38,56 @@ class Item:
         reference = self.spec.get("model", {}).get("tokenSecretRef")
         return (self.key.namespace, reference["name"]) if reference else None
 
+    @property
+    def as_rival(self) -> Rival:
+        """What another TGIEndpoint with the same endpoint has to know of it."""
+        shown = self.status.get("sageMaker") or {}
+        return Rival(self.key, self.created, owned=bool(shown.get("endpointARN") or shown.get("endpointStatus")))
+
 
 def item(body: Mapping[str, Any]) -> Item:
     """Return what is kept of an object from the API server."""
     meta = body["metadata"]
+    annotations = meta.get("annotations", {})
+    key, spec, status = Key(meta["namespace"], meta["name"]), body["spec"], body.get("status") or {}
     return Item(
-        key=Key(meta["namespace"], meta["name"]),
+        key=key,
         uid=meta["uid"],
         version=meta["resourceVersion"],
         generation=meta["generation"],
         deleting="deletionTimestamp" in meta,
         finalizers=tuple(meta.get("finalizers", ())),
-        spec=body["spec"],
-        status=body.get("status") or {},
-        render_request=meta.get("annotations", {}).get(RENDER_ANNOTATION, ""),
+        spec=spec,
+        status=status,
+        render_request=annotations.get(RENDER_ANNOTATION, "")[:MOST_ANNOTATION],
+        request=annotations.get(REQUEST_ANNOTATION, "")[:MOST_ANNOTATION],
+        created=meta.get("creationTimestamp", ""),
+        endpoint=_endpoint(key, spec.get("sageMaker") or {}, status.get("sageMaker") or {}),
     )
 
 
+def _endpoint(key: Key, block: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return region and name of the endpoint on SageMaker; one that an earlier version has named keeps its name."""
+    if "region" not in block:
+        return None
+    former = names.former_endpoint_name(key)
+    generated = former if shown.get("endpointName") == former else names.endpoint_name(key)
+    return block["region"], block.get("endpointName") or generated
+
+
 class Store:
-    """Items by key, and keys by the Secret they refer to."""
+    """Items by key, and keys by the Secret they refer to and by the endpoint they have on SageMaker.
+
+    `complete`: everything that the API server listed at the start was seen.
+    """
 
     def __init__(self) -> None:
+        self.complete = False
         self._items: dict[Key, Item] = {}
         self._by_secret: dict[tuple[str, str], set[Key]] = {}
         self._secrets: dict[tuple[str, str], str] = {}
+        self._by_endpoint: dict[tuple[str, str], tuple[Key, ...]] = {}
+        self._rewritten: dict[Key, str] = {}
         self._expected: dict[Key, Mapping[str, Any]] = {}
 
     def get(self, key: Key) -> Item | None:
@@ -80,7 +111,31 @@ class Store:
         self._items[new.key] = new
         if new.secret is not None:
             self._by_secret.setdefault(new.secret, set()).add(new.key)
-        return old is None or _differs(old, new, self._expected.get(new.key))
+        if new.endpoint is not None:
+            self._by_endpoint[new.endpoint] = (*self._by_endpoint.get(new.endpoint, ()), new.key)
+        if old is None:
+            return True
+        rewritten = new.status not in (old.status, self._expected.get(new.key))
+        if rewritten:
+            self._rewritten[new.key] = new.version
+        return rewritten or _differs(old, new)
+
+    def rivals(self, known: Item) -> tuple[Rival, ...] | None:
+        """Return the other items with the same endpoint; None while not all items were seen yet."""
+        if known.endpoint is None or not self.complete:
+            return () if known.endpoint is None else None
+        others = (self._items[key] for key in self._by_endpoint.get(known.endpoint, ()) if key != known.key)
+        return tuple(other.as_rival for other in others)
+
+    def is_rewritten(self, key: Key) -> bool:
+        """Return whether another user wrote the status, and it was not compared with what is true since."""
+        return key in self._rewritten
+
+    def compared(self, known: Item) -> None:
+        """Record that the status of an item was compared with what is true."""
+        version = self._rewritten.get(known.key)
+        if version is not None and int(version) <= int(known.version):
+            del self._rewritten[known.key]
 
     def refresh(self, new: Item) -> None:
         """Keep the item that a write returned, unless the object is gone or another by now."""
@@ -97,6 +152,7 @@ class Store:
         if uid is not None and key in self._items and self._items[key].uid != uid:
             return None
         self._expected.pop(key, None)
+        self._rewritten.pop(key, None)
         old = self._items.pop(key, None)
         if old is not None:
             self._unlink(old)
@@ -112,6 +168,11 @@ class Store:
         return set(keys)
 
     def _unlink(self, old: Item) -> None:
+        if old.endpoint is not None:
+            keys_left = tuple(key for key in self._by_endpoint.get(old.endpoint, ()) if key != old.key)
+            self._by_endpoint[old.endpoint] = keys_left
+            if not keys_left:
+                del self._by_endpoint[old.endpoint]
         if old.secret is None:
             return
         keys = self._by_secret.get(old.secret, set())
@@ -121,10 +182,8 @@ class Store:
             self._secrets.pop(old.secret, None)
 
 
-def _differs(old: Item, new: Item, expected: Mapping[str, Any] | None) -> bool:
-    """Return whether another user or controller changed something."""
-    before = (old.uid, old.generation, old.deleting, old.render_request)
-    after = (new.uid, new.generation, new.deleting, new.render_request)
-    if before != after or (old.held and not new.held):
-        return True
-    return new.status not in (old.status, expected)
+def _differs(old: Item, new: Item) -> bool:
+    """Return whether another user or controller changed something beside the status."""
+    before = (old.uid, old.generation, old.deleting, old.render_request, old.request)
+    after = (new.uid, new.generation, new.deleting, new.render_request, new.request)
+    return before != after or (old.held and not new.held)

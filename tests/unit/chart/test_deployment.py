@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
+from tgi_operator.backends.sagemaker.permissions import Permissions
 from tgi_operator.settings import PREFIX
 from unit.chart.given import EVERYTHING
 from unit.chart.rendering import Object, container, of, rendered

@@ -21,7 +21,7 @@ from tgi_operator.backends.incluster.desired.placement import tolerations
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, MONITOR, POD, SCALED_OBJECT, Kind, kind_of
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.capacity import Demand
-from tgi_operator.backends.incluster.seen.children import WATCHED, Children
+from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.resource import Resource
@@ -85,7 +85,8 @@ class Observer:
         # What is rendered depends on the living Deployment, which the watch may not have reported yet.
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
-        desired = living.desired(resource, target, token, self._fetcher, deployment, situation.all(JOB))
+        jobs, servers = situation.all(JOB), situation.servers
+        desired = living.desired(resource, target, token, self._fetcher, deployment, jobs, servers)
         situation = replace(situation, rendered=desired)
         if situation.foreign is not None:
             return situation
@@ -99,10 +100,11 @@ class Observer:
         """Return the situation with objects that the watch has not reported, or cannot: they are not owned."""
         owner, found = situation.owner, dict(situation.children)
         for kind, name in wanted:
-            if (kind.name, name) in found:
+            if (kind.name, name) in found and not situation.resource.requested:
                 continue
             body = await self._cluster.get(kind.path(owner.namespace, name))
             if body is None:
+                found.pop((kind.name, name), None)
                 continue
             if not names.is_ours(body["metadata"].get("labels", {}), owner):
                 foreign = (
@@ -111,7 +113,7 @@ class Observer:
                 )
                 return replace(situation, children=found, foreign=foreign)
             self._children.put(body)
-            found[(kind.name, name)] = body
+            found[(kind.name, name)] = slim(body)
         return replace(situation, children=found)
 
     async def _read(self, need: Need, situation: Situation) -> Situation:

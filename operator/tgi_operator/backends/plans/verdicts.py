@@ -39,6 +39,7 @@ class StatusFields(TypedDict, total=False):
     in_cluster: InClusterStatus | None
     scaling: ScalingStatus | None
     last_failure: LastFailure | None
+    last_handled_request: str | None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from tgi_operator.backends.plans import scaling
 from tgi_operator.backends.plans.planning import Ask, Plan
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import remedies
-from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
 from tgi_operator.backends.sagemaker.apply import Applier
 from tgi_operator.backends.sagemaker.aws.client import API, SageMakerAPI
 from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError
@@ -18,6 +17,7 @@ from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
 from tgi_operator.backends.sagemaker.observe import Observer
+from tgi_operator.backends.sagemaker.permissions import Permissions
 from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
 from tgi_operator.backends.secrets import SecretReader
@@ -37,17 +37,17 @@ class SageMakerBackend:
     ) -> None:
         self._api = api
         self._now = now
-        roles = AllowedRoles(settings.allowed_roles_file)
+        permissions = Permissions(settings.allowed_roles_file)
         self._endpoints = EndpointSweep(
             api,
             changed,
             interval=settings.sweep_interval,
             drift_reads_per_minute=settings.aws_drift_reads_per_minute,
-            allowed=roles.version,
+            allowed=permissions.version,
             now=now,
         )
         self._scalable_targets = ScalableTargetSweep(api, changed, interval=settings.scaling_sweep_interval, now=now)
-        self._observer = Observer(api, self._endpoints, self._scalable_targets, reader, roles, now)
+        self._observer = Observer(api, self._endpoints, self._scalable_targets, reader, permissions, now)
         self._applier = Applier(api, self._endpoints)
 
     @classmethod

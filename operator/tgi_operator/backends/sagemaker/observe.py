@@ -6,22 +6,24 @@ from datetime import datetime
 from typing import Any
 
 from tgi_operator.api.problem import Problem
+from tgi_operator.api.status import ConditionStatus
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends import secrets
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import scaling_reads
-from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
 from tgi_operator.backends.sagemaker.aws.client import API
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.confirmation import confirm, first_needs
 from tgi_operator.backends.sagemaker.decide.situation import Situation
-from tgi_operator.backends.sagemaker.desired import checks, render, scaling_policies
+from tgi_operator.backends.sagemaker.desired import checks, names, render, scaling_policies
 from tgi_operator.backends.sagemaker.desired.render import Desired, Place
+from tgi_operator.backends.sagemaker.last_owners import LastOwners
 from tgi_operator.backends.sagemaker.part_reads import read_part, read_tags
+from tgi_operator.backends.sagemaker.permissions import Permissions
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Listed, Observed, Outage
@@ -29,7 +31,7 @@ from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep, Follo
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
 from tgi_operator.backends.secrets import SecretReader
 
-ROUNDS = 4
+ROUNDS = 6
 """How often a decision may ask for more: each time for something else."""
 
 
@@ -42,14 +44,15 @@ class Observer:
         endpoints: EndpointSweep,
         scalable_targets: ScalableTargetSweep,
         reader: SecretReader,
-        roles: AllowedRoles,
+        permissions: Permissions,
         now: Callable[[], datetime],
     ) -> None:
         self._api = api
         self._endpoints = endpoints
         self._scalable_targets = scalable_targets
         self._secrets = reader
-        self._roles = roles
+        self._permissions = permissions
+        self._owners = LastOwners()
         self._now = now
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
@@ -57,9 +60,11 @@ class Observer:
 
         Raises AWSError where AWS cannot be read.
         """
-        place = render.place(resource)
-        problem, rendered = await self._rendered(resource, running=resource.status.image)
-        situation = Situation(resource, place, rendered, problem, Observed(), self._now())
+        return await self._observe(key, resource, self._presumed_place(resource))
+
+    async def _observe(self, key: Key, resource: Resource, place: Place) -> Situation | None:
+        situation = await self._unobserved(resource, place)
+        problem = situation.problem
         if resource.retains or (problem and resource.status.sage_maker is None and not resource.deleting):
             # Bad input costs nothing, not even a call.
             return situation
@@ -70,20 +75,52 @@ class Observer:
         listing = self._endpoints.listing(place.scope)
         if listing is None:
             return None
+        refused = situation.name_problem is not None and not resource.deleting
+        if refused and listing.complete and place.endpoint not in listing.endpoints:
+            # Nothing is there that could be kept, and nothing is created.
+            return situation
         check_scaling = self._follow_scaling(situation, key)
         scaling_outage = self._scalable_targets.outage(key)
         if scaling_outage is not None:
             # Reading it again for each resource would tell no more.
-            unread = Observed(read=frozenset({Need.SCALING}), scaling_error=scaling_outage)
+            unread = replace(situation.observed, read=frozenset({Need.SCALING}), scaling_error=scaling_outage)
             situation, check_scaling = replace(situation, observed=unread), False
+        if resource.requested or resource.rewritten:
+            followed.check = True
+            check_scaling = check_scaling or self._scalable_targets.followed(key) is not None
         if not (followed.check or check_scaling or resource.deleting):
             confirmed = confirm(situation, listing.endpoints.get(place.endpoint), complete=listing.complete)
             if confirmed is not None:
                 followed.saw(listing.endpoints.get(place.endpoint), listing.read_at)
                 return confirmed
-        return await self._read(situation, followed, check_scaling=check_scaling)
+        situation = await self._read(situation, followed, check_scaling=check_scaling)
+        generated = render.place(resource)
+        if place != generated and not _keeps(situation):
+            return await self._observe(key, resource, generated)
+        return situation
 
-    async def _rendered(self, resource: Resource, running: str | None) -> tuple[Problem | None, Desired | None]:
+    def _presumed_place(self, resource: Resource) -> Place:
+        """Return where the endpoint is: one that an earlier version has named keeps its name."""
+        generated, former = render.place(resource), render.former_place(resource)
+        listing = self._endpoints.listing(generated.scope)
+        if former is None or former == generated or (listing is not None and generated.endpoint in listing.endpoints):
+            return generated
+        if _remembers(resource, former):
+            return former
+        listed = listing is not None and (former.endpoint in listing.endpoints or not listing.settles(former.endpoint))
+        return former if listed else generated
+
+    async def _unobserved(self, resource: Resource, place: Place) -> Situation:
+        """Return the situation before anything is read in AWS."""
+        problem, rendered = await self._rendered(resource, place, running=resource.status.image)
+        observed = Observed(last_owner=self._owners.of(resource, place))
+        named = resource.fields["sageMaker"].get("endpointName")
+        refused = self._permissions.name_problem(resource.owner.namespace, named) if named else None
+        return Situation(resource, place, rendered, problem, observed, self._now(), refused)
+
+    async def _rendered(
+        self, resource: Resource, place: Place, running: str | None
+    ) -> tuple[Problem | None, Desired | None]:
         """Return what keeps the spec from working, or what it leads to; deletion needs neither."""
         spec = resource.spec
         if resource.deleting:
@@ -91,14 +128,14 @@ class Observer:
         if spec is None or spec.sage_maker is None:
             return resource.problem, None
         target = spec.sage_maker
-        problem = self._roles.problem(resource.owner.namespace, target.execution_role_arn)
+        problem = self._permissions.role_problem(resource.owner.namespace, target.execution_role_arn)
         problem = problem or checks.first_problem(spec, target)
         if problem is not None:
             return problem, None
         token = await secrets.token(self._secrets, resource)
         if isinstance(token, Problem):
             return token, None
-        return None, render.desired(resource, spec, target, token, running)
+        return None, render.desired(place, resource, spec, target, token, running)
 
     def _follow_scaling(self, situation: Situation, key: Key) -> bool:
         """Follow a scalable target, or no longer; return whether something is to be read there."""
@@ -124,8 +161,11 @@ class Observer:
                 return replace(situation, observed=Observed(denied=True))
             raise
         situation = replace(situation, observed=replace(situation.observed, endpoint=endpoint), now=self._now())
+        situation = await self._with_running_image(situation)
         if endpoint is not None:
-            situation = await self._answer(situation, first_needs(situation, check=checking, scaling=check_scaling))
+            owned = followed.owned == endpoint.identity
+            needs = first_needs(situation, check=checking, scaling=check_scaling, owned=owned)
+            situation = await self._answer(situation, needs)
         for _ in range(ROUNDS):
             decision = plan(situation)
             if not isinstance(decision, Ask):
@@ -133,7 +173,15 @@ class Observer:
             situation = await self._answer(situation, decision.needs)
         if checking:
             followed.check = False
+        self._remember_owner(situation, followed)
         return situation
+
+    def _remember_owner(self, situation: Situation, followed: Followed) -> None:
+        endpoint = situation.endpoint
+        if endpoint is None or endpoint.tags is None:
+            return
+        followed.owned = endpoint.identity if situation.foreign is None else None
+        self._owners.saw(situation.resource, situation.place, names.owner_of(endpoint.tags))
 
     async def _endpoint(self, place: Place, followed: Followed) -> Endpoint | None:
         try:
@@ -152,10 +200,24 @@ class Observer:
         for need in sorted(situation.lacks(*needs)):
             observed = await self._answers[need](self, situation)
             situation = replace(situation, observed=replace(observed, read=observed.read | {need}))
-            if need is Need.LIVE_MODEL and observed.image is not None and situation.status.image is None:
-                problem, rendered = await self._rendered(situation.resource, running=observed.image)
-                situation = replace(situation, problem=problem, rendered=rendered)
+            if need is Need.LIVE_MODEL:
+                situation = await self._with_running_image(situation)
         return situation
+
+    async def _with_running_image(self, situation: Situation) -> Situation:
+        """Return the situation rendered with the image that AWS shows, where the spec leaves the image to us.
+
+        The image that the status names was presumed until now. It may be any: AWS alone shows what runs.
+        """
+        rendered, running = situation.rendered, situation.running_image
+        if rendered is None or situation.resource.deleting or not situation.follows_image:
+            return situation
+        if running is None and (situation.status.image is None or situation.has_unproven_image):
+            return situation
+        if running == rendered.image:
+            return situation
+        problem, rendered = await self._rendered(situation.resource, situation.place, running=running)
+        return replace(situation, problem=problem, rendered=rendered)
 
     async def _read_tags(self, situation: Situation) -> Observed:
         endpoint = situation.living
@@ -171,11 +233,18 @@ class Observer:
 
     async def _read_model(self, situation: Situation) -> Observed:
         observed = situation.observed
-        if situation.live_revision is None:
+        revision = situation.modelled_revision
+        if revision is None:
             return observed
         # The model and the configuration of a revision have one name.
-        model, tags = await read_part(self._api, situation.place.scope, Part.MODEL, situation.living.config_name)
+        name = names.set_name(situation.place.endpoint, revision)
+        model, tags = await read_part(self._api, situation.place.scope, Part.MODEL, name)
         image: str | None = (model.get("PrimaryContainer") or {}).get("Image")
+        if situation.available is not ConditionStatus.TRUE and (
+            image != situation.status.image or not names.is_owned(tags or {}, situation.resource.owner)
+        ):
+            # What does not serve proves only that the image which the status names was requested before.
+            image = None
         return replace(observed, parts={**observed.parts, Part.MODEL: tags}, image=image)
 
     async def _read_scaling(self, situation: Situation) -> Observed:
@@ -216,6 +285,8 @@ def as_endpoint(described: Mapping[str, Any]) -> Endpoint:
         pending_config_name=pending.get("EndpointConfigName"),
         current_count=variants[0].get("CurrentInstanceCount"),
         desired_count=variants[0].get("DesiredInstanceCount"),
+        created=rfc3339_exact(described["CreationTime"]) if "CreationTime" in described else "",
+        image=_image(variants[0]),
     )
 
 
@@ -223,6 +294,26 @@ def _instance_type(config: Mapping[str, Any]) -> str | None:
     variants = config.get("ProductionVariants") or [{}]
     found: str | None = variants[0].get("InstanceType")
     return found
+
+
+def _image(variant: Mapping[str, Any]) -> str | None:
+    """Return the image that the instances of a variant run, as the model names it."""
+    deployed = variant.get("DeployedImages") or [{}]
+    found: str | None = deployed[0].get("SpecifiedImage")
+    return found
+
+
+def _remembers(resource: Resource, place: Place) -> bool:
+    """Return whether the status, as the operator wrote it, shows the endpoint at a place."""
+    shown = resource.status.sage_maker
+    return shown is not None and shown.endpoint_name == place.endpoint and not resource.rewritten
+
+
+def _keeps(situation: Situation) -> bool:
+    """Return whether the resource stays at a place that an earlier version has named."""
+    if _remembers(situation.resource, situation.place):
+        return True
+    return situation.endpoint is not None and situation.foreign is None
 
 
 def _key(resource: Resource) -> Key:

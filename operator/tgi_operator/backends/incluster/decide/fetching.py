@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from tgi_operator.api.identifiers import REQUEST_ANNOTATION
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.decide.situation import Situation
-from tgi_operator.backends.incluster.decide.steps import Apply, Step
+from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import CLAIM, POD, Object, condition, is_true
 from tgi_operator.backends.incluster.seen import pods
@@ -59,9 +60,15 @@ def newest_fetcher(situation: Situation) -> Object | None:
 
 
 def _failed(situation: Situation, job: Object, steps: tuple[Step, ...]) -> Plan[Step]:
+    if situation.resource.requested:
+        # A job cannot be started again: another one follows when it is gone.
+        uri = situation.spec.model.uri
+        message = f"Job {job['metadata']['name']} failed; another one fetches {uri}, as requested."
+        verdict = progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available)
+        return Plan(situation.report(verdict), steps=(Delete(job),))
     found = _trouble(situation)
     why = found.message if found is not None else str(condition(job, "Failed").get("message", ""))
-    message = f"Job {job['metadata']['name']} failed: {why}; delete the job to try again"
+    message = f"Job {job['metadata']['name']} failed: {why}; set annotation {REQUEST_ANNOTATION} to try again"
     verdict = stalled(Reason.MODEL_DOWNLOAD_FAILED, message, available=situation.available)
     failure = situation.last_failure(found) if found is not None else situation.status.last_failure
     return Plan(situation.report(verdict, last_failure=failure), steps=steps)

@@ -32,7 +32,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
             verdict,
             replacement=chosen.replacement,
             update_revision=desired.revision,
-            image=situation.status.image or _unnamed_image(situation),
+            image=_unnamed_image(situation) or situation.status.image,
         ),
         steps=tuple(Apply(manifest) for manifest in (*manifests, *others) if manifest is not None),
         notes=(Note(Reason.RESTORED, f"Restored Deployment {situation.owner.name}."),) if deleted else (),

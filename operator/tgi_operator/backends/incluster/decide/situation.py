@@ -224,6 +224,7 @@ class Situation:
             "desired_replicas": self.wanted_replicas,
             "selector": ",".join(f"{name}={value}" for name, value in names.selector(owner).items()),
             "url": render.url(owner),
+            "last_handled_request": self.resource.handled_request,
             "in_cluster": InClusterStatus(
                 deployment_name=owner.name,
                 service_name=owner.name,
@@ -233,6 +234,8 @@ class Situation:
                 unhealthy_pods=self._unhealthy_pods,
             ),
         }
+        if self.foreign is not None:
+            observed |= {"replicas": 0, "ready_replicas": 0, "url": None}
         return with_verdict(self.status, self.resource.generation, verdict, rfc3339(self.now), **(observed | fields))
 
     @property

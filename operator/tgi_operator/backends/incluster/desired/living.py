@@ -29,12 +29,17 @@ def desired(
     fetcher: str,
     deployment: Object | None,
     jobs: Iterable[Object] = (),
+    servers: Iterable[Object] = (),
 ) -> Desired:
-    """Return what should be in the cluster beside the living `deployment` and `jobs`; see render.desired."""
+    """Return what should be in the cluster beside the living `deployment`, `jobs` and `servers`; see render.desired."""
     rendered = render.desired(resource, target, token, fetcher)
     if deployment is None:
         return rendered
     template: Object = deployment["spec"]["template"]
+    if _image(rendered.template) == rendered.image:
+        # An unnamed version keeps the image that runs. `podTemplate` names none that would come before it.
+        running = _running(_image(template), resource.status.image, servers)
+        rendered = render.desired(resource, target, token, fetcher, running)
     revision = names.revision(template)
     # A label that cannot be a revision is a change by others.
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
@@ -48,11 +53,17 @@ def desired(
             image=image or rendered.image,
             job=_job(rendered.job, jobs),
         )
-    if resource.status.image is None and image is not None:
-        # A status that was lost, or not restored from a backup: an unnamed version keeps the image that runs.
-        status = resource.status.model_copy(update={"image": image})
-        return render.desired(replace(resource, status=status), target, token, fetcher)
     return rendered
+
+
+def _running(named: str | None, remembered: str | None, servers: Iterable[Object]) -> str | None:
+    """Return the image that runs: what the Deployment names may never have served.
+
+    An image that only the status remembers proves nothing: a pod must have it.
+    """
+    containers = (each for pod in servers for each in pod["status"].get("containerStatuses", ()))
+    served = {each.get("image") for each in containers if each.get("name") == names.CONTAINER}
+    return remembered if remembered in served else named
 
 
 def _inputs(deployment: Object) -> str | None:

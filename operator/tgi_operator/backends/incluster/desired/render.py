@@ -64,14 +64,17 @@ def image(spec: Spec, running: str | None) -> str:
     return images.release_image(spec.runtime.version)
 
 
-def desired(resource: Resource, target: InCluster, token: str | None, fetcher: str) -> Desired:
+def desired(
+    resource: Resource, target: InCluster, token: str | None, fetcher: str, running: str | None = None
+) -> Desired:
     """Return what should be in the cluster for a resource that passed the checks.
 
-    `token` is the Hub token where the spec names one, `fetcher` the image that fetches weights.
+    `token` is the Hub token where the spec names one, `fetcher` the image that fetches weights, `running` the image
+    that runs, None where none does.
     """
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
-    image_uri = image(spec, resource.status.image)
+    image_uri = image(spec, running)
     source = fetch_job.source(owner, spec.model, target)
     rendered_token = None if source.offline else token
     template = pod_template.pod_template(owner, spec, target, image_uri, source, rendered_token)

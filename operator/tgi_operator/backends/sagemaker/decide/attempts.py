@@ -79,6 +79,11 @@ def may_be_retried(failure: LastFailure) -> bool:
     return retry is not None and (retry.limit is None or failure.attempts < retry.limit)
 
 
+def is_due(situation: Situation, failure: LastFailure) -> bool:
+    """Return whether a failure is tried again: it may be, or a user asks for it."""
+    return situation.resource.requested or may_be_retried(failure)
+
+
 def next_attempt(failure: LastFailure) -> datetime:
     """Return when a failure that may be retried is tried again."""
     return parse(failure.time) + timedelta(seconds=RETRIES[failure.reason].pause(failure.attempts))
@@ -86,7 +91,11 @@ def next_attempt(failure: LastFailure) -> datetime:
 
 def pause(situation: Situation, failure: LastFailure) -> float:
     """Return the seconds until a failure may be tried again; 0 when that is now."""
-    return max(0.0, (next_attempt(failure) - situation.now).total_seconds())
+    if situation.resource.requested:
+        return 0.0
+    seconds = (next_attempt(failure) - situation.now).total_seconds()
+    # A failure of the future is not the operator's.
+    return min(max(0.0, seconds), RETRIES[failure.reason].pause(failure.attempts))
 
 
 def verdict(situation: Situation, failure: LastFailure) -> Verdict:
@@ -105,7 +114,7 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
 def blocked(situation: Situation) -> Plan[Step] | None:
     """Return why the wanted revision, which failed, is not tried now; None when it may be."""
     failure = remembered(situation, situation.desired.revision)
-    if failure is None:
+    if failure is None or situation.resource.requested:
         return None
     if not may_be_retried(failure):
         return collecting(situation, verdict(situation, failure))

@@ -7,6 +7,7 @@ answer; `RULES` is their order. The memory they need is in the status, written b
 from tgi_operator.backends.plans.planning import Ask, Need, Plan, Rule, first
 from tgi_operator.backends.rules.shared import not_owned, retained, unworkable
 from tgi_operator.backends.sagemaker.decide.deletion import deletion
+from tgi_operator.backends.sagemaker.decide.ownership import claimed, not_allowed, unproven
 from tgi_operator.backends.sagemaker.decide.recovery import failed
 from tgi_operator.backends.sagemaker.decide.registration import needs_reading, stopped, stops, with_registration
 from tgi_operator.backends.sagemaker.decide.rollout import absent, outdated, rolled_back, unsettled
@@ -20,13 +21,16 @@ from tgi_operator.backends.sagemaker.decide.waiting import in_transition, unavai
 RULES: tuple[Rule[Situation, Step], ...] = (
     retained,  # the resource is deleted, and leaves everything alone
     unconfirmed,  # the endpoint may be one created a moment ago
+    unproven,  # the endpoint has lost tags, and its configuration may show whose it is
     deletion,  # the resource is deleted
     unavailable,  # AWS cannot be read
+    not_allowed,  # the namespace may not use the endpoint's name
     not_owned,  # the endpoint of that name is not this resource's
     unworkable,  # the spec cannot work
     unknown_status,  # AWS reports a status that is not known here
     in_transition,  # AWS is at work and refuses to be interrupted
     failed,  # the endpoint can only be deleted
+    claimed,  # there is no endpoint, and its name belongs to another resource
     absent,  # there is no endpoint
     unsettled,  # AWS does not show the outcome of an update yet
     rolled_back,  # AWS undid the last update
@@ -53,6 +57,8 @@ def plan(situation: Situation) -> Plan[Step] | Ask:
     if changes and situation.endpoint is not None and situation.lacks(Need.TAGS):
         # Nothing is done to an endpoint whose tags were not just read: it may be another user's by now.
         return Ask(frozenset({Need.TAGS}))
+    if situation.has_unproven_image and any(step.operation == "CreateModel" for step in answer.steps):
+        return Ask(frozenset({Need.LIVE_MODEL}))
     return answer
 
 
@@ -62,6 +68,7 @@ def _is_decided_by_the_spec(situation: Situation) -> bool:
         situation.rendered is not None
         and not situation.resource.deleting
         and not situation.unconfirmed
+        and (situation.name_problem is None or situation.was_created_for_it)
         and situation.foreign is None
         and situation.observed.outage is None
     )

@@ -4,6 +4,7 @@ from typing import Unpack
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import SageMakerStatus
+from tgi_operator.backends.naming import is_revision
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import StatusFields, Verdict
 from tgi_operator.backends.sagemaker.decide import memory, steps
@@ -23,7 +24,7 @@ def collecting(
     """
     remember = remember or situation.memory
     kept = tuple(revision for revision in (situation.desired.revision, situation.live_revision) if revision)
-    old = tuple(revision for revision in remember.revisions if revision not in kept)
+    old = tuple(revision for revision in remember.revisions if revision not in kept and is_revision(revision))
     status = situation.report(verdict, remember, **fields)
     if not old:
         return Plan(status)

@@ -48,18 +48,18 @@ def _observed(situation: Situation, listed: Listed | None, *, complete: bool) ->
     return replace(situation.observed, endpoint=endpoint)
 
 
-def first_needs(situation: Situation, *, check: bool, scaling: bool) -> frozenset[Need]:
+def first_needs(situation: Situation, *, check: bool, scaling: bool, owned: bool) -> frozenset[Need]:
     """Return what is read of a living endpoint before anything is decided.
 
-    `check`: a drift check of the endpoint is due; `scaling`: one of its scalable target.
+    `check`: a drift check of the endpoint is due; `scaling`: one of its scalable target. `owned`: this process has read
+    its tags before, and they were ours.
     """
     resource, needs = situation.resource, set[Need]()
     if check:
         needs |= {Need.TAGS, Need.LIVE_CONFIG, Need.LIVE_MODEL}
     changed = resource.generation != situation.status.observed_generation
     foreign = any(condition.reason == Reason.NOT_OWNED for condition in situation.status.conditions)
-    unknown = situation.remembered.endpoint_arn != situation.living.arn
-    if changed or foreign or unknown or resource.deleting:
+    if changed or foreign or not owned or resource.deleting:
         needs.add(Need.TAGS)
     if changed and not resource.deleting:
         needs.add(Need.LIVE_CONFIG)

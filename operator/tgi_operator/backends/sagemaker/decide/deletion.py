@@ -3,6 +3,7 @@
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
 from tgi_operator.api.times import rfc3339
+from tgi_operator.backends.naming import is_revision
 from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
 from tgi_operator.backends.plans.verdicts import progressing, unreadable
 from tgi_operator.backends.sagemaker.decide import steps
@@ -55,7 +56,7 @@ def _revisions(situation: Situation) -> tuple[str, ...]:
     """Return the revisions whose model or configuration may exist and is not in use."""
     if situation.observed.denied:
         return ()
-    found = set(situation.remembered.revisions)
+    found = {revision for revision in situation.remembered.revisions if is_revision(revision)}
     if situation.endpoint is not None:
         # An endpoint that is not ours may run what we made: what is in use is never deleted.
         found.discard(situation.live_revision or "")

@@ -47,6 +47,11 @@ def observed(
     )
 
 
+def lost(memory: SageMakerStatus) -> SageMakerStatus:
+    """The endpoint of that name is not owned by this resource."""
+    return _with(memory, endpoint_arn=None, endpoint_status=None)
+
+
 def begun(
     memory: SageMakerStatus,
     *,

@@ -36,9 +36,11 @@ def failed(situation: Situation) -> Plan[Step] | None:
             # It served before: the revision is not to blame, and an endpoint lost is worth another attempt.
             reason = Reason.INTERNAL_FAILURE
         failure = attempts.remember(situation, revision, reason, text)
-    if attempts.may_be_retried(failure):
+    if attempts.is_due(situation, failure):
         message = f"The endpoint failed; the operator deletes it and creates it again: {text}"
-        return _replace(situation, Reason(failure.reason), message, failure)
+        # What a user asks for is not put off by what failed before.
+        remembered = None if situation.resource.requested else failure
+        return _replace(situation, Reason(failure.reason), message, remembered)
     return Plan(
         situation.report(
             attempts.verdict(situation, failure),

@@ -15,7 +15,6 @@ from tgi_operator.backends.sagemaker.decide.recovery import NO_REASON
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.sizing import resized
 from tgi_operator.backends.sagemaker.decide.steps import Step
-from tgi_operator.backends.sagemaker.desired import render
 from tgi_operator.backends.sagemaker.seen import state
 
 UNSETTLED_SECONDS = 5
@@ -85,7 +84,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
     if situation.up_to_date and not broken:
         return None
-    lacking = situation.lacks(Need.TAGS, Need.LIVE_CONFIG, *_image_needs(situation))
+    lacking = situation.lacks(Need.TAGS, Need.LIVE_CONFIG)
     if lacking:
         return Ask(lacking)
     if broken and situation.up_to_date:
@@ -121,7 +120,7 @@ def _rollout(
     desired = situation.desired
     plan = collecting(situation, verdict, done, update_revision=desired.revision, image=desired.image)
     # An image that the spec names is remembered once it is accepted: until then another one may run.
-    image = desired.image if render.follows_running_image(situation.spec.runtime) else situation.status.image
+    image = desired.image if situation.follows_image else situation.status.image
     status = situation.report(verdict, begun, update_revision=desired.revision, image=image)
     return replace(
         plan,
@@ -141,12 +140,6 @@ def _as_reported(situation: Situation, status: Status) -> Status:
     if attempts.remembered(situation, situation.desired.revision) is None:
         return status
     return as_reported(situation.status, status)
-
-
-def _image_needs(situation: Situation) -> tuple[Need, ...]:
-    """Return what has to be read for the image that runs, where the spec keeps it and the status does not have it."""
-    unknown = situation.status.image is None and situation.live_revision is not None
-    return (Need.LIVE_MODEL,) if unknown and render.follows_running_image(situation.spec.runtime) else ()
 
 
 def _instance_type(situation: Situation) -> str:

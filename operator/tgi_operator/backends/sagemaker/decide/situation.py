@@ -1,5 +1,6 @@
 """All that a decision depends on: the resource, what it should be, and what was observed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +14,8 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import MOST_TAG_KEYS, ConditionStatus, ConditionType, SageMakerStatus, Status
 from tgi_operator.api.times import parse, rfc3339
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.naming import is_revision
 from tgi_operator.backends.plans import schedules
 from tgi_operator.backends.plans.planning import Need
 from tgi_operator.backends.plans.schedules import Bounds
@@ -43,7 +46,11 @@ _ROLLOUT_REASONS = frozenset(
 
 @dataclass(frozen=True)
 class Situation:
-    """All that a rule may depend on. `rendered` is None where the spec cannot work; `problem` is why."""
+    """All that a rule may depend on.
+
+    `rendered` is None where the spec cannot work; `problem` is why. `name_problem` is why the namespace may not use the
+    endpoint name that the spec has.
+    """
 
     resource: Resource
     place: Place
@@ -51,6 +58,7 @@ class Situation:
     problem: Problem | None
     observed: Observed
     now: datetime
+    name_problem: Problem | None = None
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -81,21 +89,25 @@ class Situation:
         """What should be on SageMaker, for rules that come after `unworkable`. Raises LookupError where nothing is.
 
         A revision that was rendered from the same fields is kept, so that a new version of the operator, which may
-        render them differently, rolls nothing out.
+        render them differently, rolls nothing out. What the live configuration shows comes before what the status does.
         """
         if self.rendered is None:
             raise LookupError("the spec cannot work")
-        if self.status.update_revision is not None and self.remembered.rendered_from == self.rendered.rendered_from:
-            return replace(self.rendered, revision=self.status.update_revision)
+        requested, rendered_from = self.status.update_revision, self.rendered.rendered_from
         config_tags = self.observed.parts.get(Part.CONFIG) or {}
-        if self.live_revision is not None and (config_tags.get(names.TAG_RENDERED_FROM) == self.rendered.rendered_from):
+        if self.live_revision is not None and config_tags.get(names.TAG_RENDERED_FROM) == rendered_from:
             return replace(self.rendered, revision=self.live_revision)
+        if requested is not None and is_revision(requested) and self.remembered.rendered_from == rendered_from:
+            return replace(self.rendered, revision=requested)
         return self.rendered
 
     @property
     def remembered(self) -> SageMakerStatus:
-        """What was last written about SageMaker."""
-        return self.status.sage_maker or SageMakerStatus(endpoint_name=self.place.endpoint)
+        """What was last written about this endpoint on SageMaker."""
+        written = self.status.sage_maker
+        if written is not None and written.endpoint_name == self.place.endpoint:
+            return written
+        return SageMakerStatus(endpoint_name=self.place.endpoint)
 
     @cached_property
     def memory(self) -> SageMakerStatus:
@@ -121,15 +133,14 @@ class Situation:
     def foreign(self) -> str | None:
         """Why the endpoint of that name is not this resource's; None where it is, or where there is none.
 
-        It is ours by its tags. Where some of ours were taken away, it is ours as long as an earlier observation found
-        it so and it runs a configuration that we named. If the tags were not read now, an earlier observation found
-        them to be ours.
+        It is ours by its tags. Where some of ours were taken away, it is ours if it runs a configuration that we named
+        and that has all of them. If the tags were not read now, this process found them to be ours before, or the
+        list shows the endpoint as it was then.
         """
         endpoint, owner = self.endpoint, self.resource.owner
-        if endpoint is None or endpoint.tags is None or names.is_owned(endpoint.tags, owner):
+        if endpoint is None or endpoint.tags is None or self.was_created_for_it:
             return None
-        known = endpoint.arn == self.remembered.endpoint_arn and self.live_revision in self.remembered.revisions
-        if known and not names.is_anothers(endpoint.tags, owner):
+        if names.is_owned(self._evidence, owner) and self.name_problem is None:
             return None
         tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(owner).items())
         return (
@@ -137,6 +148,48 @@ class Situation:
             f"the operator leaves it alone. To hand it to this resource, tag it {tags}; otherwise set "
             "spec.sageMaker.endpointName on a new TGIEndpoint."
         )
+
+    @property
+    def has_lost_tags(self) -> bool:
+        """Whether the endpoint runs a configuration that we named, and lacks our tags without having another's."""
+        endpoint, owner = self.endpoint, self.resource.owner
+        if endpoint is None or endpoint.tags is None or self.live_revision is None:
+            return False
+        return not names.is_owned(endpoint.tags, owner) and not names.is_anothers(endpoint.tags, owner)
+
+    @property
+    def was_created_for_it(self) -> bool:
+        """Whether the uid in the tags is this resource's: another resource of the same name would take it over."""
+        if self.endpoint is None or self.endpoint.tags is None:
+            return self.endpoint is not None
+        tags, owner = self._evidence, self.resource.owner
+        return names.is_owned(tags, owner) and tags.get(names.TAG_UID) == owner.uid
+
+    @property
+    def _evidence(self) -> Mapping[str, str]:
+        """The tags that show whose the endpoint is: its own, or those of its configuration where it has lost them."""
+        own = self.living.tags or {}
+        return self.observed.parts.get(Part.CONFIG) or {} if self.has_lost_tags else own
+
+    @property
+    def is_name_shared(self) -> bool:
+        """Whether another TGIEndpoint may have the same endpoint name."""
+        return self.place.endpoint != names.endpoint_name(self.resource.key)
+
+    @property
+    def predecessor(self) -> Key | None:
+        """The other TGIEndpoint that may create the endpoint of that name, None where this one may.
+
+        The one whose endpoint was there last comes first, then those whose status shows that it was theirs, and then
+        the oldest.
+        """
+        last, rivals = self.observed.last_owner, self.resource.rivals or ()
+        if last is not None:
+            return Key(last.namespace, last.name)
+        shown = self.remembered.endpoint_arn or self.remembered.endpoint_status
+        own = (shown is None, self.resource.created, self.resource.key)
+        first = min(((not rival.owned, rival.created, rival.key) for rival in rivals), default=own)
+        return first[2] if first < own else None
 
     @property
     def retained(self) -> str:
@@ -168,7 +221,8 @@ class Situation:
         """How long AWS's reads may still be older than the last request."""
         asked = self.remembered.request_time
         passed = (self.now - parse(asked)).total_seconds() if asked is not None else CONSISTENCY_SECONDS
-        return max(0.0, CONSISTENCY_SECONDS - max(0.0, passed))
+        # A time far ahead is not the operator's, whatever its clock.
+        return max(0.0, CONSISTENCY_SECONDS - max(0.0, passed)) if passed > -CONSISTENCY_SECONDS else 0.0
 
     @property
     def live_revision(self) -> str | None:
@@ -205,17 +259,25 @@ class Situation:
         `remember` replaces the memory; `fields` go on top of everything else.
         """
         now, generation = rfc3339(self.now), self.resource.generation
-        unseen = self.observed.outage is not None or self.observed.denied or self.foreign is not None
-        never_requested = self.endpoint is None and self.status.sage_maker is None and remember is None
-        if unseen or never_requested:
+        if self.observed.outage is not None or self.observed.denied:
             return with_verdict(self.status, generation, verdict, now, **fields)
+        fields = {"last_handled_request": self.resource.handled_request, **fields}
+        if self.name_problem is not None and self.was_created_for_it:
+            warning = f"The endpoint stays, and is not created again once it is gone: {self.name_problem.message}"
+            verdict = replace(verdict, message=f"{verdict.message} {warning}")
+        never_requested = self.endpoint is None and self.status.sage_maker is None and remember is None
+        if self.foreign is not None or never_requested:
+            nothing: StatusFields = {"replicas": 0, "ready_replicas": 0, "url": None}
+            if self.status.sage_maker is not None:
+                nothing["sage_maker"] = memory.lost(self.remembered)
+            return with_verdict(self.status, generation, verdict, now, **(nothing | fields))
         count = (self.endpoint.current_count if self.endpoint else None) or 0
         observed: StatusFields = {
             "backend": "SageMaker",
             "replicas": count,
             "ready_replicas": count if self.available is ConditionStatus.TRUE else 0,
             "desired_replicas": self.wanted_replicas,
-            "url": self.place.url,
+            "url": self.place.url if self.endpoint is not None else None,
             "current_revision": self.live_revision,
             "sage_maker": remember or self.memory,
         }
@@ -288,16 +350,47 @@ class Situation:
 
         An image that the spec names is the last request's alone; None: that of the live model, or the newest one.
         """
-        return self.status.image if render.follows_running_image(self.spec.runtime) else None
+        return self.desired.image if self.follows_image else None
+
+    @property
+    def follows_image(self) -> bool:
+        """Whether the spec leaves the image to the operator, which keeps the one that runs."""
+        return render.follows_running_image(self.spec.runtime)
+
+    @property
+    def running_image(self) -> str | None:
+        """The image that AWS shows to run, or to have been requested; None where it shows none."""
+        shown = self.endpoint.image if self.endpoint is not None else None
+        return shown or self.observed.image
+
+    @property
+    def modelled_revision(self) -> str | None:
+        """The revision whose model shows the image to keep: the live one, else the one last requested."""
+        requested = self.status.update_revision
+        if self.live_revision is not None or self.status.image is None:
+            return self.live_revision
+        return requested if requested is not None and is_revision(requested) else None
+
+    @property
+    def has_unproven_image(self) -> bool:
+        """Whether only the status shows which image to keep, and a model may."""
+        unread = bool(self.lacks(Need.LIVE_MODEL)) and self.modelled_revision is not None
+        return unread and self.follows_image and self.running_image is None
 
     @property
     def tag_keys(self) -> tuple[str, ...]:
         """Keys of the tags that come from the spec, now or when they were last set on the endpoint."""
         now = {key for key in self.desired.tags if not key.startswith(f"{GROUP}/")}
-        before = sorted(set(self.remembered.tag_keys or ()) - now)
+        before = sorted(self._former_tag_keys - now)
         return tuple(sorted(now.union(before[: MOST_TAG_KEYS - len(now)])))
 
     @property
     def stale_tag_keys(self) -> frozenset[str]:
         """Keys of tags that the spec no longer has."""
-        return frozenset(self.remembered.tag_keys or ()) - frozenset(self.desired.tags)
+        return self._former_tag_keys - frozenset(self.desired.tags)
+
+    @property
+    def _former_tag_keys(self) -> frozenset[str]:
+        """Keys of tags that came from the spec, as far as a spec may have them."""
+        reserved = (f"{GROUP}/", "aws:")
+        return frozenset(key for key in self.remembered.tag_keys or () if not key.lower().startswith(reserved))

@@ -12,7 +12,6 @@ from tgi_operator.backends.sagemaker.decide import memory, steps
 from tgi_operator.backends.sagemaker.decide.collection import collecting
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
-from tgi_operator.backends.sagemaker.desired import render
 from tgi_operator.backends.sagemaker.seen import state
 
 
@@ -58,7 +57,7 @@ def _needs(situation: Situation) -> tuple[Need, ...]:
         return (Need.TAGS, Need.LIVE_CONFIG, Need.LIVE_MODEL)
     # The tags of a spec that changed while AWS was at work were not compared yet.
     tags = () if situation.was_complete else (Need.TAGS,)
-    unknown = situation.status.image is None and render.follows_running_image(situation.spec.runtime)
+    unknown = situation.follows_image and situation.status.image is None and situation.running_image is None
     return (*tags, Need.LIVE_MODEL) if unknown else tags
 
 

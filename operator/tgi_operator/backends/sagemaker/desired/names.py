@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from tgi_operator.api.identifiers import GROUP
+from tgi_operator.backends.keys import Key
 from tgi_operator.backends.naming import digest, with_tail
 from tgi_operator.backends.resource import Owner
 
@@ -24,13 +25,25 @@ VARIANT = "AllTraffic"
 """Name of the one production variant; guardrails and metrics need it to stay the same."""
 
 
-def endpoint_name(owner: Owner) -> str:
-    """Return the endpoint's name for a resource that names none: NAMESPACE-NAME, within 63 characters.
+_HASH_LENGTH = 12
+"""Hexadecimal digits of the hash in an endpoint's name. Eight could be met on purpose within minutes."""
 
-    Names of Kubernetes may have dots, which SageMaker's may not: what is changed or cut ends in a hash. Two resources
-    may still meet in one name (a/b-c and a-b/c); the second is told that the endpoint is not its own.
+
+def endpoint_name(key: Key) -> str:
+    """Return the endpoint's name for a resource that names none: NAMESPACE-NAME-HASH, within 63 characters.
+
+    The hash is of namespace and name, so that no two resources meet in one name (a/b-c and a-b/c).
     """
-    full = f"{owner.namespace}-{owner.name}"
+    allowed = re.sub(r"[^a-z0-9]+", "-", f"{key.namespace}-{key.name}".lower()).strip("-")
+    return with_tail(allowed, digest(f"{key.namespace}/{key.name}")[:_HASH_LENGTH], MAX_NAME)
+
+
+def former_endpoint_name(key: Key) -> str:
+    """Return the name that earlier versions gave the endpoint: NAMESPACE-NAME, with a hash only where it was cut.
+
+    Two resources may meet in one such name, so only an endpoint that exists keeps it.
+    """
+    full = f"{key.namespace}-{key.name}"
     allowed = re.sub(r"[^a-z0-9]+", "-", full.lower()).strip("-")
     if allowed == full and len(full) <= MAX_NAME:
         return full
@@ -70,6 +83,13 @@ def identifying_tags(owner: Owner) -> dict[str, str]:
     what it had.
     """
     return {key: value for key, value in owner_tags(owner).items() if key != TAG_UID}
+
+
+def owner_of(tags: Mapping[str, str]) -> Owner | None:
+    """Return the owner that tags name, None where they name none; the uid is empty where it is not tagged."""
+    if not all(key in tags for key in (TAG_CLUSTER, TAG_NAMESPACE, TAG_NAME)):
+        return None
+    return Owner(tags[TAG_CLUSTER], tags[TAG_NAMESPACE], tags[TAG_NAME], tags.get(TAG_UID, ""))
 
 
 def is_owned(tags: Mapping[str, str], owner: Owner) -> bool:

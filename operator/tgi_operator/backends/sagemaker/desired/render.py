@@ -133,7 +133,15 @@ def image(runtime: Runtime, region: str, running: str | None) -> str:
 def place(resource: Resource) -> Place:
     """Return where the resource lives, from a spec that need not be readable otherwise."""
     block = resource.fields["sageMaker"]
-    return Place(Scope("", block["region"]), block.get("endpointName") or names.endpoint_name(resource.owner))
+    return Place(Scope("", block["region"]), block.get("endpointName") or names.endpoint_name(resource.key))
+
+
+def former_place(resource: Resource) -> Place | None:
+    """Return where an endpoint that an earlier version named may be; None where the spec names the endpoint."""
+    block = resource.fields["sageMaker"]
+    if block.get("endpointName"):
+        return None
+    return Place(Scope("", block["region"]), names.former_endpoint_name(resource.key))
 
 
 def follows_running_image(runtime: Runtime) -> bool:
@@ -141,8 +149,10 @@ def follows_running_image(runtime: Runtime) -> bool:
     return runtime.image is None and runtime.version is None
 
 
-def desired(resource: Resource, spec: Spec, target: SageMaker, token: str | None, running: str | None) -> Desired:
-    """Return what should be on SageMaker for a resource that passed the checks.
+def desired(
+    where: Place, resource: Resource, spec: Spec, target: SageMaker, token: str | None, running: str | None
+) -> Desired:
+    """Return what should be at a place for a resource that passed the checks.
 
     `token` is the Hub token, None where the spec names no Secret; `running` is the image that runs, None where none is
     known.
@@ -151,7 +161,6 @@ def desired(resource: Resource, spec: Spec, target: SageMaker, token: str | None
     model = _model(spec, target, image_uri, token)
     config = _config(spec, target, image_uri)
     content = json.dumps({"model": model, "config": config}, sort_keys=True)
-    where = place(resource)
     return Desired(
         place=where,
         revision=naming.revision(content),

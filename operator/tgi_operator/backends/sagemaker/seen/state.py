@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tgi_operator.backends.plans.planning import Need
+from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.aws.errors import AWSError
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.desired import names
@@ -40,7 +41,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """DescribeEndpoint, as far as it decides. `tags` is None where they were not read."""
+    """DescribeEndpoint, as far as it decides.
+
+    `image` is the one that the instances run, None where AWS shows none. `tags` is None where they were not read.
+    """
 
     arn: str
     status: str
@@ -50,7 +54,14 @@ class Endpoint:
     pending_config_name: str | None = None
     current_count: int | None = None
     desired_count: int | None = None
+    created: str = ""
+    image: str | None = None
     tags: Mapping[str, str] | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What another endpoint of the same name does not have."""
+        return self.arn, self.created
 
     def arn_of(self, part: Part, name: str) -> str:
         """Return the ARN of a model or configuration in the endpoint's account and region."""
@@ -75,9 +86,10 @@ class Observed:
 
     `endpoint` is None where there is none. `parts` has the tags of the model and configuration that the endpoint runs;
     a part whose tags are None is missing, and one that was not read is not in it. `instance_type` is that of the live
-    configuration and `image` that of the live model. `scaling` is what is at Application Auto Scaling;
-    `scaling_error` is why that could not be read. `outage`: nothing could be read. `denied`: AWS does not let the
-    operator read, and there is no sign that anything was ever created.
+    configuration. `image` is that of the model that was read, as far as it proves what runs or was requested.
+    `scaling` is what is at Application Auto Scaling; `scaling_error` is why that could not be read. `outage`: nothing
+    could be read. `denied`: AWS does not let the operator read, and there is no sign that anything was ever created.
+    `last_owner` is another resource whose tags the endpoint of that name had a moment ago.
     """
 
     endpoint: Endpoint | None = None
@@ -89,6 +101,7 @@ class Observed:
     scaling_error: AWSError | None = None
     outage: Outage | None = None
     denied: bool = False
+    last_owner: Owner | None = None
 
     def is_missing(self, part: Part) -> bool:
         """Return whether a part was read and does not exist."""

@@ -81,7 +81,8 @@ class Followed:
     """The endpoint of a resource, as it was last seen.
 
     `seen` is None while it has not been looked at (`seen_at` is infinitely long ago then), and where it does not exist.
-    `check` asks for the reads of a drift check. `turn` is the number of the choice that it was last chosen by.
+    `check` asks for the reads of a drift check. `turn` is the number of the choice that it was last chosen by. `owned`
+    is the identity of the endpoint whose tags were last read and were ours.
     """
 
     key: Key
@@ -90,6 +91,7 @@ class Followed:
     seen_at: float = -math.inf
     check: bool = False
     turn: float | None = None
+    owned: tuple[str, str] | None = None
 
     def saw(self, listed: Listed | None, read_at: float | None = None) -> None:
         """Remember what was read at this time of the event loop, by default now, unless something newer is known."""
@@ -121,8 +123,8 @@ class SweptEndpoints(Swept[Followed]):
 
     `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
     when the scope was first followed. `failures` are sweeps in a row that could not read AWS; `failing_since` is when
-    the first of them began. `turns` counts the choices of an endpoint for a drift check. `allowed` is the version of the
-    list of allowed roles when all resources were last reported for it.
+    the first of them began. `turns` counts the choices of an endpoint for a drift check. `allowed` is the version of
+    the file of permissions when all resources were last reported for it.
     """
 
     listed_at: float = 0.0
@@ -149,7 +151,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         allowed: Callable[[], object] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`allowed` returns the version of the list of allowed roles: where it changes, every resource is reported."""
+        """`allowed` returns the version of the file of permissions: where it changes, every resource is reported."""
         super().__init__()
         self._api = api
         self._changed = changed

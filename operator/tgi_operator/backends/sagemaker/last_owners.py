@@ -1,0 +1,40 @@
+"""Whose tags an endpoint had that another resource waits for: its name stays theirs for a while."""
+
+import asyncio
+
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.sagemaker.desired.render import Place
+
+RESERVED_SECONDS = 120
+"""How long a name stays reserved once its owner is gone: the owner may be applied again, or is in another cluster."""
+
+
+class LastOwners:
+    """The owners that tags named, by place, as long as they matter."""
+
+    def __init__(self) -> None:
+        self._owners: dict[Place, tuple[Owner, float]] = {}
+
+    def saw(self, resource: Resource, place: Place, owner: Owner | None) -> None:
+        """Remember whose tags a resource has read; its own matter to nobody."""
+        now = asyncio.get_running_loop().time()
+        self._owners = {at: kept for at, kept in self._owners.items() if now - kept[1] < RESERVED_SECONDS}
+        if owner is not None and _named(owner) != _named(resource.owner):
+            self._owners[place] = (owner, now)
+
+    def of(self, resource: Resource, place: Place) -> Owner | None:
+        """Return the owner that comes before a resource: one that still exists, or was there a moment ago."""
+        owner, seen = self._owners.get(place, (None, 0.0))
+        if owner is None or _named(owner) == _named(resource.owner):
+            return None
+        rivals = [rival.key for rival in resource.rivals or ()]
+        now = asyncio.get_running_loop().time()
+        if owner.cluster == resource.owner.cluster and Key(owner.namespace, owner.name) in rivals:
+            self._owners[place] = (owner, now)
+            return owner
+        return owner if now - seen < RESERVED_SECONDS else None
+
+
+def _named(owner: Owner) -> tuple[str, str, str]:
+    return owner.cluster, owner.namespace, owner.name
