@@ -468,10 +468,10 @@ def test_drift_is_found_on_every_endpoint_though_checks_of_some_fail(simulation:
         simulation.apply(SPEC, key)
     simulation.run_until(lambda: all(map(simulation.is_ready, keys)), within=600)
     simulation.run(300)
-    # Of the names, those of 1, 10 and 11 contain it.
+    # The names of 1, 10 and 11 contain it.
     simulation.amazon.fail(replace(DENIED, only="ml-each-1"), "DescribeEndpoint")
     region = simulation.amazon.region(REGION)
-    arns = [region.arn("endpoint", f"ml-{key.name}") for key in keys if "each-1" not in key.name]
+    arns = [region.arn("endpoint", names.endpoint_name(key)) for key in keys if "each-1" not in key.name]
     for arn in arns:
         simulation.aws("DeleteTags", ResourceArn=arn, TagKeys=[names.TAG_NAME])
     simulation.run_until(lambda: all(names.TAG_NAME in tags(simulation, arn) for arn in arns), within=600)

@@ -13,6 +13,7 @@ from simulation.simulation import CLUSTER, ENDPOINT, REGION, SPEC, Simulation
 from tgi_operator.api.identifiers import FINALIZER
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.engines.tgi import images
 from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update
 
 Spec = dict[str, Any]
@@ -301,11 +302,26 @@ def test_an_endpoint_lost_in_an_update_is_created_again_from_the_old_spec(servin
     assert len(serving.leftovers()) == 3
 
 
-def test_an_image_that_is_in_use_survives_a_newer_catalogue(serving: Simulation) -> None:
-    older = serving.status()["image"].replace("tgi3.3.6", "tgi3.3.5")
-    serving.edit_status({"image": older})
-    serving.run(600)
-    assert serving.status()["image"] == older
+@pytest.mark.parametrize("lost", [False, True], ids=["of an endpoint that serves", "of an endpoint that was deleted"])
+def test_an_image_that_is_in_use_survives_a_newer_catalogue(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(images, "newest_version", lambda: "3.3.5")
+        simulation.apply(SPEC)
+        simulation.run_until(simulation.is_ready, within=600)
+    image = simulation.status()["image"]
+    assert "tgi3.3.5" in image
+    simulation.restart()
+    if lost:
+        simulation.aws("DeleteEndpoint", EndpointName=ENDPOINT)
+    simulation.apply(NEW)
+    simulation.run(60)
+    simulation.run_until(simulation.is_ready, within=900)
+    assert simulation.status()["image"] == image
+    made = [call for call in simulation.amazon.calls if call.operation == "CreateModel"]
+    requested = [call.request["PrimaryContainer"]["Image"] for call in made]
+    assert set(requested) == {image}
 
 
 # Replicas

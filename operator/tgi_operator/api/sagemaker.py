@@ -80,7 +80,8 @@ class SageMaker(APIObject):
         max_length=63,
         pattern=r"^[a-z0-9](-?[a-z0-9])*$",
         json_schema_extra=cel(("self == oldSelf", "endpointName is immutable: create a new TGIEndpoint to change it")),
-        description="Name of the endpoint. Absent: NAMESPACE-NAME, cut to 63 characters. Immutable.",
+        description="Name of the endpoint, which the operator's administrators must allow for the namespace. Default: "
+        "NAMESPACE-NAME-HASH, cut to 63 characters. Immutable.",
     )
     volume_size_in_gb: Annotated[Int32, Field(ge=1, le=512)] | None = Field(
         default=None,

@@ -4,12 +4,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import aiohttp
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tgi_operator.api.reasons import Reason
+from tgi_operator.api.status import ConditionType
+from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.sagemaker.desired.names import TAG_NAME, TAG_NAMESPACE, TAG_UID
 from tgi_operator.cli import answers
 from tgi_operator.kube import APIError, Kube, NoClusterError, Object
 
@@ -18,8 +23,14 @@ _LONGEST_SECONDS = 480
 _CONFIG = Config(connect_timeout=5, read_timeout=_LONGEST_SECONDS, retries={"total_max_attempts": 1})
 
 
+_TAGS = {TAG_NAMESPACE: "namespace", TAG_NAME: "name", TAG_UID: "uid"}
+"""Owner tags, and the fields of a resource's metadata that they have."""
+
+_NOT_OWNED = (Reason.NOT_OWNED, Reason.ENDPOINT_NAME_NOT_ALLOWED)
+
+
 class NotServingError(Exception):
-    """The resource is not there, or has no endpoint yet."""
+    """The resource is not there, has no endpoint yet, or does not own the endpoint."""
 
 
 def invoke(namespace: str, name: str, prompt: str, *, chat: bool, stream: bool, max_new_tokens: int) -> int:
@@ -40,6 +51,7 @@ async def _invoke(namespace: str, name: str, body: str, *, stream: bool) -> None
         resource = await kube.endpoint(namespace, name)
         if resource is None:
             raise NotServingError(f"there is no TGIEndpoint {namespace}/{name}")
+        _refuse_not_owned(resource)
         if "inCluster" in resource["spec"]:
             await _ask_pods(kube, resource, body, stream=stream)
         else:
@@ -50,11 +62,10 @@ async def _invoke(namespace: str, name: str, body: str, *, stream: bool) -> None
 
 async def _ask_pods(kube: Kube, resource: Object, body: str, *, stream: bool) -> None:
     """Print the answer of the pods, reached through the API server: no port has to be open to this machine."""
-    namespace = resource["metadata"]["namespace"]
-    service = resource.get("status", {}).get("inCluster", {}).get("serviceName")
-    if service is None:
+    if "inCluster" not in resource.get("status", {}):
         raise _no_endpoint(resource)
-    path = f"/api/v1/namespaces/{namespace}/services/http:{service}:80/proxy/invocations"
+    meta = resource["metadata"]
+    path = f"/api/v1/namespaces/{meta['namespace']}/services/http:{meta['name']}:80/proxy/invocations"
     printer = _Printer(stream=stream)
     async for chunk in kube.exchange(path, body, _LONGEST_SECONDS):
         printer.add(chunk)
@@ -66,7 +77,9 @@ def _ask_sagemaker(resource: Object, body: str, *, stream: bool) -> None:
     target = resource.get("status", {}).get("sageMaker", {}).get("endpointName")
     if target is None:
         raise _no_endpoint(resource)
-    client = boto3.client("sagemaker-runtime", region_name=resource["spec"]["sageMaker"]["region"], config=_CONFIG)
+    region = resource["spec"]["sageMaker"]["region"]
+    _refuse_foreign_endpoint(boto3.client("sagemaker", region_name=region, config=_CONFIG), resource, target)
+    client = boto3.client("sagemaker-runtime", region_name=region, config=_CONFIG)
     arguments = {"EndpointName": target, "ContentType": "application/json", "Body": body}
     printer = _Printer(stream=stream)
     if stream:
@@ -77,10 +90,34 @@ def _ask_sagemaker(resource: Object, body: str, *, stream: bool) -> None:
     printer.end()
 
 
-def _no_endpoint(resource: Object) -> NotServingError:
+def _refuse_not_owned(resource: Object) -> None:
+    """Raise NotServingError where the operator reports that the endpoint is not owned by the resource."""
+    for condition in resource.get("status", {}).get("conditions", ()):
+        if condition["type"] == ConditionType.READY and condition["reason"] in _NOT_OWNED:
+            raise NotServingError(f"{_named(resource)} does not own its endpoint: {condition['message']}")
+
+
+def _refuse_foreign_endpoint(client: Any, resource: Object, endpoint: str) -> None:
+    """Raise NotServingError where the owner tags of an endpoint are not those of the resource.
+
+    The status proves nothing: whoever may write it could have the prompt sent to any endpoint.
+    """
+    arn = client.describe_endpoint(EndpointName=endpoint)["EndpointArn"]
+    pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
+    tags = names.from_list(tag for page in pages for tag in page["Tags"])
+    if any(tags.get(tag) != resource["metadata"][field] for tag, field in _TAGS.items()):
+        raise NotServingError(f'{_named(resource)} does not own endpoint "{endpoint}": its owner tags are others')
+
+
+def _named(resource: Object) -> str:
     meta = resource["metadata"]
-    name = f"{meta['namespace']}/{meta['name']}"
-    return NotServingError(f"{name} has no endpoint yet: see kubectl describe tgi {meta['name']}")
+    return f"{meta['namespace']}/{meta['name']}"
+
+
+def _no_endpoint(resource: Object) -> NotServingError:
+    return NotServingError(
+        f"{_named(resource)} has no endpoint yet: see kubectl describe tgi {resource['metadata']['name']}"
+    )
 
 
 class _Printer:

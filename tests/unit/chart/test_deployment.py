@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tgi_operator.backends.sagemaker.permissions import Permissions
 from tgi_operator.settings import PREFIX
 from unit.chart.given import EVERYTHING
@@ -46,14 +48,21 @@ def test_services_beside_it_are_no_settings() -> None:
     assert of(rendered(), "Deployment")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
-def test_allowed_roles_are_a_file_of_the_operator(tmp_path: Path) -> None:
-    role = "arn:aws:iam::111122223333:role/tgi-exec-ml"
-    objects = rendered({"allowedRoles": {"ml": [role]}})
+ROLE = "arn:aws:iam::111122223333:role/tgi-exec-ml"
+
+
+@pytest.mark.parametrize("role", [True, False], ids=["roles", "no roles"])
+@pytest.mark.parametrize("names", [["prod-*"], []], ids=["names", "no names"])
+def test_what_namespaces_may_use_is_a_file_of_the_operator(tmp_path: Path, role: bool, names: list[str]) -> None:
+    values = {"allowedRoles": {"ml": [ROLE]} if role else {}, "allowedEndpointNames": {"team-*": names}}
+    objects = rendered(values)
     (variable,) = (each for each in container(objects)["env"] if each["name"] == "TGI_OPERATOR_ALLOWED_ROLES_FILE")
     folder = container(objects)["volumeMounts"][1]["mountPath"]
     assert variable["value"] == f"{folder}/roles.yaml"
     file = tmp_path / "roles.yaml"
     file.write_text(of(objects, "ConfigMap", "tgi-operator-roles")["data"]["roles.yaml"])
-    roles = AllowedRoles(str(file))
-    assert roles.problem("ml", role) is None
-    assert roles.problem("dev", role) is not None
+    permissions = Permissions(str(file))
+    assert permissions.role_problem("ml", ROLE) is None
+    assert (permissions.role_problem("dev", ROLE) is None) is not role
+    assert (permissions.name_problem("team-a", "prod-1") is None) is bool(names)
+    assert permissions.name_problem("ml", "prod-1") is not None

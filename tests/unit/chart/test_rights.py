@@ -82,13 +82,16 @@ def test_users_get_what_their_roles_in_the_cluster_promise() -> None:
             for resource in rule["resources"]
             for verb in rule["verbs"]
         }
-        for role in ("view", "edit", "admin")
+        for role in ("view", "edit")
     }
     assert {verb for _, verb in verbs["view"]} == {"get", "list", "watch"}
-    assert ("tgiendpoints/status", "patch") not in verbs["edit"]
+    assert {resource for resource, _ in verbs["edit"]} == {"tgiendpoints", "tgiendpoints/scale"}
     for role in verbs:
         labels = of(items, "ClusterRole", f"tgi-operator-{role}")["metadata"]["labels"]
         assert labels[f"rbac.authorization.k8s.io/aggregate-to-{role}"] == "true"
+    aggregated = [item for item in kinds(items, "ClusterRole") if "aggregate-to-" in str(item["metadata"]["labels"])]
+    writers = [rule for item in aggregated for rule in item["rules"] if "tgiendpoints/status" in rule["resources"]]
+    assert {verb for rule in writers for verb in rule["verbs"]} == {"get", "list", "watch"}
     names = {item["metadata"]["name"] for item in kinds(rendered({"rbac": {"aggregate": False}}), "ClusterRole")}
     assert names == {"tgi-operator"}
 

@@ -10,7 +10,7 @@
 - name: TGI_OPERATOR_{{ snakecase $name | upper }}
   value: {{ $value | toString | quote }}
 {{- end }}
-{{- if .Values.allowedRoles }}
+{{- if or .Values.allowedRoles .Values.allowedEndpointNames }}
 - name: TGI_OPERATOR_ALLOWED_ROLES_FILE
   value: /etc/tgi-operator/roles.yaml
 {{- end }}

@@ -1,5 +1,6 @@
 """Names and tags: always valid for AWS, always the same, never another resource's."""
 
+import hashlib
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tgi_operator.backends import naming
+from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
 
@@ -38,39 +40,58 @@ def assert_aws_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("namespace", "name", "expected"),
+    ("namespace", "name", "expected", "former"),
     [
-        pytest.param("ml", "falcon-7b", "ml-falcon-7b", id="as it is, where it can be"),
-        pytest.param("ml", "falcon.7b", "ml-falcon-7b-edb7aeec", id="a dot is replaced and a hash tells it apart"),
-        pytest.param("ml", "a--b", "ml-a-b-9fd8c232", id="repeated hyphens are one"),
-        pytest.param("n" * 31, "m" * 31, f"{'n' * 31}-{'m' * 31}", id="63 characters are kept"),
-        pytest.param("n" * 31, "m" * 32, f"{'n' * 31}-{'m' * 22}-18eb53a9", id="64 are cut and end in a hash"),
-        pytest.param("n" * 31, "m" * 21 + "-" + "m" * 20, f"{'n' * 31}-{'m' * 21}-fe5b82eb", id="cut at a hyphen"),
+        pytest.param("ml", "falcon-7b", "ml-falcon-7b-HASH", "ml-falcon-7b", id="as it is, where it can be"),
+        pytest.param("ml", "falcon.7b", "ml-falcon-7b-HASH", "ml-falcon-7b-edb7aeec", id="a dot is replaced"),
+        pytest.param("ml", "a--b", "ml-a-b-HASH", "ml-a-b-9fd8c232", id="repeated hyphens are one"),
+        pytest.param("n" * 31, "m" * 31, f"{'n' * 31}-{'m' * 18}-HASH", f"{'n' * 31}-{'m' * 31}", id="63 characters"),
+        pytest.param(
+            "n" * 31, "m" * 32, f"{'n' * 31}-{'m' * 18}-HASH", f"{'n' * 31}-{'m' * 22}-18eb53a9", id="64 are cut"
+        ),
+        pytest.param(
+            "n" * 31,
+            "m" * 17 + "-" + "m" * 24,
+            f"{'n' * 31}-{'m' * 17}-HASH",
+            f"{'n' * 31}-{'m' * 17}-mmmm-FORMER",
+            id="cut at a hyphen",
+        ),
     ],
 )
-def test_name_of_the_endpoint_stays_the_same_for_ever(namespace: str, name: str, expected: str) -> None:
+def test_name_of_the_endpoint_stays_the_same_for_ever(namespace: str, name: str, expected: str, former: str) -> None:
     """Another name is another endpoint: a change here would leave every endpoint there is behind."""
-    assert names.endpoint_name(owner(namespace, name)) == expected
+    hashed = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:12]
+    assert names.endpoint_name(Key(namespace, name)) == expected.replace("HASH", hashed)
+    before = hashlib.sha256(f"{namespace}-{name}".encode()).hexdigest()[:8]
+    assert names.former_endpoint_name(Key(namespace, name)) == former.replace("FORMER", before)
 
 
 @settings(max_examples=50)
 @given(namespaces, resource_names)
 def test_every_resource_has_a_name_that_aws_takes(namespace: str, name: str) -> None:
-    assert_aws_takes(names.endpoint_name(owner(namespace, name)))
+    assert_aws_takes(names.endpoint_name(Key(namespace, name)))
+    assert_aws_takes(names.former_endpoint_name(Key(namespace, name)))
+
+
+def ways_to_split(text: str) -> list[Key]:
+    """Return the resources whose namespace and name are `text` with a hyphen between them."""
+    cuts = (position for position, letter in enumerate(text) if letter == "-")
+    return [Key(text[:cut], text[cut + 1 :]) for cut in cuts if 0 < cut < len(text) - 1]
 
 
 @settings(max_examples=50)
-@given(namespaces, resource_names)
-def test_name_knows_nothing_of_uid_and_cluster(namespace: str, name: str) -> None:
-    """A resource that is restored from a backup finds its endpoint again."""
-    assert names.endpoint_name(owner(namespace, name)) == names.endpoint_name(owner(namespace, name, "c-2", "u-2"))
+@given(st.lists(labels, min_size=3, max_size=6).map("-".join))
+def test_resources_of_different_namespaces_never_share_an_endpoint(text: str) -> None:
+    keys = ways_to_split(text)
+    assert len({names.former_endpoint_name(key) for key in keys}) == 1, "which is why the name has a hash"
+    assert len({names.endpoint_name(key) for key in keys}) == len(keys)
 
 
 @settings(max_examples=50)
 @given(namespaces, resource_names, resource_names)
 def test_resources_of_one_namespace_never_share_an_endpoint(namespace: str, one: str, other: str) -> None:
     assume(one != other)
-    assert names.endpoint_name(owner(namespace, one)) != names.endpoint_name(owner(namespace, other))
+    assert names.endpoint_name(Key(namespace, one)) != names.endpoint_name(Key(namespace, other))
 
 
 @settings(max_examples=50)
@@ -78,14 +99,14 @@ def test_resources_of_one_namespace_never_share_an_endpoint(namespace: str, one:
 def test_dots_and_hyphens_are_told_apart(namespace: str, name: str) -> None:
     assume("." in name)
     dotless = name.replace(".", "-")
-    assert names.endpoint_name(owner(namespace, name)) != names.endpoint_name(owner(namespace, dotless))
+    assert names.endpoint_name(Key(namespace, name)) != names.endpoint_name(Key(namespace, dotless))
 
 
 @settings(max_examples=50)
 @given(namespaces, resource_names, resource_names)
 def test_names_that_begin_alike_are_told_apart_where_they_are_cut(namespace: str, name: str, other: str) -> None:
     long = name + "x" * 63
-    one, another = owner(namespace, long + "a"), owner(namespace, long + other + "b")
+    one, another = Key(namespace, long + "a"), Key(namespace, long + other + "b")
     assert names.endpoint_name(one) != names.endpoint_name(another)
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tgi_operator.api.sagemaker import RoutingStrategy
 from tgi_operator.api.spec import DType, Quantize, Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.aws.scope import Scope
-from tgi_operator.backends.sagemaker.desired import checks, render
+from tgi_operator.backends.sagemaker.desired import checks, names, render
 from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.engines.tgi import images
 from tgi_sandbox.aws.validation import validate as validate_as_aws
@@ -35,6 +36,7 @@ MINIMAL: dict[str, Any] = {
     },
 }
 REPOSITORY = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-tgi-inference"
+ENDPOINT = names.endpoint_name(Key("ml", "zephyr-7b"))
 NEWEST = f"{REPOSITORY}:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"
 
 
@@ -47,7 +49,7 @@ def desired(described: dict[str, Any], token: str | None = None, image: str | No
     spec = Spec.model_validate(described)
     resource = Resource(OWNER, 1, deleting=False, spec=spec, status=Status(), fields=described)
     assert spec.sage_maker is not None
-    return render.desired(resource, spec, spec.sage_maker, token, image)
+    return render.desired(render.place(resource), resource, spec, spec.sage_maker, token, image)
 
 
 def environment(described: dict[str, Any], token: str | None = None) -> dict[str, str]:
@@ -83,7 +85,7 @@ def test_example_is_these_three_requests() -> None:
     ]
     assert wanted.revision == "745f6661f8"
     assert wanted.create_model() == {
-        "ModelName": "ml-zephyr-7b-745f6661f8",
+        "ModelName": f"{ENDPOINT}-745f6661f8",
         "PrimaryContainer": {
             "Image": NEWEST,
             "Environment": {
@@ -97,11 +99,11 @@ def test_example_is_these_three_requests() -> None:
         "Tags": tags,
     }
     assert wanted.create_endpoint_config(1) == {
-        "EndpointConfigName": "ml-zephyr-7b-745f6661f8",
+        "EndpointConfigName": f"{ENDPOINT}-745f6661f8",
         "ProductionVariants": [
             {
                 "VariantName": "AllTraffic",
-                "ModelName": "ml-zephyr-7b-745f6661f8",
+                "ModelName": f"{ENDPOINT}-745f6661f8",
                 "InitialInstanceCount": 1,
                 "InstanceType": "ml.g5.12xlarge",
                 "ContainerStartupHealthCheckTimeoutInSeconds": 900,
@@ -112,8 +114,8 @@ def test_example_is_these_three_requests() -> None:
         "Tags": [*tags[:3], {"Key": "tgi-operator.dev/rendered-from", "Value": wanted.rendered_from}, tags[3]],
     }
     assert wanted.create_endpoint() == {
-        "EndpointName": "ml-zephyr-7b",
-        "EndpointConfigName": "ml-zephyr-7b-745f6661f8",
+        "EndpointName": ENDPOINT,
+        "EndpointConfigName": f"{ENDPOINT}-745f6661f8",
         "Tags": tags,
     }
 
@@ -413,7 +415,7 @@ def test_update_keeps_the_number_of_instances_only_where_the_spec_names_none(
 ) -> None:
     wanted = desired(spec({"replicas": replicas}))
     assert wanted.update_endpoint() == {
-        "EndpointName": "ml-zephyr-7b",
+        "EndpointName": ENDPOINT,
         "EndpointConfigName": wanted.set_name,
         "RetainAllVariantProperties": retain,
     }
@@ -439,9 +441,11 @@ def test_url_is_the_one_botocore_calls(region: str) -> None:
 
 def test_place_is_the_name_of_the_spec_or_of_the_resource() -> None:
     unreadable = Resource(OWNER, 1, deleting=False, spec=None, status=Status(), fields=spec(renamedLater=True))
-    assert render.place(unreadable) == render.Place(Scope("", "us-east-1"), "ml-zephyr-7b")
+    assert render.place(unreadable) == render.Place(Scope("", "us-east-1"), ENDPOINT)
+    assert render.former_place(unreadable) == render.Place(Scope("", "us-east-1"), "ml-zephyr-7b")
     named = replace(unreadable, fields=spec(endpointName="chat"))
     assert render.place(named) == render.Place(Scope("", "us-east-1"), "chat")
+    assert render.former_place(named) is None
 
 
 def test_example_passes_the_checks() -> None:
