@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -386,7 +387,15 @@ def test_a_steady_resource_reports_that_its_scaling_cannot_be_read(simulation: S
     simulation.run_until(lambda: follows(simulation), within=2 * MINUTE)
 
 
-def test_a_second_resource_of_one_endpoint_name_leaves_the_first_ones_target_alone(simulation: Simulation) -> None:
+def test_a_second_resource_of_one_endpoint_name_leaves_the_first_ones_target_alone(tmp_path: Path) -> None:
+    file = tmp_path / "roles.yaml"
+    file.write_text("namespaces: {ml: {endpointNames: [shared]}}")
+    with Simulation(allowed_roles_file=str(file)) as simulation:
+        leaves_the_target_alone(simulation)
+
+
+def leaves_the_target_alone(simulation: Simulation) -> None:
+    """Tell the story of two resources with one endpoint name."""
     first = {**spec(), "sageMaker": {**SPEC["sageMaker"], "endpointName": "shared"}}
     simulation.apply(first)
     simulation.run_until(lambda: follows(simulation), within=600)
@@ -453,7 +462,7 @@ def test_a_status_that_is_refused_is_no_hot_loop(serving: Simulation) -> None:
 def test_a_region_that_hangs_delays_neither_another_region_nor_pods(simulation: Simulation) -> None:
     simulation.amazon.fail(HANGS, region="us-east-1")
     for each in range(40):
-        target_there = {**SPEC["sageMaker"], "region": "us-east-1", "endpointName": f"there-{each}"}
+        target_there = {**SPEC["sageMaker"], "region": "us-east-1"}
         simulation.apply({**SPEC, "sageMaker": target_there}, Key("ml", f"there-{each}"))
     simulation.run(30)
     simulation.apply(SPEC)

@@ -38,6 +38,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 GATED = {**SPEC, "model": {**SPEC["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}}
 GATED_PODS = {**PODS, "model": {**PODS["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}}
 CACHED = {**PODS, "inCluster": {"gpu": {"count": 1}, "cache": {"size": "100Gi"}}}
+NAMED = {**SPEC, "sageMaker": {**SPEC["sageMaker"], "endpointName": "payments"}}
 RETYPED = {**SPEC, "sageMaker": {**SPEC["sageMaker"], "instanceType": "ml.g5.48xlarge"}}
 
 
@@ -134,12 +135,24 @@ def put_secret(simulation: Simulation) -> None:
     simulation.server.put_secret("ml", "hub", token="hf_abcdefgh")
 
 
+def allow(simulation: Simulation, text: str) -> None:
+    Path(simulation.settings.allowed_roles_file).write_text(text)
+
+
 def forbid_roles(simulation: Simulation) -> None:
-    Path(simulation.settings.allowed_roles_file).write_text("namespaces: {other: ['*']}\n")
+    allow(simulation, "namespaces: {other: ['*']}\n")
 
 
 def allow_roles(simulation: Simulation) -> None:
-    Path(simulation.settings.allowed_roles_file).write_text("namespaces: {ml: ['*']}\n")
+    allow(simulation, "namespaces: {ml: ['*']}\n")
+
+
+def forbid_names(simulation: Simulation) -> None:
+    allow(simulation, "namespaces: {ml: {executionRoles: ['*']}}\n")
+
+
+def allow_names(simulation: Simulation) -> None:
+    allow(simulation, "namespaces: {ml: {executionRoles: ['*'], endpointNames: ['payments']}}\n")
 
 
 def no_quota(simulation: Simulation) -> None:
@@ -287,6 +300,7 @@ CAUSES = {
     "Secret not there yet": Cause("SecretNotFound", delete_secret, put_secret, GATED, serving=False),
     "Secret of pods deleted": Cause("SecretNotFound", delete_secret, put_secret, GATED_PODS),
     "role not allowed": Cause("RoleNotAllowed", forbid_roles, allow_roles),
+    "endpoint name not allowed": Cause("EndpointNameNotAllowed", forbid_names, allow_names, NAMED, serving=False),
     "owner tag changed": Cause("NotOwned", tag_cluster("cluster-2"), tag_cluster("cluster-1")),
     "AWS unreachable": fails("AWSUnavailable", UNREACHABLE),
     "AWS fails inside": fails("AWSUnavailable", INTERNAL),

@@ -291,8 +291,8 @@ class Reason(StrEnum):
         "ModelDownloadFailed",
         (
             "The weights could not be downloaded. Check uri, revision, token and role. On SageMaker, the operator "
-            "retries every 30 minutes, up to 5 times; the message has the time. In the cluster, delete the failed job "
-            "to try again."
+            "retries every 30 minutes, up to 5 times; the message has the time. In the cluster, set the annotation "
+            "`tgi-operator.dev/requestedAt` to try again."
         ),
     )
     IMAGE_PULL_FAILED = (

@@ -17,20 +17,20 @@ class LastOwners:
         self._owners: dict[Place, tuple[Owner, float]] = {}
 
     def saw(self, resource: Resource, place: Place, owner: Owner | None) -> None:
-        """Remember whose tags a resource has read; its own matter to nobody."""
+        """Remember whose tags a resource has read, where they are another's."""
         now = asyncio.get_running_loop().time()
-        self._owners = {at: kept for at, kept in self._owners.items() if now - kept[1] < RESERVED_SECONDS}
+        self._owners = {where: kept for where, kept in self._owners.items() if now - kept[1] < RESERVED_SECONDS}
         if owner is not None and _named(owner) != _named(resource.owner):
             self._owners[place] = (owner, now)
 
     def of(self, resource: Resource, place: Place) -> Owner | None:
-        """Return the owner that comes before a resource: one that still exists, or was there a moment ago."""
+        """Return the owner that comes first: one that still exists, or was there a moment ago."""
         owner, seen = self._owners.get(place, (None, 0.0))
-        if owner is None or _named(owner) == _named(resource.owner):
+        if owner is None:
             return None
-        rivals = [rival.key for rival in resource.rivals or ()]
+        present = [resource.key, *(rival.key for rival in resource.rivals or ())]
         now = asyncio.get_running_loop().time()
-        if owner.cluster == resource.owner.cluster and Key(owner.namespace, owner.name) in rivals:
+        if owner.cluster == resource.owner.cluster and Key(owner.namespace, owner.name) in present:
             self._owners[place] = (owner, now)
             return owner
         return owner if now - seen < RESERVED_SECONDS else None

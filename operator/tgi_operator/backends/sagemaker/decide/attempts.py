@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tgi_operator.api.identifiers import REQUEST_ANNOTATION
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure
 from tgi_operator.api.times import parse, rfc3339
@@ -102,7 +103,8 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
     """Return what to report of a failed revision that is not tried now."""
     reason, available = Reason(failure.reason), situation.available
     if not may_be_retried(failure):
-        message = f"Revision {failure.revision} failed; change the spec to try again: {failure.message}"
+        how = f"change the spec or set annotation {REQUEST_ANNOTATION} to try again"
+        message = f"Revision {failure.revision} failed; {how}: {failure.message}"
         return stalled(reason, message, available=available)
     retry = RETRIES[failure.reason]
     of = f" of {retry.limit}" if retry.limit is not None else ""

@@ -185,11 +185,13 @@ class Situation:
         """
         last, rivals = self.observed.last_owner, self.resource.rivals or ()
         if last is not None:
-            return Key(last.namespace, last.name)
+            owner = Key(last.namespace, last.name)
+            own = (last.cluster, owner) == (self.resource.owner.cluster, self.resource.key)
+            return None if own else owner
         shown = self.remembered.endpoint_arn or self.remembered.endpoint_status
-        own = (shown is None, self.resource.created, self.resource.key)
-        first = min(((not rival.owned, rival.created, rival.key) for rival in rivals), default=own)
-        return first[2] if first < own else None
+        claim = (shown is None, self.resource.created, self.resource.key)
+        first = min(((not rival.owned, rival.created, rival.key) for rival in rivals), default=claim)
+        return first[2] if first < claim else None
 
     @property
     def retained(self) -> str:

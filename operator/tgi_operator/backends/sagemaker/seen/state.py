@@ -89,7 +89,7 @@ class Observed:
     configuration. `image` is that of the model that was read, as far as it proves what runs or was requested.
     `scaling` is what is at Application Auto Scaling; `scaling_error` is why that could not be read. `outage`: nothing
     could be read. `denied`: AWS does not let the operator read, and there is no sign that anything was ever created.
-    `last_owner` is another resource whose tags the endpoint of that name had a moment ago.
+    `last_owner` is the resource whose tags the endpoint of that name had a moment ago, where several want the name.
     """
 
     endpoint: Endpoint | None = None
