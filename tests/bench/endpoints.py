@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.bed import STEADY_SECONDS, Bed, install, print_counts, wait
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.control import Control
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
@@ -145,7 +147,9 @@ def _longest_lag(bed: Bed, control: Control) -> float:
         for region in control.state()["regions"]
         for name, each in region["endpoints"].items()
     }
-    return max(ready - in_service[f"default-{name}"] for name, ready in bed.ready_times().items())
+    return max(
+        ready - in_service[names.endpoint_name(Key("default", name))] for name, ready in bed.ready_times().items()
+    )
 
 
 def calls(control: Control) -> Counter[str]:

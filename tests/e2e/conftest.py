@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from integration.install.cluster import Cluster as Installed
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.control import Control, Request
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
@@ -134,7 +136,11 @@ class Cloud:
 
     def endpoint(self, name: str) -> dict[str, Any] | None:
         """Return the AWS endpoint of a TGIEndpoint, None where there is none."""
-        return self.control.endpoint(f"{self.namespace}-{name}")
+        return self.control.endpoint(self.endpoint_name(name))
+
+    def endpoint_name(self, name: str) -> str:
+        """Return the name of the AWS endpoint of a TGIEndpoint."""
+        return names.endpoint_name(Key(self.namespace, name))
 
     def leftovers(self) -> list[str]:
         """Return the names of all that AWS has of this namespace."""

@@ -13,7 +13,7 @@ def test_an_endpoint_follows_the_clients_of_locust(cloud: Cloud, tmp_path: Path)
     cloud.apply("falcon-7b", AUTOSCALED)
     cloud.wait_ready("falcon-7b")
     points = ((0, 9), (8, 9), (9, 1), (60, 1))
-    plan = LoadPlan(points, samples=str(tmp_path / "samples"), target=f"{cloud.namespace}-falcon-7b")
+    plan = LoadPlan(points, samples=str(tmp_path / "samples"), target=cloud.endpoint_name("falcon-7b"))
     environment = {**cloud.aws.environment, "AWS_DEFAULT_REGION": "eu-west-1"}
     series = Series(cloud.control.now())
     with LoadGenerator("SageMakerClient", plan, tmp_path, environment) as load:

@@ -81,7 +81,7 @@ def test_health_agrees_with_kstatus_at_every_moment(cloud: Cloud) -> None:
                 return
 
     follow("Healthy")
-    cloud.control.script(f"{cloud.namespace}-mine", "rollback", on="update")
+    cloud.control.script(cloud.endpoint_name("mine"), "rollback", on="update")
     sync(cloud, "mine", {**FALCON, **NEXT})
     follow("Degraded")
     assert seen == ["Progressing", "Healthy", "Progressing", "Degraded"]

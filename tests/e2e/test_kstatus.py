@@ -32,7 +32,7 @@ def test_every_moment_of_create_and_update(cloud: Cloud, outcome: str) -> None:
             break
     assert seen[0] == "InProgress", "a new resource is never taken for current"
     assert seen[-1] == "Current"
-    cloud.control.script(f"{cloud.namespace}-falcon-7b", outcome, on="update")
+    cloud.control.script(cloud.endpoint_name("falcon-7b"), outcome, on="update")
     cloud.apply("falcon-7b", NEW)
     seen = []
     for resource in cloud.moments("falcon-7b", 25):

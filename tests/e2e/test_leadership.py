@@ -182,7 +182,7 @@ def test_a_leader_that_is_cut_off_ends_before_its_lease(cloud: Cloud, start: Sta
     first.relay.cut()
     cut = time.monotonic()
     # It looks at AWS all the same, and would put this right.
-    cloud.sagemaker().delete_endpoint(EndpointName=f"{cloud.namespace}-falcon-0")
+    cloud.sagemaker().delete_endpoint(EndpointName=cloud.endpoint_name("falcon-0"))
     assert first.operator.process.wait(10)
     assert time.monotonic() - cut < QUICK["lease_duration"]
     assert not second.leads

@@ -52,7 +52,7 @@ def test_a_resource_becomes_an_endpoint_that_answers(cloud: Cloud) -> None:
 def test_an_update_rolled_back_is_shown_and_not_repeated(cloud: Cloud) -> None:
     cloud.apply("falcon-7b", FALCON)
     cloud.wait_ready("falcon-7b")
-    cloud.control.script(f"{cloud.namespace}-falcon-7b", "rollback", on="update")
+    cloud.control.script(cloud.endpoint_name("falcon-7b"), "rollback", on="update")
     cloud.apply("falcon-7b", NEW)
     stalled = cloud.wait_reason("falcon-7b", "Stalled", "UpdateRolledBack")
     assert "to try again: " in stalled["message"]
@@ -66,7 +66,7 @@ def test_an_update_rolled_back_is_shown_and_not_repeated(cloud: Cloud) -> None:
 
 def test_a_container_that_does_not_start_is_explained(cloud: Cloud) -> None:
     broken = {**FALCON, "runtime": {"env": [{"name": "ROPE_FACTOR", "value": "2"}]}}
-    cloud.control.script(f"{cloud.namespace}-falcon-7b", "ping_failure")
+    cloud.control.script(cloud.endpoint_name("falcon-7b"), "ping_failure")
     cloud.apply("falcon-7b", broken)
     stalled = cloud.wait_reason("falcon-7b", "Stalled", "ContainerNotHealthy")
     assert "did not pass the ping health check" in stalled["message"]
@@ -118,7 +118,7 @@ def test_deletion_leaves_nothing_and_waits_for_aws(cloud: Cloud) -> None:
 def test_an_endpoint_deleted_by_hand_is_back_within_a_sweep(cloud: Cloud) -> None:
     cloud.apply("falcon-7b", FALCON)
     cloud.wait_ready("falcon-7b")
-    cloud.sagemaker().delete_endpoint(EndpointName=f"{cloud.namespace}-falcon-7b")
+    cloud.sagemaker().delete_endpoint(EndpointName=cloud.endpoint_name("falcon-7b"))
     until(lambda: cloud.accepted("CreateEndpoint") == 2, lambda: str(cloud.get("falcon-7b")["status"]))
     cloud.wait_ready("falcon-7b")
 
@@ -134,7 +134,7 @@ def test_tags_taken_away_are_put_right(cloud: Cloud) -> None:
 
 def test_an_endpoint_of_somebody_else_is_left_alone(cloud: Cloud) -> None:
     client = cloud.sagemaker()
-    name = f"{cloud.namespace}-theirs"
+    name = cloud.endpoint_name("theirs")
     role = FALCON["sageMaker"]["executionRoleARN"]
     image = "763104351884.dkr.ecr.us-east-1.amazonaws.com/other:1"
     client.create_model(ModelName=name, PrimaryContainer={"Image": image}, ExecutionRoleArn=role)

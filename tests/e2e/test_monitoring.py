@@ -63,7 +63,7 @@ def busy(cloud: Cloud) -> Cloud:
     cloud.apply("zephyr", ZEPHYR)
     cloud.wait_ready("falcon-7b")
     cloud.control.quota("ml.g5.24xlarge", 1)
-    cloud.control.load(f"{cloud.namespace}-falcon-7b", concurrentRequests=18)
+    cloud.control.load(cloud.endpoint_name("falcon-7b"), concurrentRequests=18)
     cloud.wait_reason("falcon-7b", "ScalingActive", "QuotaExceeded")
     cloud.control.throttle("ListEndpoints", times=10)
     cloud.wait_ready("zephyr")

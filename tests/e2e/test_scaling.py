@@ -26,7 +26,7 @@ def addressed(cloud: Cloud, name: str) -> dict[str, str]:
     """Return how the scalable target of a resource is addressed."""
     return {
         "ServiceNamespace": "sagemaker",
-        "ResourceId": f"endpoint/{cloud.namespace}-{name}/variant/AllTraffic",
+        "ResourceId": f"endpoint/{cloud.endpoint_name(name)}/variant/AllTraffic",
         "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
     }
 
@@ -55,10 +55,10 @@ def test_load_scales_out_and_in_and_the_resource_tells_it(cloud: Cloud) -> None:
     cloud.apply("falcon-7b", AUTOSCALED)
     cloud.wait_ready("falcon-7b")
     assert cloud.condition("falcon-7b", "ScalingActive")["status"] == "True"
-    target = cloud.control.scaling(f"{cloud.namespace}-falcon-7b")
+    target = cloud.control.scaling(cloud.endpoint_name("falcon-7b"))
     assert target is not None
     assert (target["least"], target["most"], list(target["policies"])) == (1, 4, ["tgi-operator-ConcurrentRequests"])
-    cloud.control.load(f"{cloud.namespace}-falcon-7b", concurrentRequests=18)
+    cloud.control.load(cloud.endpoint_name("falcon-7b"), concurrentRequests=18)
     reach(cloud, "falcon-7b", 4)
     scaling = cloud.get("falcon-7b")["status"]["scaling"]
     assert (scaling["minReplicas"], scaling["maxReplicas"]) == (1, 4)
@@ -72,7 +72,7 @@ def test_load_scales_out_and_in_and_the_resource_tells_it(cloud: Cloud) -> None:
     }
     assert counted == {"desired": 4, "ready": 4, "min": 1, "max": 4}
     assert "Scaled from 1 to 4" in cloud.kubectl("get", "events", "-o", "jsonpath={.items[*].note}{.items[*].message}")
-    cloud.control.load(f"{cloud.namespace}-falcon-7b", concurrentRequests=None)
+    cloud.control.load(cloud.endpoint_name("falcon-7b"), concurrentRequests=None)
     reach(cloud, "falcon-7b", 1)
     assert cloud.accepted("UpdateEndpoint") == 0
 
@@ -110,7 +110,7 @@ def test_every_call_around_another_instance_type_is_legal(cloud: Cloud) -> None:
 def test_a_kill_in_the_midst_of_another_instance_type_loses_nothing(cloud: Cloud) -> None:
     cloud.apply("falcon-7b", AUTOSCALED)
     cloud.wait_ready("falcon-7b")
-    cloud.control.cut("DeregisterScalableTarget", name=f"{cloud.namespace}-falcon-7b")
+    cloud.control.cut("DeregisterScalableTarget", name=cloud.endpoint_name("falcon-7b"))
     cloud.apply("falcon-7b", {**AUTOSCALED, "sageMaker": {**FALCON["sageMaker"], "instanceType": "ml.g5.48xlarge"}})
     until(lambda: ("DeregisterScalableTarget", "cut") in writes(cloud), lambda: str(writes(cloud)))
     cloud.operator.process.signal(signal.SIGKILL)
@@ -118,7 +118,7 @@ def test_a_kill_in_the_midst_of_another_instance_type_loses_nothing(cloud: Cloud
     cloud.operator.start()
     cloud.wait_ready("falcon-7b")
     cloud.wait_reason("falcon-7b", "ScalingActive", "Autoscaling")
-    assert cloud.control.scaling(f"{cloud.namespace}-falcon-7b") is not None
+    assert cloud.control.scaling(cloud.endpoint_name("falcon-7b")) is not None
 
 
 def test_schedules_and_metrics_come_and_go_with_the_spec(cloud: Cloud) -> None:
@@ -128,7 +128,7 @@ def test_schedules_and_metrics_come_and_go_with_the_spec(cloud: Cloud) -> None:
     bounds = {"minReplicas": 1, "maxReplicas": 4}
     cloud.apply("falcon-7b", {**FALCON, "sageMaker": tagged, "autoscaling": {**bounds, "schedules": [hours]}})
     cloud.wait_ready("falcon-7b")
-    name = f"{cloud.namespace}-falcon-7b"
+    name = cloud.endpoint_name("falcon-7b")
 
     def registered() -> tuple[set[str], set[str]]:
         target = cloud.control.scaling(name) or {"policies": (), "actions": ()}
@@ -171,15 +171,15 @@ def test_a_target_and_policies_changed_by_hand_come_back_and_others_stay(cloud: 
     client.register_scalable_target(**where, MinCapacity=1, MaxCapacity=40)
 
     def is_right() -> bool:
-        target = cloud.control.scaling(f"{cloud.namespace}-falcon-7b")
+        target = cloud.control.scaling(cloud.endpoint_name("falcon-7b"))
         wanted = (4, {"theirs", "tgi-operator-ConcurrentRequests"})
         return target is not None and (target["most"], set(target["policies"])) == wanted
 
-    until(is_right, lambda: str(cloud.control.scaling(f"{cloud.namespace}-falcon-7b")))
+    until(is_right, lambda: str(cloud.control.scaling(cloud.endpoint_name("falcon-7b"))))
 
 
 def test_scaling_that_the_quota_blocks_is_told_on_the_resource(cloud: Cloud) -> None:
-    name = f"{cloud.namespace}-falcon-7b"
+    name = cloud.endpoint_name("falcon-7b")
     spec = {**AUTOSCALED, "sageMaker": {**FALCON["sageMaker"], "instanceType": "ml.g5.24xlarge"}}
     cloud.apply("falcon-7b", spec)
     cloud.wait_ready("falcon-7b")

@@ -8,6 +8,8 @@ from typing import Any
 
 from gitops.argo import NAMESPACE, RESYNC_SECONDS
 from gitops.conftest import Delivery, health, message, phase, revision, synced
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.desired import names
 
 OPERATOR, CRD = "tgi-operator", "tgiendpoints.tgi-operator.dev"
 NAMES = ("mistral-7b", "zephyr-7b")
@@ -20,6 +22,11 @@ def client(version: str) -> dict[str, Any]:
     annotations = {"argocd.argoproj.io/sync-wave": "1"}
     metadata = {"name": "client", "namespace": "ml", "annotations": annotations}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"version": version}}
+
+
+def endpoint_name(name: str) -> str:
+    """Return the name of the AWS endpoint of a TGIEndpoint."""
+    return names.endpoint_name(Key("ml", name))
 
 
 def endpoint(name: str, instance_type: str) -> dict[str, Any]:
@@ -127,7 +134,7 @@ def test_a_number_that_git_has_no_more_is_kept_and_another_is_left(delivery: Del
 
 
 def test_a_degraded_endpoint_fails_the_sync_and_a_fix_in_git_heals_it(delivery: Delivery) -> None:
-    delivery.aws.control.script("ml-broken", "ping_failure", on="create")
+    delivery.aws.control.script(endpoint_name("broken"), "ping_failure", on="create")
     delivery.repository.write("broken.yaml", endpoint("broken", "ml.g5.xlarge"))
     delivery.repository.write("client.yaml", client("3"))
     delivery.push("An endpoint that will not start")
@@ -146,7 +153,7 @@ def test_a_degraded_endpoint_fails_the_sync_and_a_fix_in_git_heals_it(delivery: 
 
 
 def test_while_a_sync_waits_a_fix_in_git_waits_too_until_the_sync_is_ended(delivery: Delivery) -> None:
-    delivery.aws.control.script("ml-scarce", "no_capacity", on="create")
+    delivery.aws.control.script(endpoint_name("scarce"), "no_capacity", on="create")
     delivery.repository.write("scarce.yaml", endpoint("scarce", "ml.p4d.24xlarge"))
     delivery.repository.write("client.yaml", client("4"))
     delivery.push("An endpoint of which there is none")
@@ -172,8 +179,8 @@ def test_with_nothing_to_do_after_the_endpoints_a_sync_waits_for_none(delivery: 
     delivery.until_healthy(delivery.push("Fewer"))
     for name in ("broken", "scarce"):
         assert delivery.find("TGIEndpoint", name) is None, "pruned"
-        assert delivery.aws.control.endpoint(f"ml-{name}") is None
-    delivery.aws.control.script("ml-late", "ping_failure", on="create")
+        assert delivery.aws.control.endpoint(endpoint_name(name)) is None
+    delivery.aws.control.script(endpoint_name("late"), "ping_failure", on="create")
     delivery.repository.write("late.yaml", endpoint("late", "ml.g5.xlarge"))
     delivery.until_synced(delivery.push("Nothing after the endpoints"))
     assert health(delivery.application(), "late") in ("", "Missing", "Progressing")

@@ -229,11 +229,11 @@ def test_what_is_not_owned_has_no_url_and_no_replicas(shared: Simulation) -> Non
 
 
 def steal(simulation: Simulation) -> None:
-    """Have the attacker request to look for the endpoint every three seconds."""
+    """Have the attacker request to look for the endpoint every five seconds."""
 
     def request(times: int) -> None:
         simulation.annotate(EVIL, requestedAt=str(times))
-        simulation.loop.call_later(3, request, times + 1)
+        simulation.loop.call_later(5, request, times + 1)
 
     simulation.apply(named(), EVIL)
     simulation.loop.call_later(3, request, 0)
@@ -251,7 +251,7 @@ def failed_and_replaced(simulation: Simulation) -> None:
 def lost_while_it_cannot_be_created(simulation: Simulation) -> None:
     simulation.amazon.fail(NO_IMAGE, "CreateModel")
     simulation.aws("DeleteEndpoint", EndpointName=NAME)
-    simulation.loop.call_later(300, simulation.amazon.mend, "CreateModel")
+    simulation.loop.call_later(150, simulation.amazon.mend, "CreateModel")
 
 
 def applied_again(simulation: Simulation) -> None:
@@ -274,7 +274,8 @@ def test_a_name_never_changes_hands_while_its_owner_wants_it(shared: Simulation,
     if restarted and happens is not applied_again:
         shared.run(1)
         shared.restart()
-    assert owners(shared, NAME, 2400) <= {"ml", "none"}
+    # AWS takes 22 minutes to find no capacity.
+    assert owners(shared, NAME, 2400 if happens is failed_and_replaced else 600) <= {"ml", "none"}
     assert shared.is_ready(VICTIM)
     assert shared.reason("Stalled", EVIL) == "NotOwned"
 

@@ -62,8 +62,12 @@ On SageMaker, the output of a container is in the CloudWatch log group `/aws/sag
 kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
 ```
 
-To retry a revision that failed on SageMaker, see [operations](operations.md#retry-a-remembered-failure). Kubernetes
-restarts pods automatically. To retry a failed job, [delete it](pods.md#weights).
+To have the operator look again and retry at once what failed,
+[request it](operations.md#request-another-look-or-attempt). Kubernetes restarts pods automatically.
+
+```sh
+kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
+```
 """
 
 

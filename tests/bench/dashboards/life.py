@@ -17,6 +17,8 @@ import yaml
 
 from bench.bed import Bed, install
 from prometheus import Prometheus
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.control import Control
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
@@ -26,6 +28,12 @@ from tgi_sandbox.demo.load import LoadGenerator
 from tgi_sandbox.operator import OperatorProcess
 
 Json = Mapping[str, Any]
+
+
+def endpoint_name(name: str) -> str:
+    """Return the name of the endpoint of a resource."""
+    return names.endpoint_name(Key("default", name))
+
 
 _TGIENDPOINTS = "/apis/tgi-operator.dev/v1alpha1/namespaces/default/tgiendpoints"
 _GENERATE = "/api/v1/namespaces/default/services/http:zephyr-0:80/proxy/generate"
@@ -120,8 +128,8 @@ def _live(bed: Bed, aws: Control, load: LoadGenerator, began: int) -> None:
     with load:
         at(90, "apply resources, some of which fail")
         for number in range(3):
-            aws.script(f"default-unhealthy-{number}", "ping_failure", times=None)
-            aws.script(f"default-scarce-{number}", "no_capacity", times=2)
+            aws.script(endpoint_name(f"unhealthy-{number}"), "ping_failure", times=None)
+            aws.script(endpoint_name(f"scarce-{number}"), "no_capacity", times=2)
         _apply(bed, {"falcon": 100, "unhealthy": 3, "scarce": 3, "unknown-version": 1, "no-image": 1, "no-node": 1})
         for second in (100, 130):
             at(second, "send long and invalid requests to pods")
@@ -161,4 +169,4 @@ def _send(bed: Bed, requests: Sequence[Json]) -> None:
 
 def _load_endpoints(aws: Control, requests: float | None) -> None:
     for name in ("chat-0", "chat-1", "chat-2", "chat-3", "large-0", "large-1"):
-        aws.load(f"default-{name}", concurrentRequests=requests)
+        aws.load(endpoint_name(name), concurrentRequests=requests)

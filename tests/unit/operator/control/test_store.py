@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from tgi_operator.api.identifiers import FINALIZER, RENDER_ANNOTATION
+from tgi_operator.api.identifiers import FINALIZER, MOST_ANNOTATION, RENDER_ANNOTATION, REQUEST_ANNOTATION
 from tgi_operator.backends.keys import Key
+from tgi_operator.backends.resource import Rival
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.control.store import Item, Store, item
 
 KEY = Key("ml", "falcon")
@@ -203,3 +205,71 @@ def test_request_for_a_new_rendering_needs_a_reconciliation_once() -> None:
     assert asked.render_request == "2026-01-31"
     assert store.put(asked)
     assert not store.put(item(body(3, meta={"annotations": {RENDER_ANNOTATION: "2026-01-31", "other": "x"}})))
+
+
+def test_request_needs_a_reconciliation_once_whatever_its_length() -> None:
+    store = Store()
+    store.put(item(body(10)))
+    annotated = {"annotations": {REQUEST_ANNOTATION: "x" * 1000, RENDER_ANNOTATION: "y" * 1000}}
+    assert store.put(item(body(11, meta=annotated)))
+    assert not store.put(item(body(12, meta=annotated | {"labels": {"team": "ml"}})))
+    found = store.get(KEY)
+    assert found is not None
+    assert (found.request, found.render_request) == ("x" * MOST_ANNOTATION, "y" * MOST_ANNOTATION)
+
+
+def test_status_that_another_user_wrote_is_doubted_until_it_was_compared() -> None:
+    store = Store()
+    known = item(body(10, status=OURS))
+    store.put(known)
+    assert not store.is_rewritten(KEY)
+    forged = item(body(11, status={"observedGeneration": 7}))
+    store.put(forged)
+    store.compared(known)
+    assert store.is_rewritten(KEY), "what was compared is older"
+    store.compared(forged)
+    assert not store.is_rewritten(KEY)
+
+
+def test_status_of_a_resource_that_is_gone_is_doubted_no_longer() -> None:
+    store = Store()
+    store.put(item(body(10, status=OURS)))
+    store.put(item(body(11)))
+    store.drop(KEY)
+    assert not store.is_rewritten(KEY)
+
+
+def at_endpoint(version: int, resource: str, name: str | None = None, **changes: Any) -> Item:
+    """Return a resource on SageMaker, with a name for its endpoint or without."""
+    block = {"region": "eu-west-1"} | ({"endpointName": name} if name else {})
+    meta = {"name": resource, "creationTimestamp": f"2026-01-01T00:00:{version:02d}Z"}
+    return item(body(version, meta=meta, spec={"sageMaker": block}, **changes))
+
+
+def test_rivals_are_the_others_with_the_same_endpoint() -> None:
+    store = Store()
+    generated = names.endpoint_name(Key("ml", "b"))
+    former = names.former_endpoint_name(Key("ml", "c"))
+    found = [
+        at_endpoint(1, "a", generated),
+        at_endpoint(2, "b", status={"sageMaker": {"endpointName": generated, "endpointARN": "arn"}}),
+        at_endpoint(3, "c", status={"sageMaker": {"endpointName": former}}),
+        at_endpoint(4, "d", former),
+        at_endpoint(5, "e"),
+    ]
+    for each in found:
+        store.put(each)
+    assert store.rivals(found[0]) is None, "not all were seen yet"
+    store.complete = True
+    assert store.rivals(found[0]) == (Rival(Key("ml", "b"), "2026-01-01T00:00:02Z", owned=True),)
+    assert store.rivals(found[1]) == (Rival(Key("ml", "a"), "2026-01-01T00:00:01Z", owned=False),)
+    assert store.rivals(found[2]) == (Rival(Key("ml", "d"), "2026-01-01T00:00:04Z", owned=False),)
+    assert store.rivals(found[4]) == ()
+    store.drop(Key("ml", "b"))
+    assert store.rivals(found[0]) == ()
+
+
+def test_pods_have_no_rivals() -> None:
+    store = Store()
+    store.put(item(body(1)))
+    assert store.rivals(item(body(1))) == ()
