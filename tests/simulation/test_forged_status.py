@@ -120,7 +120,7 @@ def requested_images(simulation: Simulation) -> set[str]:
     return {call.request["PrimaryContainer"]["Image"] for call in made}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(forgeries, st.booleans(), st.sampled_from(["nothing", "a new spec", "the endpoint is lost", "deletion"]))
 def test_no_forgery_reaches_what_is_not_owned(forged: Mapping[str, Any], restarted: bool, then: str) -> None:
     with neighbours() as simulation:

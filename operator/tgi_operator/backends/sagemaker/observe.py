@@ -107,8 +107,9 @@ class Observer:
             return generated
         if _remembers(resource, former):
             return former
-        listed = listing is not None and (former.endpoint in listing.endpoints or not listing.settles(former.endpoint))
-        return former if listed else generated
+        listed = listing is not None and former.endpoint in listing.endpoints
+        unknown = listing is not None and not listing.complete and not _remembers(resource, generated)
+        return former if listed or unknown else generated
 
     async def _unobserved(self, resource: Resource, place: Place) -> Situation:
         """Return the situation before anything is read in AWS."""

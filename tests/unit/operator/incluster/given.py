@@ -52,8 +52,8 @@ def resource(
 def desired(
     described: Mapping[str, Any], token: str | None = None, *, image: str | None = None, owner: Owner = OWNER
 ) -> Desired:
-    wanted = resource(described, Status(image=image), owner=owner)
-    return render.desired(wanted, target(wanted), token, FETCHER)
+    wanted = resource(described, owner=owner)
+    return render.desired(wanted, target(wanted), token, FETCHER, image)
 
 
 def target(wanted: Resource) -> InCluster:

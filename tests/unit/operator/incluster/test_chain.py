@@ -265,7 +265,7 @@ def test_failed_fetch_is_for_a_person_to_end() -> None:
     planned = cluster.step()
     assert is_stalled(planned)
     assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
-    assert "delete the job to try again" in message(planned)
+    assert "set annotation tgi-operator.dev/requestedAt to try again" in message(planned)
     assert "there is no such model" in message(planned)
     failure = planned.status.last_failure
     assert failure is not None

@@ -75,7 +75,7 @@ BUDGET = child("PodDisruptionBudget", spec={"maxUnavailable": 1}, status={"curre
         pytest.param(POD, ("status", "conditions", 0, "lastProbeTime"), "t2", id="of a Pod: the time of a probe"),
         pytest.param(POD, ("metadata", "annotations"), {"a": "1"}, id="of a Pod: annotations"),
         pytest.param(POD, ("metadata", "generation"), 2, id="of a Pod: its generation"),
-        pytest.param(POD, ("spec", "containers"), [], id="of a Pod: its containers, which cannot change"),
+        pytest.param(POD, ("spec", "volumes"), [], id="of a Pod: its volumes, which cannot change"),
         pytest.param(JOB, ("status", "ready"), 1, id="of a Job: ready pods"),
         pytest.param(CLAIM, ("status", "capacity"), {"storage": "1Gi"}, id="of a claim: its capacity"),
         pytest.param(SERVICE, ("status", "loadBalancer"), {"ingress": []}, id="of a Service: its balancer"),

@@ -32,15 +32,19 @@ def desired(
     servers: Iterable[Object] = (),
 ) -> Desired:
     """Return what should be in the cluster beside the living `deployment`, `jobs` and `servers`; see render.desired."""
-    rendered = render.desired(resource, target, token, fetcher)
     if deployment is None:
-        return rendered
+        return render.desired(resource, target, token, fetcher)
     template: Object = deployment["spec"]["template"]
+    revision = names.revision(template)
+    rendered = render.desired(resource, target, token, fetcher, resource.status.image)
+    if rendered.revision == revision:
+        # The revision of the Deployment proves the image that the status remembers.
+        return rendered
+    rendered = render.desired(resource, target, token, fetcher)
     if _image(rendered.template) == rendered.image:
         # An unnamed version keeps the image that runs. `podTemplate` names none that would come before it.
         running = _running(_image(template), resource.status.image, servers)
         rendered = render.desired(resource, target, token, fetcher, running)
-    revision = names.revision(template)
     # A label that cannot be a revision is a change by others.
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
@@ -61,8 +65,7 @@ def _running(named: str | None, remembered: str | None, servers: Iterable[Object
 
     An image that only the status remembers proves nothing: a pod must have it.
     """
-    containers = (each for pod in servers for each in pod["status"].get("containerStatuses", ()))
-    served = {each.get("image") for each in containers if each.get("name") == names.CONTAINER}
+    served = {each["image"] for pod in servers for each in pod["spec"]["containers"]}
     return remembered if remembered in served else named
 
 

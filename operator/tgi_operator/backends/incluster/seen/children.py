@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tgi_operator.api.identifiers import FIELD_MANAGER
-from tgi_operator.backends.incluster.desired.names import LABEL_NAME
+from tgi_operator.backends.incluster.desired.names import CONTAINER, LABEL_NAME
 from tgi_operator.backends.incluster.kinds import (
     BUDGET,
     CLAIM,
@@ -152,6 +152,8 @@ def slim(body: Mapping[str, Any]) -> Object:
         kept["conditions"] = [_only(condition, fields) for condition in kept["conditions"]]
     if kind == POD.name:
         spec = _only(body["spec"], ("nodeName",))
+        containers = body["spec"].get("containers", ())
+        spec["containers"] = [_only(each, ("name", "image")) for each in containers if each["name"] == CONTAINER]
         return {"kind": kind, "metadata": _only(body["metadata"], _POD_METADATA), "spec": spec, "status": kept}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
     if kind == DEPLOYMENT.name:
