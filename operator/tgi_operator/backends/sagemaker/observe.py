@@ -27,7 +27,7 @@ from tgi_operator.backends.sagemaker.permissions import Permissions
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Listed, Observed, Outage
-from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep, Followed
+from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep, Followed, Listing
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
 from tgi_operator.backends.secrets import SecretReader
 
@@ -60,9 +60,7 @@ class Observer:
 
         Raises AWSError where AWS cannot be read.
         """
-        return await self._observe(key, resource, self._presumed_place(resource))
-
-    async def _observe(self, key: Key, resource: Resource, place: Place) -> Situation | None:
+        place = await self._place(resource)
         situation = await self._unobserved(resource, place)
         problem = situation.problem
         if resource.retains or (problem and resource.status.sage_maker is None and not resource.deleting):
@@ -93,23 +91,36 @@ class Observer:
             if confirmed is not None:
                 followed.saw(listing.endpoints.get(place.endpoint), listing.read_at)
                 return confirmed
-        situation = await self._read(situation, followed, check_scaling=check_scaling)
-        generated = render.place(resource)
-        if place != generated and not _keeps(situation):
-            return await self._observe(key, resource, generated)
-        return situation
+        return await self._read(situation, followed, check_scaling=check_scaling)
 
-    def _presumed_place(self, resource: Resource) -> Place:
-        """Return where the endpoint is: one that an earlier version has named keeps its name."""
+    async def _place(self, resource: Resource) -> Place:
+        """Return where the endpoint is: one that an earlier version has named keeps its name. Raises AWSError.
+
+        The status shows which name that is. Where it does not, and there may be an endpoint of the former name, the
+        tags of that endpoint do.
+        """
         generated, former = render.place(resource), render.former_place(resource)
-        listing = self._endpoints.listing(generated.scope)
-        if former is None or former == generated or (listing is not None and generated.endpoint in listing.endpoints):
+        listing = self._endpoints.listing(generated.scope) or Listing(complete=True)
+        if former is None or generated.endpoint in listing.endpoints:
             return generated
         if _remembers(resource, former):
             return former
-        listed = listing is not None and former.endpoint in listing.endpoints
-        unknown = listing is not None and not listing.complete and not _remembers(resource, generated)
-        return former if listed or unknown else generated
+        possible = former.endpoint in listing.endpoints
+        if not listing.complete and not _remembers(resource, generated):
+            possible = True
+        readable = self._endpoints.outage(generated.scope) is None and not resource.retains
+        return former if possible and readable and await self._is_owned(resource, former) else generated
+
+    async def _is_owned(self, resource: Resource, place: Place) -> bool:
+        """Return whether the tags of the endpoint at a place name the resource."""
+        try:
+            described = await self._api.call(place.scope, "DescribeEndpoint", {"EndpointName": place.endpoint})
+        except AWSError as error:
+            if error.meaning is not Meaning.ENDPOINT_NOT_FOUND:
+                raise
+            return False
+        tags = await read_tags(self._api, place.scope, described["EndpointArn"])
+        return names.is_owned(tags, resource.owner)
 
     async def _unobserved(self, resource: Resource, place: Place) -> Situation:
         """Return the situation before anything is read in AWS."""
@@ -308,13 +319,6 @@ def _remembers(resource: Resource, place: Place) -> bool:
     """Return whether the status, as the operator wrote it, shows the endpoint at a place."""
     shown = resource.status.sage_maker
     return shown is not None and shown.endpoint_name == place.endpoint and not resource.rewritten
-
-
-def _keeps(situation: Situation) -> bool:
-    """Return whether the resource stays at a place that an earlier version has named."""
-    if _remembers(situation.resource, situation.place):
-        return True
-    return situation.endpoint is not None and situation.foreign is None
 
 
 def _key(resource: Resource) -> Key:
