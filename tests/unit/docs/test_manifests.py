@@ -72,7 +72,7 @@ def test_what_is_installed_is_complete(installed: list[Object]) -> None:
         "CustomResourceDefinition": 1,
         "Namespace": 1,
         "ServiceAccount": 1,
-        "ClusterRole": 4,
+        "ClusterRole": 3,
         "ClusterRoleBinding": 1,
         "Role": 1,
         "RoleBinding": 1,

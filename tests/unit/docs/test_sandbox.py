@@ -2,8 +2,12 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.cli.input_files import resources
 from tgi_sandbox.aws.lifecycle import Durations
 from tgi_sandbox.aws.server import AwsDouble
@@ -27,12 +31,17 @@ def test_durations_are_those_of_the_double() -> None:
     assert said == asdict(Durations())
 
 
+def endpoint_of(example: Mapping[str, Any]) -> str:
+    """Return the name of the endpoint of an example that is applied to the default namespace."""
+    return names.endpoint_name(Key("default", example["metadata"]["name"]))
+
+
 def test_endpoints_are_those_of_the_examples() -> None:
-    known = {f"default-{example['metadata']['name']}" for example in EXAMPLES if "sageMaker" in example["spec"]}
+    known = {endpoint_of(example) for example in EXAMPLES if "sageMaker" in example["spec"]}
     assert {body["endpoint"] for _, body in POSTED if "endpoint" in body} - {"*"} <= known
     (scaled,) = (example for example in EXAMPLES if "autoscaling" in example["spec"])
     (load,) = (body for path, body in POSTED if path == "load")
-    assert load["endpoint"] == f"default-{scaled['metadata']['name']}"
+    assert load["endpoint"] == endpoint_of(scaled)
 
 
 def test_names_in_commands_are_those_of_the_examples() -> None:
