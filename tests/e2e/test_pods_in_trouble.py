@@ -195,7 +195,10 @@ def test_kill_dash_nine(cloud: Cloud) -> None:
     cloud.wait_ready("zephyr")
     (template,) = {pod["metadata"]["labels"]["pod-template-hash"] for pod in cloud.pods("zephyr")}
     assert template
-    names = {(child["kind"], child["metadata"]["name"]) for child in cloud.objects("deployments,services,pdb,jobs")}
+    names = {
+        (child["kind"], child["metadata"]["name"])
+        for child in cloud.objects("deployments,services,poddisruptionbudgets,jobs")
+    }
     assert names == {("Deployment", "zephyr"), ("Service", "zephyr"), ("PodDisruptionBudget", "zephyr")}
 
 
