@@ -121,8 +121,8 @@ class SweptEndpoints(Swept[Followed]):
 
     `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
     when the scope was first followed. `failures` are sweeps in a row that could not read AWS; `failing_since` is when
-    the first of them began. `turns` counts the choices of an endpoint for a drift check. `allowed` is the version of the
-    list of allowed roles when all resources were last reported for it.
+    the first of them began. `turns` counts the choices of an endpoint for a drift check. `allowed` is the version of
+    the list of allowed roles when all resources were last reported for it.
     """
 
     listed_at: float = 0.0
