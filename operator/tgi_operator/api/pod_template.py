@@ -265,9 +265,7 @@ class VolumeMount(APIObject):
 class ContainerResources(APIObject):
     """Requests and limits of a container."""
 
-    requests: dict[str, Quantity] | None = Field(
-        default=None, max_length=8, description="What the container needs."
-    )
+    requests: dict[str, Quantity] | None = Field(default=None, max_length=8, description="What the container needs.")
     limits: dict[str, Quantity] | None = Field(default=None, max_length=8, description="The most it may take.")
 
 
@@ -567,9 +565,7 @@ class Projection(APIObject):
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
 
     config_map: ConfigMapProjection | None = Field(default=None, description="A ConfigMap.")
-    downward_api: DownwardProjection | None = Field(
-        default=None, alias="downwardAPI", description="Fields of the pod."
-    )
+    downward_api: DownwardProjection | None = Field(default=None, alias="downwardAPI", description="Fields of the pod.")
     secret: SecretProjection | None = Field(default=None, description="A Secret.")
     service_account_token: ServiceAccountToken | None = Field(default=None, description="A service account token.")
 

@@ -131,11 +131,20 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         return _structural(_beside(options[0], rest), definitions)
     result = {key: value for key, value in node.items() if key not in _DROPPED}
     if "const" in result:
-        result["enum"] = [result.pop("const")]
+        result["enum"] = [result.pop("const")]  # a structural schema has no const
+    return _with_structural_children(_closed(result), definitions)
+
+
+def _closed(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without what only JSON Schema needs."""
     if result.get("additionalProperties") in (True, False):
-        del result["additionalProperties"]  # a closed object is one without unknown fields; an open one says so itself
+        del result["additionalProperties"]  # a structural schema has no unknown fields anyway
     if isinstance(result.get("default"), list | dict):
         del result["default"]  # an absent list or object stays absent in what users stored
+    return result
+
+
+def _with_structural_children(result: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     if "properties" in result:
         result["properties"] = {name: _structural(child, definitions) for name, child in result["properties"].items()}
     if "items" in result:

@@ -1,7 +1,7 @@
 """As much of CEL, the language of the CRD's rules, as these rules use, over objects as JSON has them.
 
-It has no arithmetic but sums, and no types of its own. What it does not know raises UnknownExpressionError when a rule is read,
-so no rule is half understood. `tests/integration/crd` holds it against the API server.
+It has no arithmetic but sums, and no types of its own. What it does not know raises UnknownExpressionError when a rule
+is read, so no rule is half understood. `tests/integration/crd` holds it against the API server.
 """
 
 import operator

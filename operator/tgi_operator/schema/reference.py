@@ -56,8 +56,8 @@ _POD_TEMPLATE = f"""{_HEADER}
 
 # Reference of podTemplate
 
-`spec.inCluster.podTemplate` changes the pods of TGI: see [pods](pods.md#change-the-pod). Its fields are spelled as those
-of a PodTemplateSpec. The API server drops fields that are not listed here, and kubectl refuses them.
+`spec.inCluster.podTemplate` changes the pods of TGI: see [pods](pods.md#change-the-pod). Its fields are spelled as
+those of a PodTemplateSpec. The API server drops fields that are not listed here, and kubectl refuses them.
 
 Paths are below `spec.inCluster.podTemplate`; `[]` is an item of a list. **Bold** fields are required where their parent
 is set. The fields of `spec.initContainers[]` are those of `spec.containers[]` and `restartPolicy`.

@@ -71,7 +71,9 @@ def _bytes(schema: Schema, of_a_character: int) -> int:
     if "enum" in schema:
         return max(map(len, schema["enum"])) + len('""')
     if "properties" in schema:
-        fields = {name: len(f'"{name}":,') + _bytes(each, of_a_character) for name, each in schema["properties"].items()}
+        fields = {
+            name: len(f'"{name}":,') + _bytes(each, of_a_character) for name, each in schema["properties"].items()
+        }
         needed = schema.get("required", ())
         others = sorted((size for name, size in fields.items() if name not in needed), reverse=True)
         room = int(schema.get("maxProperties", len(fields))) - len(needed)

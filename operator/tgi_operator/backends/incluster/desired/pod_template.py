@@ -60,7 +60,9 @@ def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source
         value = getattr(target, field)
         if value is not None:
             pod[str(InCluster.model_fields[field].alias)] = value
-    changes = target.pod_template.model_dump(by_alias=True, exclude_none=True) if target.pod_template else {}
+    changes = (
+        target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True) if target.pod_template else {}
+    )
     template: Object = overlay({"metadata": own, "spec": pod}, changes)
     # Without its own labels the Deployment would not know the pod.
     template["metadata"]["labels"] |= names.server_labels(owner)
