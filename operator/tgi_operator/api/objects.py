@@ -64,7 +64,8 @@ CountOrPercent = Annotated[
 ]
 """An IntOrString as text: a number of pods, or a percentage of them."""
 
-_PORT = r"^([1-9][0-9]{0,4}|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
+_PORT_NUMBER = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+_PORT = rf"^({_PORT_NUMBER}|[-a-z0-9]*[a-z][-a-z0-9]*)$"
 PortReference = Annotated[
     str,
     BeforeValidator(_text),

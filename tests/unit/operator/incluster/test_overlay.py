@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tgi_operator.backends.incluster.desired import overlay as overlay_module
 from tgi_operator.backends.incluster.desired.overlay import overlay
 
 POD: dict[str, Any] = {
@@ -180,3 +181,22 @@ def test_items_of_other_names_stay_as_they_are(base: list[dict[str, Any]], patch
         each for each in base if each["name"] not in changed
     ]
     assert sorted(each["name"] for each in found) == sorted(changed | {each["name"] for each in base})
+
+
+def test_work_grows_no_faster_than_base_and_patch(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    plain = overlay_module.overlay
+
+    def counting(base: Any, patch: Any, field: str = "") -> Any:
+        nonlocal calls
+        calls += 1
+        return plain(base, patch, field)
+
+    monkeypatch.setattr(overlay_module, "overlay", counting)
+    counts = []
+    for size in (50, 500):
+        calls = 0
+        variables = [{"name": f"V{number}", "value": "x"} for number in range(size)]
+        counting({"env": variables}, {"env": variables[::-1]})
+        counts.append(calls)
+    assert counts[1] <= 11 * counts[0]
