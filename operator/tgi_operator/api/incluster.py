@@ -19,7 +19,7 @@ from tgi_operator.api.objects import (
     cel,
     list_map,
 )
-from tgi_operator.api.pod_template import PodTemplate, Toleration
+from tgi_operator.api.pod_changes import PodTemplate, Toleration
 
 DEFAULT_GPU_RESOURCE = "nvidia.com/gpu"
 

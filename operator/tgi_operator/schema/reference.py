@@ -9,7 +9,7 @@ from typing import Any
 
 from tgi_operator.api.identifiers import API_VERSION, KIND
 from tgi_operator.api.objects import INT32_MAX
-from tgi_operator.api.pod_template import PodTemplate
+from tgi_operator.api.pod_changes import PodTemplate
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import ConditionType, Status
