@@ -198,6 +198,11 @@ class InCluster(APIObject):
         "fields. Items of lists are merged by name; other lists are replaced. TGI's container is `tgi`.",
     )
 
+    @property
+    def requested_gpus(self) -> int:
+        """GPUs that each pod requests, 0 where the request is left out."""
+        return 0 if PodDefault.GPU_REQUEST in self.omit_defaults else self.gpu.count
+
 
 class Rollout(APIObject):
     """How a change reaches the pods."""

@@ -1,6 +1,6 @@
 """On which nodes pods run."""
 
-from tgi_operator.api.incluster import InCluster, PodDefault
+from tgi_operator.api.incluster import InCluster
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.seen.capacity import LABEL_PRODUCT
 
@@ -19,8 +19,7 @@ def placement(target: InCluster) -> Object:
 
 def tolerations(target: InCluster) -> list[Object]:
     """Return the tolerations of the spec, by default the taint that GPU nodes usually have."""
-    if target.tolerations is None and PodDefault.GPU_REQUEST in target.omit_defaults:
-        return []
     if target.tolerations is None:
-        return [{"key": target.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}]
+        usual = {"key": target.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}
+        return [usual] if target.requested_gpus else []
     return [each.model_dump(by_alias=True, exclude_none=True) for each in target.tolerations]

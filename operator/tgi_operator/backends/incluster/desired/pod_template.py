@@ -124,9 +124,7 @@ def _probe(period: int, failures: int) -> Object:
 
 
 def _resources(spec: Spec, target: InCluster) -> Object:
-    gpus = {target.gpu.resource_name: str(target.gpu.count)}
-    if PodDefault.GPU_REQUEST in target.omit_defaults:
-        gpus = {}
+    gpus = {target.gpu.resource_name: str(target.gpu.count)} if target.requested_gpus else {}
     requests = dict(target.resources.requests)
     if target.cache is None and spec.model.claim is None and "ephemeral-storage" not in target.resources.limits:
         requests.setdefault("ephemeral-storage", _download_size(spec.model.uri))
