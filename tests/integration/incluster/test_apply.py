@@ -60,11 +60,15 @@ EVERYTHING: dict[str, Any] = {
         "podTemplate": {
             "metadata": {"annotations": {"example.com/team": "ml"}},
             "spec": {
-                "hostNetwork": False,
+                "dnsPolicy": "ClusterFirst",
                 "imagePullSecrets": [{"name": "registry"}],
                 "containers": [
-                    {"name": "tgi", "livenessProbe": None, "volumeMounts": [{"name": "shm", "mountPath": "/cache"}]},
-                    {"name": "proxy", "image": "proxy:1", "resources": {"requests": {"cpu": 0.1}}},
+                    {
+                        "name": "tgi",
+                        "livenessProbe": {"grpc": {"port": 9}},
+                        "volumeMounts": [{"name": "shm", "mountPath": "/cache"}],
+                    },
+                    {"name": "proxy", "image": "proxy:1", "resources": {"requests": {"cpu": "0.1"}}},
                 ],
             },
         },

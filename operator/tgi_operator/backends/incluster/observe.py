@@ -151,7 +151,7 @@ class Observer:
         """Return whether a node has GPUs free for one more pod; False where the operator is not allowed to see that."""
         tolerated = frozenset(each.get("key") for each in tolerations(target))
         gpu = target.gpu
-        demand = Demand(gpu.resource_name, gpu.count, target.node_selector, gpu.products, tolerated)
+        demand = Demand(gpu.resource_name, target.requested_gpus, target.node_selector, gpu.products, tolerated)
         selectors = {"labelSelector": demand.label_selector} if demand.label_selector else {}
         try:
             nodes = [node for node in await self._cluster.items("/api/v1/nodes", **selectors) if demand.suits(node)]

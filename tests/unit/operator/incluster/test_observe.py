@@ -328,3 +328,17 @@ async def test_custom_metrics_are_looked_for_once_a_minute(
     assert not (await backend.observe(KEY, resource(scaled))).means.custom_metrics
     monkeypatch.setattr(loop, "time", lambda: start + 61)
     assert (await backend.observe(KEY, resource(scaled))).means.custom_metrics
+
+
+@pytest.mark.parametrize(("omitted", "replacement"), [([], "InPlace"), (["GPURequest"], "Surge")])
+async def test_pods_without_a_gpu_need_no_free_one(
+    server: APIServer, backend: InClusterBackend, omitted: list[str], replacement: str
+) -> None:
+    """All GPUs are taken, as NODES and USED say."""
+    shown = await reconcile(backend, resource(spec(omitDefaults=omitted)))
+    shown = replace(
+        resource(spec({"runtime": {"maxTotalTokens": 9}}, omitDefaults=omitted), shown.status), generation=2
+    )
+    shown = await reconcile(backend, shown)
+    assert shown.status.in_cluster is not None
+    assert shown.status.in_cluster.replacement == replacement

@@ -62,11 +62,8 @@ def _inputs(deployment: Object) -> str | None:
 
 def _image(template: Object) -> str | None:
     """Return the image of TGI's container; `podTemplate` may name another than the one that was rendered."""
-    # The API server admits a podTemplate of any shape.
-    spec = template.get("spec")
-    containers = spec.get("containers") if isinstance(spec, dict) else None
-    named = (each for each in containers if isinstance(each, dict)) if isinstance(containers, list) else ()
-    return next((str(each.get("image")) for each in named if each.get("name") == names.CONTAINER), None)
+    containers = template["spec"]["containers"]
+    return next((str(each.get("image")) for each in containers if each["name"] == names.CONTAINER), None)
 
 
 def _job(rendered: Object | None, jobs: Iterable[Object]) -> Object | None:

@@ -36,14 +36,16 @@ class Demand:
             and (None in self.tolerated or taints <= self.tolerated)
             and all(labels.get(name) == value for name, value in self.node_selector.items())
             and (not self.products or labels.get(LABEL_PRODUCT) in self.products)
-            and _amount(node.get("status", {}).get("allocatable", {}).get(self.resource)) >= self.count
+            and self._allocatable(node) >= self.count
         )
 
     def fits(self, node: Object, pods: Iterable[Object]) -> bool:
         """Return whether a suitable node with those pods has enough of the resource left."""
-        allocatable = _amount(node["status"]["allocatable"].get(self.resource))
         used = sum(_used(pod, self.resource) for pod in pods)
-        return allocatable - used >= self.count
+        return self._allocatable(node) - used >= self.count
+
+    def _allocatable(self, node: Object) -> int:
+        return _amount(node.get("status", {}).get("allocatable", {}).get(self.resource))
 
 
 def _used(pod: Object, resource: str) -> int:
