@@ -25,7 +25,7 @@ ENDPOINT: Object = {
 SECRET: Object = {
     "apiVersion": "v1",
     "kind": "Secret",
-    "metadata": {"name": "hub", "namespace": "ml"},
+    "metadata": {"name": "hub", "namespace": "ml", "labels": {"tgi-operator.dev/allow-use": "true"}},
     "stringData": {"token": "hf_x"},
 }
 
