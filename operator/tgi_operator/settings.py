@@ -78,6 +78,11 @@ class Settings(BaseModel):
     )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
+    metrics_auth: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether /metrics needs the bearer token of a user or service account that RBAC allows to `get` "
+        "the path `/metrics`.",
+    )
     leader_election: Literal["on", "off"] = Field(
         default="off", description="Whether a Lease decides which of several operators works."
     )
