@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tgi_operator.backends.incluster.desired import names
+from tgi_operator.backends.incluster.desired import names, pod_template
 from tgi_operator.backends.resource import Owner
-from unit.chart.rendering import Object, kinds, of, rendered
+from unit.chart.rendering import MANIFESTS, Object, kinds, objects, of, rendered
 from unit.chart.traffic import Connection, Peer, allowed
 
 LABELS = of(rendered(), "Deployment")["spec"]["template"]["metadata"]["labels"]
@@ -113,3 +113,21 @@ def test_a_policy_that_lets_too_much_out_would_be_told() -> None:
 
 def test_it_can_be_left_out() -> None:
     assert not _policies({"enabled": False})
+
+
+def test_only_those_that_the_example_names_reach_the_pods_that_serve() -> None:
+    policies = objects((MANIFESTS / "policies" / "serving-pods.yaml").read_text())
+    tgi = Peer("10.0.1.7", "ml", names.server_labels(Owner("c", "ml", "zephyr", "u")))
+    neighbour, gateway = Peer("10.0.1.8", "ml", {"app": "chat"}), Peer("10.0.1.9", "gateway", {"app": "x"})
+    port = pod_template.PORT
+    table = [
+        (Connection(neighbour, tgi, port), True),
+        (Connection(PROMETHEUS, tgi, port), True),
+        (Connection(SOMEBODY, tgi, port), False),
+        (Connection(gateway, tgi, port), False),
+        (Connection(neighbour, tgi, 22), False),
+        (Connection(AWS, tgi, port), False),
+        (Connection(SOMEBODY, neighbour, port), True),
+        (Connection(tgi, AWS, 443), True),
+    ]
+    _holds(policies, table)

@@ -14,6 +14,11 @@ KUBE_SCORE: Mapping[str, str] = {
         "`topologySpreadConstraints` spread the pods over the nodes, and let both run where there is one."
     ),
 }
+KUBE_SCORE_BY_DEFAULT: Mapping[str, str] = {
+    "pod-networkpolicy: The pod does not have a matching egress NetworkPolicy": (
+        "`networkPolicy.egress`: which ports and proxies it must let through is known to each cluster only."
+    ),
+}
 
 CHECKOV: Mapping[str, str] = {
     "CKV_K8S_11: CPU limits should be set": _CPU,

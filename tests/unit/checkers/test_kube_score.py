@@ -34,7 +34,8 @@ def _found(file: Path) -> set[str]:
 
 @pytest.mark.parametrize("what", [BY_DEFAULT, ALL_ON, COMMITTED])
 def test_it_finds_what_is_accepted_and_nothing_else(what: str, tmp_path: Path) -> None:
-    assert _found(written(tmp_path, installed(what))) == set(accepted.KUBE_SCORE)
+    expected = {*accepted.KUBE_SCORE, *(() if what == ALL_ON else accepted.KUBE_SCORE_BY_DEFAULT)}
+    assert _found(written(tmp_path, installed(what))) == expected
 
 
 def _without_memory_limit() -> list[Object]:
