@@ -45,13 +45,13 @@ class Settings(BaseModel):
     )
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
-        description="Whether `podTemplate` is refused where it reaches beyond the pod, such as with host namespaces, "
+        description="Whether podTemplate is refused where it reaches beyond the pod, such as with host namespaces, "
         "host paths or privileges.",
     )
     require_labels: Literal["on", "off"] = Field(
         default="on",
         description="Whether TGIEndpoints are allowed to use only those Secrets and service accounts of their "
-        'namespace that carry the label `tgi-operator.dev/allow-use: "true"`.',
+        'namespace that carry the label tgi-operator.dev/allow-use: "true".',
     )
     cluster_id: str = Field(default="", description="Cluster in the owner tags; empty: the uid of kube-system.")
     image: str = Field(
@@ -80,8 +80,8 @@ class Settings(BaseModel):
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
     metrics_auth: Literal["on", "off"] = Field(
         default="off",
-        description="Whether /metrics needs the bearer token of a user or service account that RBAC allows to `get` "
-        "the path `/metrics`.",
+        description="Whether /metrics needs the bearer token of a user or service account that RBAC allows to get "
+        "/metrics.",
     )
     leader_election: Literal["on", "off"] = Field(
         default="off", description="Whether a Lease decides which of several operators works."
