@@ -143,8 +143,10 @@ class Amazon:
 
     def _authorize(self, region: str, operation: str, request: Mapping[str, Any]) -> None:
         """Raise AWSError where the operator's policy does not allow a request."""
+        if self.policy is None:
+            return
         service = "application-autoscaling" if operation in AUTOSCALING_OPERATIONS else "sagemaker"
-        for need in needs(service, operation, request, self.region(region)) if self.policy is not None else ():
+        for need in needs(service, operation, request, self.region(region)):
             if not self.policy.allows(need.action, need.resource, need.context):
                 refused = errors.access_denied("operator", need.action.partition(":")[2], need.resource, service)
                 found = meaning(refused.code, refused.message, refused.status)

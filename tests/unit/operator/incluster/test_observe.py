@@ -338,14 +338,17 @@ async def test_custom_metrics_are_looked_for_once_a_minute(
     assert (await backend.observe(KEY, resource(scaled))).means.custom_metrics
 
 
-BORROWED = {"serviceAccountName": "deployer", "podTemplate": {"spec": {"imagePullSecrets": [{"name": "registry"}]}}}
+BORROWED: dict[str, Any] = {
+    "serviceAccountName": "deployer",
+    "podTemplate": {"spec": {"imagePullSecrets": [{"name": "registry"}]}},
+}
 
 
 async def test_what_the_pods_use_must_be_labelled_and_is_read_once(
     server: APIServer, backend: InClusterBackend
 ) -> None:
     wanted = resource(spec(**BORROWED, **CACHED))
-    for labelled, missing in (
+    cases: tuple[tuple[dict[str, Mapping[str, str]], str], ...] = (
         ({}, "ServiceAccount ml/deployer does not exist"),
         (
             {"serviceaccounts/deployer": {}},
@@ -353,7 +356,8 @@ async def test_what_the_pods_use_must_be_labelled_and_is_read_once(
         ),
         ({"serviceaccounts/deployer": {LABEL_ALLOW_USE: "false"}}, "spec.inCluster.serviceAccountName: ServiceAccount"),
         ({"serviceaccounts/deployer": {LABEL_ALLOW_USE: "true"}}, "Secret ml/registry does not exist"),
-    ):
+    )
+    for labelled, missing in cases:
         server.labelled = labelled
         shown = await reconcile(backend, wanted)
         assert reason(shown) == Reason.USE_NOT_ALLOWED

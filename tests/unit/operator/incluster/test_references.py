@@ -26,7 +26,7 @@ def volume(**source: Any) -> dict[str, Any]:
     return {"volumes": [{"name": "v", **source}]}
 
 
-DB = {"secretKeyRef": {"name": "db", "key": "password"}}
+DB: dict[str, Any] = {"secretKeyRef": {"name": "db", "key": "password"}}
 
 SECRETS = {
     "a variable": ({"containers": [env(**DB)]}, f"{TEMPLATE}.containers[tgi].env[PASSWORD]"),
