@@ -88,7 +88,7 @@ def test_every_way_to_a_service_account_is_found(name: str) -> None:
     assert found(spec(podTemplate={"spec": pod})) == {("ServiceAccount", account, field)}
 
 
-@pytest.mark.parametrize("volumes", [{}, CACHED], ids=["hub", "cache"])
+@pytest.mark.parametrize("volumes", [{}, CACHED, {"serviceAccountName": "default"}], ids=["hub", "cache", "default"])
 def test_by_default_only_the_token_is_used_which_is_checked_elsewhere(volumes: Any) -> None:
     assert found(spec(GATED, **volumes), token="hf_x") == set()
 

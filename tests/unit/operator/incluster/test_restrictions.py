@@ -37,6 +37,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "the node's network": ({"hostNetwork": True}, "spec.hostNetwork"),
     "the node's processes": ({"hostPID": True}, "spec.hostPID"),
     "the node's shared memory": ({"hostIPC": True}, "spec.hostIPC"),
+    "a node of one's own choice": ({"nodeName": "control-plane-1"}, "spec.nodeName"),
     "the node's files": ({"volumes": [{"name": "root", "hostPath": {"path": "/"}}]}, "spec.volumes[root].hostPath"),
     "the files of /dev/shm's volume": (
         {"volumes": [{"name": "shm", "emptyDir": None, "hostPath": {"path": "/"}}]},

@@ -27,10 +27,9 @@ def references(desired: Desired, spec: Spec) -> tuple[Reference, ...]:
 def _accounts(pod: Mapping[str, Any], named: str | None) -> Iterator[Reference]:
     """Yield the service account; `default` is free as long as the pod has no token of it."""
     name = str(pod.get("serviceAccountName") or pod.get("serviceAccount") or _DEFAULT_ACCOUNT)
-    if name == named:
-        yield Reference("ServiceAccount", name, "spec.inCluster.serviceAccountName")
-    elif name != _DEFAULT_ACCOUNT:
-        yield Reference("ServiceAccount", name, f"{_TEMPLATE}.spec.serviceAccountName")
+    if name != _DEFAULT_ACCOUNT:
+        field = "spec.inCluster.serviceAccountName" if name == named else f"{_TEMPLATE}.spec.serviceAccountName"
+        yield Reference("ServiceAccount", name, field)
     elif pod and _has_token(pod):
         yield Reference("ServiceAccount", name, f"{_TEMPLATE}.spec.automountServiceAccountToken")
 

@@ -1,7 +1,7 @@
 """What a pod template must not ask for: whatever reaches beyond the pod.
 
-The baseline of the Pod Security Standards, of which an installation need not enforce any, and two things more: only
-the volumes that the restricted standard has, and TGI's container keeps its own security context.
+The baseline of the Pod Security Standards, of which a cluster need not enforce any, and three things more: only the
+volumes that the restricted standard has, no way around the scheduler, and TGI's container keeps its security context.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -102,6 +102,8 @@ def _of_pod(pod: Mapping[str, Any]) -> Iterator[Violation]:
     for name in _HOST_NAMESPACES:
         if pod.get(name):
             yield f"spec.{name}", "pods must not share namespaces of the node"
+    if pod.get("nodeName"):
+        yield "spec.nodeName", "the scheduler chooses the node, by nodeSelector and tolerations"
     context = mapping(pod.get("securityContext"))
     yield from _of_context("spec.securityContext", context)
     for sysctl in mappings(context.get("sysctls")):
