@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -27,6 +28,7 @@ _CONNECTIONS = 64
 """Requests at the same time. Watches have a pool of their own: each holds a connection for minutes."""
 
 _UNLIMITED = 0
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -41,6 +43,14 @@ class APIError(Exception):
         super().__init__(f"{status}: {message}")
         self.status = status
         self.request = request
+
+
+@dataclass(frozen=True)
+class Secret:
+    """The labels and the data of a Secret."""
+
+    labels: Mapping[str, str]
+    data: Mapping[str, bytes] = field(repr=False)
 
 
 class _Pool:
@@ -174,17 +184,26 @@ class Kube:
         listed = [each["metadata"] for path in paths async for each in self._pages(path, accept=_METADATA_ONLY)]
         return {(meta["namespace"], meta["name"]): meta["uid"] for meta in listed}
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, None where there is none."""
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        """Return a Secret, None where there is none."""
         found = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
-        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+        data = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+        return Secret(found["metadata"].get("labels") or {}, data)
 
-    async def get(self, path: str) -> Object | None:
+    async def labels(self, path: str) -> Mapping[str, str] | None:
+        """Return the labels of the object at a path, None where there is none. Only its metadata is read."""
+        found = await self.get(path, accept=_METADATA)
+        if found is None:
+            return None
+        labels: Mapping[str, str] = found["metadata"].get("labels") or {}
+        return labels
+
+    async def get(self, path: str, *, accept: str = "application/json") -> Object | None:
         """Return what is at a path, None where there is nothing."""
         try:
-            return await self._request("GET", path)
+            return await self._request("GET", path, accept=accept)
         except APIError as error:
             if error.status == 404:
                 return None

@@ -6,7 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from tgi_operator import __version__
 
+BackendName = Literal["sageMaker", "inCluster"]
+"""A backend, by the field of the spec that chooses it."""
+
 PREFIX = "TGI_OPERATOR_"
+
+
+_LISTS = frozenset({"watch_namespaces", "backends"})
+"""Settings that are lists, separated by commas."""
 
 
 class Settings(BaseModel):
@@ -30,6 +37,22 @@ class Settings(BaseModel):
         default=30, gt=0, description="AWS reads a minute in one region spent on finding what was changed by others."
     )
     watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch; none: all of them.")
+    backends: tuple[BackendName, ...] = Field(
+        default=("sageMaker", "inCluster"),
+        min_length=1,
+        description="Backends that the operator serves, separated by commas. It needs no permission and no credentials "
+        "for another one.",
+    )
+    pod_template: Literal["restricted", "unrestricted"] = Field(
+        default="restricted",
+        description="Whether podTemplate is refused where it reaches beyond the pod, such as with host namespaces, "
+        "host paths or privileges.",
+    )
+    require_labels: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether TGIEndpoints are allowed to use only those Secrets and service accounts of their "
+        'namespace that carry the label tgi-operator.dev/allow-use: "true".',
+    )
     cluster_id: str = Field(default="", description="Cluster in the owner tags; empty: the uid of kube-system.")
     image: str = Field(
         default=f"tgi-operator:{__version__}",
@@ -55,6 +78,11 @@ class Settings(BaseModel):
     )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
+    metrics_auth: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether /metrics needs the bearer token of a user or service account that RBAC allows to get "
+        "/metrics.",
+    )
     leader_election: Literal["on", "off"] = Field(
         default="off", description="Whether a Lease decides which of several operators works."
     )
@@ -96,7 +124,7 @@ class Settings(BaseModel):
         for name in cls.model_fields:
             text = flags.get(name, environment.get(f"{PREFIX}{name.upper()}"))
             if text is not None:
-                values[name] = _list(text) if name == "watch_namespaces" else text
+                values[name] = _list(text) if name in _LISTS else text
         return cls.model_validate(values)
 
 

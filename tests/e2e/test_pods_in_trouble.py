@@ -1,6 +1,7 @@
 """What keeps pods from serving is on the resource, and Ready is never True while it does."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Mapping
@@ -207,6 +208,7 @@ def test_the_token_is_by_reference_and_a_new_one_rolls_the_pods(cloud: Cloud) ->
     cloud.apply("zephyr", spec)
     cloud.wait_reason("zephyr", "Stalled", "SecretNotFound", 10)
     cloud.kubectl("create", "secret", "generic", "hub", "--from-literal=token=hf_firstsecret")
+    cloud.kubectl("label", "secret", "hub", "tgi-operator.dev/allow-use=true")
     cloud.wait_ready("zephyr")
     first = cloud.get("zephyr")["status"]["currentRevision"]
     patch = {"stringData": {"token": "hf_secondsecret"}}
@@ -216,3 +218,23 @@ def test_the_token_is_by_reference_and_a_new_one_rolls_the_pods(cloud: Cloud) ->
     everything = cloud.kubectl("get", f"tgi,events,{CHILDREN}", "-o", "yaml") + cloud.operator.log.read_text()
     assert "hf_firstsecret" not in everything
     assert "hf_secondsecret" not in everything
+
+
+def test_a_service_account_and_a_secret_are_used_once_the_commands_of_the_message_have_run(cloud: Cloud) -> None:
+    template = {"spec": {"containers": [{"name": "tgi", "envFrom": [{"secretRef": {"name": "proxy"}}]}]}}
+    cloud.kubectl("create", "serviceaccount", "reader")
+    cloud.kubectl("create", "secret", "generic", "proxy", "--from-literal=HTTPS_PROXY=http://proxy:3128")
+    cloud.apply("zephyr", changed(inCluster={"serviceAccountName": "reader", "podTemplate": template}))
+    for name in ("reader", "proxy"):
+        cloud.wait_reason("zephyr", "Stalled", "UseNotAllowed")
+        until(lambda name=name: f" {name} " in message(cloud), lambda: message(cloud))  # type: ignore[misc]
+        assert cloud.objects(CHILDREN) == []
+        command = re.search(r"`kubectl (label .*)`", message(cloud))
+        assert command
+        cloud.kubectl(*command[1].split())
+    cloud.wait_ready("zephyr")
+
+
+def message(cloud: Cloud) -> str:
+    """Return the message of Stalled."""
+    return str(cloud.condition("zephyr", "Stalled").get("message", ""))

@@ -184,6 +184,30 @@ class Reason(StrEnum):
             "within a minute."
         ),
     )
+    BACKEND_OFF = (
+        "BackendOff",
+        (
+            "This operator does not serve the backend that the spec names, and changes nothing of the resource. What "
+            "runs already goes on serving. Ask an administrator to add the backend to the setting `backends`, or "
+            "create a TGIEndpoint with the other backend."
+        ),
+    )
+    POD_NOT_RESTRICTED = (
+        "PodNotRestricted",
+        (
+            "podTemplate asks for something that reaches beyond the pod: namespaces, paths, ports or devices of the "
+            "node, privileges, capabilities or kernel settings. The message names the field: remove it. What runs "
+            "already goes on serving. Administrators allow it with the setting `pod-template: unrestricted`."
+        ),
+    )
+    USE_NOT_ALLOWED = (
+        "UseNotAllowed",
+        (
+            "A Secret or service account that the spec names does not exist, or lacks the label "
+            '`tgi-operator.dev/allow-use: "true"`. The message names the field and has the `kubectl label` command. '
+            "What runs already goes on serving. The operator notices the label within a minute."
+        ),
+    )
     REJECTED_BY_AWS = (
         "RejectedByAWS",
         (

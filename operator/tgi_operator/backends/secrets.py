@@ -1,21 +1,24 @@
 """The Hub token of a resource, from its Secret."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.allowed_use import Reference, unlabelled
 from tgi_operator.backends.resource import Resource
+from tgi_operator.kube import Secret
+
+_FIELD = "spec.model.tokenSecretRef"
 
 
 class SecretReader(Protocol):
     """Reads Secrets."""
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, None where it does not exist."""
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        """Return a Secret, None where it does not exist."""
 
 
-async def token(reader: SecretReader, resource: Resource) -> str | Problem | None:
+async def token(reader: SecretReader, resource: Resource, *, require_label: bool) -> str | Problem | None:
     """Return the Hub token, None where the spec names no Secret, or the problem with the Secret that it names.
 
     Errors of the API server are raised: a Secret that cannot be read is not a Secret without a token.
@@ -24,11 +27,14 @@ async def token(reader: SecretReader, resource: Resource) -> str | Problem | Non
     if reference is None:
         return None
     namespace = resource.owner.namespace
-    where = f"spec.model.tokenSecretRef: Secret {namespace}/{reference.name}"
+    where = f"{_FIELD}: Secret {namespace}/{reference.name}"
     secret = await reader.secret(namespace, reference.name)
     if secret is None:
         return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist; create it")
-    value = secret.get(reference.key, b"").strip()
+    refused = unlabelled(Reference("Secret", reference.name, _FIELD), namespace, secret.labels)
+    if require_label and refused is not None:
+        return refused
+    value = secret.data.get(reference.key, b"").strip()
     if not value:
         return Problem(
             Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {reference.key!r}; add it or name another key"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from tgi_operator.control.metrics_access import MetricsAccess
 from tgi_operator.control.probes import Server
 from tgi_operator.control.wiring import build
 from tgi_operator.handlers import configure_logging, watch
@@ -63,7 +64,10 @@ async def _operate(settings: Settings) -> None:
         cluster = settings.cluster_id or await kube.cluster_id()
         # Tasks begun before kopf are not kopf's to cancel.
         controller = build(settings, kube, cluster, standing.check)
-        server = Server(controller, standing, settings.http_address, settings.http_port)
+        # Without the fence: a standby is scraped too.
+        reviews = await Kube.connect() if settings.metrics_auth == "on" else None
+        access = MetricsAccess(reviews) if reviews is not None else None
+        server = Server(controller, standing, settings.http_address, settings.http_port, access)
         await server.start()
         try:
             await standing.win()
@@ -73,6 +77,8 @@ async def _operate(settings: Settings) -> None:
         finally:
             await controller.close()
             await server.close()
+            if reviews is not None:
+                await reviews.close()
     finally:
         await kube.close()
         await standing.resign()

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import aiohttp
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.base import Backend
 from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note
 from tgi_operator.control.events import EventRecorder, EventsAPI, of_note
-from tgi_operator.control.reconciler import Backends, Reconciler, choose, describe
+from tgi_operator.control.reconciler import Reconciler, choose, describe
 from tgi_operator.control.store import Item, Store, item
 from tgi_operator.control.worker import Workers
 from tgi_operator.control.writes import Writes, WritesAPI
@@ -56,15 +57,18 @@ class Children(Protocol):
 
 
 class Controller:
-    """Store, workers and backends of one operator. `backends` go by the field of the spec that chooses them."""
+    """Store, workers and backends of one operator.
+
+    `backends` go by the field of the spec that chooses them, each None where it is off, as `in_cluster` is then.
+    """
 
     def __init__(
         self,
         settings: Settings,
         kube: ControllerAPI,
         cluster: str,
-        backends: Backends,
-        in_cluster: Children,
+        backends: Mapping[str, Backend[Any, Any] | None],
+        in_cluster: Children | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = Store()
@@ -72,11 +76,11 @@ class Controller:
         """Set once everything that the API server listed at the start has been seen."""
         self._kube = kube
         self._namespaces = settings.watch_namespaces
-        self._backends = backends
+        self._backends = {name: each for name, each in backends.items() if each is not None}
         self._in_cluster = in_cluster
         self._events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}", now)
         self._writes = Writes(kube, self.store, self._vanished)
-        reconciler = Reconciler(self.store, backends, self._writes, self._events, cluster, now)
+        reconciler = Reconciler(self.store, self._backends, self._writes, self._events, cluster, now)
         self._workers: Workers[Key] = Workers(reconciler.reconcile, self._lane, settings.workers)
         self._unseen: set[Key] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,7 +88,7 @@ class Controller:
 
     async def start(self) -> tuple[Kind, ...]:
         """Start the background work; return the kinds of objects to watch beside TGIEndpoints and Secrets."""
-        kinds = await self._in_cluster.start(self._namespaces)
+        kinds = await self._in_cluster.start(self._namespaces) if self._in_cluster is not None else ()
         self._spawn(self._relist())
         return kinds
 
@@ -129,11 +133,13 @@ class Controller:
 
     def child_seen(self, body: Mapping[str, Any]) -> None:
         """Record an object of a resource that was listed, added or changed."""
-        self._in_cluster.seen(body)
+        if self._in_cluster is not None:
+            self._in_cluster.seen(body)
 
     def child_removed(self, body: Mapping[str, Any]) -> None:
         """Record that an object of a resource is gone."""
-        self._in_cluster.gone(body)
+        if self._in_cluster is not None:
+            self._in_cluster.gone(body)
 
     def secret_seen(self, namespace: str, name: str, version: str) -> None:
         """Record a Secret that changed, or is gone (no version)."""

@@ -16,7 +16,18 @@ def build(settings: Settings, kube: Kube, cluster: str, guard: Callable[[], None
     def changed(key: Key) -> None:
         controller.changed(key)
 
-    in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address)
-    sagemaker = SageMakerBackend.build(settings, kube, changed, guard)
+    sagemaker = SageMakerBackend.build(settings, kube, changed, guard) if "sageMaker" in settings.backends else None
+    in_cluster = _in_cluster(settings, kube, changed) if "inCluster" in settings.backends else None
     controller = Controller(settings, kube, cluster, {"sageMaker": sagemaker, "inCluster": in_cluster}, in_cluster)
     return controller
+
+
+def _in_cluster(settings: Settings, kube: Kube, changed: Callable[[Key], None]) -> InClusterBackend:
+    return InClusterBackend(
+        kube,
+        changed,
+        settings.image,
+        settings.prometheus_address,
+        restricted=settings.pod_template == "restricted",
+        require_labels=settings.require_labels == "on",
+    )

@@ -57,3 +57,9 @@ def test_allowed_roles_are_a_file_of_the_operator(tmp_path: Path) -> None:
     roles = AllowedRoles(str(file))
     assert roles.problem("ml", role) is None
     assert roles.problem("dev", role) is not None
+
+
+def test_the_role_of_the_node_is_used_only_where_that_is_asked_for() -> None:
+    disabled = {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"}
+    assert disabled in container(rendered())["env"]
+    assert "AWS_EC2_METADATA_DISABLED" not in str(container(rendered({"aws": {"instanceMetadata": True}})))

@@ -120,3 +120,28 @@ async def test_uids_are_listed_page_by_page_without_the_objects(
     assert found == expected | ({("dev", "a"): "dev-a"} if namespaces else {})
     assert all("as=PartialObjectMetadataList" in accept for accept in anything.accepted)
     await kube.close()
+
+
+async def test_of_an_object_whose_labels_decide_nothing_else_is_read(served: tuple[Anything, Configuration]) -> None:
+    anything, configuration = served
+    anything.answers = [
+        web.json_response({"metadata": {"labels": {"a": "b"}}}),
+        web.json_response({"metadata": {}}),
+        web.json_response({"message": "not found"}, status=404),
+    ]
+    kube = Kube(configuration)
+    found = [await kube.labels("/api/v1/namespaces/ml/secrets/db") for _ in range(3)]
+    await kube.close()
+    assert found == [{"a": "b"}, {}, None]
+    assert set(anything.accepted) == {"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+
+
+async def test_a_secret_shows_no_value(served: tuple[Anything, Configuration]) -> None:
+    anything, configuration = served
+    anything.answers = [web.json_response({"metadata": {"labels": {"a": "b"}}, "data": {"token": "aGZfeA=="}})]
+    kube = Kube(configuration)
+    secret = await kube.secret("ml", "hub")
+    await kube.close()
+    assert secret is not None
+    assert (secret.labels, secret.data) == ({"a": "b"}, {"token": b"hf_x"})
+    assert "hf_x" not in repr(secret)

@@ -2,6 +2,8 @@
 {{- define "tgi-operator.env" -}}
 - name: TGI_OPERATOR_IMAGE
   value: {{ include "tgi-operator.image" . | quote }}
+- name: TGI_OPERATOR_BACKENDS
+  value: {{ uniq .Values.backends | join "," | quote }}
 {{- with .Values.watchNamespaces }}
 - name: TGI_OPERATOR_WATCH_NAMESPACES
   value: {{ uniq . | join "," | quote }}
@@ -13,6 +15,11 @@
 {{- if .Values.allowedRoles }}
 - name: TGI_OPERATOR_ALLOWED_ROLES_FILE
   value: /etc/tgi-operator/roles.yaml
+{{- end }}
+{{- if not .Values.aws.instanceMetadata }}
+# Without a role of its own the operator must not take that of the node.
+- name: AWS_EC2_METADATA_DISABLED
+  value: "true"
 {{- end }}
 - name: AWS_STS_REGIONAL_ENDPOINTS
   value: regional

@@ -32,12 +32,23 @@ class InClusterBackend:
         fetcher: str,
         prometheus: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        restricted: bool = True,
+        require_labels: bool = True,
     ) -> None:
         self._cluster = cluster
         self._changed = changed
         self._now = now
         self._children = Children()
-        self._observer = Observer(cluster, self._children, fetcher, prometheus, now)
+        self._observer = Observer(
+            cluster,
+            self._children,
+            fetcher,
+            prometheus,
+            now,
+            restricted=restricted,
+            require_labels=require_labels,
+        )
         self._listing = Listing(cluster, self._children, changed)
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:

@@ -10,14 +10,15 @@ import aiohttp
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
-from tgi_operator.backends import secrets
+from tgi_operator.backends import allowed_use, secrets
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
 from tgi_operator.backends.incluster.decide.situation import Situation
-from tgi_operator.backends.incluster.desired import checks, living, names
+from tgi_operator.backends.incluster.desired import checks, living, names, references, restrictions
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.placement import tolerations
+from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, MONITOR, POD, SCALED_OBJECT, Kind, kind_of
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.capacity import Demand
@@ -41,9 +42,19 @@ class Observer:
     """Reads what a decision needs, and nothing else."""
 
     def __init__(
-        self, cluster: Cluster, children: Children, fetcher: str, prometheus: str, now: Callable[[], datetime]
+        self,
+        cluster: Cluster,
+        children: Children,
+        fetcher: str,
+        prometheus: str,
+        now: Callable[[], datetime],
+        *,
+        restricted: bool,
+        require_labels: bool,
     ) -> None:
         self._cluster = cluster
+        self._restricted = restricted
+        self._require_labels = require_labels
         self._children = children
         self._fetcher = fetcher
         self._now = now
@@ -77,7 +88,9 @@ class Observer:
         """Return the situation with what should be in the cluster, or the problem that the spec has."""
         resource, spec = situation.resource, situation.spec
         target = _target(resource)
-        token = checks.first_problem(spec, target) or await secrets.token(self._cluster, resource)
+        token = checks.first_problem(spec, target) or await secrets.token(
+            self._cluster, resource, require_label=self._require_labels
+        )
         if isinstance(token, Problem):
             return replace(situation, problem=token)
         if spec.autoscaling is not None:
@@ -86,6 +99,9 @@ class Observer:
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
         desired = living.desired(resource, target, token, self._fetcher, deployment, situation.all(JOB))
+        problem = await self._forbidden(situation, desired)
+        if problem is not None:
+            return replace(situation, problem=problem)
         situation = replace(situation, rendered=desired)
         if situation.foreign is not None:
             return situation
@@ -94,6 +110,14 @@ class Observer:
         return await self._complete(
             situation, [(kind_of(each), each["metadata"]["name"]) for each in made if each is not None]
         )
+
+    async def _forbidden(self, situation: Situation, desired: Desired) -> Problem | None:
+        """Return what the pods ask for and must not have."""
+        problem = restrictions.problem(desired.template) if self._restricted else None
+        if problem is not None or not self._require_labels:
+            return problem
+        named = references.references(desired, situation.spec)
+        return await allowed_use.first_problem(self._cluster, situation.owner.namespace, named)
 
     async def _complete(self, situation: Situation, wanted: Iterable[tuple[Kind, str]]) -> Situation:
         """Return the situation with objects that the watch has not reported, or cannot: they are not owned."""

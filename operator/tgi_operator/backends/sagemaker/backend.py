@@ -47,7 +47,15 @@ class SageMakerBackend:
             now=now,
         )
         self._scalable_targets = ScalableTargetSweep(api, changed, interval=settings.scaling_sweep_interval, now=now)
-        self._observer = Observer(api, self._endpoints, self._scalable_targets, reader, roles, now)
+        self._observer = Observer(
+            api,
+            self._endpoints,
+            self._scalable_targets,
+            reader,
+            roles,
+            now,
+            require_labels=settings.require_labels == "on",
+        )
         self._applier = Applier(api, self._endpoints)
 
     @classmethod

@@ -44,7 +44,10 @@ class Observer:
         reader: SecretReader,
         roles: AllowedRoles,
         now: Callable[[], datetime],
+        *,
+        require_labels: bool,
     ) -> None:
+        self._require_labels = require_labels
         self._api = api
         self._endpoints = endpoints
         self._scalable_targets = scalable_targets
@@ -95,7 +98,7 @@ class Observer:
         problem = problem or checks.first_problem(spec, target)
         if problem is not None:
             return problem, None
-        token = await secrets.token(self._secrets, resource)
+        token = await secrets.token(self._secrets, resource, require_label=self._require_labels)
         if isinstance(token, Problem):
             return token, None
         return None, render.desired(resource, spec, target, token, running)

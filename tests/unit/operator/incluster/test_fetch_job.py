@@ -13,6 +13,7 @@ from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resou
 HUB = "hf://HuggingFaceH4/zephyr-7b-beta"
 FROM_S3 = {"model": {"uri": "s3://weights/zephyr/7b/"}}
 FROM_CLAIM = {"model": {"uri": "pvc://models/zephyr/7b"}}
+NO_NODE_ROLE = {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"}
 GATED = {"model": {"uri": HUB, "revision": "main", "tokenSecretRef": {"name": "hub", "key": "token"}}}
 
 
@@ -103,6 +104,7 @@ def test_job_is_told_what_to_fetch() -> None:
     assert container["command"] == ["tgi-operator"]
     assert container["args"] == ["fetch", HUB, "/data/hub", "--revision", "main"]
     assert container["env"] == [
+        NO_NODE_ROLE,
         {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
     ]
     assert pod_of(job(spec(FROM_CLAIM)))["containers"][0]["args"] == [
@@ -112,8 +114,15 @@ def test_job_is_told_what_to_fetch() -> None:
     ]
 
 
+def test_job_never_reads_what_its_node_is_allowed_to() -> None:
+    """Also where the author of the resource asks for it: the instance metadata service has the role of the node."""
+    asked = {"runtime": {"env": [{"name": "AWS_EC2_METADATA_DISABLED", "value": "false"}]}}
+    (container,) = pod_of(job(spec(FROM_S3 | asked, **CACHED)))["containers"]
+    assert [each for each in container["env"] if "METADATA" in each["name"]] == [NO_NODE_ROLE]
+
+
 def test_job_that_needs_no_token_has_none() -> None:
-    assert pod_of(job(spec(FROM_S3, **CACHED)))["containers"][0]["env"] == []
+    assert pod_of(job(spec(FROM_S3, **CACHED)))["containers"][0]["env"] == [NO_NODE_ROLE]
 
 
 def test_job_has_no_rights_but_its_volumes() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.apply import RefusedError
@@ -16,7 +17,7 @@ from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.verdicts import was_available
 from tgi_operator.backends.resource import Resource
-from tgi_operator.kube import APIError
+from tgi_operator.kube import APIError, Secret
 from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
 
 KEY = Key(OWNER.namespace, OWNER.name)
@@ -37,6 +38,7 @@ class APIServer:
 
     objects: dict[str, Object] = field(default_factory=dict)
     secrets: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    labelled: dict[str, Mapping[str, str]] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     version: int = 0
@@ -46,9 +48,15 @@ class APIServer:
         if status is not None:
             raise APIError(status, f"refused: {TOKEN}")
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+    async def secret(self, namespace: str, name: str) -> Secret | None:
         self._fail("secrets")
-        return self.secrets.get(f"{namespace}/{name}")
+        data = self.secrets.get(f"{namespace}/{name}")
+        return None if data is None else Secret({LABEL_ALLOW_USE: "true"}, data)
+
+    async def labels(self, path: str) -> Mapping[str, str] | None:
+        self.reads.append(path)
+        self._fail(path)
+        return self.labelled.get(path.removeprefix("/api/v1/namespaces/ml/"))
 
     async def get(self, path: str) -> Object | None:
         self._fail(path)
@@ -342,3 +350,55 @@ async def test_pods_without_a_gpu_need_no_free_one(
     shown = await reconcile(backend, shown)
     assert shown.status.in_cluster is not None
     assert shown.status.in_cluster.replacement == replacement
+
+
+PRIVILEGED: dict[str, Any] = {"spec": {"containers": [{"name": "tgi", "securityContext": {"privileged": True}}]}}
+BORROWED: dict[str, Any] = {
+    "serviceAccountName": "deployer",
+    "podTemplate": {"spec": {"imagePullSecrets": [{"name": "registry"}]}},
+}
+
+
+async def test_what_the_pods_use_must_be_labelled_and_is_read_once(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    wanted = resource(spec(**BORROWED, **CACHED))
+    cases: tuple[tuple[dict[str, Mapping[str, str]], str], ...] = (
+        ({}, "ServiceAccount ml/deployer does not exist"),
+        (
+            {"serviceaccounts/deployer": {}},
+            "kubectl label serviceaccount deployer -n ml tgi-operator.dev/allow-use=true",
+        ),
+        ({"serviceaccounts/deployer": {LABEL_ALLOW_USE: "false"}}, "spec.inCluster.serviceAccountName: ServiceAccount"),
+        ({"serviceaccounts/deployer": {LABEL_ALLOW_USE: "true"}}, "Secret ml/registry does not exist"),
+    )
+    for labelled, missing in cases:
+        server.labelled = labelled
+        shown = await reconcile(backend, wanted)
+        assert reason(shown) == Reason.USE_NOT_ALLOWED
+        assert missing in str(shown.status)
+        assert server.objects == {}
+    server.labelled["secrets/registry"] = {LABEL_ALLOW_USE: "true"}
+    server.reads.clear()
+    assert reason(await reconcile(backend, wanted)) == Reason.FETCHING_WEIGHTS
+    assert sorted(server.reads) == [
+        "/api/v1/namespaces/ml/secrets/registry",
+        "/api/v1/namespaces/ml/serviceaccounts/deployer",
+    ]
+
+
+async def test_a_pod_template_that_reaches_beyond_the_pod_makes_nothing(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    wanted = resource(spec(podTemplate=PRIVILEGED))
+    shown = await reconcile(backend, wanted)
+    assert reason(shown) == Reason.POD_NOT_RESTRICTED
+    assert backend.plan(await backend.observe(KEY, wanted)).after is None, "only another spec ends it"
+    assert server.objects == {}
+
+
+async def test_an_administrator_opens_both(server: APIServer) -> None:
+    opened = InClusterBackend(server, lambda _: None, FETCHER, now=lambda: NOW, restricted=False, require_labels=False)
+    borrowed = {**BORROWED, "podTemplate": {"spec": {**PRIVILEGED["spec"], "imagePullSecrets": [{"name": "registry"}]}}}
+    assert reason(await reconcile(opened, resource(spec(**borrowed)))) == Reason.CREATING
+    assert server.reads == []

@@ -28,6 +28,8 @@ FAILS_AGAIN = 3
 _SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
 """Variables of `runtime.env` that lead to the weights, for the job as for the pods."""
 
+_METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
+
 _TRIES = 4
 _LONGEST_SECONDS = 24 * 3600
 
@@ -83,7 +85,7 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
     assert found.fetch is not None  # noqa: S101 - only called where there is something to do
     model = spec.model
     uri, folder = found.fetch
-    shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name)]
+    shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name) and each.name != _METADATA_DISABLED]
     hub = [each.value for each in shared if each.name == "HF_ENDPOINT"]
     what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts], sort_keys=True)
     arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else [])]
@@ -94,6 +96,8 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
         "args": [literal(argument) for argument in arguments],
         "env": [
             *({"name": each.name, "value": literal(each.value)} for each in shared),
+            # Without a service account that has a role, the job must not read what the node is allowed to.
+            {"name": _METADATA_DISABLED, "value": "true"},
             *(token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else []),
         ],
         "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
