@@ -42,7 +42,10 @@ def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         **placement.placement(target),
         "containers": [_container(spec, target, image, source)],
-        "volumes": [*source.volumes, {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": _shm(target)}}],
+        "volumes": [
+            *source.served_volumes,
+            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": _shm(target)}},
+        ],
     }
     if target.topology_spread_constraints:
         selector = {"labelSelector": {"matchLabels": names.selector(owner)}}
@@ -94,7 +97,7 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *token],
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(spec, target),
-        "volumeMounts": [*source.mounts, {"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 - the container's own
+        "volumeMounts": [*source.served_mounts, {"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 - the container's own
         "startupProbe": _probe(_PROBE_SECONDS, ceil(startup_seconds(spec, target) / _PROBE_SECONDS)),
         "readinessProbe": _probe(5, 3),
         "livenessProbe": _probe(_PROBE_SECONDS, 6),
