@@ -194,6 +194,7 @@ def test_nothing_but_the_operator_gets_into_the_build() -> None:
     assert {line for line in lines if line.startswith("!")} == {
         "!LICENSE",
         "!README.md",
+        "!ci/uv-requirements.txt",
         "!operator",
         "!pyproject.toml",
         "!sandbox/pyproject.toml",
