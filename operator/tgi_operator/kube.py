@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -41,6 +42,15 @@ class APIError(Exception):
         super().__init__(f"{status}: {message}")
         self.status = status
         self.request = request
+
+
+@dataclass(frozen=True)
+class Secret:
+    """The labels, the data and the uid of a Secret."""
+
+    labels: Mapping[str, str]
+    data: Mapping[str, bytes] = field(repr=False)
+    uid: str = field(default="", repr=False)
 
 
 class _Pool:
@@ -174,12 +184,13 @@ class Kube:
         listed = [each["metadata"] for path in paths async for each in self._pages(path, accept=_METADATA_ONLY)]
         return {(meta["namespace"], meta["name"]): meta["uid"] for meta in listed}
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, None where there is none."""
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        """Return a Secret, None where there is none."""
         found = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
-        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+        data = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+        return Secret(found["metadata"].get("labels") or {}, data, found["metadata"]["uid"])
 
     async def get(self, path: str) -> Object | None:
         """Return what is at a path, None where there is nothing."""

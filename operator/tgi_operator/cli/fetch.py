@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from tgi_operator.redaction import redacted
 from tgi_operator.weights import bucket, folder, hub
 from tgi_operator.weights.failures import FetchError, LastingError, of_volume
 from tgi_operator.weights.progress import say
@@ -25,7 +26,7 @@ def fetch(uri: str, directory: str | None, revision: str | None, progress_second
         found = _fetched(uri, directory, revision, token, progress_seconds, allow_pickle=allow_pickle)
         folder.check(found, allow_pickle=allow_pickle)
     except FetchError as error:
-        text = str(error).replace(token, "(token)") if token else str(error)
+        text = redacted(str(error), [token] if token else [])
         sys.stderr.write(f"tgi-operator: {text}\n")
         _leave_message(text)
         return error.exit_code

@@ -13,6 +13,7 @@ from huggingface_hub import HfApi, configure_http_backend, hf_hub_download
 from huggingface_hub.constants import MAX_HTTP_DOWNLOAD_SIZE
 from huggingface_hub.hf_api import ModelInfo
 
+from tgi_operator.redaction import redacted
 from tgi_operator.weights import digests, failures, folder, hub_failures
 from tgi_operator.weights.failures import LastingError, PassingError
 from tgi_operator.weights.hub_cache import HubCache, HubFile
@@ -155,7 +156,7 @@ class _Download:
                 if isinstance(failure, LastingError):
                     raise failure from error
                 pause = min(_LONGEST_PAUSE, hub_failures.retry_after(error) or 2.0 ** (attempt - 1))
-                say(f"{failure}; again in {pause:g} s")
+                say(f"{redacted(str(failure), [self._token] if self._token else [])}; again in {pause:g} s")
                 time.sleep(pause)
         return call()
 

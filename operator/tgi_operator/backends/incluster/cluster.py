@@ -1,16 +1,16 @@
 """What the backend needs of the API server."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.kube import Secret
 
 
 class Cluster(Protocol):
     """The API server."""
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, None where it does not exist."""
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        """Return a Secret, None where it does not exist."""
 
     async def get(self, path: str) -> Object | None:
         """Return an object, None where it does not exist."""

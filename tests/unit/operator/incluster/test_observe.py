@@ -16,7 +16,7 @@ from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.verdicts import was_available
 from tgi_operator.backends.resource import Resource
-from tgi_operator.kube import APIError
+from tgi_operator.kube import APIError, Secret
 from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
 
 KEY = Key(OWNER.namespace, OWNER.name)
@@ -46,9 +46,10 @@ class APIServer:
         if status is not None:
             raise APIError(status, f"refused: {TOKEN}")
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+    async def secret(self, namespace: str, name: str) -> Secret | None:
         self._fail("secrets")
-        return self.secrets.get(f"{namespace}/{name}")
+        data = self.secrets.get(f"{namespace}/{name}")
+        return None if data is None else Secret({}, data)
 
     async def get(self, path: str) -> Object | None:
         self._fail(path)
@@ -77,7 +78,7 @@ class APIServer:
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         self.reads.append(f"log of {pod}")
         self._fail("log")
-        return f"12.5 of 15.0 GB {TOKEN}"
+        return f"{TOKEN[8:]} {'.' * 256} 12.5 of 15.0 GB {TOKEN}"
 
     def complete(self, kind: str = "jobs") -> Object:
         (job,) = (body for path, body in self.objects.items() if f"/{kind}/" in path)

@@ -1,0 +1,72 @@
+"""What identifies a Hub token, and what is remembered of it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends import secrets
+from tgi_operator.backends.hub_token import HubToken, without_token
+from tgi_operator.kube import Secret
+from unit.operator.incluster.given import resource, spec
+
+GATED = spec({"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}})
+BEFORE, AFTER = "first-token-of-a-mirror", "second-token-of-a-mirror"
+
+
+class Reader:
+    def __init__(self, value: bytes) -> None:
+        self.value = value
+
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        return Secret({}, {"token": self.value}, "uid-1")
+
+
+async def read(value: bytes) -> HubToken | Problem | None:
+    return await secrets.token(Reader(value), resource(GATED))
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.uuids(), st.uuids())
+def test_a_fingerprint_follows_the_value_and_needs_the_uid_of_the_secret(
+    one: str, other: str, uid: Any, another: Any
+) -> None:
+    found = HubToken(one, str(uid)).fingerprint
+
+    assert found == HubToken(one, str(uid)).fingerprint
+    assert (found == HubToken(other, str(uid)).fingerprint) is (one == other)
+    assert (found == HubToken(one, str(another)).fingerprint) is (uid == another)
+
+
+def test_a_token_is_not_printed() -> None:
+    token = HubToken(BEFORE, "uid-1")
+
+    assert BEFORE not in repr(token)
+    assert "uid-1" not in f"{token}"
+
+
+async def test_a_rotated_token_is_still_taken_out_of_what_is_reported() -> None:
+    await read(BEFORE.encode())
+    token = await read(AFTER.encode())
+
+    assert isinstance(token, HubToken)
+    assert BEFORE in token.former
+    assert without_token(f"{BEFORE} and {AFTER}", token) == "[redacted] and [redacted]"
+
+
+async def test_only_the_last_values_are_remembered() -> None:
+    for number in range(10):
+        token = await read(f"token-number-{number}".encode())
+    assert isinstance(token, HubToken)
+    assert token.former == ("token-number-8", "token-number-7")
+
+
+@pytest.mark.parametrize("value", [b"", b" \n", "tökën".encode(), b"x" * 1025])
+async def test_what_cannot_be_a_token_is_a_problem(value: bytes) -> None:
+    found = await read(value)
+
+    assert isinstance(found, Problem)
+    assert found.reason is Reason.SECRET_KEY_NOT_FOUND
+    assert "Secret ml/hub" in found.message
