@@ -69,6 +69,9 @@ class _Download:
             say(f"hf://{self._model}: commit {commit} is complete in {self._cache.directory}")
         else:
             commit = self._fetch(seconds)
+        names = self._cache.names(commit)
+        if any(name.endswith(SAFETENSORS) for name in names):
+            folder.require_only(self._cache.snapshot(commit), names)
         self._cache.name(self._revision, commit)
         return self._cache.snapshot(commit)
 
@@ -96,8 +99,6 @@ class _Download:
                 raise LastingError(f"hf://{self._model}: {text}")
         with Progress(total, lambda: sum(self._cache.arrived(commit, file) for file in files), seconds):
             self._fetch_all(commit, files)
-        if any(file.name.endswith(SAFETENSORS) for file in files):
-            folder.require_only(self._cache.snapshot(commit), {file.name for file in files})
         self._cache.complete(commit, files)
         return commit
 

@@ -38,9 +38,12 @@ class HubCache:
 
     def is_complete(self, commit: str) -> bool:
         """Return whether a commit was complete and verified once and has not changed since, without the Hub."""
-        record = self._record(commit)
-        names = list(record)
+        record, names = self._record(commit), self.names(commit)
         return bool(names) and all(record.verified(name, self._path(commit, name)) for name in names)
+
+    def names(self, commit: str) -> frozenset[str]:
+        """Return the names of the files of a commit that was complete once."""
+        return frozenset(self._record(commit))
 
     def is_verified(self, commit: str, file: HubFile) -> bool:
         """Return whether a file of a commit is there and has the announced digest; each content is hashed once."""

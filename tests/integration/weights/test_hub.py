@@ -291,11 +291,16 @@ def test_a_blob_that_others_planted_is_not_taken_for_the_file(fetch: Command, ca
     assert (snapshot(cache, commit) / SHARD).read_bytes() == FILES[SHARD]
 
 
-def test_weights_that_are_not_of_the_commit_are_named(fetch: Command, cache: Path, commit: Commit) -> None:
-    snapshot(cache, commit).mkdir(parents=True)
+@pytest.mark.parametrize("complete", [False, True])
+def test_weights_that_are_not_of_the_commit_are_named(
+    fetch: Command, cache: Path, commit: Commit, complete: bool
+) -> None:
+    if complete:
+        fetch(URI, cache, "--revision", commit.sha)
+    snapshot(cache, commit).mkdir(parents=True, exist_ok=True)
     (snapshot(cache, commit) / "planted.safetensors").write_bytes(b"x")
 
-    done = fetch(URI, cache)
+    done = fetch(URI, cache, "--revision", commit.sha)
     assert done.returncode == 3
     assert_one_line(fetch, done.stderr, "such as planted.safetensors: remove them")
 

@@ -1,5 +1,6 @@
 """What identifies a Hub token, and what is remembered of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends import secrets
 from tgi_operator.backends.hub_token import HubToken, without_token
+from tgi_operator.backends.incluster.seen import pods
+from tgi_operator.backends.sagemaker.observe import as_endpoint
 from tgi_operator.kube import Secret
-from unit.operator.incluster.given import resource, spec
+from tgi_operator.redaction import PIECE
+from unit.operator.incluster.given import crashed, resource, spec
 
 GATED = spec({"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}})
 BEFORE, AFTER = "first-token-of-a-mirror", "second-token-of-a-mirror"
@@ -70,3 +74,29 @@ async def test_what_cannot_be_a_token_is_a_problem(value: bytes) -> None:
     assert isinstance(found, Problem)
     assert found.reason is Reason.SECRET_KEY_NOT_FOUND
     assert "Secret ml/hub" in found.message
+
+
+def pieces(text: str) -> set[str]:
+    return {text[start : start + PIECE] for start in range(len(text) - PIECE + 1)}
+
+
+@given(st.text(alphabet="abc \n", max_size=900), st.text(alphabet="xyz \n", max_size=900), st.booleans())
+def test_a_log_is_cut_so_that_no_piece_of_a_token_is_left(before: str, after: str, cut: bool) -> None:
+    token = HubToken(AFTER, "uid-1", (BEFORE,))
+    log = f"{AFTER[5:] if cut else AFTER}{before}{BEFORE}{after}{AFTER}"
+
+    found = pods.trouble(crashed("zephyr-1", "r", log), token)
+    assert found is not None
+    assert not pieces(found.message) & (pieces(AFTER) | pieces(BEFORE))
+
+
+def test_the_reason_of_a_failed_endpoint_is_without_the_token() -> None:
+    described = {
+        "EndpointArn": "arn",
+        "EndpointStatus": "Failed",
+        "LastModifiedTime": datetime(2026, 1, 1, tzinfo=UTC),
+        "FailureReason": f"The container had HF_TOKEN {AFTER} and {BEFORE}. Check its log.",
+    }
+    found = as_endpoint(described, HubToken(AFTER, "uid-1", (BEFORE,)))
+    assert found.failure_reason == "The container had HF_TOKEN [redacted] and [redacted]. Check its log."
+    assert as_endpoint({**described, "FailureReason": ""}).failure_reason is None
