@@ -35,8 +35,9 @@ def test_every_named_test_exists(name: str) -> None:
     assert test in functions(path), f"{file} has no {test}"
 
 
-@pytest.mark.parametrize(
-    "finding", [*(f"H{n}" for n in range(1, 7)), *(f"M{n}" for n in range(1, 6)), "L3", "L4", "L5"]
-)
-def test_every_finding_of_the_review_has_its_promise(finding: str) -> None:
-    assert re.search(rf"\([^)]*\b{finding}\b[^)]*\)", PROMISES)
+FINDINGS = [*(f"H{n}" for n in range(1, 7)), *(f"M{n}" for n in range(1, 6)), *(f"L{n}" for n in range(1, 9))]
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_every_finding_of_the_security_review_is_promised_to_be_over_or_said_to_be_open(finding: str) -> None:
+    assert re.search(rf"\([^)]*\b{finding}\b[^)]*\)", prose(PAGE))
