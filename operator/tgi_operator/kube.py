@@ -47,10 +47,11 @@ class APIError(Exception):
 
 @dataclass(frozen=True)
 class Secret:
-    """The labels and the data of a Secret."""
+    """The labels, the data and the uid of a Secret."""
 
     labels: Mapping[str, str]
     data: Mapping[str, bytes] = field(repr=False)
+    uid: str = field(default="", repr=False)
 
 
 class _Pool:
@@ -190,7 +191,7 @@ class Kube:
         if found is None:
             return None
         data = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
-        return Secret(found["metadata"].get("labels") or {}, data)
+        return Secret(found["metadata"].get("labels") or {}, data, found["metadata"]["uid"])
 
     async def labels(self, path: str) -> Mapping[str, str] | None:
         """Return the labels of the object at a path, None where there is none. Only its metadata is read."""

@@ -11,6 +11,7 @@ import pytest
 from simulation.amazon import DENIED
 from simulation.simulation import CLUSTER, ENDPOINT, REGION, SPEC, Simulation
 from tgi_operator.api.identifiers import FINALIZER
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update
@@ -646,9 +647,11 @@ def test_tags_that_cannot_be_read_yet_are_waited_for(applied: Simulation) -> Non
 
 # Input
 
+GATED = {**SPEC, "model": {**SPEC["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}}
+
 
 def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(simulation: Simulation) -> None:
-    simulation.apply({**SPEC, "model": {**SPEC["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}})
+    simulation.apply(GATED)
     simulation.run(5)
     assert is_stalled(simulation, "SecretNotFound")
     simulation.server.put_secret("ml", "hub", other="x")
@@ -664,6 +667,23 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
     assert simulation.status()["currentRevision"] != first
     assert "hf_secret" not in str(simulation.body())
     assert "hf_secret" not in str(simulation.server.objects["events"])
+
+
+def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulation.server.put_secret("ml", "hub", token="hf_secret1")
+    with monkeypatch.context() as earlier:
+        # Versions before this one made revisions and digests from the token itself.
+        earlier.setattr(HubToken, "fingerprint", property(lambda token: token.value))
+        simulation.apply(GATED)
+        simulation.run_until(simulation.is_ready, within=400)
+        former = simulation.status()["sageMaker"]["renderedFrom"]
+    simulation.restart()
+    simulation.run(DAY)
+    assert simulation.is_ready()
+    assert len(simulation.amazon.attempted("UpdateEndpoint", "CreateModel")) == 1
+    assert simulation.status()["sageMaker"]["renderedFrom"] != former, "the digest of the token is gone"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import aiohttp
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
 from tgi_operator.backends import allowed_use, secrets
+from tgi_operator.backends.hub_token import without_token
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
@@ -169,7 +170,7 @@ class Observer:
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
             logger.debug("The job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
             return ""
-        return pods.redacted(log.strip()[-256:], situation.desired.token)
+        return without_token(log.strip(), situation.desired.token)[-256:]
 
     async def _has_room(self, target: InCluster) -> bool:
         """Return whether a node has GPUs free for one more pod; False where the operator is not allowed to see that."""

@@ -8,6 +8,7 @@ from typing import Any
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends import secrets
+from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.resource import Resource
@@ -20,7 +21,7 @@ from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.confirmation import confirm, first_needs
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.desired import checks, render, scaling_policies
-from tgi_operator.backends.sagemaker.desired.render import Desired, Place
+from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.backends.sagemaker.part_reads import read_part, read_tags
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
@@ -120,7 +121,7 @@ class Observer:
         """Return the situation with the endpoint, and with all that the decision asks for."""
         resource, checking = situation.resource, followed.check
         try:
-            endpoint = await self._endpoint(situation.place, followed)
+            endpoint = await self._endpoint(situation, followed)
         except AWSError as error:
             never_requested = resource.status.sage_maker is None and resource.status.update_revision is None
             if resource.deleting and never_requested and error.meaning is Meaning.ACCESS_DENIED:
@@ -138,7 +139,8 @@ class Observer:
             followed.check = False
         return situation
 
-    async def _endpoint(self, place: Place, followed: Followed) -> Endpoint | None:
+    async def _endpoint(self, situation: Situation, followed: Followed) -> Endpoint | None:
+        place = situation.place
         try:
             described = await self._api.call(place.scope, "DescribeEndpoint", {"EndpointName": place.endpoint})
         except AWSError as error:
@@ -146,7 +148,7 @@ class Observer:
                 raise
             followed.saw(None)
             return None
-        endpoint = as_endpoint(described)
+        endpoint = as_endpoint(described, situation.rendered.token if situation.rendered is not None else None)
         followed.saw(Listed(endpoint.status, endpoint.last_modified))
         return endpoint
 
@@ -206,8 +208,8 @@ class Observer:
     }
 
 
-def as_endpoint(described: Mapping[str, Any]) -> Endpoint:
-    """Return what decides of a DescribeEndpoint response."""
+def as_endpoint(described: Mapping[str, Any], token: HubToken | None = None) -> Endpoint:
+    """Return what decides of a DescribeEndpoint response, without the Hub token that AWS may quote."""
     variants = described.get("ProductionVariants") or [{}]
     pending = described.get("PendingDeploymentSummary") or {}
     return Endpoint(
@@ -215,7 +217,7 @@ def as_endpoint(described: Mapping[str, Any]) -> Endpoint:
         status=described["EndpointStatus"],
         config_name=described.get("EndpointConfigName", ""),
         last_modified=rfc3339_exact(described["LastModifiedTime"]),
-        failure_reason=described.get("FailureReason") or None,
+        failure_reason=without_token(described.get("FailureReason") or "", token) or None,
         pending_config_name=pending.get("EndpointConfigName"),
         current_count=variants[0].get("CurrentInstanceCount"),
         desired_count=variants[0].get("DesiredInstanceCount"),

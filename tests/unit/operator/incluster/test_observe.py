@@ -85,7 +85,7 @@ class APIServer:
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         self.reads.append(f"log of {pod}")
         self._fail("log")
-        return f"12.5 of 15.0 GB {TOKEN}"
+        return f"{TOKEN[8:]} {'.' * 256} 12.5 of 15.0 GB {TOKEN}"
 
     def complete(self, kind: str = "jobs") -> Object:
         (job,) = (body for path, body in self.objects.items() if f"/{kind}/" in path)

@@ -5,12 +5,12 @@ from math import ceil
 
 from tgi_operator.api.incluster import InCluster, PodDefault
 from tgi_operator.api.spec import Spec
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import drain, names, placement
 from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, Source, token_environment
 from tgi_operator.backends.incluster.desired.manifests import literal
 from tgi_operator.backends.incluster.desired.overlay import overlay
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.naming import digest
 from tgi_operator.backends.resource import Owner
 from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.models import sharding, sizes
@@ -35,12 +35,14 @@ OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_H
 """Variables of the container that `runtime.env` may not set: the volumes decide them."""
 
 
-def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, token: str | None) -> Object:
+def pod_template(
+    owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, token: HubToken | None
+) -> Object:
     """Return the PodTemplateSpec, without a revision, with `podTemplate` merged over it."""
     own: Object = {"labels": names.server_labels(owner)}
     if token is not None:
-        # Pods have the token by reference, which a change of the Secret does not renew: a digest of it rolls them.
-        own["annotations"] = {_ANNOTATION_TOKEN: digest(f"{owner.uid}/{token}")[:16]}
+        # Pods have the token by reference, which a change of the Secret does not renew: its fingerprint rolls them.
+        own["annotations"] = {_ANNOTATION_TOKEN: token.fingerprint}
     pod: Object = {
         # A Service called `prometheus` would set PROMETHEUS_PORT=tcp://…, at which the launcher ends.
         "enableServiceLinks": False,
@@ -49,7 +51,7 @@ def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         **placement.placement(target),
         "containers": [_container(spec, target, image, source)],
-        "volumes": [*source.volumes, *_shared_memory(target)],
+        "volumes": [*source.served_volumes, *_shared_memory(target)],
     }
     if target.topology_spread_constraints:
         selector = {"labelSelector": {"matchLabels": names.selector(owner)}}
@@ -104,7 +106,7 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *token],
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(spec, target),
-        "volumeMounts": [*source.mounts, *mounts],
+        "volumeMounts": [*source.served_mounts, *mounts],
         "startupProbe": _probe(_PROBE_SECONDS, ceil(startup_seconds(spec, target) / _PROBE_SECONDS)),
         "readinessProbe": _probe(5, 3),
         "livenessProbe": _probe(_PROBE_SECONDS, 6),

@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.hub_token import HubToken, without_token
 
 
 class Meaning(StrEnum):
@@ -53,10 +54,9 @@ class AWSError(Exception):
         self.code = code
         self.message = message
 
-    def without(self, secret: str | None) -> "AWSError":
-        """Return the error without `secret`, which AWS may quote from the request."""
-        message = self.message.replace(secret, "[redacted]") if secret else self.message
-        return AWSError(self.meaning, self.operation, self.code, message)
+    def without(self, token: HubToken | None) -> "AWSError":
+        """Return the error without the Hub token, which AWS may quote from the request."""
+        return AWSError(self.meaning, self.operation, self.code, without_token(self.message, token))
 
 
 _BY_CODE = {

@@ -85,10 +85,11 @@ class Situation:
         """
         if self.rendered is None:
             raise LookupError("the spec cannot work")
-        if self.status.update_revision is not None and self.remembered.rendered_from == self.rendered.rendered_from:
+        same = {self.rendered.rendered_from, self.rendered.former_rendered_from}
+        if self.status.update_revision is not None and self.remembered.rendered_from in same:
             return replace(self.rendered, revision=self.status.update_revision)
         config_tags = self.observed.parts.get(Part.CONFIG) or {}
-        if self.live_revision is not None and (config_tags.get(names.TAG_RENDERED_FROM) == self.rendered.rendered_from):
+        if self.live_revision is not None and config_tags.get(names.TAG_RENDERED_FROM) in same:
             return replace(self.rendered, revision=self.live_revision)
         return self.rendered
 
