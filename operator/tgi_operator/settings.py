@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from tgi_operator import __version__
 
 PREFIX = "TGI_OPERATOR_"
+_LISTS = frozenset({"watch_namespaces", "aws_regions"})
 
 
 class Settings(BaseModel):
@@ -28,6 +29,11 @@ class Settings(BaseModel):
     aws_writes_per_second: float = Field(default=5, gt=0, description="AWS writes a second in one region.")
     aws_drift_reads_per_minute: float = Field(
         default=30, gt=0, description="AWS reads a minute in one region spent on finding what was changed by others."
+    )
+    aws_regions: tuple[str, ...] = Field(
+        default=(),
+        description="AWS regions that resources may name; none: all regions that this version knows. List all that you "
+        "use if one of them is newer than the operator.",
     )
     watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch; none: all of them.")
     cluster_id: str = Field(default="", description="Cluster in the owner tags; empty: the uid of kube-system.")
@@ -51,7 +57,8 @@ class Settings(BaseModel):
         default=8,
         ge=1,
         le=256,
-        description="Resources reconciled at the same time in each lane: an AWS region, or the pods of the cluster.",
+        description="Resources of one namespace reconciled at the same time in each lane: an AWS region, or the pods "
+        "of the cluster. All namespaces together have twice as many.",
     )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
@@ -76,6 +83,11 @@ class Settings(BaseModel):
     log_format: Literal["json", "text"] = Field(default="json", description="Format of the log.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Level of the log.")
 
+    @property
+    def lane_workers(self) -> int:
+        """Workers of a lane: whatever one namespace does, as many as it uses are left to the others."""
+        return 2 * self.workers
+
     @field_validator("renew_deadline")
     @classmethod
     def _ends_before_the_lease(cls, value: float, info: ValidationInfo) -> float:
@@ -96,7 +108,7 @@ class Settings(BaseModel):
         for name in cls.model_fields:
             text = flags.get(name, environment.get(f"{PREFIX}{name.upper()}"))
             if text is not None:
-                values[name] = _list(text) if name == "watch_namespaces" else text
+                values[name] = _list(text) if name in _LISTS else text
         return cls.model_validate(values)
 
 
