@@ -1,6 +1,6 @@
 """The operator's settings: flags of `tgi-operator run`, each also a TGI_OPERATOR_* variable."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -30,8 +30,9 @@ class Settings(BaseModel):
     aws_drift_reads_per_minute: float = Field(
         default=30, gt=0, description="AWS reads a minute in one region spent on finding what was changed by others."
     )
-    aws_regions: tuple[str, ...] = Field(
+    aws_regions: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$")], ...] = Field(
         default=(),
+        max_length=64,
         description="AWS regions that resources may name; none: all regions that this version knows. List all that you "
         "use if one of them is newer than the operator.",
     )

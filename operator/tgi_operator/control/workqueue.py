@@ -50,7 +50,7 @@ class WorkQueue(Generic[K]):
         if urgent:
             self._urgent.add(key)
         if key not in self._busy:
-            self._hand_out(key)
+            self._announce(self._hand_out(key))
 
     def add_after(self, key: K, seconds: float) -> None:
         """Queue `key` in so many seconds, unless it is due earlier."""
@@ -78,14 +78,12 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """End the reconciliation of `key`."""
         lane = self._busy.pop(key)
-        waiting = self._lanes[lane]
-        waiting.done(self._namespace(key))
-        if key in self._dirty:
-            self._hand_out(key)
-        if waiting:
-            # Another key of the namespace may have waited for the end of this one.
-            self._ready(lane)
-        elif waiting.idle:
+        self._lanes[lane].done(self._namespace(key))
+        # Another key of the namespace may have waited for the end of this one.
+        lanes = {lane, self._hand_out(key)} if key in self._dirty else {lane}
+        for each in lanes:
+            self._announce(each)
+        if self._lanes[lane].idle:
             del self._lanes[lane]
 
     def close(self) -> None:
@@ -99,13 +97,16 @@ class WorkQueue(Generic[K]):
         if timer is not None:
             timer.cancel()
 
-    def _hand_out(self, key: K) -> None:
+    def _hand_out(self, key: K) -> Lane:
+        """Have a key wait in its lane; return the lane."""
         lane = self._lane(key)
-        waiting = self._lanes.setdefault(lane, FairQueue(self._limit))
-        waiting.add(self._namespace(key), key, urgent=key in self._urgent)
+        self._lanes.setdefault(lane, FairQueue(self._limit)).add(self._namespace(key), key, urgent=key in self._urgent)
         self._urgent.discard(key)
         self._resize(1)
-        if waiting:
+        return lane
+
+    def _announce(self, lane: Lane) -> None:
+        if self._lanes[lane]:
             self._ready(lane)
 
     def _resize(self, change: int) -> None:

@@ -4,6 +4,9 @@ import asyncio
 
 from tgi_operator.fair_queue import FairQueue
 
+_WHOLE = 1 - 1e-6
+"""So much is a whole token: a timer may be early by what a float rounds off."""
+
 
 class TokenBucket:
     """Lets `rate` callers a second pass, and a burst of at most one second's worth (at least one).
@@ -23,7 +26,7 @@ class TokenBucket:
     async def take(self, namespace: str) -> None:
         """Return as soon as a token is this caller's."""
         self._fill()
-        if not self._waiting and self._tokens >= 1:
+        if not self._waiting and self._tokens >= _WHOLE:
             self._tokens -= 1
             return
         turn = self._loop.create_future()
@@ -49,14 +52,12 @@ class TokenBucket:
     def _wait(self) -> None:
         """Have the next caller served when its token is there."""
         if self._timer is None and self._waiting:
-            # A little later than computed, so that rounding never leaves it short of a token.
-            due = self._filled + (1 - self._tokens) / self._rate + 1e-9
-            self._timer = self._loop.call_at(due, self._serve)
+            self._timer = self._loop.call_at(self._filled + (_WHOLE - self._tokens) / self._rate, self._serve)
 
     def _serve(self) -> None:
         self._timer = None
         self._fill()
-        while self._tokens >= 1 and (turn := self._waiting.take()) is not None:
+        while self._tokens >= _WHOLE and (turn := self._waiting.take()) is not None:
             # A caller that was cancelled meanwhile needs no token.
             if not turn.done():
                 turn.set_result(None)

@@ -7,9 +7,6 @@ from botocore.loaders import create_loader
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 
-_SHOWN = 40
-"""Most regions that a message lists."""
-
 
 class Regions:
     """The regions that resources may name: those of the setting, else all of every partition that botocore knows."""
@@ -24,7 +21,7 @@ class Regions:
             return None
         why = "is not an AWS region that this version of the operator knows"
         if self._setting:
-            why = f"is not allowed by the operator's administrators (allowed: {', '.join(sorted(self._setting)[:_SHOWN])})"
+            why = f"is not allowed by the operator's administrators (allowed: {', '.join(sorted(self._setting))})"
         return Problem(
             Reason.UNKNOWN_REGION,
             f"spec.sageMaker.region: {region} {why}; create a new TGIEndpoint in another region, or have the "

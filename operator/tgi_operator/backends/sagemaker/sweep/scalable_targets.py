@@ -27,9 +27,8 @@ TARGETS_EVERY = 5
 POLICIES_EVERY = 15
 """Every so many sweeps these are read."""
 
-OUTAGE_SWEEPS = 2
 OUTAGE_SECONDS = 60.0
-"""An outage is so many failed sweeps in a row, and so long without a successful one."""
+"""An outage is failed sweeps in a row for so long."""
 
 
 @dataclass
@@ -51,15 +50,15 @@ class FollowedTarget:
 class SweptTargets(Swept[FollowedTarget]):
     """What is known of the scalable targets of a scope.
 
-    `activities` are the latest ids; None before the first read. `failures` are failed sweeps in a row, and `read_at` is
-    when one last succeeded, by the event loop, or when the scope was first followed. `outage` is the error that began
-    an outage, while that lasts; `reported`: every resource was reported for it.
+    `activities` are the latest ids; None before the first read. `failures` are failed sweeps in a row, and
+    `failing_since` is when the first of them ended, by the event loop. `outage` is the error that began an outage,
+    while that lasts; `reported`: every resource was reported for it.
     """
 
-    read_at: float = 0.0
     activities: frozenset[str] | None = None
     sweeps: int = 0
     failures: int = 0
+    failing_since: float = 0.0
     outage: AWSError | None = None
     reported: bool = False
 
@@ -100,7 +99,7 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
         return self._scopes[scope].outage if scope is not None else None
 
     def _begin(self, scope: Scope) -> SweptTargets:
-        return SweptTargets(scope, read_at=asyncio.get_running_loop().time())
+        return SweptTargets(scope)
 
     async def _sweep_for_ever(self, swept: SweptTargets) -> None:
         while True:
@@ -116,10 +115,12 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
                 self._succeeded(swept)
 
     def _failed(self, swept: SweptTargets, error: AWSError) -> None:
+        now = asyncio.get_running_loop().time()
+        if not swept.failures:
+            swept.failing_since = now
         swept.failures += 1
         swept.silent = error.unanswered
-        lasting = asyncio.get_running_loop().time() - swept.read_at >= OUTAGE_SECONDS
-        lasting = lasting and swept.failures >= OUTAGE_SWEEPS
+        lasting = now - swept.failing_since >= OUTAGE_SECONDS
         if swept.outage is None and (lasting or swept.silent):
             swept.outage = error
         if lasting and not swept.reported:
@@ -127,8 +128,7 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
             self._report_all(swept)
 
     def _succeeded(self, swept: SweptTargets) -> None:
-        swept.failures, swept.read_at = 0, asyncio.get_running_loop().time()
-        swept.silent = False
+        swept.failures, swept.silent = 0, False
         if swept.outage is not None:
             swept.outage, swept.reported = None, False
             self._report_all(swept)

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 
-FIRST_RETRY_SECONDS, RETRY_SECONDS = 2.0, 15.0
+FIRST_RETRY_SECONDS, RETRY_SECONDS = 5.0, 15.0
 """The pause after a failed sweep doubles up to this bound: the end of an outage has to show soon."""
 
 
