@@ -1,9 +1,13 @@
 """Which regions resources may name."""
 
+from unittest.mock import Mock
+
 import pytest
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.sagemaker.aws.regions import Regions
+from tgi_operator.backends.sagemaker.backend import SageMakerBackend
+from tgi_operator.settings import Settings
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"])
@@ -26,3 +30,11 @@ def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None
     problem = regions.problem("us-east-1")
     assert problem is not None
     assert "us-east-1 is not allowed by the operator's administrators (allowed: eu-new-1, eu-west-1)" in problem.message
+
+
+def test_regions_that_do_not_exist_share_a_lane_and_each_other_region_has_its_own() -> None:
+    backend = SageMakerBackend(Mock(), Settings(), Mock(), lambda _: None)
+    regions = ("eu-west-1", "us-east-1", "aa-bb-1", "aa-bb-2")
+    lanes = [backend.lane({"sageMaker": {"region": region}}) for region in regions]
+    assert len(set(lanes)) == 3
+    assert lanes[2] == lanes[3]
