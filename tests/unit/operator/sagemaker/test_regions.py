@@ -1,13 +1,21 @@
 """Which regions resources may name."""
 
-from unittest.mock import Mock
+from collections.abc import Mapping
 
 import pytest
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.sagemaker.aws.client import SageMakerAPI
 from tgi_operator.backends.sagemaker.aws.regions import Regions
 from tgi_operator.backends.sagemaker.backend import SageMakerBackend
 from tgi_operator.settings import Settings
+
+
+class NoSecrets:
+    """A cluster without Secrets."""
+
+    async def secret(self, _namespace: str, _name: str) -> Mapping[str, bytes] | None:
+        return None
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"])
@@ -33,7 +41,7 @@ def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None
 
 
 def test_regions_that_do_not_exist_share_a_lane_and_each_other_region_has_its_own() -> None:
-    backend = SageMakerBackend(Mock(), Settings(), Mock(), lambda _: None)
+    backend = SageMakerBackend(SageMakerAPI(1, lambda: None), Settings(), NoSecrets(), lambda _: None)
     regions = ("eu-west-1", "us-east-1", "aa-bb-1", "aa-bb-2")
     lanes = [backend.lane({"sageMaker": {"region": region}}) for region in regions]
     assert len(set(lanes)) == 3
