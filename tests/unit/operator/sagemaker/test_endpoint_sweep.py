@@ -563,6 +563,19 @@ async def test_end_of_an_outage_replaces_what_is_left_of_its_beginning() -> None
         assert sum(counts.values()) < 1.9 * len(names), "a resource late in the line is reported once"
 
 
+async def test_small_namespace_sees_the_end_of_an_outage_before_a_large_one_is_through() -> None:
+    async with settled(*(f"e{number:04}" for number in range(1000))) as one:
+        one.sweep.follow(SCOPE, Key("team", "small"), "small")
+        one.api.failures[SCOPE] = UNAVAILABLE
+        await asyncio.sleep(300)
+        one.look = lambda name: None  # type: ignore[assignment, return-value, method-assign]
+        one.reported.clear()
+        one.api.failures.clear()
+        await asyncio.sleep(RETRY_SECONDS + 20)
+        assert one.reported.index("small") <= 1
+        assert len(one.reported) == 1001
+
+
 # A scope that does not answer
 
 

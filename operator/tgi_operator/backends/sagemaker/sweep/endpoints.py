@@ -8,7 +8,6 @@ import asyncio
 import logging
 import math
 import random
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.state import Listed
 from tgi_operator.backends.sagemaker.sweep.scopes import Sweep, Swept
+from tgi_operator.fair_queue import FairQueue
 
 logger = logging.getLogger(__name__)
 
@@ -292,15 +292,18 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             self._report_all(swept)
 
     def _report_all(self, swept: SweptEndpoints) -> None:
-        """Report every resource of a scope, slowly: 10,000 status writes must not come in one burst."""
+        """Report every resource of a scope, slowly and by namespaces in turns: each of them may write its status."""
         if swept.reporting is not None:
             swept.reporting.cancel()
         swept.reporting = self._start(swept, self._report_slowly(swept))
 
     async def _report_slowly(self, swept: SweptEndpoints) -> None:
-        for key in tuple(swept.followed):
-            if key in swept.followed:
-                self._report(swept.followed[key])
+        keys: FairQueue[Key] = FairQueue()
+        for key in swept.followed:
+            keys.add(key.namespace, key)
+        while (next_key := keys.take()) is not None:
+            if next_key in swept.followed:
+                self._report(swept.followed[next_key])
                 await asyncio.sleep(1 / REPORTS_PER_SECOND)
 
     def _report(self, followed: Followed) -> None:
@@ -342,19 +345,17 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
 
 def _in_turns(swept: SweptEndpoints, settled: Iterable[Followed]) -> Iterator[Followed]:
     """Yield endpoints, which are in the order of their turns, by namespaces in turns."""
-    lines: dict[str, deque[Followed]] = {}
+    lines: dict[str, list[Followed]] = {}
     for each in settled:
-        lines.setdefault(each.key.namespace, deque()).append(each)
+        lines.setdefault(each.key.namespace, []).append(each)
     turns = {
         namespace: swept.namespace_turns.get(namespace, swept.turns - random.uniform(0, len(lines)))  # noqa: S311
         for namespace in lines
     }
     swept.namespace_turns = turns
-    waiting = deque(sorted(lines, key=lambda namespace: turns[namespace]))
-    while waiting:
-        line = lines[waiting[0]]
-        yield line.popleft()
-        if line:
-            waiting.rotate(-1)
-        else:
-            waiting.popleft()
+    waiting: FairQueue[Followed] = FairQueue()
+    for namespace in sorted(lines, key=lambda each: turns[each]):
+        for each in lines[namespace]:
+            waiting.add(namespace, each)
+    while (chosen := waiting.take()) is not None:
+        yield chosen
