@@ -14,7 +14,7 @@ Lane = Hashable
 class WorkQueue(Generic[K]):
     """Keys that wait for a reconciliation, in one queue for each lane, where namespaces take turns.
 
-    `lane` and `namespace` return those of a key, and `ready` is called with a lane whenever one of its keys may be
+    `lane` and `namespace` return those of a key, and `ready` is called with a lane to which a key was added that may be
     taken. A key that waits is not added twice, and one that is added during its reconciliation waits again afterwards.
     A delayed key counts once too: the earliest time wins. Delays are timers of the event loop, which drops cancelled
     ones. Keys that were added as `urgent` come before the other keys of their namespace. A namespace has up to `limit`
@@ -76,13 +76,14 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
-        """End the reconciliation of `key`."""
+        """End the reconciliation of `key`; whoever ends it then takes the next key of the lane.
+
+        So the lane is not reported to be ready, although another key of the namespace may have waited for this end.
+        """
         lane = self._busy.pop(key)
         self._lanes[lane].done(self._namespace(key))
-        # Another key of the namespace may have waited for the end of this one.
-        lanes = {lane, self._hand_out(key)} if key in self._dirty else {lane}
-        for each in lanes:
-            self._announce(each)
+        if key in self._dirty and (other := self._hand_out(key)) != lane:
+            self._announce(other)
         if self._lanes[lane].idle:
             del self._lanes[lane]
 

@@ -122,6 +122,21 @@ async def test_namespaces_that_hang_leave_workers_to_others(made: Reconciliation
     assert len([key for key in keys if "good" in key]) == 50
 
 
+async def test_no_key_is_left_without_a_worker_whoever_ends_first() -> None:
+    made = Reconciliations(size=6)
+    keys = [f"eu/{namespace}/{number}" for number in range(40) for namespace in ("a", "b", "c", "d")]
+    for number, key in enumerate(keys):
+        made.seconds[key] = 0.1 + number % 7
+        made.workers.queue.add(key)
+    while len(made.calls) < 2 * len(keys):
+        for key in keys[:: 1 + int(asyncio.get_running_loop().time()) % 5]:
+            made.workers.queue.add(key)
+        await asyncio.sleep(0.7)
+        busy = made.workers._working["eu"]
+        assert busy == 6 or made.workers.queue.take("eu") is None, "a key may be taken and a worker is free"
+    await made.workers.close()
+
+
 async def test_one_namespace_is_as_fast_as_its_share_of_workers_allows(made: Reconciliations) -> None:
     for number in range(100):
         made.seconds[f"eu/ml/{number}"] = 1
