@@ -1,6 +1,6 @@
 """The operator's settings: flags of `tgi-operator run`, each also a TGI_OPERATOR_* variable."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -10,6 +10,7 @@ BackendName = Literal["sageMaker", "inCluster"]
 """A backend, by the field of the spec that chooses it."""
 
 PREFIX = "TGI_OPERATOR_"
+_LISTS = frozenset({"watch_namespaces", "aws_regions"})
 
 
 _LISTS = frozenset({"watch_namespaces", "backends"})
@@ -35,6 +36,12 @@ class Settings(BaseModel):
     aws_writes_per_second: float = Field(default=5, gt=0, description="AWS writes a second in one region.")
     aws_drift_reads_per_minute: float = Field(
         default=30, gt=0, description="AWS reads a minute in one region spent on finding what was changed by others."
+    )
+    aws_regions: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$")], ...] = Field(
+        default=(),
+        max_length=64,
+        description="AWS regions that resources may name; none: all regions that this version knows. List all that you "
+        "use if one of them is newer than the operator.",
     )
     watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch; none: all of them.")
     backends: tuple[BackendName, ...] = Field(
@@ -74,7 +81,8 @@ class Settings(BaseModel):
         default=8,
         ge=1,
         le=256,
-        description="Resources reconciled at the same time in each lane: an AWS region, or the pods of the cluster.",
+        description="Resources of one namespace reconciled at the same time in each lane: an AWS region, or the pods "
+        "of the cluster. All namespaces together have twice as many.",
     )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
@@ -103,6 +111,11 @@ class Settings(BaseModel):
     )
     log_format: Literal["json", "text"] = Field(default="json", description="Format of the log.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Level of the log.")
+
+    @property
+    def lane_workers(self) -> int:
+        """Workers of a lane: whatever one namespace does, as many as it uses are left to the others."""
+        return 2 * self.workers
 
     @field_validator("renew_deadline")
     @classmethod

@@ -251,7 +251,7 @@ def operator_of(plane: ControlPlane, aws: AwsDouble, folder: Path, **settings: o
     kubeconfig = Installed(plane).kubeconfig_of("tgi-operator", folder / "kubeconfig")
     limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
     intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
-    return OperatorProcess(kubeconfig, identity, log, **intervals, **limits, **settings)
+    return OperatorProcess(kubeconfig, identity, log, **(intervals | limits | settings))
 
 
 @pytest.fixture(scope="session")

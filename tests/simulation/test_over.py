@@ -484,6 +484,7 @@ ON_THE_WAY = {
 
 BY_A_CHANGE_OF_THE_SPEC = {
     "InvalidSpec",
+    "UnknownRegion",
     "UnknownVersion",
     "UnsupportedInstanceType",
     "InvalidNumShard",

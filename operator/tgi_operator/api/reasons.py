@@ -151,6 +151,15 @@ class Reason(StrEnum):
         "InvalidSpec",
         "A field of the spec, or a combination of fields, cannot work. The message names the fields and what to write.",
     )
+    UNKNOWN_REGION = (
+        "UnknownRegion",
+        (
+            "spec.sageMaker.region is not an AWS region, or not one that the administrators of the operator allow. The "
+            "operator makes no connection. Create a new TGIEndpoint in another region, or have the administrators add "
+            "the region to `--aws-regions`; the operator then restarts and continues. A resource that was deployed "
+            "there is deleted only then."
+        ),
+    )
     UNKNOWN_VERSION = (
         "UnknownVersion",
         (

@@ -81,7 +81,13 @@ class Controller:
         self._events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}", now)
         self._writes = Writes(kube, self.store, self._vanished)
         reconciler = Reconciler(self.store, self._backends, self._writes, self._events, cluster, now)
-        self._workers: Workers[Key] = Workers(reconciler.reconcile, self._lane, settings.workers)
+        self._workers: Workers[Key] = Workers(
+            reconciler.reconcile,
+            self._lane,
+            lambda key: key.namespace,
+            size=settings.lane_workers,
+            limit=settings.workers,
+        )
         self._unseen: set[Key] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._crashed = False
@@ -107,7 +113,7 @@ class Controller:
         return not self._crashed and self._workers.is_alive()
 
     def changed(self, key: Key) -> None:
-        """Queue a resource of which a backend has news, before those that were only created or changed.
+        """Queue a resource of which a backend has news, before those of its namespace that were created or changed.
 
         What has begun is finished first: an endpoint in service must not wait behind a thousand that are created.
         """

@@ -15,8 +15,8 @@ from unit.docs import pages
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
-_ELSEWHERE = {"backends", "image", "watch_namespaces"}
-"""Settings that other values decide: `backends`, `image` and `watchNamespaces`."""
+_ELSEWHERE = {"backends", "image", "watch_namespaces", "aws_regions"}
+"""Settings that other values decide: `backends`, `image`, `watchNamespaces` and `aws.regions`."""
 
 _CONSTRAINTS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength")
 
@@ -65,6 +65,7 @@ def test_every_setting_can_be_set() -> None:
             "settings": {_camel(name): value for name, value in wanted.items()},
             "watchNamespaces": ["ml", "dev", "ml"],
             "backends": ["inCluster"],
+            "aws": {"regions": ["eu-west-1", "us-gov-west-1", "eu-west-1"]},
             "image": {"repository": "registry.example:5000/tgi-operator", "tag": "1.2.3"},
         }
     )
@@ -74,6 +75,7 @@ def test_every_setting_can_be_set() -> None:
         image="registry.example:5000/tgi-operator:1.2.3",
         watch_namespaces=("ml", "dev"),
         backends=("inCluster",),
+        aws_regions=("eu-west-1", "us-gov-west-1"),
     )
     assert {name for name in variables if name.startswith(PREFIX)} == {
         f"{PREFIX}{name.upper()}" for name in Settings.model_fields

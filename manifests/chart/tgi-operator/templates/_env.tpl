@@ -8,6 +8,10 @@
 - name: TGI_OPERATOR_WATCH_NAMESPACES
   value: {{ uniq . | join "," | quote }}
 {{- end }}
+{{- with .Values.aws.regions }}
+- name: TGI_OPERATOR_AWS_REGIONS
+  value: {{ uniq . | join "," | quote }}
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 - name: TGI_OPERATOR_{{ snakecase $name | upper }}
   value: {{ $value | toString | quote }}

@@ -14,9 +14,11 @@ from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import scaling_reads
 from tgi_operator.backends.sagemaker.allowed_roles import AllowedRoles
-from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.aws.gateway import Gateway
 from tgi_operator.backends.sagemaker.aws.operations import Part
+from tgi_operator.backends.sagemaker.aws.regions import Regions
 from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.confirmation import confirm, first_needs
 from tgi_operator.backends.sagemaker.decide.situation import Situation
@@ -39,21 +41,23 @@ class Observer:
 
     def __init__(
         self,
-        api: API,
+        gateway: Gateway,
         endpoints: EndpointSweep,
         scalable_targets: ScalableTargetSweep,
         reader: SecretReader,
         roles: AllowedRoles,
+        regions: Regions,
         now: Callable[[], datetime],
         *,
         require_labels: bool,
     ) -> None:
         self._require_labels = require_labels
-        self._api = api
+        self._gateway = gateway
         self._endpoints = endpoints
         self._scalable_targets = scalable_targets
         self._secrets = reader
         self._roles = roles
+        self._regions = regions
         self._now = now
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
@@ -62,6 +66,11 @@ class Observer:
         Raises AWSError where AWS cannot be read.
         """
         place = render.place(resource)
+        unknown_region = self._regions.problem(place.region)
+        if unknown_region is not None:
+            # Not a single connection. What an earlier list of regions let in may still be there.
+            begun = resource.status.sage_maker is not None or resource.status.update_revision is not None
+            return Situation(resource, place, None, unknown_region, Observed(denied=begun), self._now())
         problem, rendered = await self._rendered(resource, running=resource.status.image)
         situation = Situation(resource, place, rendered, problem, Observed(), self._now())
         if resource.retains or (problem and resource.status.sage_maker is None and not resource.deleting):
@@ -73,6 +82,7 @@ class Observer:
             return replace(situation, observed=Observed(outage=Outage(outage.since, outage.message)))
         listing = self._endpoints.listing(place.scope)
         if listing is None:
+            followed.waits = True
             return None
         check_scaling = self._follow_scaling(situation, key)
         scaling_outage = self._scalable_targets.outage(key)
@@ -142,7 +152,8 @@ class Observer:
     async def _endpoint(self, situation: Situation, followed: Followed) -> Endpoint | None:
         place = situation.place
         try:
-            described = await self._api.call(place.scope, "DescribeEndpoint", {"EndpointName": place.endpoint})
+            request = {"EndpointName": place.endpoint}
+            described = await self._aws(followed.key).call(place.scope, "DescribeEndpoint", request)
         except AWSError as error:
             if error.meaning is not Meaning.ENDPOINT_NOT_FOUND:
                 raise
@@ -164,14 +175,15 @@ class Observer:
 
     async def _read_tags(self, situation: Situation) -> Observed:
         endpoint = situation.living
-        tags = await read_tags(self._api, situation.place.scope, endpoint.arn)
+        tags = await read_tags(self._aws(_key(situation.resource)), situation.place.scope, endpoint.arn)
         return replace(situation.observed, endpoint=replace(endpoint, tags=tags))
 
     async def _read_config(self, situation: Situation) -> Observed:
         observed = situation.observed
         if situation.live_revision is None:
             return observed
-        config, tags = await read_part(self._api, situation.place.scope, Part.CONFIG, situation.living.config_name)
+        aws, name = self._aws(_key(situation.resource)), situation.living.config_name
+        config, tags = await read_part(aws, situation.place.scope, Part.CONFIG, name)
         return replace(observed, parts={**observed.parts, Part.CONFIG: tags}, instance_type=_instance_type(config))
 
     async def _read_model(self, situation: Situation) -> Observed:
@@ -179,19 +191,21 @@ class Observer:
         if situation.live_revision is None:
             return observed
         # The model and the configuration of a revision have one name.
-        model, tags = await read_part(self._api, situation.place.scope, Part.MODEL, situation.living.config_name)
+        aws, name = self._aws(_key(situation.resource)), situation.living.config_name
+        model, tags = await read_part(aws, situation.place.scope, Part.MODEL, name)
         image: str | None = (model.get("PrimaryContainer") or {}).get("Image")
         return replace(observed, parts={**observed.parts, Part.MODEL: tags}, image=image)
 
     async def _read_scaling(self, situation: Situation) -> Observed:
-        scope, name, status = situation.place.scope, situation.place.endpoint, situation.living.status
+        aws, scope = self._aws(_key(situation.resource)), situation.place.scope
+        name, status = situation.place.endpoint, situation.living.status
         if status not in (state.IN_SERVICE, state.UPDATING):
             return situation.observed
         try:
-            activities = await scaling_reads.activities(self._api, scope, name)
+            activities = await scaling_reads.activities(aws, scope, name)
             if status == state.UPDATING:
                 return replace(situation.observed, scaling=Scalable(activities))
-            registered = await scaling_reads.registered(self._api, scope, name)
+            registered = await scaling_reads.registered(aws, scope, name)
         except AWSError as error:
             # What serves does not depend on Application Auto Scaling.
             return replace(situation.observed, scaling_error=error)
@@ -199,6 +213,9 @@ class Observer:
         if followed is not None:
             followed.check = False
         return replace(situation.observed, scaling=Scalable(activities, registered))
+
+    def _aws(self, key: Key) -> Calls:
+        return self._gateway.caller(key.namespace)
 
     _answers = {  # noqa: RUF012 - a table of methods
         Need.TAGS: _read_tags,

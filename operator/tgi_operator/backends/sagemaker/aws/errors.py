@@ -44,6 +44,19 @@ class Meaning(StrEnum):
 NOT_FOUND = frozenset({Meaning.ENDPOINT_NOT_FOUND, Meaning.CONFIG_NOT_FOUND, Meaning.MODEL_NOT_FOUND})
 
 
+_UNANSWERED = frozenset(
+    {
+        "ConnectionClosedError",
+        "ConnectTimeoutError",
+        "EndpointConnectionError",
+        "ProxyConnectionError",
+        "ReadTimeoutError",
+        "SSLError",
+    }
+)
+"""Exceptions of botocore, as codes of AWSErrors, where nothing answered."""
+
+
 class AWSError(Exception):
     """A call that AWS refused or that did not get through: what it means, and AWS's error message."""
 
@@ -53,6 +66,11 @@ class AWSError(Exception):
         self.operation = operation
         self.code = code
         self.message = message
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether nothing answered, so that the next call would probably wait in vain too."""
+        return self.code in _UNANSWERED
 
     def without(self, token: HubToken | None) -> "AWSError":
         """Return the error without the Hub token, which AWS may quote from the request."""

@@ -77,7 +77,7 @@ class Observed:
     a part whose tags are None is missing, and one that was not read is not in it. `instance_type` is that of the live
     configuration and `image` that of the live model. `scaling` is what is at Application Auto Scaling;
     `scaling_error` is why that could not be read. `outage`: nothing could be read. `denied`: AWS does not let the
-    operator read, and there is no sign that anything was ever created.
+    operator read, and there is no sign that anything was ever created; or the operator must not ask.
     """
 
     endpoint: Endpoint | None = None
