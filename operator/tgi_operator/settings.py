@@ -42,6 +42,11 @@ class Settings(BaseModel):
         max_length=1024,
         description="File that says which namespace may use which execution roles; empty: every role is allowed.",
     )
+    require_labels: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether a TGIEndpoint may use only Secrets that are labelled for it: "
+        "tgi-operator.dev/allow-use=true.",
+    )
     prometheus_address: str = Field(
         default="",
         max_length=2048,

@@ -63,8 +63,11 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
     def changed(key: Key) -> None:
         controller.changed(key)
 
+    def known(key: Key) -> bool:
+        return controller.knows(key)
+
     sagemaker = SageMakerBackend(api, settings, kube, changed, now)
-    in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address, now)
+    in_cluster = InClusterBackend(kube, changed, known, settings.image, settings.prometheus_address, now)
     controller = Controller(settings, kube, CLUSTER, {"sageMaker": sagemaker, "inCluster": in_cluster}, in_cluster, now)
     return controller
 

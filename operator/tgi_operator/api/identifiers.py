@@ -14,5 +14,8 @@ FINALIZER = f"{GROUP}/finalizer"
 RENDER_ANNOTATION = f"{GROUP}/render"
 """Annotation whose change asks for a new rendering of the same spec."""
 
+LABEL_ALLOW_USE = f"{GROUP}/allow-use"
+"""Label with which the owner of a Secret lets TGIEndpoints of its namespace use it, where its value is `true`."""
+
 FIELD_MANAGER = "tgi-operator"
 """Names us in managedFields and as the reporting controller of Events."""

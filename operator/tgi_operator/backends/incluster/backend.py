@@ -29,6 +29,7 @@ class InClusterBackend:
         self,
         cluster: Cluster,
         changed: Callable[[Key], None],
+        known: Callable[[Key], bool],
         fetcher: str,
         prometheus: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -36,7 +37,7 @@ class InClusterBackend:
         self._cluster = cluster
         self._changed = changed
         self._now = now
-        self._children = Children()
+        self._children = Children(known)
         self._observer = Observer(cluster, self._children, fetcher, prometheus, now)
         self._listing = Listing(cluster, self._children, changed)
 
@@ -45,6 +46,10 @@ class InClusterBackend:
         kinds = await self._observer.served_kinds()
         await self._listing.start(kinds, namespaces)
         return kinds
+
+    def wants(self, body: Mapping[str, Any]) -> bool:
+        """Return whether anything is kept of an object: there is a resource that it belongs to."""
+        return self._children.wants(body)
 
     def seen(self, body: Mapping[str, Any]) -> None:
         """Keep an object that was listed, added or changed."""
@@ -60,6 +65,7 @@ class InClusterBackend:
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
         """Return all that the decision needs."""
+        await self._listing.complete(key)
         return await self._observer.observe(key, resource)
 
     def plan(self, situation: Situation) -> Plan[Step]:

@@ -1,7 +1,7 @@
 """The backend against an API server that counts requests: what is read, and when."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.verdicts import was_available
 from tgi_operator.backends.resource import Resource
+from tgi_operator.intake import Reduce
 from tgi_operator.kube import APIError
 from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
 
@@ -63,6 +64,12 @@ class APIServer:
             return [USED] if "fieldSelector" in selectors else []
         return [body for name, body in self.objects.items() if name.startswith(f"{path}/")]
 
+    async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        for body in await self.items(path, **selectors):
+            left = reduce(body)
+            if left is not None:
+                yield left
+
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         self._fail(path)
         self.version += 1
@@ -99,7 +106,7 @@ def changed() -> list[Key]:
 
 @pytest.fixture
 def backend(server: APIServer, changed: list[Key]) -> InClusterBackend:
-    return InClusterBackend(server, changed.append, FETCHER, now=lambda: NOW)
+    return InClusterBackend(server, changed.append, lambda _: True, FETCHER, now=lambda: NOW)
 
 
 async def reconcile(backend: InClusterBackend, wanted: Resource) -> Resource:
@@ -328,3 +335,30 @@ async def test_custom_metrics_are_looked_for_once_a_minute(
     assert not (await backend.observe(KEY, resource(scaled))).means.custom_metrics
     monkeypatch.setattr(loop, "time", lambda: start + 61)
     assert (await backend.observe(KEY, resource(scaled))).means.custom_metrics
+
+
+@pytest.mark.parametrize("delivered", ["by the watch", "by the list at the start"])
+async def test_objects_that_are_older_than_their_resource_are_listed_once(
+    server: APIServer, changed: list[Key], delivered: str
+) -> None:
+    known: set[Key] = set()
+    backend = InClusterBackend(server, changed.append, known.__contains__, FETCHER, now=lambda: NOW)
+    stray = pod("p1", None)
+    stray["metadata"]["resourceVersion"] = "7"
+    if delivered == "by the watch":
+        await backend.start(())
+        assert not backend.wants(stray)
+        backend.seen(stray)
+    server.objects[f"/api/v1/namespaces/{KEY.namespace}/pods/p1"] = stray
+    if delivered != "by the watch":
+        await backend.start((KEY.namespace,))
+    assert changed == []
+    known.add(KEY)
+    server.reads.clear()
+    situation = await backend.observe(KEY, resource(spec()))
+    assert ("Pod", "p1") in situation.children
+    assert server.reads.count(f"/api/v1/namespaces/{KEY.namespace}/pods tgi-operator.dev/name={KEY.name}") == 1
+    server.reads.clear()
+    await backend.observe(KEY, resource(spec()))
+    assert server.reads == []
+    await backend.close()
