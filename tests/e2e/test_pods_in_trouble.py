@@ -12,6 +12,7 @@ import pytest
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
 from e2e.test_pods import Spec, changed
 from kstatus import kstatus, kubectl_wait
+from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 from tgi_operator.backends.incluster.seen import pods
 from tgi_sandbox.cluster.script import Outcome, annotations
 
@@ -208,7 +209,7 @@ def test_the_token_is_by_reference_and_a_new_one_rolls_the_pods(cloud: Cloud) ->
     cloud.apply("zephyr", spec)
     cloud.wait_reason("zephyr", "Stalled", "SecretNotFound", 10)
     cloud.kubectl("create", "secret", "generic", "hub", "--from-literal=token=hf_firstsecret")
-    cloud.kubectl("label", "secret", "hub", "tgi-operator.dev/allow-use=true")
+    cloud.kubectl("label", "secret", "hub", f"{LABEL_ALLOW_USE}=true")
     cloud.wait_ready("zephyr")
     first = cloud.get("zephyr")["status"]["currentRevision"]
     patch = {"stringData": {"token": "hf_secondsecret"}}

@@ -63,19 +63,27 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
     def changed(key: Key) -> None:
         controller.changed(key)
 
+    def known(key: Key) -> bool:
+        return controller.knows(key)
+
     sagemaker = SageMakerBackend(api, settings, kube, changed, now) if "sageMaker" in settings.backends else None
-    in_cluster = _in_cluster(settings, kube, changed, now) if "inCluster" in settings.backends else None
+    in_cluster = _in_cluster(settings, kube, changed, known, now) if "inCluster" in settings.backends else None
     served = {"sageMaker": sagemaker, "inCluster": in_cluster}
     controller = Controller(settings, kube, CLUSTER, served, in_cluster, now)
     return controller
 
 
 def _in_cluster(
-    settings: Settings, kube: KubeClient, changed: Callable[[Key], None], now: Callable[[], datetime]
+    settings: Settings,
+    kube: KubeClient,
+    changed: Callable[[Key], None],
+    known: Callable[[Key], bool],
+    now: Callable[[], datetime],
 ) -> InClusterBackend:
     return InClusterBackend(
         kube,
         changed,
+        known,
         settings.image,
         settings.prometheus_address,
         now,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from simulation.simulation import PODS, Object, Simulation
+from simulation.simulation import KEY, PODS, Object, Simulation
 from simulation.test_over import CACHED, MINUTE, reports
 from simulation.test_stories import DAY, is_stalled
 from tgi_operator.backends.hub_token import HubToken
@@ -99,6 +99,26 @@ def test_retain_keeps_the_weights_only(simulation: Simulation) -> None:
     assert not simulation.server.objects["pods"]
     assert simulation.server.objects["persistentvolumeclaims"]
     assert ("Normal", "Retained") in simulation.events()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_resource_that_comes_back_takes_over_the_pods_that_served_without_it(
+    serving: Simulation, restarted: bool
+) -> None:
+    """As after `kubectl delete --cascade=orphan`, or a restore from a backup that begins with the pods."""
+    before = pods(serving)
+    serving.server.edit("deployments", KEY.namespace, KEY.name, {"metadata": {"ownerReferences": None}})
+    serving.delete()
+    serving.run_until(serving.is_gone, within=MINUTE)
+    if restarted:
+        serving.restart()
+    serving.run(300)
+    assert pods(serving) == before, "they belong to no resource"
+    serving.apply(PODS)
+    serving.run_until(serving.is_ready, within=10)
+    assert deployment(serving)["metadata"]["ownerReferences"]
+    serving.run(10)
+    assert pods(serving) == before
 
 
 @pytest.mark.parametrize(

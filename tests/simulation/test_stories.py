@@ -729,3 +729,19 @@ def test_a_spec_of_another_crd_is_reported_as_plan_does(simulation: Simulation) 
         'unknown field "spec.sageMaker.instancetype": did you mean instanceType?; '
         "spec.replicas: must be at least 1, not 0: change it, or install the CRD that belongs to this operator"
     )
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_spec_that_is_too_large_costs_only_itself(serving: Simulation, restarted: bool) -> None:
+    """An object from before the CRD had bounds: the API server keeps it, and updates of its other fields."""
+    large = {**SPEC, "inCluster": {"podTemplate": {"spec": {"tolerations": [{"key": "x" * 60}] * 15_000}}}}
+    serving.apply(large, unchecked=True)
+    if restarted:
+        serving.restart()
+    serving.run(120)
+    assert is_stalled(serving, "InvalidSpec")
+    assert "and the operator reads up to 262144; make it smaller" in serving.condition("Stalled")["message"]
+    assert serving.condition("Available")["status"] == "True"
+    serving.delete()
+    serving.run_until(serving.is_gone, within=600)
+    assert serving.leftovers() == []

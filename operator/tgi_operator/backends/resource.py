@@ -36,6 +36,8 @@ class Resource:
     fields: Mapping[str, Any] = field(default_factory=dict)
     problem: Problem | None = None
     render_request: str = ""
+    large: bool = False
+    """Whether what is computed of the spec takes so long that it is not done in the event loop."""
 
     @property
     def retains(self) -> bool:

@@ -11,7 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tgi_operator.cli import answers
-from tgi_operator.kube import APIError, Kube, NoClusterError, Object
+from tgi_operator.intake import Object
+from tgi_operator.kube import APIError, Kube, NoClusterError
 
 # A whole answer has 60 s on SageMaker, a stream eight minutes.
 _LONGEST_SECONDS = 480

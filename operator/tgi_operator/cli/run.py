@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tgi_operator.control.metrics_access import MetricsAccess
 from tgi_operator.control.probes import Server
-from tgi_operator.control.wiring import build
+from tgi_operator.control.wiring import build, secret_watch
 from tgi_operator.handlers import configure_logging, watch
 from tgi_operator.kube import Kube, NoClusterError
 from tgi_operator.leadership.candidate import Terms
@@ -72,6 +72,7 @@ async def _operate(settings: Settings) -> None:
         try:
             await standing.win()
             kinds = await controller.start()
+            controller.run(secret_watch(settings, kube, controller).run())
             logger.info("Watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
             await watch(controller, kube, kinds, settings.watch_namespaces)
         finally:

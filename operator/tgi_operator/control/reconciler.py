@@ -15,6 +15,7 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.base import Backend, Remedy
+from tgi_operator.backends.computing import compute
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, as_reported, progressing, stalled, was_available, with_verdict
@@ -124,7 +125,7 @@ class Reconciler:
             situation = await backend.observe(attempt.item.key, resource)
             if situation is None:
                 return Done("waiting")
-            plan = backend.plan(situation)
+            plan = await compute(resource, backend.plan, situation)
         except Exception as error:
             remedy = _remedy(attempt, resource.status, situation, error)
             if remedy is None:
@@ -266,8 +267,12 @@ class Reconciler:
     def _resource(self, item: Item) -> Resource:
         """Return the item with its spec and status read; a spec that the types refuse is a problem."""
         spec = problem = None
+        fields = item.spec
         try:
-            spec = Spec.model_validate(item.spec)
+            if item.refused:
+                problem = Problem(Reason.INVALID_SPEC, item.refused)
+            else:
+                spec = Spec.model_validate(fields)
         except ValidationError as error:
             found = "; ".join(wording.of_spec(error))
             message = f"{found}: change it, or install the CRD that belongs to this operator"
@@ -278,9 +283,10 @@ class Reconciler:
             deleting=item.deleting,
             spec=spec,
             status=_read_status(item),
-            fields=item.spec,
+            fields=fields,
             problem=problem,
             render_request=item.render_request,
+            large=item.packed is not None,
         )
 
 
@@ -298,7 +304,7 @@ def _is_worth_an_event(repetitions: int) -> bool:
 def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
     """Return the backend that the spec names, else the one that the status names; None where neither does."""
     for name, backend in backends.items():
-        if name in item.spec:
+        if name in item.outline:
             return backend
     shown = str(item.status.get("backend", "")).casefold()
     return next((backend for name, backend in backends.items() if name.casefold() == shown), None)

@@ -29,6 +29,7 @@ class InClusterBackend:
         self,
         cluster: Cluster,
         changed: Callable[[Key], None],
+        known: Callable[[Key], bool],
         fetcher: str,
         prometheus: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -39,7 +40,7 @@ class InClusterBackend:
         self._cluster = cluster
         self._changed = changed
         self._now = now
-        self._children = Children()
+        self._children = Children(known)
         self._observer = Observer(
             cluster,
             self._children,
@@ -57,6 +58,10 @@ class InClusterBackend:
         await self._listing.start(kinds, namespaces)
         return kinds
 
+    def wants(self, body: Mapping[str, Any]) -> bool:
+        """Return whether anything is kept of an object: there is a resource that it belongs to."""
+        return self._children.wants(body)
+
     def seen(self, body: Mapping[str, Any]) -> None:
         """Keep an object that was listed, added or changed."""
         self._queue(self._children.put(body))
@@ -71,6 +76,7 @@ class InClusterBackend:
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
         """Return all that the decision needs."""
+        await self._listing.complete(key)
         return await self._observer.observe(key, resource)
 
     def plan(self, situation: Situation) -> Plan[Step]:

@@ -1,9 +1,10 @@
 """What the backend needs of the API server."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.intake import Reduce
 from tgi_operator.kube import Secret
 
 
@@ -21,6 +22,9 @@ class Cluster(Protocol):
 
     async def items(self, path: str, **selectors: str) -> list[Object]:
         """Return the objects of a list."""
+
+    def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        """Yield what `reduce` leaves of each object of a list."""
 
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         """Return the object after a server-side apply of `manifest` by `manager`."""

@@ -11,6 +11,7 @@ import aiohttp
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
 from tgi_operator.backends import allowed_use, secrets
+from tgi_operator.backends.computing import compute
 from tgi_operator.backends.hub_token import without_token
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
@@ -78,7 +79,7 @@ class Observer:
         if not resource.deleting and resource.problem is None:
             situation = await self._rendered(situation)
         for _ in range(_MOST_ROUNDS):
-            answer = decide(situation)
+            answer = await compute(resource, decide, situation)
             if not isinstance(answer, Ask):
                 break
             for need in sorted(answer.needs):
@@ -99,7 +100,8 @@ class Observer:
         # What is rendered depends on the living Deployment, which the watch may not have reported yet.
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
-        desired = living.desired(resource, target, token, self._fetcher, deployment, situation.all(JOB))
+        jobs = situation.all(JOB)
+        desired = await compute(resource, living.desired, resource, target, token, self._fetcher, deployment, jobs)
         problem = await self._forbidden(situation, desired)
         if problem is not None:
             return replace(situation, problem=problem)
@@ -179,10 +181,11 @@ class Observer:
         demand = Demand(gpu.resource_name, target.requested_gpus, target.node_selector, gpu.products, tolerated)
         selectors = {"labelSelector": demand.label_selector} if demand.label_selector else {}
         try:
-            nodes = [node for node in await self._cluster.items("/api/v1/nodes", **selectors) if demand.suits(node)]
+            nodes = [node async for node in self._cluster.reduced("/api/v1/nodes", demand.suitable, **selectors)]
             for node in nodes[:_MOST_NODES]:
                 selector = f"spec.nodeName={node['metadata']['name']}"
-                if demand.fits(node, await self._cluster.items(POD.everywhere, fieldSelector=selector)):
+                pods_of_node = self._cluster.reduced(POD.everywhere, demand.user, fieldSelector=selector)
+                if demand.fits(node, [pod async for pod in pods_of_node]):
                     return True
         except APIError as error:
             # 400: a node selector that is none. The API server refuses the Deployment for it with a better message.

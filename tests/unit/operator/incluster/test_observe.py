@@ -1,7 +1,7 @@
 """The backend against an API server that counts requests: what is read, and when."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.verdicts import was_available
 from tgi_operator.backends.resource import Resource
+from tgi_operator.intake import Reduce
 from tgi_operator.kube import APIError, Secret
 from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
 
@@ -71,6 +72,12 @@ class APIServer:
             return [USED] if "fieldSelector" in selectors else []
         return [body for name, body in self.objects.items() if name.startswith(f"{path}/")]
 
+    async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        for body in await self.items(path, **selectors):
+            left = reduce(body)
+            if left is not None:
+                yield left
+
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         self._fail(path)
         self.version += 1
@@ -107,7 +114,7 @@ def changed() -> list[Key]:
 
 @pytest.fixture
 def backend(server: APIServer, changed: list[Key]) -> InClusterBackend:
-    return InClusterBackend(server, changed.append, FETCHER, now=lambda: NOW)
+    return InClusterBackend(server, changed.append, lambda _: True, FETCHER, now=lambda: NOW)
 
 
 async def reconcile(backend: InClusterBackend, wanted: Resource) -> Resource:
@@ -398,7 +405,36 @@ async def test_a_pod_template_that_reaches_beyond_the_pod_makes_nothing(
 
 
 async def test_an_administrator_opens_both(server: APIServer) -> None:
-    opened = InClusterBackend(server, lambda _: None, FETCHER, now=lambda: NOW, restricted=False, require_labels=False)
+    opened = InClusterBackend(
+        server, lambda _: None, lambda _: True, FETCHER, now=lambda: NOW, restricted=False, require_labels=False
+    )
     borrowed = {**BORROWED, "podTemplate": {"spec": {**PRIVILEGED["spec"], "imagePullSecrets": [{"name": "registry"}]}}}
     assert reason(await reconcile(opened, resource(spec(**borrowed)))) == Reason.CREATING
     assert server.reads == []
+
+
+@pytest.mark.parametrize("delivered", ["by the watch", "by the list at the start"])
+async def test_objects_that_are_older_than_their_resource_are_listed_once(
+    server: APIServer, changed: list[Key], delivered: str
+) -> None:
+    known: set[Key] = set()
+    backend = InClusterBackend(server, changed.append, known.__contains__, FETCHER, now=lambda: NOW)
+    stray = pod("p1", None)
+    stray["metadata"]["resourceVersion"] = "7"
+    if delivered == "by the watch":
+        await backend.start(())
+        assert not backend.wants(stray)
+        backend.seen(stray)
+    server.objects[f"/api/v1/namespaces/{KEY.namespace}/pods/p1"] = stray
+    if delivered != "by the watch":
+        await backend.start((KEY.namespace,))
+    assert changed == []
+    known.add(KEY)
+    server.reads.clear()
+    situation = await backend.observe(KEY, resource(spec()))
+    assert ("Pod", "p1") in situation.children
+    assert server.reads.count(f"/api/v1/namespaces/{KEY.namespace}/pods tgi-operator.dev/name={KEY.name}") == 1
+    server.reads.clear()
+    await backend.observe(KEY, resource(spec()))
+    assert server.reads == []
+    await backend.close()
