@@ -10,10 +10,7 @@ BackendName = Literal["sageMaker", "inCluster"]
 """A backend, by the field of the spec that chooses it."""
 
 PREFIX = "TGI_OPERATOR_"
-_LISTS = frozenset({"watch_namespaces", "aws_regions"})
-
-
-_LISTS = frozenset({"watch_namespaces", "backends"})
+_LISTS = frozenset({"watch_namespaces", "backends", "aws_regions"})
 """Settings that are lists, separated by commas."""
 
 

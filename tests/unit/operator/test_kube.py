@@ -141,7 +141,9 @@ async def test_of_an_object_whose_labels_decide_nothing_else_is_read(served: tup
 
 async def test_a_secret_shows_no_value(served: tuple[Anything, Configuration]) -> None:
     anything, configuration = served
-    anything.answers = [web.json_response({"metadata": {"labels": {"a": "b"}}, "data": {"token": "aGZfeA=="}})]
+    anything.answers = [
+        web.json_response({"metadata": {"labels": {"a": "b"}, "uid": "1"}, "data": {"token": "aGZfeA=="}})
+    ]
     kube = Kube(configuration)
     secret = await kube.secret("ml", "hub")
     await kube.close()
