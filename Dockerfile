@@ -1,9 +1,20 @@
 # What the image is made from. Digests are those of image indexes, for every architecture; Renovate moves them.
 # `make image-check` puts others in their place where no registry can be reached.
-ARG UV_IMAGE=ghcr.io/astral-sh/uv:0.13.9
+ARG UV_IMAGE=uv-wheel
 ARG BUILD_IMAGE=docker.io/library/debian:trixie-slim@sha256:d7e12182ce18b85b93007c1dedf31f2d29e01ccf3182cc4017c709b6259bc132
 # Debian's own Python, certificates and C library, and neither shell nor package manager.
 ARG RUNTIME_IMAGE=gcr.io/distroless/python3-debian13:nonroot@sha256:8ee214843129f43e2ebf5e0ca9f2e4e6d8292143d1b8a6787f169b5898578884
+
+FROM ${BUILD_IMAGE} AS uv-wheel
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates python3-pip \
+    && rm -rf /var/lib/apt/lists/*
+# uv runs as root in the build: only what has the hash of the file gets there.
+RUN --mount=type=bind,source=ci/uv-requirements.txt,target=/requirements.txt \
+    python3 -m pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes --target /wheel \
+        --requirement /requirements.txt \
+    && mv /wheel/bin/uv /uv
 
 FROM ${UV_IMAGE} AS uv
 

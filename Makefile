@@ -84,7 +84,7 @@ format: install ## Format the sources.
 	@$(RUN) ruff check --fix $(SOURCES)
 
 .PHONY: crds
-crds: install ## Generate crds/ and docs/reference.md from the types.
+crds: install ## Generate crds/ and the reference pages from the types.
 	@$(RUN) python -m tgi_operator.schema.crd > crds/tgiendpoints.yaml
 	@$(RUN) python -m tgi_operator.schema.reference docs
 

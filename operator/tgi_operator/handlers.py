@@ -9,11 +9,15 @@ from collections.abc import Iterable
 
 import kopf
 
-from tgi_operator.api.identifiers import GROUP, PLURAL, VERSION
+from tgi_operator.api.identifiers import GROUP, KIND, PLURAL, VERSION
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
-from tgi_operator.backends.incluster.kinds import Kind
+from tgi_operator.backends.incluster.kinds import KINDS, Kind
+from tgi_operator.backends.incluster.seen import children
+from tgi_operator.control import store
 from tgi_operator.control.controller import Controller
+from tgi_operator.intake import PAGE, Object
 from tgi_operator.kube import Kube
+from tgi_operator.watching import reduced_responses
 
 STOP_SECONDS = 80
 """Longest wait for AWS calls under way, which try three times, before kopf kills the process."""
@@ -56,12 +60,14 @@ def _with_object(record: logging.LogRecord) -> bool:
 
 
 def registry(controller: Controller, kube: Kube, kinds: Iterable[Kind]) -> kopf.OperatorRegistry:
-    """Return the handlers, bound to one controller; `kinds` are watched beside TGIEndpoints and Secrets."""
+    """Return the handlers, bound to one controller; `kinds` are watched beside TGIEndpoints."""
     handlers = kopf.OperatorRegistry()
+    # kopf parses in the event loop, keeps whole objects until its workers take them, and ends where JSON is too deep.
+    responses = reduced_responses(_reduced, controller.wants)
 
     @kopf.on.login(registry=handlers)
     async def login(**_: object) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(server=kube.server, aiohttp_session=kube.watch_session)
+        return kopf.AiohttpSession(server=kube.server, aiohttp_session=kube.informer_session(responses))
 
     @kopf.on.startup(registry=handlers)
     async def configure(settings: kopf.OperatorSettings, **_: object) -> None:
@@ -80,11 +86,6 @@ def registry(controller: Controller, kube: Kube, kinds: Iterable[Kind]) -> kopf.
         else:
             controller.seen(body)
 
-    @kopf.on.event("v1", "secrets", registry=handlers)
-    async def secret(type: str, meta: kopf.Meta, **_: object) -> None:  # noqa: A002 - kopf's name for it
-        version = "" if type == "DELETED" else str(meta["resourceVersion"])
-        controller.secret_seen(meta["namespace"], meta["name"], version)
-
     async def child(type: str, body: kopf.Body, **_: object) -> None:  # noqa: A002 - kopf's name for it
         if type == "DELETED":
             controller.child_removed(body)
@@ -97,6 +98,13 @@ def registry(controller: Controller, kube: Kube, kinds: Iterable[Kind]) -> kopf.
     return handlers
 
 
+def _reduced(body: Object) -> Object | None:
+    kind = body.get("kind")
+    if kind == KIND:
+        return store.reduced(body)
+    return children.reduced(body) if kind in KINDS else body
+
+
 def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     # kopf takes its own finalizer off whatever no handler of its needs: ours must have another name.
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"
@@ -104,12 +112,10 @@ def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     # Safe and lean, because the handlers only hand on: a worker is free again at once.
     settings.queueing.worker_limit = 100
     settings.queueing.idle_timeout = 0.05
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10
-    # Tokens are in Opaque Secrets; Helm's releases and service account tokens are large or none of our business.
-    settings.watching.field_selectors["v1", "secrets"] = "type=Opaque"
     for kind in kinds:
         settings.watching.label_selectors[kind.api_version, kind.plural] = LABEL_NAME
     settings.networking.request_timeout = 30

@@ -1,9 +1,11 @@
 """The Kubernetes API in plain dicts: one credential path, one connection pool for requests and one for watches."""
 
+import asyncio
 import base64
-import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -16,10 +18,9 @@ from kubernetes.aio.client.rest import RESTClientObject
 
 from tgi_operator import metrics
 from tgi_operator.api.identifiers import API_VERSION, FIELD_MANAGER, PLURAL
+from tgi_operator.intake import PAGE, Object, Reduce, parse, read_page, without_bookkeeping
+from tgi_operator.watching import in_background, lines
 
-Object = dict[str, Any]
-
-_PAGE = 500
 _APPLY = "application/apply-patch+yaml"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _MERGE_PATCH = "application/merge-patch+json"
@@ -27,7 +28,17 @@ _CONNECTIONS = 64
 """Requests at the same time. Watches have a pool of their own: each holds a connection for minutes."""
 
 _UNLIMITED = 0
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_JSON = "application/json"
+_METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
+_METADATA_LIST = _METADATA.format("PartialObjectMetadataList")
+
+_WATCH_SECONDS = 300
+"""The API server ends a watch after so long, and a new one goes on from there."""
+
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=10)
+"""Ends a watch whose connection is dead."""
+
+_CHUNK = 64 * 1024
 
 
 class NoClusterError(Exception):
@@ -43,18 +54,29 @@ class APIError(Exception):
         self.request = request
 
 
+@dataclass(frozen=True)
+class Secret:
+    """The labels, the data and the uid of a Secret."""
+
+    labels: Mapping[str, str]
+    data: Mapping[str, bytes] = field(repr=False)
+    uid: str = field(default="", repr=False)
+
+
 class _Pool:
     """A session with up to so many connections, made when it is first needed and again after it was closed."""
 
-    def __init__(self, configuration: Configuration, connections: int) -> None:
+    def __init__(self, configuration: Configuration, connections: int, **options: Any) -> None:
         configuration.connection_pool_maxsize = connections
         self._rest = RESTClientObject(configuration)
+        self._options = options
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def session(self) -> aiohttp.ClientSession:
         """The session."""
         if self._session is None or self._session.closed:
+            self._rest.configuration.client_session_kwargs = self._options
             self._session = self._rest._create_pool_manager()  # noqa: SLF001 - documented as the place to override
         return self._session
 
@@ -78,12 +100,10 @@ class Kube:
         self._configuration = configuration
         self._guard = guard
         # aiohttp would look for proxies and a .netrc again for every request, a tenth of the time it takes.
-        configuration.client_session_kwargs = {
-            "middlewares": (self._authorize,),
-            "trust_env": _is_proxied(str(configuration.host)),
-        }
-        self._requests = _Pool(configuration, _CONNECTIONS)
-        self._watches = _Pool(configuration, _UNLIMITED)
+        self._options = {"middlewares": (self._authorize,), "trust_env": _is_proxied(str(configuration.host))}
+        self._requests = _Pool(configuration, _CONNECTIONS, **self._options)
+        self._watches = _Pool(configuration, _UNLIMITED, **self._options)
+        self._informers: _Pool | None = None
 
     @classmethod
     async def connect(cls, guard: Callable[[], None] = _unguarded) -> "Kube":
@@ -117,6 +137,12 @@ class Kube:
         """The session for watches, one connection for each."""
         return self._watches.session
 
+    def informer_session(self, response_class: type[aiohttp.ClientResponse]) -> aiohttp.ClientSession:
+        """Return the informer's session for lists and watches, which gives it responses of this class."""
+        if self._informers is None:
+            self._informers = _Pool(self._configuration, _UNLIMITED, **self._options, response_class=response_class)
+        return self._informers.session
+
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
@@ -131,8 +157,9 @@ class Kube:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._requests.close()
-        await self._watches.close()
+        for pool in (self._requests, self._watches, self._informers):
+            if pool is not None:
+                await pool.close()
 
     async def _request(
         self,
@@ -140,13 +167,14 @@ class Kube:
         path: str,
         body: Object | None = None,
         *,
-        content_type: str = "application/json",
-        accept: str = "application/json",
+        content_type: str = _JSON,
+        accept: str = _JSON,
+        read: Callable[[str], Any] = parse,
     ) -> Object:
         headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         status, text = await self._send(method, path, headers, body)
         try:
-            answer = json.loads(text)
+            answer = await in_background(read if status < 400 else parse, text)
         except ValueError:
             # A proxy in between answers in HTML.
             raise APIError(status, f"no JSON from {method} {path}") from None
@@ -171,20 +199,39 @@ class Kube:
     async def endpoint_uids(self, namespaces: Sequence[str]) -> dict[tuple[str, str], str]:
         """Return the uids of the TGIEndpoints in these namespaces by namespace and name; in all, if there are none."""
         paths = [_collection(namespace) for namespace in namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]
-        listed = [each["metadata"] for path in paths async for each in self._pages(path, accept=_METADATA_ONLY)]
-        return {(meta["namespace"], meta["name"]): meta["uid"] for meta in listed}
+        uids: dict[tuple[str, str], str] = {}
+        for path in paths:
+            async for page in self.metadata_pages(path):
+                listed = (each["metadata"] for each in page["items"])
+                uids |= {(meta["namespace"], meta["name"]): meta["uid"] for meta in listed}
+        return uids
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, None where there is none."""
-        found = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        """Return a Secret, None where there is none."""
+        # One at a time: a Secret has up to a megabyte, several times that while it is read, and other data than ours.
+        async with self._one_secret:
+            found = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
             return None
-        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+        data = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+        return Secret(found["metadata"].get("labels") or {}, data, found["metadata"]["uid"])
 
-    async def get(self, path: str) -> Object | None:
+    @cached_property
+    def _one_secret(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    async def labels(self, path: str) -> Mapping[str, str] | None:
+        """Return the labels of the object at a path, None where there is none. Only its metadata is read."""
+        found = await self.get(path, accept=_METADATA.format("PartialObjectMetadata"))
+        if found is None:
+            return None
+        labels: Mapping[str, str] = found["metadata"].get("labels") or {}
+        return labels
+
+    async def get(self, path: str, *, accept: str = _JSON) -> Object | None:
         """Return what is at a path, None where there is nothing."""
         try:
-            return await self._request("GET", path)
+            return await self._request("GET", path, accept=accept)
         except APIError as error:
             if error.status == 404:
                 return None
@@ -192,19 +239,43 @@ class Kube:
 
     async def items(self, path: str, **selectors: str) -> list[Object]:
         """Return all objects of a list, page by page; `selectors` are labelSelector and fieldSelector."""
-        return [item async for item in self._pages(path, **selectors)]
+        return [body async for body in self.reduced(path, without_bookkeeping, **selectors)]
 
-    async def _pages(self, path: str, accept: str = "application/json", **selectors: str) -> AsyncIterator[Object]:
-        query = {"limit": str(_PAGE), **selectors}
+    async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        """Yield what `reduce` leaves of each object of a list; no more than one page is held."""
+        async for page in self._pages(path, _JSON, reduce, **selectors):
+            for body in page["items"]:
+                yield body
+
+    async def metadata_pages(self, path: str, **selectors: str) -> AsyncIterator[Object]:
+        """Yield the pages of a list whose items have nothing but metadata."""
+        async for page in self._pages(path, _METADATA_LIST, without_bookkeeping, **selectors):
+            yield page
+
+    async def _pages(self, path: str, accept: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        query = {"limit": str(PAGE), **selectors}
         while True:
-            page = await self._request("GET", f"{path}?{urlencode(query)}", accept=accept)
-            kind, version = str(page["kind"]).removesuffix("List"), page["apiVersion"]
+            where, read = f"{path}?{urlencode(query)}", partial(read_page, reduce=reduce)
+            page = await self._request("GET", where, accept=accept, read=read)
             # The list of metadata has no items at all where it is empty.
-            for item in page["items"] or ():
-                yield {"apiVersion": version, "kind": kind, **item}
+            yield {**page, "items": page["items"] or ()}
             if not page["metadata"].get("continue"):
                 return
             query["continue"] = page["metadata"]["continue"]
+
+    async def watch_metadata(self, path: str, version: str, **selectors: str) -> AsyncGenerator[Object, None]:
+        """Yield the events of a watch from a resourceVersion on; their objects have nothing but metadata.
+
+        It ends when the API server ends it, or its connection is dead. Raises APIError.
+        """
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH_SECONDS)}
+        url = f"{self.server}{path}?{urlencode({**query, 'resourceVersion': version, **selectors})}"
+        headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
+        async with self.watch_session.get(url, headers=headers, timeout=_WATCH_TIMEOUT) as response:
+            if response.status >= 400:
+                raise APIError(response.status, (await response.text()).strip(), f"GET {path}")
+            async for line in lines(response.content.iter_chunked(_CHUNK)):
+                yield parse(line.decode())
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         """Return the last lines of a container's log."""

@@ -1,12 +1,17 @@
 """The operator's settings: flags of `tgi-operator run`, each also a TGI_OPERATOR_* variable."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tgi_operator import __version__
 
+BackendName = Literal["sageMaker", "inCluster"]
+"""A backend, by the field of the spec that chooses it."""
+
 PREFIX = "TGI_OPERATOR_"
+_LISTS = frozenset({"watch_namespaces", "backends", "aws_regions"})
+"""Settings that are lists, separated by commas."""
 
 
 class Settings(BaseModel):
@@ -29,7 +34,29 @@ class Settings(BaseModel):
     aws_drift_reads_per_minute: float = Field(
         default=30, gt=0, description="AWS reads a minute in one region spent on finding what was changed by others."
     )
+    aws_regions: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$")], ...] = Field(
+        default=(),
+        max_length=64,
+        description="AWS regions that resources may name; none: all regions that this version knows. List all that you "
+        "use if one of them is newer than the operator.",
+    )
     watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch; none: all of them.")
+    backends: tuple[BackendName, ...] = Field(
+        default=("sageMaker", "inCluster"),
+        min_length=1,
+        description="Backends that the operator serves, separated by commas. It needs no permission and no credentials "
+        "for another one.",
+    )
+    pod_template: Literal["restricted", "unrestricted"] = Field(
+        default="restricted",
+        description="Whether podTemplate is refused where it reaches beyond the pod, such as with host namespaces, "
+        "host paths or privileges.",
+    )
+    require_labels: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether TGIEndpoints are allowed to use only those Secrets and service accounts of their "
+        'namespace that carry the label tgi-operator.dev/allow-use: "true".',
+    )
     cluster_id: str = Field(default="", description="Cluster in the owner tags; empty: the uid of kube-system.")
     image: str = Field(
         default=f"tgi-operator:{__version__}",
@@ -52,10 +79,16 @@ class Settings(BaseModel):
         default=8,
         ge=1,
         le=256,
-        description="Resources reconciled at the same time in each lane: an AWS region, or the pods of the cluster.",
+        description="Resources of one namespace reconciled at the same time in each lane: an AWS region, or the pods "
+        "of the cluster. All namespaces together have twice as many.",
     )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
+    metrics_auth: Literal["on", "off"] = Field(
+        default="off",
+        description="Whether /metrics needs the bearer token of a user or service account that RBAC allows to get "
+        "/metrics.",
+    )
     leader_election: Literal["on", "off"] = Field(
         default="off", description="Whether a Lease decides which of several operators works."
     )
@@ -77,6 +110,11 @@ class Settings(BaseModel):
     log_format: Literal["json", "text"] = Field(default="json", description="Format of the log.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Level of the log.")
 
+    @property
+    def lane_workers(self) -> int:
+        """Workers of a lane: whatever one namespace does, as many as it uses are left to the others."""
+        return 2 * self.workers
+
     @field_validator("renew_deadline")
     @classmethod
     def _ends_before_the_lease(cls, value: float, info: ValidationInfo) -> float:
@@ -97,7 +135,7 @@ class Settings(BaseModel):
         for name in cls.model_fields:
             text = flags.get(name, environment.get(f"{PREFIX}{name.upper()}"))
             if text is not None:
-                values[name] = _list(text) if name == "watch_namespaces" else text
+                values[name] = _list(text) if name in _LISTS else text
         return cls.model_validate(values)
 
 

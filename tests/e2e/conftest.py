@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -20,6 +21,7 @@ from tgi_sandbox.aws.control import Control, Request
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
 from tgi_sandbox.operator import OperatorProcess
+from waiting import is_found
 
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
 INSTALLED = Path(__file__).parents[2] / "manifests" / "base" / "operator.yaml"
@@ -48,6 +50,17 @@ ZEPHYR: Mapping[str, Any] = {
     "inCluster": {"gpu": {"count": 4, "products": ["NVIDIA-A100-SXM4-40GB"]}},
 }
 """Pods of which two fit onto the cluster's only node with A100."""
+
+GROUPS: Mapping[str, str] = {
+    "deployments": "/apis/apps/v1",
+    "replicasets": "/apis/apps/v1",
+    "jobs": "/apis/batch/v1",
+    "poddisruptionbudgets": "/apis/policy/v1",
+    "horizontalpodautoscalers": "/apis/autoscaling/v2",
+    "podmonitors": "/apis/monitoring.coreos.com/v1",
+    "tgiendpoints": "/apis/tgi-operator.dev/v1alpha1",
+}
+"""Where the API server has a kind of object; those that are not here are in the core group."""
 
 CHILDREN = "deployments,replicasets,pods,services,poddisruptionbudgets,jobs"
 
@@ -89,8 +102,7 @@ class Cloud:
 
     def get(self, name: str) -> dict[str, Any]:
         """Return a TGIEndpoint."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", "tgi", name, "-o", "json"))
-        return found
+        return self.plane.api.request("GET", self._path("tgiendpoints", name))
 
     def condition(self, name: str, kind: str) -> dict[str, Any]:
         """Return a condition, empty where there is none."""
@@ -120,18 +132,26 @@ class Cloud:
         return self.condition(name, kind)
 
     def object(self, kind: str, name: str) -> dict[str, Any] | None:
-        """Return an object of the namespace, None where there is none."""
-        found = self.kubectl("get", kind, name, "-o", "json", "--ignore-not-found")
-        return dict(json.loads(found)) if found else None
+        """Return an object of the namespace, None where there is none; `kind` is the plural, such as `services`."""
+        path = self._path(kind, name)
+        return self.plane.api.request("GET", path) if is_found(self.plane.api, path) else None
 
-    def objects(self, kinds: str) -> list[dict[str, Any]]:
+    def objects(self, kinds: str, **query: str) -> list[dict[str, Any]]:
         """Return the objects of some kinds in the namespace, such as `deployments,services`."""
-        return list(json.loads(self.kubectl("get", kinds, "-o", "json"))["items"])
+        found: list[dict[str, Any]] = []
+        for kind in kinds.split(","):
+            page = self.plane.api.request("GET", f"{self._path(kind)}?{urlencode(query)}")
+            found += [{"kind": page["kind"].removesuffix("List"), **each} for each in page["items"]]
+        return found
+
+    def _path(self, kind: str, name: str = "") -> str:
+        # Not through kubectl: tests ask ten times a second, and each kubectl takes a fifth of a second of a processor.
+        path = f"{GROUPS.get(kind, '/api/v1')}/namespaces/{self.namespace}/{kind}"
+        return f"{path}/{name}" if name else path
 
     def pods(self, name: str) -> list[dict[str, Any]]:
         """Return the pods of a TGIEndpoint that serve or should, the oldest first."""
-        selector = self.get(name)["status"]["selector"]
-        found = json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+        found = self.objects("pods", labelSelector=self.get(name)["status"]["selector"])
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def endpoint(self, name: str) -> dict[str, Any] | None:
@@ -237,7 +257,7 @@ def operator_of(plane: ControlPlane, aws: AwsDouble, folder: Path, **settings: o
     kubeconfig = Installed(plane).kubeconfig_of("tgi-operator", folder / "kubeconfig")
     limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
     intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
-    return OperatorProcess(kubeconfig, identity, log, **intervals, **limits, **settings)
+    return OperatorProcess(kubeconfig, identity, log, **(intervals | limits | settings))
 
 
 @pytest.fixture(scope="session")
@@ -255,7 +275,7 @@ def cloud(plane: ControlPlane, aws: AwsDouble, operator: OperatorProcess) -> Ite
     if not operator.process.running:
         operator.start()
     made = Cloud(plane, aws, operator, plane.create_namespace(), str(build.find(["kubectl"])["kubectl"]))
-    until(lambda: made.object("serviceaccount", "default") is not None, lambda: "no pod is let in without it")
+    until(lambda: made.object("serviceaccounts", "default") is not None, lambda: "no pod is let in without it")
     yield made
     aws.control.clear_faults()
     made.kubectl("delete", "tgi", "--all", "--timeout=60s")

@@ -46,7 +46,7 @@ def test_spec_labels_and_annotations_are_never_written(cloud: Cloud, spec: Mappi
     fields = {field: set(below) for entry in ours for field, below in entry["fieldsV1"].items()}
     assert set(fields) == {"f:metadata", "f:status"}
     assert fields["f:metadata"] == {"f:finalizers"}
-    for child in cloud.objects(f"{CHILDREN},hpa"):
+    for child in cloud.objects(f"{CHILDREN},horizontalpodautoscalers"):
         meta = child["metadata"]
         assert TRACKING not in meta.get("annotations", {}), "Argo CD would prune it"
         assert not {"team", "app.kubernetes.io/instance"} & set(meta.get("labels", {})), child["kind"]

@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -205,3 +206,17 @@ def test_a_leader_that_is_told_to_stop_keeps_the_lease_until_its_calls_have_ende
     assert "The Lease is released" in first.log()
     cloud.wait_ready("falcon-0")
     check_one_after_the_other(cloud, "first", "second")
+
+
+def test_two_hundred_parallel_scrapes_do_not_cost_the_lease(cloud: Cloud, start: Start) -> None:
+    first, second = start(**QUICK)
+    for number in range(20):
+        cloud.apply(f"falcon-{number}", FALCON)
+    end = time.monotonic() + 4 * QUICK["renew_deadline"]
+    with ThreadPoolExecutor(200) as scrapers:
+        while time.monotonic() < end:
+            found = list(scrapers.map(lambda _: first.operator.metrics(), range(200)))
+            assert all(each["tgi_operator_leader"] == 1 for each in found)
+    assert first.leads
+    assert not second.leads
+    assert lease(cloud)["leaseTransitions"] == 0

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from e2e.conftest import FALCON, Cloud, until
+from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 
 NEW = {**FALCON, "runtime": {"maxInputTokens": 1024, "maxTotalTokens": 2048}}
 
@@ -92,6 +93,9 @@ def test_a_token_is_taken_from_the_secret_and_shown_nowhere(cloud: Cloud) -> Non
     cloud.wait_reason("falcon-7b", "Stalled", "SecretNotFound")
     assert cloud.leftovers() == []
     cloud.kubectl("create", "secret", "generic", "hub", f"--from-literal=token={token}")
+    cloud.wait_reason("falcon-7b", "Stalled", "UseNotAllowed")
+    assert cloud.leftovers() == []
+    cloud.kubectl("label", "secret", "hub", f"{LABEL_ALLOW_USE}=true")
     cloud.wait_ready("falcon-7b")
     first = cloud.get("falcon-7b")["status"]["currentRevision"]
     state = cloud.control.state()

@@ -62,7 +62,7 @@ def test_steady_pods_cost_nothing(cloud: Cloud) -> None:
     cloud.apply("zephyr", changed(replicas=2))
     cloud.wait_ready("zephyr")
     until(lambda: cloud.operator.metrics()["tgi_operator_queue_depth"] == 0, lambda: "the queue does not empty")
-    kinds = f"{CHILDREN},tgi"
+    kinds = f"{CHILDREN},tgiendpoints"
     before = {child["metadata"]["uid"]: child["metadata"]["resourceVersion"] for child in cloud.objects(kinds)}
     writes = written(cloud)
     cloud.operator.stop()
@@ -144,7 +144,7 @@ def test_without_replicas_what_somebody_scaled_stays(cloud: Cloud) -> None:
     assert len(cloud.pods("zephyr")) == 2
 
 
-@pytest.mark.parametrize("kind", ["deployment", "service", "poddisruptionbudget"])
+@pytest.mark.parametrize("kind", ["deployments", "services", "poddisruptionbudgets"])
 def test_a_deleted_child_is_put_back(cloud: Cloud, kind: str) -> None:
     cloud.apply("zephyr", ZEPHYR)
     cloud.wait_ready("zephyr")
@@ -192,7 +192,7 @@ def test_pods_are_scraped_where_the_cluster_has_pod_monitors(cloud: Cloud) -> No
     try:
         cloud.apply("zephyr", changed(inCluster={"podMonitor": {"labels": {"release": "prometheus"}}}))
         cloud.wait_ready("zephyr")
-        monitor = cloud.object("podmonitor", "zephyr")
+        monitor = cloud.object("podmonitors", "zephyr")
         assert monitor is not None
         assert monitor["metadata"]["labels"]["release"] == "prometheus"
         pod = cloud.pods("zephyr")[0]
@@ -200,7 +200,7 @@ def test_pods_are_scraped_where_the_cluster_has_pod_monitors(cloud: Cloud) -> No
         ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
         assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= ports
         cloud.kubectl("delete", "podmonitor", "zephyr")
-        until(lambda: cloud.object("podmonitor", "zephyr") is not None, lambda: "it does not come back")
+        until(lambda: cloud.object("podmonitors", "zephyr") is not None, lambda: "it does not come back")
     finally:
         cloud.kubectl("delete", "tgi", "zephyr", "--timeout=30s")
         cloud.operator.stop()
@@ -227,13 +227,13 @@ def test_what_others_change_is_put_right_and_what_they_add_is_left(cloud: Cloud)
 
 def settled_port(cloud: Cloud) -> bool:
     """Return whether the Service has the one port it should have."""
-    service = cloud.object("service", "zephyr")
+    service = cloud.object("services", "zephyr")
     return service is not None and [port["port"] for port in service["spec"]["ports"]] == [80]
 
 
 def settled(cloud: Cloud) -> bool:
     """Return whether our fields are back and those of others are there."""
-    service, deployment = cloud.object("service", "zephyr"), cloud.object("deployment", "zephyr")
+    service, deployment = cloud.object("services", "zephyr"), cloud.object("deployments", "zephyr")
     assert service is not None
     assert deployment is not None
     return bool(
@@ -252,13 +252,13 @@ def test_an_object_of_somebody_else_is_left_alone(cloud: Cloud) -> None:
         "spec": {"ports": [{"port": 1}], "selector": {"app": "other"}},
     }
     cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(service))
-    before = cloud.object("service", "zephyr")
+    before = cloud.object("services", "zephyr")
     cloud.apply("zephyr", ZEPHYR)
     stalled = cloud.wait_reason("zephyr", "Stalled", "NotOwned", 10)
     assert "Service" in stalled["message"]
     assert kstatus(cloud.get("zephyr")) == "Failed"
     assert cloud.objects("deployments,poddisruptionbudgets") == []
-    assert cloud.object("service", "zephyr") == before
+    assert cloud.object("services", "zephyr") == before
     cloud.kubectl("delete", "service", "zephyr")
 
 

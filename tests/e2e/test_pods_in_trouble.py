@@ -1,6 +1,7 @@
 """What keeps pods from serving is on the resource, and Ready is never True while it does."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import pytest
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
 from e2e.test_pods import Spec, changed
 from kstatus import kstatus, kubectl_wait
+from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 from tgi_operator.backends.incluster.seen import pods
 from tgi_sandbox.cluster.script import Outcome, annotations
 
@@ -139,9 +141,9 @@ def nodes(cloud: Cloud) -> set[str]:
 
 
 def test_the_api_server_refuses_the_pod_template(cloud: Cloud) -> None:
-    cloud.apply("zephyr", changed(inCluster={"podTemplate": {"spec": {"restartPolicy": "Never"}}}))
+    cloud.apply("zephyr", changed(inCluster={"podTemplate": {"spec": {"containers": [{"name": "proxy"}]}}}))
     stalled = cloud.wait_reason("zephyr", "Stalled", "RejectedByKubernetes", 20)
-    assert "restartPolicy" in stalled["message"]
+    assert "containers[1].image" in stalled["message"]
     cloud.apply("zephyr", ZEPHYR)
     cloud.wait_ready("zephyr")
 
@@ -195,7 +197,10 @@ def test_kill_dash_nine(cloud: Cloud) -> None:
     cloud.wait_ready("zephyr")
     (template,) = {pod["metadata"]["labels"]["pod-template-hash"] for pod in cloud.pods("zephyr")}
     assert template
-    names = {(child["kind"], child["metadata"]["name"]) for child in cloud.objects("deployments,services,pdb,jobs")}
+    names = {
+        (child["kind"], child["metadata"]["name"])
+        for child in cloud.objects("deployments,services,poddisruptionbudgets,jobs")
+    }
     assert names == {("Deployment", "zephyr"), ("Service", "zephyr"), ("PodDisruptionBudget", "zephyr")}
 
 
@@ -204,6 +209,7 @@ def test_the_token_is_by_reference_and_a_new_one_rolls_the_pods(cloud: Cloud) ->
     cloud.apply("zephyr", spec)
     cloud.wait_reason("zephyr", "Stalled", "SecretNotFound", 10)
     cloud.kubectl("create", "secret", "generic", "hub", "--from-literal=token=hf_firstsecret")
+    cloud.kubectl("label", "secret", "hub", f"{LABEL_ALLOW_USE}=true")
     cloud.wait_ready("zephyr")
     first = cloud.get("zephyr")["status"]["currentRevision"]
     patch = {"stringData": {"token": "hf_secondsecret"}}
@@ -213,3 +219,23 @@ def test_the_token_is_by_reference_and_a_new_one_rolls_the_pods(cloud: Cloud) ->
     everything = cloud.kubectl("get", f"tgi,events,{CHILDREN}", "-o", "yaml") + cloud.operator.log.read_text()
     assert "hf_firstsecret" not in everything
     assert "hf_secondsecret" not in everything
+
+
+def test_a_service_account_and_a_secret_are_used_once_the_commands_of_the_message_have_run(cloud: Cloud) -> None:
+    template = {"spec": {"containers": [{"name": "tgi", "envFrom": [{"secretRef": {"name": "proxy"}}]}]}}
+    cloud.kubectl("create", "serviceaccount", "reader")
+    cloud.kubectl("create", "secret", "generic", "proxy", "--from-literal=HTTPS_PROXY=http://proxy:3128")
+    cloud.apply("zephyr", changed(inCluster={"serviceAccountName": "reader", "podTemplate": template}))
+    for name in ("reader", "proxy"):
+        cloud.wait_reason("zephyr", "Stalled", "UseNotAllowed")
+        until(lambda name=name: f" {name} " in message(cloud), lambda: message(cloud))  # type: ignore[misc]
+        assert cloud.objects(CHILDREN) == []
+        command = re.search(r"`kubectl (label .*)`", message(cloud))
+        assert command
+        cloud.kubectl(*command[1].split())
+    cloud.wait_ready("zephyr")
+
+
+def message(cloud: Cloud) -> str:
+    """Return the message of Stalled."""
+    return str(cloud.condition("zephyr", "Stalled").get("message", ""))

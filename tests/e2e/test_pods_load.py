@@ -84,5 +84,5 @@ def test_the_end_of_autoscaling_keeps_the_number(cloud: Cloud) -> None:
     reach(cloud, "zephyr", 3)
     cloud.apply("zephyr", {key: value for key, value in SPEC.items() if key != "autoscaling"})
     until(lambda: cloud.condition("zephyr", "ScalingActive") == {}, lambda: str(cloud.get("zephyr")["status"]))
-    until(lambda: cloud.objects("hpa") == [], lambda: cloud.kubectl("get", "hpa"))
+    until(lambda: cloud.objects("horizontalpodautoscalers") == [], lambda: cloud.kubectl("get", "hpa"))
     assert cloud.get("zephyr")["status"]["desiredReplicas"] == 3

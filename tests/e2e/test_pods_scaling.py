@@ -16,9 +16,9 @@ def test_pods_are_handed_over_to_the_autoscaler_and_back(cloud: Cloud) -> None:
     cloud.apply("zephyr", {**SMALL, "replicas": 2})
     cloud.wait_ready("zephyr")
     cloud.apply("zephyr", AUTOSCALED)
-    until(lambda: cloud.object("hpa", "zephyr") is not None, lambda: cloud.kubectl("get", "hpa"))
-    until(lambda: not _owns_replicas(cloud), lambda: str(cloud.object("deployment", "zephyr")))
-    deployment = cloud.object("deployment", "zephyr")
+    until(lambda: cloud.object("horizontalpodautoscalers", "zephyr") is not None, lambda: cloud.kubectl("get", "hpa"))
+    until(lambda: not _owns_replicas(cloud), lambda: str(cloud.object("deployments", "zephyr")))
+    deployment = cloud.object("deployments", "zephyr")
     assert deployment is not None
     assert deployment["spec"]["replicas"] == 2, "within the bounds, so nothing changes"
     # As an HPA does: through the scale subresource.
@@ -30,7 +30,7 @@ def test_pods_are_handed_over_to_the_autoscaler_and_back(cloud: Cloud) -> None:
     assert cloud.get("zephyr")["status"]["readyReplicas"] == 3, "a new revision keeps the number"
     cloud.apply("zephyr", {**SMALL, "runtime": {"maxTotalTokens": 2048}, "replicas": 1})
     reach(cloud, "zephyr", 1)
-    assert cloud.object("hpa", "zephyr") is None
+    assert cloud.object("horizontalpodautoscalers", "zephyr") is None
     assert cloud.condition("zephyr", "ScalingActive") == {}
 
 
@@ -50,10 +50,10 @@ def test_bounds_are_kept_and_put_back_by_the_real_controller(cloud: Cloud) -> No
     cloud.kubectl("patch", "hpa", "zephyr", "--type=merge", "-p", '{"spec":{"maxReplicas":40}}')
 
     def most() -> int:
-        hpa = cloud.object("hpa", "zephyr")
+        hpa = cloud.object("horizontalpodautoscalers", "zephyr")
         return int(hpa["spec"]["maxReplicas"]) if hpa is not None else 0
 
-    until(lambda: most() == 4, lambda: str(cloud.object("hpa", "zephyr")))
+    until(lambda: most() == 4, lambda: str(cloud.object("horizontalpodautoscalers", "zephyr")))
     cloud.kubectl("delete", "hpa", "zephyr")
     until(lambda: most() == 4, lambda: cloud.kubectl("get", "hpa"))
 

@@ -23,7 +23,7 @@ def jobs(cloud: Cloud) -> list[dict[str, Any]]:
 
 def environment(cloud: Cloud) -> dict[str, str]:
     """Return the variables of TGI's container."""
-    deployment = cloud.object("deployment", "zephyr")
+    deployment = cloud.object("deployments", "zephyr")
     assert deployment is not None
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {each["name"]: each.get("value", "") for each in container["env"]}
@@ -56,14 +56,14 @@ def test_weights_are_fetched_once_and_pods_start_offline(cloud: Cloud) -> None:
 def test_the_deletion_policy_decides_about_the_claim(cloud: Cloud, policy: str) -> None:
     cloud.apply("zephyr", {**CACHED, "deletionPolicy": policy})
     cloud.wait_ready("zephyr")
-    claim = cloud.object("pvc", "zephyr-weights")
+    claim = cloud.object("persistentvolumeclaims", "zephyr-weights")
     assert claim is not None
     cloud.kubectl("delete", "tgi", "zephyr", "--timeout=30s")
     if policy == "Delete":
-        until(lambda: cloud.object("pvc", "zephyr-weights") is None, lambda: "the claim is left")
+        until(lambda: cloud.object("persistentvolumeclaims", "zephyr-weights") is None, lambda: "the claim is left")
         return
     until(lambda: cloud.objects("pods") == [], lambda: "pods are left")
-    kept = cloud.object("pvc", "zephyr-weights")
+    kept = cloud.object("persistentvolumeclaims", "zephyr-weights")
     assert kept is not None
     assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
     assert "deletionTimestamp" not in kept["metadata"]
@@ -109,7 +109,7 @@ def test_a_claim_that_has_the_weights_is_looked_at_first(cloud: Cloud) -> None:
     (job,) = jobs(cloud)
     assert job["spec"]["template"]["spec"]["containers"][0]["args"][:2] == ["fetch", "file:///models/zephyr/v1"]
     assert environment(cloud)["MODEL_ID"] == "/models/zephyr/v1"
-    assert cloud.object("pvc", "models") is not None
+    assert cloud.object("persistentvolumeclaims", "models") is not None
 
 
 def test_the_progress_of_the_job_is_told(cloud: Cloud, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_throttling_and_cut_connections(cloud: Cloud) -> None:
     check_done_once(cloud, "UpdateEndpoint")
     for name in NAMES:
         cloud.kubectl("delete", "tgi", name, "--wait=false")
-    until(lambda: cloud.kubectl("get", "tgi", "-o", "name").strip() == "", lambda: "not all are gone", 60)
+    until(lambda: cloud.objects("tgiendpoints") == [], lambda: "not all are gone", 60)
 
 
 def test_a_restart_changes_nothing_and_writes_nothing(cloud: Cloud) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, meaning
 from tgi_operator.backends.sagemaker.aws.scope import Scope
+from tgi_sandbox.aws import errors
+from tgi_sandbox.aws.authorization import needs
 from tgi_sandbox.aws.autoscaling.operations import AUTOSCALING_OPERATIONS
 from tgi_sandbox.aws.errors import AwsError
+from tgi_sandbox.aws.iam import Policy
 from tgi_sandbox.aws.identity import DEFAULT_ACCOUNT
 from tgi_sandbox.aws.operations import OPERATIONS
 from tgi_sandbox.aws.operations.call import Call
@@ -100,7 +103,7 @@ class Amazon:
     """One account in every region.
 
     `faults` are by region and operation, each of which may be EVERY. `stale` are answers of the past to reads. `cut` is
-    how many changes lose their answer.
+    how many changes lose their answer. `policy` is the operator's IAM policy; None: it is allowed everything.
     """
 
     world: World
@@ -110,6 +113,7 @@ class Amazon:
     faults: dict[tuple[str, str], Fault] = field(default_factory=dict)
     stale: dict[str, Mapping[str, Any] | AWSError] = field(default_factory=dict)
     cut: int = 0
+    policy: Policy | None = None
 
     # What the operator's client sends
 
@@ -129,12 +133,24 @@ class Amazon:
 
     def _recorded(self, region: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
+            self._authorize(region, operation, request)
             response = self._past(operation) or self.direct(operation, request, region)
         except AWSError as error:
             self.refusals.append((operation, error.message))
             raise
         self.calls.append(Made(self.world.clock.now(), region, operation, copy.deepcopy(dict(request))))
         return response
+
+    def _authorize(self, region: str, operation: str, request: Mapping[str, Any]) -> None:
+        """Raise AWSError where the operator's policy does not allow a request."""
+        if self.policy is None:
+            return
+        service = "application-autoscaling" if operation in AUTOSCALING_OPERATIONS else "sagemaker"
+        for need in needs(service, operation, request, self.region(region)):
+            if not self.policy.allows(need.action, need.resource, need.context):
+                refused = errors.access_denied("operator", need.action.partition(":")[2], need.resource, service)
+                found = meaning(refused.code, refused.message, refused.status)
+                raise AWSError(found, operation, refused.code, refused.message)
 
     def _past(self, operation: str) -> dict[str, Any] | None:
         """Return the answer of the past to an operation, None where it is answered now."""

@@ -19,7 +19,7 @@ import aiohttp
 from simulation import crd_schema
 from simulation.applying import apply, without_fields
 from simulation.clock import LoopClock
-from tgi_operator.api.identifiers import API_VERSION, KIND, PLURAL
+from tgi_operator.api.identifiers import API_VERSION, KIND, LABEL_ALLOW_USE, PLURAL
 from tgi_operator.backends.incluster.kinds import KINDS, Object
 from tgi_operator.schema.crd import crd
 
@@ -38,6 +38,7 @@ _SERVED = {kind.plural: (kind.api_version, kind.name) for kind in KINDS.values()
     "secrets": ("v1", "Secret"),
     "events": ("events.k8s.io/v1", "Event"),
     "nodes": ("v1", "Node"),
+    "serviceaccounts": ("v1", "ServiceAccount"),
 }
 
 Name = tuple[str, str]
@@ -273,14 +274,19 @@ class ApiServer:
         self._notify(plural, "DELETED", {**present, "metadata": meta})
         self.loop.call_later(0.1, self._collect, present["metadata"]["uid"], context=Context())
 
+    def label(self, plural: str, namespace: str, name: str, value: str | None = "true") -> None:
+        """Allow TGIEndpoints to use an object, as `kubectl label` does; None takes the label away."""
+        self.edit(plural, namespace, name, {"metadata": {"labels": {LABEL_ALLOW_USE: value}}})
+
     def put_secret(self, namespace: str, name: str, **data: str) -> None:
-        """Create or replace a Secret."""
+        """Create or replace a Secret that TGIEndpoints are allowed to use."""
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
         if (namespace, name) in self.objects["secrets"]:
             present = self.objects["secrets"][namespace, name]
             self._put("secrets", (namespace, name), {**present, "data": encoded})
         else:
-            self.create("secrets", namespace, {"metadata": {"name": name}, "type": "Opaque", "data": encoded})
+            meta = {"name": name, "labels": {LABEL_ALLOW_USE: "true"}}
+            self.create("secrets", namespace, {"metadata": meta, "type": "Opaque", "data": encoded})
 
     # Storage
 

@@ -122,6 +122,9 @@ class AWSClient:
         """Make one call. Raises AWSError."""
         return await self._process.call(operation, lambda: self._amazon.call(scope, operation, request))
 
+    def drop(self, scope: Scope) -> None:
+        """Nothing is held of a scope."""
+
     async def close(self) -> None:
         """Nothing is open."""
 

@@ -64,10 +64,33 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
     def changed(key: Key) -> None:
         controller.changed(key)
 
-    sagemaker = SageMakerBackend(api, settings, kube, changed, now)
-    in_cluster = InClusterBackend(kube, changed, settings.image, settings.prometheus_address, now)
-    controller = Controller(settings, kube, CLUSTER, {"sageMaker": sagemaker, "inCluster": in_cluster}, in_cluster, now)
+    def known(key: Key) -> bool:
+        return controller.knows(key)
+
+    sagemaker = SageMakerBackend(api, settings, kube, changed, now) if "sageMaker" in settings.backends else None
+    in_cluster = _in_cluster(settings, kube, changed, known, now) if "inCluster" in settings.backends else None
+    served = {"sageMaker": sagemaker, "inCluster": in_cluster}
+    controller = Controller(settings, kube, CLUSTER, served, in_cluster, now)
     return controller
+
+
+def _in_cluster(
+    settings: Settings,
+    kube: KubeClient,
+    changed: Callable[[Key], None],
+    known: Callable[[Key], bool],
+    now: Callable[[], datetime],
+) -> InClusterBackend:
+    return InClusterBackend(
+        kube,
+        changed,
+        known,
+        settings.image,
+        settings.prometheus_address,
+        now,
+        restricted=settings.pod_template == "restricted",
+        require_labels=settings.require_labels == "on",
+    )
 
 
 class Simulation:

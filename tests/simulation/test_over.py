@@ -139,6 +139,22 @@ def allow(simulation: Simulation, text: str) -> None:
     Path(simulation.settings.allowed_roles_file).write_text(text)
 
 
+def unlabel_secret(simulation: Simulation) -> None:
+    simulation.server.label("secrets", "ml", "hub", None)
+
+
+def label_secret(simulation: Simulation) -> None:
+    simulation.server.label("secrets", "ml", "hub")
+
+
+def create_account(simulation: Simulation) -> None:
+    simulation.server.create("serviceaccounts", "ml", {"metadata": {"name": "reader"}})
+
+
+def label_account(simulation: Simulation) -> None:
+    simulation.server.label("serviceaccounts", "ml", "reader")
+
+
 def forbid_roles(simulation: Simulation) -> None:
     allow(simulation, "namespaces: {other: ['*']}\n")
 
@@ -294,11 +310,16 @@ def maintained(simulation: Simulation) -> None:
 
 AUTOSCALED = {**PODS, "autoscaling": {"minReplicas": 1, "maxReplicas": 2}}
 
+READING = {**PODS, "inCluster": {**PODS["inCluster"], "serviceAccountName": "reader"}}
+
 CAUSES = {
     "Secret deleted": Cause("SecretNotFound", delete_secret, put_secret, GATED),
     "Secret without the key": Cause("SecretKeyNotFound", empty_secret, put_secret, GATED),
     "Secret not there yet": Cause("SecretNotFound", delete_secret, put_secret, GATED, serving=False),
     "Secret of pods deleted": Cause("SecretNotFound", delete_secret, put_secret, GATED_PODS),
+    "Secret without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED),
+    "Secret of pods without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED_PODS),
+    "account without the label": Cause("UseNotAllowed", create_account, label_account, READING, serving=False),
     "role not allowed": Cause("RoleNotAllowed", forbid_roles, allow_roles),
     "endpoint name not allowed": Cause("EndpointNameNotAllowed", forbid_names, allow_names, NAMED, serving=False),
     "owner tag changed": Cause("NotOwned", tag_cluster("cluster-2"), tag_cluster("cluster-1")),
@@ -446,6 +467,7 @@ def test_a_collection_that_failed_is_reported_and_done_later(serving: Simulation
 
 
 ELSEWHERE = {
+    "BackendOff",
     "CollectionFailed",
     "ModelDownloadFailed",
     "NoMetrics",
@@ -454,7 +476,7 @@ ELSEWHERE = {
     "ScalingUnknown",
     "StatusRefused",
 }
-"""Reasons whose end is a story of its own: here, in test_scaling or in test_defects."""
+"""Reasons whose end is a story of its own: here, in test_installations, test_scaling or in test_defects."""
 
 HEALTHY = {"InService", "Scaling", "Serving", "Autoscaling", "ScaledToZero"}
 """Reasons that report no problem."""
@@ -476,9 +498,11 @@ ON_THE_WAY = {
 
 BY_A_CHANGE_OF_THE_SPEC = {
     "InvalidSpec",
+    "UnknownRegion",
     "UnknownVersion",
     "UnsupportedInstanceType",
     "InvalidNumShard",
+    "PodNotRestricted",
     "ConflictingOptions",
     "RejectedByAWS",
     "EndpointFailed",

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from simulation.simulation import PODS, Object, Simulation
+from simulation.simulation import KEY, PODS, Object, Simulation
 from simulation.test_over import CACHED, MINUTE, reports
 from simulation.test_stories import DAY, is_stalled
+from tgi_operator.backends.hub_token import HubToken
+from tgi_operator.settings import Settings
 
 NEW = {**PODS, "runtime": {"maxTotalTokens": 2048}}
 CHILDREN = ("deployments", "services", "poddisruptionbudgets", "pods", "jobs", "persistentvolumeclaims")
@@ -99,6 +101,26 @@ def test_retain_keeps_the_weights_only(simulation: Simulation) -> None:
     assert ("Normal", "Retained") in simulation.events()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_resource_that_comes_back_takes_over_the_pods_that_served_without_it(
+    serving: Simulation, restarted: bool
+) -> None:
+    """As after `kubectl delete --cascade=orphan`, or a restore from a backup that begins with the pods."""
+    before = pods(serving)
+    serving.server.edit("deployments", KEY.namespace, KEY.name, {"metadata": {"ownerReferences": None}})
+    serving.delete()
+    serving.run_until(serving.is_gone, within=MINUTE)
+    if restarted:
+        serving.restart()
+    serving.run(300)
+    assert pods(serving) == before, "they belong to no resource"
+    serving.apply(PODS)
+    serving.run_until(serving.is_ready, within=10)
+    assert deployment(serving)["metadata"]["ownerReferences"]
+    serving.run(10)
+    assert pods(serving) == before
+
+
 @pytest.mark.parametrize(
     ("plural", "change"),
     [
@@ -172,3 +194,64 @@ def test_no_token_is_ever_shown(simulation: Simulation) -> None:
     simulation.run_until(simulation.is_ready, within=600)
     assert "hf_abcdefgh" not in str([simulation.body(), simulation.server.objects["events"]])
     assert "hf_abcdefgh" not in str(simulation.server.objects["deployments"])
+
+
+TGI: Mapping[str, Any] = {"name": "tgi", "envFrom": [{"secretRef": {"name": "db"}}]}
+TAKEN = {"spec": {"containers": [TGI]}}
+PRIVILEGED = {"spec": {"containers": [{**TGI, "securityContext": {"privileged": True}}]}}
+TAKING = {**PODS, "inCluster": {**PODS["inCluster"], "podTemplate": PRIVILEGED}}
+
+
+def test_pods_of_before_go_on_serving_and_are_reported() -> None:
+    """An upgrade restricts what a podTemplate and Secrets may be used for: no pod is replaced or deleted."""
+    with Simulation(pod_template="unrestricted", require_labels="off") as simulation:
+        simulation.apply(TAKING)
+        simulation.run_until(simulation.is_ready, within=180)
+        before = pods(simulation)
+        for settings, reason, message in (
+            (Settings(), "PodNotRestricted", "spec.inCluster.podTemplate.spec.containers[tgi].securityContext"),
+            (Settings(pod_template="unrestricted"), "UseNotAllowed", "Secret ml/db"),
+        ):
+            simulation.settings = settings
+            simulation.restart()
+            simulation.run_until(lambda reason=reason: is_stalled(simulation, reason), within=MINUTE)  # type: ignore[misc]
+            assert message in simulation.condition("Ready")["message"]
+            assert simulation.condition("Available")["status"] == "True"
+            simulation.run(DAY)
+            assert pods(simulation) == before
+
+
+def test_another_users_secret_reaches_no_pod(simulation: Simulation) -> None:
+    """Not by a name that does not exist yet either, and not by a Hub token that is none."""
+    stolen = {"tokenSecretRef": {"name": "db", "key": "password"}}
+    env = [{"name": "HF_ENDPOINT", "value": "https://collector.example"}]
+    hub = {**PODS, "model": {**PODS["model"], **stolen}, "runtime": {"env": env}}
+    simulation.apply({**PODS, "inCluster": {**PODS["inCluster"], "podTemplate": TAKEN}})
+    simulation.run_until(lambda: is_stalled(simulation, "UseNotAllowed"), within=MINUTE)
+    simulation.server.create(
+        "secrets", "ml", {"metadata": {"name": "db"}, "type": "Opaque", "data": {"password": "eA=="}}
+    )
+    simulation.run(600)
+    assert is_stalled(simulation, "UseNotAllowed")
+    assert "kubectl label secret db -n ml tgi-operator.dev/allow-use=true" in simulation.condition("Ready")["message"]
+    simulation.apply(hub)
+    simulation.run(600)
+    assert is_stalled(simulation, "UseNotAllowed")
+    assert [plural for plural in CHILDREN if simulation.server.objects[plural]] == []
+
+
+def test_an_operator_that_knows_tokens_by_another_digest_replaces_no_pod(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulation.server.put_secret("ml", "hub", token="hf_abcdefgh")
+    with monkeypatch.context() as earlier:
+        # Versions before this one made revisions and digests from the token itself.
+        earlier.setattr(HubToken, "fingerprint", property(lambda token: token.value))
+        simulation.apply({**PODS, "model": {**PODS["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}})
+        simulation.run_until(simulation.is_ready, within=180)
+        before, former = pods(simulation), deployment(simulation)["metadata"]["annotations"]
+    simulation.restart()
+    simulation.run(DAY)
+    assert simulation.is_ready()
+    assert pods(simulation) == before
+    assert deployment(simulation)["metadata"]["annotations"] != former, "the digest of the token is gone"

@@ -11,6 +11,7 @@ import pytest
 from simulation.amazon import DENIED
 from simulation.simulation import CLUSTER, ENDPOINT, REGION, SPEC, Simulation
 from tgi_operator.api.identifiers import FINALIZER
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.engines.tgi import images
@@ -662,9 +663,11 @@ def test_tags_that_cannot_be_read_yet_are_waited_for(applied: Simulation) -> Non
 
 # Input
 
+GATED = {**SPEC, "model": {**SPEC["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}}
+
 
 def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(simulation: Simulation) -> None:
-    simulation.apply({**SPEC, "model": {**SPEC["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}})
+    simulation.apply(GATED)
     simulation.run(5)
     assert is_stalled(simulation, "SecretNotFound")
     simulation.server.put_secret("ml", "hub", other="x")
@@ -680,6 +683,23 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
     assert simulation.status()["currentRevision"] != first
     assert "hf_secret" not in str(simulation.body())
     assert "hf_secret" not in str(simulation.server.objects["events"])
+
+
+def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulation.server.put_secret("ml", "hub", token="hf_secret1")
+    with monkeypatch.context() as earlier:
+        # Versions before this one made revisions and digests from the token itself.
+        earlier.setattr(HubToken, "fingerprint", property(lambda token: token.value))
+        simulation.apply(GATED)
+        simulation.run_until(simulation.is_ready, within=400)
+        former = simulation.status()["sageMaker"]["renderedFrom"]
+    simulation.restart()
+    simulation.run(DAY)
+    assert simulation.is_ready()
+    assert len(simulation.amazon.attempted("UpdateEndpoint", "CreateModel")) == 1
+    assert simulation.status()["sageMaker"]["renderedFrom"] != former, "the digest of the token is gone"
 
 
 @pytest.mark.parametrize(
@@ -725,3 +745,19 @@ def test_a_spec_of_another_crd_is_reported_as_plan_does(simulation: Simulation) 
         'unknown field "spec.sageMaker.instancetype": did you mean instanceType?; '
         "spec.replicas: must be at least 1, not 0: change it, or install the CRD that belongs to this operator"
     )
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_spec_that_is_too_large_costs_only_itself(serving: Simulation, restarted: bool) -> None:
+    """An object from before the CRD had bounds: the API server keeps it, and updates of its other fields."""
+    large = {**SPEC, "inCluster": {"podTemplate": {"spec": {"tolerations": [{"key": "x" * 60}] * 15_000}}}}
+    serving.apply(large, unchecked=True)
+    if restarted:
+        serving.restart()
+    serving.run(120)
+    assert is_stalled(serving, "InvalidSpec")
+    assert "and the operator reads up to 262144; make it smaller" in serving.condition("Stalled")["message"]
+    assert serving.condition("Available")["status"] == "True"
+    serving.delete()
+    serving.run_until(serving.is_gone, within=600)
+    assert serving.leftovers() == []

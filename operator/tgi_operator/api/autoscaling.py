@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tgi_operator.api.objects import APIObject, Int32, Positive, Quantity, cel, list_map
+from tgi_operator.api.objects import ATOMIC_LIST, APIObject, Int32, Positive, Quantity, cel, list_map
 
 Seconds = Annotated[Int32, Field(ge=0, le=3600)]
 
@@ -64,7 +64,7 @@ class CloudWatchMetric(APIObject):
     statistic: Statistic = Field(description="Statistic of one minute.")
     dimensions: tuple[Dimension, ...] | None = Field(
         default=None,
-        max_length=30,
+        max_length=10,
         json_schema_extra=list_map("name"),
         description="Dimensions. Absent: EndpointName and VariantName of this endpoint.",
     )
@@ -88,8 +88,8 @@ class CloudWatch(APIObject):
 
     metrics: tuple[CloudWatchMetric, ...] = Field(
         min_length=1,
-        max_length=10,
-        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        max_length=5,
+        json_schema_extra=ATOMIC_LIST,
         description="The metrics.",
     )
     expression: str | None = Field(
@@ -161,7 +161,7 @@ class ScalingRules(APIObject):
         default=None,
         min_length=1,
         max_length=8,
-        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        json_schema_extra=ATOMIC_LIST,
         description="How much may change, of pods only.",
     )
 
@@ -236,7 +236,7 @@ class Autoscaling(APIObject):
     metrics: tuple[Metric, ...] = Field(
         default=(),
         max_length=5,
-        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        json_schema_extra=ATOMIC_LIST,
         description="The metric that asks for most replicas wins. Absent: ConcurrentRequests at 5 on SageMaker, "
         "QueueDepth at 5 of pods.",
     )

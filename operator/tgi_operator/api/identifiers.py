@@ -20,5 +20,8 @@ REQUEST_ANNOTATION = f"{GROUP}/requestedAt"
 MOST_ANNOTATION = 256
 """Characters of these annotations that count; what follows is ignored."""
 
+LABEL_ALLOW_USE = f"{GROUP}/allow-use"
+"""Label `"true"` of a Secret or service account that the TGIEndpoints of its namespace are allowed to use."""
+
 FIELD_MANAGER = "tgi-operator"
 """Names us in managedFields and as the reporting controller of Events."""

@@ -1,19 +1,25 @@
 """`spec.inCluster`: TGI pods on GPU nodes. Fields are spelled as those of a PodSpec where it has them."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tgi_operator.api.objects import SET_LIST, APIObject, CountOrPercent, Int32, Positive, Quantity, cel, list_map
-
-_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-_LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
-_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
-
-ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=_NAME)]
-LabelKey = Annotated[str, Field(min_length=1, max_length=316, pattern=_LABEL_KEY)]
-LabelValue = Annotated[str, Field(max_length=63, pattern=_LABEL_VALUE)]
+from tgi_operator.api.objects import (
+    ATOMIC_LIST,
+    SET_LIST,
+    APIObject,
+    CountOrPercent,
+    Int32,
+    LabelKey,
+    LabelValue,
+    ObjectName,
+    Positive,
+    Quantity,
+    cel,
+    list_map,
+)
+from tgi_operator.api.pod_changes import PodTemplate, Toleration
 
 DEFAULT_GPU_RESOURCE = "nvidia.com/gpu"
 
@@ -88,20 +94,6 @@ class Cache(APIObject):
     )
 
 
-class Toleration(APIObject):
-    """A toleration of a PodSpec."""
-
-    key: LabelKey | None = Field(default=None, description="Key of the taint. Absent: every taint.")
-    operator: Literal["Exists", "Equal"] | None = Field(default=None, description="Exists, or Equal (the default).")
-    value: LabelValue | None = Field(default=None, description="Value of the taint.")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="Effect of the taint. Absent: all."
-    )
-    toleration_seconds: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] | None = Field(
-        default=None, description="How long a NoExecute taint is borne."
-    )
-
-
 class TopologySpreadConstraint(APIObject):
     """How the pods are spread; the selector is that of the resource's own pods."""
 
@@ -121,6 +113,15 @@ class Resources(APIObject):
     limits: dict[str, Quantity] = Field(
         default={}, max_length=16, description="The most it may take. /dev/shm counts as memory."
     )
+
+
+class PodDefault(StrEnum):
+    """Parts of the pod that the operator adds by default, and that users need to remove."""
+
+    GPU_REQUEST = "GPURequest"
+    LIVENESS_PROBE = "LivenessProbe"
+    PRE_STOP_HOOK = "PreStopHook"
+    SHARED_MEMORY = "SharedMemory"
 
 
 class PodDisruptionBudget(APIObject):
@@ -165,7 +166,7 @@ class InCluster(APIObject):
     tolerations: tuple[Toleration, ...] | None = Field(
         default=None,
         max_length=32,
-        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        json_schema_extra=ATOMIC_LIST,
         description="Taints that are borne. Absent: NoSchedule of `gpu.resourceName`.",
     )
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
@@ -183,12 +184,24 @@ class InCluster(APIObject):
         default=None, description="Absent: one pod at a time may be unavailable."
     )
     pod_monitor: PodMonitor = Field(default=PodMonitor(), description="Scraping by Prometheus.")
-    pod_template: dict[str, Any] | None = Field(
-        default=None,
-        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-        description="The last word: a PodTemplateSpec that is merged over what the operator makes, as `kubectl patch` "
-        "does: lists of named things by name, `null` removes. TGI's container is `tgi`.",
+    omit_defaults: tuple[PodDefault, ...] = Field(
+        default=(),
+        max_length=4,
+        json_schema_extra=SET_LIST,
+        description="Parts of the pod that the operator leaves out. GPURequest: requests and limits of GPUs, and the "
+        "default toleration. LivenessProbe: the liveness probe. PreStopHook: the wait for requests in progress. "
+        "SharedMemory: the volume at /dev/shm.",
     )
+    pod_template: PodTemplate | None = Field(
+        default=None,
+        description="Changes of the pod, in the form of a PodTemplateSpec. They take precedence over all other "
+        "fields. Items of lists are merged by name; other lists are replaced. TGI's container is `tgi`.",
+    )
+
+    @property
+    def requested_gpus(self) -> int:
+        """GPUs that each pod requests, 0 where the request is left out."""
+        return 0 if PodDefault.GPU_REQUEST in self.omit_defaults else self.gpu.count
 
 
 class Rollout(APIObject):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 
@@ -16,11 +16,25 @@ def list_map(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+def most_fields(count: int) -> dict[str, Any]:
+    """Return the schema extension of an object that has at most `count` of its fields: one of several kinds."""
+    return {"maxProperties": count}
+
+
 SET_LIST: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+ATOMIC_LIST: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 INT32_MAX = 2**31 - 1
 Int32 = Annotated[int, Field(json_schema_extra={"format": "int32"})]
 Positive = Annotated[Int32, Field(ge=1, le=INT32_MAX)]
+
+_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_LABEL_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=_NAME)]
+LabelKey = Annotated[str, Field(min_length=1, max_length=316, pattern=_LABEL_KEY)]
+LabelValue = Annotated[str, Field(max_length=63, pattern=_LABEL_VALUE)]
 
 
 class APIObject(BaseModel):
@@ -49,3 +63,14 @@ CountOrPercent = Annotated[
     str, BeforeValidator(_text), Field(pattern=_COUNT_OR_PERCENT), _int_or_string(_COUNT_OR_PERCENT, maximum=999_999)
 ]
 """An IntOrString as text: a number of pods, or a percentage of them."""
+
+_PORT_NUMBER = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+_PORT = rf"^({_PORT_NUMBER}|[-a-z0-9]*[a-z][-a-z0-9]*)$"
+PortReference = Annotated[
+    str,
+    BeforeValidator(_text),
+    Field(max_length=32, pattern=_PORT),
+    PlainSerializer(lambda text: int(text) if text.isdecimal() else text),
+    _int_or_string(_PORT, minimum=1, maximum=65535),
+]
+"""An IntOrString as text: the number or the name of a port. It is written as a number where it is one."""

@@ -151,6 +151,15 @@ class Reason(StrEnum):
         "InvalidSpec",
         "A field of the spec, or a combination of fields, cannot work. The message names the fields and what to write.",
     )
+    UNKNOWN_REGION = (
+        "UnknownRegion",
+        (
+            "spec.sageMaker.region is not an AWS region, or not one that the administrators of the operator allow. The "
+            "operator makes no connection. Create a new TGIEndpoint in another region, or have the administrators add "
+            "the region to `--aws-regions`; the operator then restarts and continues. A resource that was deployed "
+            "there is deleted only then."
+        ),
+    )
     UNKNOWN_VERSION = (
         "UnknownVersion",
         (
@@ -182,6 +191,30 @@ class Reason(StrEnum):
         (
             "The Secret of model.tokenSecretRef has no such key, or its value is empty. Add it; the operator notices "
             "within a minute."
+        ),
+    )
+    BACKEND_OFF = (
+        "BackendOff",
+        (
+            "This operator does not serve the backend that the spec names, and changes nothing of the resource. What "
+            "runs already goes on serving. Ask an administrator to add the backend to the setting `backends`, or "
+            "create a TGIEndpoint with the other backend."
+        ),
+    )
+    POD_NOT_RESTRICTED = (
+        "PodNotRestricted",
+        (
+            "podTemplate asks for something that reaches beyond the pod: namespaces, paths, ports or devices of the "
+            "node, privileges, capabilities or kernel settings. The message names the field: remove it. What runs "
+            "already goes on serving. Administrators allow it with the setting `pod-template: unrestricted`."
+        ),
+    )
+    USE_NOT_ALLOWED = (
+        "UseNotAllowed",
+        (
+            "A Secret or service account that the spec names does not exist, or lacks the label "
+            '`tgi-operator.dev/allow-use: "true"`. The message names the field and has the `kubectl label` command. '
+            "What runs already goes on serving. The operator notices the label within a minute."
         ),
     )
     REJECTED_BY_AWS = (

@@ -62,6 +62,11 @@ class Model(APIObject):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$",
         description="Hub commit, branch or tag. Pin a commit for a deployment that never changes by itself.",
     )
+    allow_pickle: bool | None = Field(
+        default=None,
+        description="Load `.bin` weights, which are pickle files and can run code, where there are no safetensors. "
+        "Applies where a Job fetches or checks the weights, with `inCluster.cache` or `pvc://`; elsewhere TGI decides.",
+    )
     token_secret_ref: SecretKeyRef | None = Field(
         default=None,
         description="Hub token for gated or private models. A changed Secret rolls the endpoint. "

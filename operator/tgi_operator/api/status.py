@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tgi_operator.api.identifiers import MOST_ANNOTATION
-from tgi_operator.api.objects import SET_LIST, APIObject, Int32, list_map
+from tgi_operator.api.objects import ATOMIC_LIST, SET_LIST, APIObject, Int32, list_map
 
 Time = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 Name = Annotated[str, Field(max_length=63)]
@@ -20,8 +20,10 @@ MOST_TAG_KEYS = 100
 """AWS takes 50 tags: all may be renamed at once, and the old ones are remembered until they are removed."""
 
 
-MOST_MESSAGE = 32768
-"""Characters of a condition's message (metav1.Condition)."""
+MOST_MESSAGE = 4096
+"""Characters of a condition's message; metav1.Condition allows 32,768."""
+
+ReasonWord = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
 
 
 class ConditionType(StrEnum):
@@ -49,18 +51,13 @@ class ConditionStatus(StrEnum):
 class Condition(APIObject):
     """A metav1.Condition."""
 
-    type: str = Field(max_length=316, description="Type of the condition.")
+    type: str = Field(max_length=63, description="Type of the condition.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     observed_generation: int | None = Field(
         default=None, ge=0, json_schema_extra={"format": "int64"}, description="Generation of the spec that it reports."
     )
     last_transition_time: Time = Field(description="When the status changed last.")
-    reason: str = Field(
-        min_length=1,
-        max_length=1024,
-        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-        description="Reason, one CamelCase word.",
-    )
+    reason: ReasonWord = Field(description="Reason, one CamelCase word.")
     message: str = Field(max_length=MOST_MESSAGE, description="Reason for people.")
 
 
@@ -69,7 +66,7 @@ class LastFailure(APIObject):
 
     time: Time = Field(description="When the failure was observed.")
     revision: str = Field(max_length=63, description="Revision that failed.")
-    reason: str = Field(max_length=1024, description="Reason, as in the conditions.")
+    reason: ReasonWord = Field(description="Reason, as in the conditions.")
     message: str = Field(max_length=4096, description="Error message of AWS, the scheduler or the container.")
     attempts: Int32 = Field(default=1, ge=1, description="Failed attempts of this revision in a row.")
     pod: str | None = Field(default=None, max_length=253, description="Pod that failed.")
@@ -136,7 +133,7 @@ class UnhealthyPod(APIObject):
     """A pod that does not serve, and why."""
 
     name: str = Field(max_length=253, description="Name of the pod.")
-    reason: str = Field(max_length=1024, description="Reason, as in the conditions.")
+    reason: ReasonWord = Field(description="Reason, as in the conditions.")
     message: str = Field(max_length=1024, description="Error message of the scheduler, the kubelet or the container.")
 
 
@@ -192,7 +189,7 @@ class ScalingStatus(APIObject):
     history: tuple[ScalingRecord, ...] | None = Field(
         default=None,
         max_length=10,
-        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        json_schema_extra=ATOMIC_LIST,
         description="The last changes of the replica count, the newest first.",
     )
     foreign_policies: tuple[Annotated[str, Field(max_length=256)], ...] | None = Field(
@@ -213,7 +210,7 @@ class Status(APIObject):
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
-        max_length=16,
+        max_length=8,
         json_schema_extra=list_map("type"),
         description="Ready and Available; Reconciling and Stalled while they are True; with autoscaling ScalingActive.",
     )

@@ -29,9 +29,9 @@ def is_revision(text: str) -> bool:
 def inputs_digest(resource: Resource, token: str | None, block: BaseModel) -> str:
     """Return a digest of everything that a user can change about the rendering, independent of the renderer.
 
-    `block` is the backend's part of the spec. `token` is the Hub token where the rendering depends on its value, else
-    None; the reference to it is part of `spec.model` anyway. Fields at their default are left out, so that a field that
-    a newer operator adds changes no digest.
+    `block` is the backend's part of the spec. `token` identifies the Hub token where the rendering depends on its
+    value, else None; the reference to it is part of `spec.model` anyway. Fields at their default are left out, so that
+    a field that a newer operator adds changes no digest.
     """
     assert resource.spec is not None  # noqa: S101 - a spec that the types refuse is never rendered
     parts = (resource.spec.model, resource.spec.runtime, block)

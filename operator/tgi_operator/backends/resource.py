@@ -54,6 +54,8 @@ class Resource:
     created: str = ""
     rewritten: bool = False
     rivals: tuple[Rival, ...] | None = ()
+    large: bool = False
+    """Whether what is computed of the spec takes so long that it is not done in the event loop."""
 
     @property
     def key(self) -> Key:

@@ -1,21 +1,34 @@
 """The Hub token of a resource, from its Secret."""
 
-from collections.abc import Mapping
+from collections import OrderedDict
 from typing import Protocol
 
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.allowed_use import Reference, unlabelled
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Resource
+from tgi_operator.kube import Secret
+
+_FIELD = "spec.model.tokenSecretRef"
+_LONGEST = 1024
+"""Longest value of a variable that SageMaker takes."""
+
+_MOST_VALUES = 3
+_MOST_SECRETS = 10_000
+
+_values: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
+"""The last values of each token, newest first, for redaction only: AWS may quote the one before."""
 
 
 class SecretReader(Protocol):
     """Reads Secrets."""
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, None where it does not exist."""
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        """Return a Secret, None where it does not exist."""
 
 
-async def token(reader: SecretReader, resource: Resource) -> str | Problem | None:
+async def token(reader: SecretReader, resource: Resource, *, require_label: bool) -> HubToken | Problem | None:
     """Return the Hub token, None where the spec names no Secret, or the problem with the Secret that it names.
 
     Errors of the API server are raised: a Secret that cannot be read is not a Secret without a token.
@@ -24,18 +37,31 @@ async def token(reader: SecretReader, resource: Resource) -> str | Problem | Non
     if reference is None:
         return None
     namespace = resource.owner.namespace
-    where = f"spec.model.tokenSecretRef: Secret {namespace}/{reference.name}"
+    where = f"{_FIELD}: Secret {namespace}/{reference.name}"
     secret = await reader.secret(namespace, reference.name)
     if secret is None:
         return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist; create it")
-    value = secret.get(reference.key, b"").strip()
+    refused = unlabelled(Reference("Secret", reference.name, _FIELD), namespace, secret.labels)
+    if require_label and refused is not None:
+        return refused
+    value = secret.data.get(reference.key, b"").strip()
     if not value:
         return Problem(
             Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {reference.key!r}; add it or name another key"
         )
-    try:
-        return value.decode("ascii")
-    except UnicodeDecodeError:
+    if len(value) > _LONGEST or not value.isascii():
         return Problem(
-            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no text under key {reference.key!r}; put the Hub token there"
+            Reason.SECRET_KEY_NOT_FOUND,
+            f"{where} has no text of up to {_LONGEST} characters under key {reference.key!r}; put the Hub token there",
         )
+    text = value.decode()
+    return HubToken(text, secret.uid, _former((namespace, reference.name, reference.key), text))
+
+
+def _former(key: tuple[str, str, str], value: str) -> tuple[str, ...]:
+    """Return the values that a token had before this one."""
+    known = (value, *(each for each in _values.pop(key, ()) if each != value))[:_MOST_VALUES]
+    _values[key] = known
+    if len(_values) > _MOST_SECRETS:
+        _values.popitem(last=False)
+    return known[1:]

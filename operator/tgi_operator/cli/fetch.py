@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from tgi_operator.redaction import redacted
 from tgi_operator.weights import bucket, folder, hub
 from tgi_operator.weights.failures import FetchError, LastingError, of_volume
 from tgi_operator.weights.progress import say
@@ -14,7 +15,7 @@ from tgi_operator.weights.source import Folder, HubModel, parse
 _TERMINATION_MESSAGE_BYTES = 4096
 
 
-def fetch(uri: str, directory: str | None, revision: str | None, progress_seconds: float) -> int:
+def fetch(uri: str, directory: str | None, revision: str | None, progress_seconds: float, *, allow_pickle: bool) -> int:
     """Fetch the weights and check them; return the exit code."""
     # TGI runs as another user.
     os.umask(0o022)
@@ -22,10 +23,10 @@ def fetch(uri: str, directory: str | None, revision: str | None, progress_second
     signal.signal(signal.SIGTERM, _end)
     token = os.environ.get("HF_TOKEN", "").strip() or None
     try:
-        found = _fetched(uri, directory, revision, token, progress_seconds)
-        folder.check(found)
+        found = _fetched(uri, directory, revision, token, progress_seconds, allow_pickle=allow_pickle)
+        folder.check(found, allow_pickle=allow_pickle)
     except FetchError as error:
-        text = str(error).replace(token, "(token)") if token else str(error)
+        text = redacted(str(error), [token] if token else [])
         sys.stderr.write(f"tgi-operator: {text}\n")
         _leave_message(text)
         return error.exit_code
@@ -33,7 +34,9 @@ def fetch(uri: str, directory: str | None, revision: str | None, progress_second
     return 0
 
 
-def _fetched(uri: str, directory: str | None, revision: str | None, token: str | None, seconds: float) -> Path:
+def _fetched(
+    uri: str, directory: str | None, revision: str | None, token: str | None, seconds: float, *, allow_pickle: bool
+) -> Path:
     source = parse(uri)
     if revision is not None and not isinstance(source, HubModel):
         raise LastingError(f"{uri} has no revisions: only hf:// models take --revision")
@@ -47,7 +50,7 @@ def _fetched(uri: str, directory: str | None, revision: str | None, token: str |
     except OSError as error:
         raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}") from error
     if isinstance(source, HubModel):
-        return hub.fetch(source, revision or "main", target, token, seconds)
+        return hub.fetch(source, revision or "main", target, token, seconds, allow_pickle=allow_pickle)
     return bucket.fetch(source, target, seconds)
 
 

@@ -1,6 +1,5 @@
 """The TGIEndpoints of a file, of a folder as `kubectl apply -f` reads it, or of standard input."""
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,9 @@ from tgi_operator.api.identifiers import API_VERSION, GROUP, KIND
 
 Document = dict[str, Any]
 _T = TypeVar("_T")
+
+_MOST_CHARACTERS = 4 * 2**20
+"""The API server takes requests of up to 3 MiB; a List of a few is still read."""
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _WANTED = f"{KIND} of {API_VERSION}"
@@ -86,11 +88,12 @@ def objects(source: Text) -> Iterator[Document]:
     """Yield the objects of a YAML text, lists unrolled. Raises UnreadableError."""
     try:
         documents = list(yaml.load_all(source.text, _Loader))
-        json.dumps(documents, default=str)
     except yaml.YAMLError as error:
         raise UnreadableError(f"{source.name}: not YAML: {_on_one_line(error)}") from None
-    except (ValueError, RecursionError):
-        raise UnreadableError(f"{source.name}: not JSON written as YAML: something in it contains itself") from None
+    except RecursionError:
+        raise UnreadableError(f"{source.name}: something in it contains itself or is nested too deeply") from None
+    except ValueError as error:
+        raise UnreadableError(f"{source.name}: not JSON written as YAML: {error}") from None
     for document in documents:
         if document is None:
             continue
@@ -101,12 +104,38 @@ def objects(source: Text) -> Iterator[Document]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as kubectl does: a date is text."""
+    """Reads YAML as kubectl does: a date is text. Refuses a document that aliases make too large."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        """Return the value of a document. Raises MarkedYAMLError."""
+        if _expanded_size(node, {}) > _MOST_CHARACTERS:
+            raise yaml.MarkedYAMLError(
+                problem=f"with its aliases written out, the document has more than {_MOST_CHARACTERS:,} characters",
+                problem_mark=node.start_mark,
+            )
+        return super().construct_document(node)
+
+
+def _expanded_size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """Return the characters of a document in which each alias is replaced by what it stands for.
+
+    `known` has the sizes of the nodes that were measured before. Raises RecursionError for a node that contains itself.
+    """
+    if node not in known:
+        if isinstance(node, yaml.ScalarNode):
+            parts: Iterable[yaml.Node] = ()
+        elif isinstance(node, yaml.MappingNode):
+            parts = (each for pair in node.value for each in pair)
+        else:
+            parts = node.value
+        own = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        known[node] = 1 + own + sum(_expanded_size(each, known) for each in parts)
+    return known[node]
 
 
 def is_ours(document: Document) -> bool:

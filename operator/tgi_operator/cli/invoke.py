@@ -16,7 +16,8 @@ from tgi_operator.api.status import ConditionType
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.backends.sagemaker.desired.names import TAG_NAME, TAG_NAMESPACE, TAG_UID
 from tgi_operator.cli import answers
-from tgi_operator.kube import APIError, Kube, NoClusterError, Object
+from tgi_operator.intake import Object
+from tgi_operator.kube import APIError, Kube, NoClusterError
 
 # A whole answer has 60 s on SageMaker, a stream eight minutes.
 _LONGEST_SECONDS = 480

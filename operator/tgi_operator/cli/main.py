@@ -89,6 +89,7 @@ def _add_fetch(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", help="hf://OWNER/NAME, s3://BUCKET/PREFIX/, or file:///PATH, which is only checked")
     command.add_argument("directory", nargs="?", help="where to: the Hugging Face cache, or the folder of the files")
     command.add_argument("--revision", help="commit, branch or tag of an hf:// model (default: main)")
+    command.add_argument("--allow-pickle", action="store_true", help="take .bin weights where there are no safetensors")
     command.add_argument(
         "--progress-seconds", type=float, default=10.0, metavar="N", help="time between two lines (default: 10)"
     )
@@ -98,7 +99,13 @@ def _add_fetch(command: argparse.ArgumentParser) -> None:
 def _fetch(options: argparse.Namespace) -> int:
     from tgi_operator.cli.fetch import fetch
 
-    return fetch(options.source, options.directory, options.revision, options.progress_seconds)
+    return fetch(
+        options.source,
+        options.directory,
+        options.revision,
+        options.progress_seconds,
+        allow_pickle=options.allow_pickle,
+    )
 
 
 def _add_catalog(command: argparse.ArgumentParser) -> None:

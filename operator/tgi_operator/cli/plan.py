@@ -12,6 +12,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import checks as pod_checks
 from tgi_operator.backends.incluster.desired import render as pods
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
@@ -107,7 +108,7 @@ def _calls(resource: Resource, spec: Spec) -> Iterable[Document]:
     target = _sage_maker(spec)
     _refuse(checks.first_problem(spec, target))
     reference = spec.model.token_secret_ref
-    token = f"(key {reference.key} of Secret {reference.name})" if reference else None
+    token = HubToken(f"(key {reference.key} of Secret {reference.name})", "") if reference else None
     desired = render.desired(render.place(resource), resource, spec, target, token, None)
     made = [*steps.create(desired, replicas(spec))]
     if spec.autoscaling is not None and desired.scaling is not None:
@@ -119,7 +120,7 @@ def _calls(resource: Resource, spec: Spec) -> Iterable[Document]:
 
 def _objects(resource: Resource, spec: Spec, target: InCluster) -> Iterable[Document]:
     _refuse(pod_checks.first_problem(spec, target))
-    token = "(the token)" if spec.model.token_secret_ref else None
+    token = HubToken("(the token)", "") if spec.model.token_secret_ref else None
     desired = pods.desired(resource, target, token, Settings().image)
     deployment = desired.deployment(replicas(spec), asked(desired.rollout) or IN_PLACE)
     made = [desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from tgi_operator.control.metrics_access import MetricsAccess
 from tgi_operator.control.probes import Server
-from tgi_operator.control.wiring import build
+from tgi_operator.control.wiring import build, secret_watch
 from tgi_operator.handlers import configure_logging, watch
 from tgi_operator.kube import Kube, NoClusterError
 from tgi_operator.leadership.candidate import Terms
@@ -63,16 +64,22 @@ async def _operate(settings: Settings) -> None:
         cluster = settings.cluster_id or await kube.cluster_id()
         # Tasks begun before kopf are not kopf's to cancel.
         controller = build(settings, kube, cluster, standing.check)
-        server = Server(controller, standing, settings.http_address, settings.http_port)
+        # Without the fence: a standby is scraped too.
+        reviews = await Kube.connect() if settings.metrics_auth == "on" else None
+        access = MetricsAccess(reviews) if reviews is not None else None
+        server = Server(controller, standing, settings.http_address, settings.http_port, access)
         await server.start()
         try:
             await standing.win()
             kinds = await controller.start()
+            controller.run(secret_watch(settings, kube, controller).run())
             logger.info("Watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
             await watch(controller, kube, kinds, settings.watch_namespaces)
         finally:
             await controller.close()
             await server.close()
+            if reviews is not None:
+                await reviews.close()
     finally:
         await kube.close()
         await standing.resign()

@@ -10,12 +10,14 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from tgi_operator.api.identifiers import KIND
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.base import Backend
 from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note
 from tgi_operator.control.events import EventRecorder, EventsAPI, of_note
-from tgi_operator.control.reconciler import Backends, Reconciler, choose, describe
+from tgi_operator.control.reconciler import Reconciler, choose, describe
 from tgi_operator.control.store import Item, Store, item
 from tgi_operator.control.worker import Workers
 from tgi_operator.control.writes import Writes, WritesAPI
@@ -48,6 +50,9 @@ class Children(Protocol):
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
         """List the objects; return the kinds to watch."""
 
+    def wants(self, body: Mapping[str, Any]) -> bool:
+        """Return whether anything is kept of an object."""
+
     def seen(self, body: Mapping[str, Any]) -> None:
         """Record an object that was listed, added or changed."""
 
@@ -56,15 +61,18 @@ class Children(Protocol):
 
 
 class Controller:
-    """Store, workers and backends of one operator. `backends` go by the field of the spec that chooses them."""
+    """Store, workers and backends of one operator.
+
+    `backends` go by the field of the spec that chooses them, each None where it is off, as `in_cluster` is then.
+    """
 
     def __init__(
         self,
         settings: Settings,
         kube: ControllerAPI,
         cluster: str,
-        backends: Backends,
-        in_cluster: Children,
+        backends: Mapping[str, Backend[Any, Any] | None],
+        in_cluster: Children | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = Store()
@@ -72,21 +80,36 @@ class Controller:
         """Set once everything that the API server listed at the start has been seen."""
         self._kube = kube
         self._namespaces = settings.watch_namespaces
-        self._backends = backends
+        self._backends = {name: each for name, each in backends.items() if each is not None}
         self._in_cluster = in_cluster
         self._events = EventRecorder(kube, f"{socket.gethostname()}-{os.getpid()}", now)
         self._writes = Writes(kube, self.store, self._vanished)
-        reconciler = Reconciler(self.store, backends, self._writes, self._events, cluster, now)
-        self._workers: Workers[Key] = Workers(reconciler.reconcile, self._lane, settings.workers)
+        reconciler = Reconciler(self.store, self._backends, self._writes, self._events, cluster, now)
+        self._workers: Workers[Key] = Workers(
+            reconciler.reconcile,
+            self._lane,
+            lambda key: key.namespace,
+            size=settings.lane_workers,
+            limit=settings.workers,
+        )
         self._unseen: set[Key] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._crashed = False
 
     async def start(self) -> tuple[Kind, ...]:
         """Start the background work; return the kinds of objects to watch beside TGIEndpoints and Secrets."""
-        kinds = await self._in_cluster.start(self._namespaces)
+        # The names come first: objects of resources that do not exist are not kept.
+        while True:
+            if await self._listed():
+                break
+            await asyncio.sleep(_RETRY_SECONDS)
+        kinds = await self._in_cluster.start(self._namespaces) if self._in_cluster is not None else ()
         self._spawn(self._relist())
         return kinds
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run background work until `close`; the liveness probe fails once it has crashed."""
+        self._spawn(work)
 
     async def close(self) -> None:
         """Take no more keys, and wait for the AWS calls under way, which are bounded in time."""
@@ -103,11 +126,19 @@ class Controller:
         return not self._crashed and self._workers.is_alive()
 
     def changed(self, key: Key) -> None:
-        """Queue a resource of which a backend has news, before those that were only created or changed.
+        """Queue a resource of which a backend has news, before those of its namespace that were created or changed.
 
         What has begun is finished first: an endpoint in service must not wait behind a thousand that are created.
         """
         self._workers.queue.add(key, urgent=True)
+
+    def knows(self, key: Key) -> bool:
+        """Return whether there is a TGIEndpoint of this name, as far as was listed or seen."""
+        return self.store.get(key) is not None or (self._unseen is not None and key in self._unseen)
+
+    def wants(self, body: Mapping[str, Any]) -> bool:
+        """Return whether anything is to be kept of an object that a watch delivers."""
+        return body.get("kind") == KIND or (self._in_cluster is not None and self._in_cluster.wants(body))
 
     def seen(self, body: Mapping[str, Any]) -> None:
         """Record a TGIEndpoint that was listed, added or changed."""
@@ -129,11 +160,13 @@ class Controller:
 
     def child_seen(self, body: Mapping[str, Any]) -> None:
         """Record an object of a resource that was listed, added or changed."""
-        self._in_cluster.seen(body)
+        if self._in_cluster is not None:
+            self._in_cluster.seen(body)
 
     def child_removed(self, body: Mapping[str, Any]) -> None:
         """Record that an object of a resource is gone."""
-        self._in_cluster.gone(body)
+        if self._in_cluster is not None:
+            self._in_cluster.gone(body)
 
     def secret_seen(self, namespace: str, name: str, version: str) -> None:
         """Record a Secret that changed, or is gone (no version)."""
@@ -143,7 +176,7 @@ class Controller:
     def _lane(self, key: Key) -> str:
         known = self.store.get(key)
         backend = choose(self._backends, known) if known is not None else None
-        return backend.lane(known.spec) if known is not None and backend is not None else _NO_BACKEND
+        return backend.lane(known.outline) if known is not None and backend is not None else _NO_BACKEND
 
     def _vanished(self, known: Item) -> None:
         self.removed(*known.key, known.uid)
@@ -165,17 +198,21 @@ class Controller:
         self._spawn(self._events.post(old, *of_note(Note(Reason.LEFT_ALONE, message))))
 
     async def _relist(self) -> None:
-        """List all TGIEndpoints now, soon, and each hour: drop what is gone, and know when the start is over."""
-        pause = float(_FIRST_RELIST_SECONDS)
+        """List all TGIEndpoints again, soon and each hour: drop what is gone, and know when the start is over."""
+        pause = _FIRST_RELIST_SECONDS
         while True:
-            try:
-                await self._list()
-            except (APIError, aiohttp.ClientError, TimeoutError) as error:
-                logger.warning("The TGIEndpoints could not be listed: %s", describe(error))
-                await asyncio.sleep(_RETRY_SECONDS if self._unseen is None else pause)
-                continue
             await asyncio.sleep(pause)
-            pause = RELIST_SECONDS
+            if await self._listed():
+                pause = RELIST_SECONDS
+
+    async def _listed(self) -> bool:
+        """List all TGIEndpoints; return whether that was possible."""
+        try:
+            await self._list()
+        except (APIError, aiohttp.ClientError, TimeoutError) as error:
+            logger.warning("The TGIEndpoints could not be listed: %s", describe(error))
+            return False
+        return True
 
     async def _list(self) -> None:
         before = {known.key: known.uid for known in self.store.items()}

@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+from math import inf
 
+import aiohttp
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tgi_operator import metrics
 from tgi_operator.control.controller import Controller
+from tgi_operator.control.metrics_access import MetricsAccess
+from tgi_operator.kube import APIError
 from tgi_operator.leadership.standing import Standing
 
 logger = logging.getLogger(__name__)
@@ -15,11 +19,26 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 RETRIES = 24
 
+CACHE_FACTOR = 10
+"""A rendering is served for so many times what it took: whoever asks, a tenth of a processor is enough."""
+
+MOST_SCRAPES = 8
+"""Scrapes answered at the same time; others wait. Each holds a copy of the text until its client has read it."""
+
+_SEND_SECONDS = 10
+"""Longest time that a client may take to read an answer."""
+
 
 class Server:
-    """Answers probes for `controller`, and for `standing` while another operator is the leader."""
+    """Answers probes for `controller`, and for `standing` while another operator is the leader.
 
-    def __init__(self, controller: Controller, standing: Standing, address: str, port: int) -> None:
+    `access` decides who may read the metrics; None: everybody who reaches the port.
+    """
+
+    def __init__(
+        self, controller: Controller, standing: Standing, address: str, port: int, access: MetricsAccess | None = None
+    ) -> None:
+        self._access = access
         self._controller = controller
         self._standing = standing
         self._address = address
@@ -35,6 +54,8 @@ class Server:
         self._runner = web.AppRunner(application, access_log=None)
         self._retry: asyncio.Task[None] | None = None
         self._rendering: asyncio.Task[bytes] | None = None
+        self._rendered, self._rendered_until = b"", -inf
+        self._scrapes = asyncio.Semaphore(MOST_SCRAPES)
 
     async def start(self) -> None:
         """Listen, as soon as the port is free: a predecessor may still be ending. Probes fail until then."""
@@ -71,19 +92,49 @@ class Server:
             return _answer(ok=self._standing.is_ready, otherwise="the Lease cannot be read")
         return _answer(ok=self._controller.ready.is_set(), otherwise="not all resources have been seen yet")
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        if self._access is not None:
+            refusal = await _refusal(self._access, request.headers.get("Authorization", ""))
+            if refusal is not None:
+                return refusal
+        async with self._scrapes:
+            response = web.Response(body=await self._text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+            try:
+                async with asyncio.timeout(_SEND_SECONDS):
+                    await response.prepare(request)
+                    await response.write_eof()
+            except TimeoutError:
+                if request.transport is not None:
+                    request.transport.abort()
+        return response
+
+    async def _text(self) -> bytes:
+        """Return the metrics; scrapes at the same time share one rendering, which takes memory and processor time."""
+        if asyncio.get_running_loop().time() < self._rendered_until:
+            return self._rendered
         if self._rendering is None:
-            # Scrapes at the same time share one rendering: each takes memory and processor time.
             self._rendering = asyncio.create_task(self._render())
-        body = await asyncio.shield(self._rendering)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return await asyncio.shield(self._rendering)
 
     async def _render(self) -> bytes:
-        statuses = [(*item.key, item.status) for item in self._controller.store.items()]
+        clock = asyncio.get_running_loop().time
+        statuses, began = [(*item.key, item.status) for item in self._controller.store.items()], clock()
         try:
-            return await asyncio.to_thread(metrics.exposition, statuses)
+            self._rendered = await asyncio.to_thread(metrics.exposition, statuses)
+            self._rendered_until = clock() + CACHE_FACTOR * (clock() - began)
+            return self._rendered
         finally:
             self._rendering = None
+
+
+async def _refusal(access: MetricsAccess, authorization: str) -> web.Response | None:
+    """Return the answer to a scrape that is not allowed, None where it is."""
+    try:
+        allowed = await access.allows(authorization)
+    except (APIError, aiohttp.ClientError, TimeoutError) as error:
+        logger.warning("The token of a scrape cannot be checked: %s", error)
+        return web.Response(text="the API server cannot check the token\n", status=503)
+    return None if allowed else web.Response(text="a bearer token with access to /metrics is needed\n", status=401)
 
 
 def _answer(*, ok: bool, otherwise: str) -> web.Response:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.base import Backend, Remedy
+from tgi_operator.backends.computing import compute
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, as_reported, progressing, stalled, was_available, with_verdict
@@ -26,6 +27,7 @@ from tgi_operator.control.writes import GoneError, StatusRefusedError, Writes
 from tgi_operator.kube import APIError
 from tgi_operator.leadership.fence import NotLeadingError
 from tgi_operator.schema import wording
+from tgi_operator.settings import BackendName
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +130,7 @@ class Reconciler:
             situation = await backend.observe(attempt.item.key, resource)
             if situation is None:
                 return Done("waiting")
-            plan = backend.plan(situation)
+            plan = await compute(resource, backend.plan, situation)
         except Exception as error:
             remedy = _remedy(attempt, resource.status, situation, error)
             if remedy is None:
@@ -209,12 +211,18 @@ class Reconciler:
             await self._events.post(item, *of_note(note))
 
     async def _without_backend(self, item: Item, resource: Resource) -> Outcome:
-        """Report a spec that names no backend; nothing was ever made of it, so its deletion needs nothing."""
-        if item.deleting:
+        """Report a spec that names no backend, or one that is off.
+
+        Nothing was ever made of a spec without one, so its deletion needs nothing. What a backend made that is off now
+        is left to an operator that serves it, unless the resource is to leave it behind.
+        """
+        off = backend_off(self._backends, item)
+        if item.deleting and (off is None or resource.retains or not item.status.get("backend")):
             await self._writes.release(item)
             return Done("released")
         message = resource.problem.message if resource.problem else "spec: names no backend; add sageMaker or inCluster"
-        status = self._with(item, stalled(Reason.INVALID_SPEC, message, available=was_available(resource.status)))
+        problem = Problem(Reason.INVALID_SPEC, message) if off is None else _off(off)
+        status = self._with(item, stalled(problem.reason, problem.message, available=was_available(resource.status)))
         written = await self._writes.status(item, status)
         for event_type, note in transitions(resource.status, status):
             await self._events.post(written, event_type, note)
@@ -265,8 +273,12 @@ class Reconciler:
     def _resource(self, item: Item) -> Resource:
         """Return the item with its spec and status read; a spec that the types refuse is a problem."""
         spec = problem = None
+        fields = item.spec
         try:
-            spec = Spec.model_validate(item.spec)
+            if item.refused:
+                problem = Problem(Reason.INVALID_SPEC, item.refused)
+            else:
+                spec = Spec.model_validate(fields)
         except ValidationError as error:
             found = "; ".join(wording.of_spec(error))
             message = f"{found}: change it, or install the CRD that belongs to this operator"
@@ -277,13 +289,14 @@ class Reconciler:
             deleting=item.deleting,
             spec=spec,
             status=_read_status(item),
-            fields=item.spec,
+            fields=fields,
             problem=problem,
             render_request=item.render_request,
             request=item.request,
             created=item.created,
             rewritten=self._store.is_rewritten(item.key),
             rivals=self._store.rivals(item),
+            large=item.packed is not None,
         )
 
 
@@ -301,10 +314,24 @@ def _is_worth_an_event(repetitions: int) -> bool:
 def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
     """Return the backend that the spec names, else the one that the status names; None where neither does."""
     for name, backend in backends.items():
-        if name in item.spec:
+        if name in item.outline:
             return backend
     shown = str(item.status.get("backend", "")).casefold()
     return next((backend for name, backend in backends.items() if name.casefold() == shown), None)
+
+
+def backend_off(backends: Backends, item: Item) -> BackendName | None:
+    """Return the backend that the spec names and that this operator does not serve, None where it serves it."""
+    names = [name for name in get_args(BackendName) if name in item.spec]
+    return next((name for name in names if name not in backends), None)
+
+
+def _off(name: BackendName) -> Problem:
+    return Problem(
+        Reason.BACKEND_OFF,
+        f"spec.{name}: this operator does not serve the backend; ask an administrator to add {name} to the setting "
+        "`backends`, or create a TGIEndpoint with another backend",
+    )
 
 
 def describe(error: Exception) -> str:

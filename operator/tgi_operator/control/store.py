@@ -1,5 +1,7 @@
 """The TGIEndpoints last seen, slim: only what a reconciliation needs is kept of an object."""
 
+import json
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +10,32 @@ from tgi_operator.api.identifiers import FINALIZER, MOST_ANNOTATION, RENDER_ANNO
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Rival
 from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.intake import LARGEST_SPEC, Object, our_annotations
+
+_SMALL_SPEC = 8 * 1024
+"""Bytes of a spec that is kept as it is. A larger one is packed: read, it takes up to ten times its length."""
+
+_SMALL_FIELD = 1024
+
+_METADATA = (
+    "namespace",
+    "name",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "finalizers",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One TGIEndpoint as last seen. `endpoint` is region and name of its endpoint on SageMaker."""
+    """One TGIEndpoint as last seen.
+
+    `outline` is the spec without its large fields; a large spec itself is `packed`. `refused` is what is wrong with a
+    spec that is too large to be read at all. `endpoint` is region and name of its endpoint on SageMaker.
+    """
 
     key: Key
     uid: str
@@ -20,12 +43,22 @@ class Item:
     generation: int
     deleting: bool
     finalizers: tuple[str, ...]
-    spec: Mapping[str, Any]
+    outline: Mapping[str, Any]
     status: Mapping[str, Any]
     render_request: str = ""
     request: str = ""
     created: str = ""
     endpoint: tuple[str, str] | None = None
+    packed: bytes | None = None
+    refused: str = ""
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The spec; of one that was refused only the outline, from which deletion takes what it needs."""
+        if self.packed is None:
+            return self.outline
+        spec: Mapping[str, Any] = json.loads(zlib.decompress(self.packed))
+        return spec
 
     @property
     def held(self) -> bool:
@@ -35,7 +68,7 @@ class Item:
     @property
     def secret(self) -> tuple[str, str] | None:
         """Namespace and name of the Secret it refers to."""
-        reference = self.spec.get("model", {}).get("tokenSecretRef")
+        reference = self.outline.get("model", {}).get("tokenSecretRef")
         return (self.key.namespace, reference["name"]) if reference else None
 
     @property
@@ -47,9 +80,14 @@ class Item:
 
 def item(body: Mapping[str, Any]) -> Item:
     """Return what is kept of an object from the API server."""
-    meta = body["metadata"]
+    meta, spec = body["metadata"], body["spec"]
     annotations = meta.get("annotations", {})
-    key, spec, status = Key(meta["namespace"], meta["name"]), body["spec"], body.get("status") or {}
+    key, status = Key(meta["namespace"], meta["name"]), body.get("status") or {}
+    text = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).encode()
+    large, refused = len(text) > _SMALL_SPEC, ""
+    if len(text) > LARGEST_SPEC:
+        refused = f"spec: has {len(text)} bytes, and the operator reads up to {LARGEST_SPEC}; make it smaller"
+    outline = _outline(spec) if large else spec
     return Item(
         key=key,
         uid=meta["uid"],
@@ -57,12 +95,14 @@ def item(body: Mapping[str, Any]) -> Item:
         generation=meta["generation"],
         deleting="deletionTimestamp" in meta,
         finalizers=tuple(meta.get("finalizers", ())),
-        spec=spec,
+        outline=outline,
         status=status,
         render_request=annotations.get(RENDER_ANNOTATION, "")[:MOST_ANNOTATION],
         request=annotations.get(REQUEST_ANNOTATION, "")[:MOST_ANNOTATION],
         created=meta.get("creationTimestamp", ""),
-        endpoint=_endpoint(key, spec.get("sageMaker") or {}, status.get("sageMaker") or {}),
+        endpoint=_endpoint(key, outline.get("sageMaker") or {}, status.get("sageMaker") or {}),
+        packed=zlib.compress(text, 1) if large and not refused else None,
+        refused=refused,
     )
 
 
@@ -73,6 +113,34 @@ def _endpoint(key: Key, block: Mapping[str, Any], shown: Mapping[str, Any]) -> t
     former = names.former_endpoint_name(key)
     generated = former if shown.get("endpointName") == former else names.endpoint_name(key)
     return block["region"], block.get("endpointName") or generated
+
+
+def reduced(body: Object) -> Object:
+    """Return a TGIEndpoint with no more than `item` takes of it, and what the informer needs."""
+    meta = body["metadata"]
+    kept = {name: meta[name] for name in _METADATA if name in meta}
+    return {
+        "apiVersion": body["apiVersion"],
+        "kind": body["kind"],
+        "metadata": {**kept, "annotations": our_annotations(meta)},
+        "spec": body["spec"],
+        "status": body.get("status") or {},
+    }
+
+
+def _outline(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a spec without its large fields: those of sageMaker, inCluster and the like one by one."""
+    outline: dict[str, Any] = {}
+    for name, value in spec.items():
+        if isinstance(value, dict):
+            outline[name] = {each: inner for each, inner in value.items() if _is_small(inner)}
+        elif _is_small(value):
+            outline[name] = value
+    return outline
+
+
+def _is_small(value: Any) -> bool:
+    return len(json.dumps(value)) <= _SMALL_FIELD
 
 
 class Store:
@@ -157,6 +225,10 @@ class Store:
         if old is not None:
             self._unlink(old)
         return old
+
+    def secrets(self) -> set[tuple[str, str]]:
+        """Return namespace and name of each Secret that an item refers to."""
+        return set(self._by_secret)
 
     def secret_changed(self, namespace: str, name: str, version: str) -> set[Key]:
         """Return the keys that refer to a Secret with a new resourceVersion; an empty version: it is gone."""

@@ -22,13 +22,22 @@ STUCK_SECONDS = 600
 
 
 class Workers(Generic[K]):
-    """Reconciles the keys of each lane with up to `size` tasks, so that a lane that hangs delays no other.
+    """Reconciles the keys of each lane in tasks of its own, so that a lane that hangs delays no other.
 
-    `reconcile` gets a key and how often it failed in a row. A task starts when a key waits and ends when none does.
+    A lane has up to `size` tasks, of which the keys of one namespace use up to `limit`. `reconcile` gets a key and how
+    often it failed in a row. A task starts when a key may be taken, and ends when none may.
     """
 
-    def __init__(self, reconcile: Callable[[K, int], Awaitable[Outcome]], lane: Callable[[K], Lane], size: int) -> None:
-        self.queue: WorkQueue[K] = WorkQueue(lane, self._start_worker)
+    def __init__(
+        self,
+        reconcile: Callable[[K, int], Awaitable[Outcome]],
+        lane: Callable[[K], Lane],
+        namespace: Callable[[K], str],
+        *,
+        size: int,
+        limit: int,
+    ) -> None:
+        self.queue: WorkQueue[K] = WorkQueue(lane, namespace, self._start_worker, limit)
         self._reconcile = reconcile
         self._size = size
         self._failures: dict[K, int] = {}
@@ -67,7 +76,7 @@ class Workers(Generic[K]):
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, lane: Lane) -> None:
-        """Reconcile the keys of a lane until none waits."""
+        """Reconcile the keys of a lane until none may be taken."""
         try:
             while not self._closed and (key := self.queue.take(lane)) is not None:
                 await self._handle(key)

@@ -1,33 +1,38 @@
 """A deduplicating, delaying work queue: one reconciliation at a time for each key, however often it was queued."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from tgi_operator import metrics
+from tgi_operator.fair_queue import FairQueue
 
 K = TypeVar("K", bound=Hashable)
 Lane = Hashable
 
 
 class WorkQueue(Generic[K]):
-    """Keys that wait for a reconciliation, in one queue for each lane.
+    """Keys that wait for a reconciliation, in one queue for each lane, where namespaces take turns.
 
-    `lane` returns the lane of a key, and `ready` is called with a lane whenever one of its keys may be taken. A key
-    that waits is not added twice, and one that is added during its reconciliation waits again afterwards. A delayed key
-    counts once too: the earliest time wins. Delays are timers of the event loop, which drops cancelled ones. Keys that
-    were added as `urgent` come first.
+    `lane` and `namespace` return those of a key, and `ready` is called with a lane to which a key was added that may be
+    taken. A key that waits is not added twice, and one that is added during its reconciliation waits again afterwards.
+    A delayed key counts once too: the earliest time wins. Delays are timers of the event loop, which drops cancelled
+    ones. Keys that were added as `urgent` come before the other keys of their namespace. A namespace has up to `limit`
+    keys of a lane under reconciliation.
     """
 
-    def __init__(self, lane: Callable[[K], Lane], ready: Callable[[Lane], None]) -> None:
+    def __init__(
+        self, lane: Callable[[K], Lane], namespace: Callable[[K], str], ready: Callable[[Lane], None], limit: int
+    ) -> None:
         self._lane = lane
+        self._namespace = namespace
         self._ready = ready
-        self._waiting: dict[Lane, tuple[deque[K], deque[K]]] = {}
+        self._limit = limit
+        self._lanes: dict[Lane, FairQueue[K]] = {}
         self._size = 0
         self._dirty: set[K] = set()
         self._urgent: set[K] = set()
-        self._busy: set[K] = set()
+        self._busy: dict[K, Lane] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self.waiting_since: float | None = None
         """When the queue became non-empty, by the loop's clock; None while no key waits."""
@@ -37,7 +42,7 @@ class WorkQueue(Generic[K]):
         return self._size
 
     def add(self, key: K, *, urgent: bool = False) -> None:
-        """Queue `key` now, before all that are not urgent; a key that waits already keeps its place."""
+        """Queue `key` now, before what is not urgent in its namespace; a key that waits already keeps its place."""
         self._cancel(key)
         if key in self._dirty:
             return
@@ -45,7 +50,7 @@ class WorkQueue(Generic[K]):
         if urgent:
             self._urgent.add(key)
         if key not in self._busy:
-            self._hand_out(key)
+            self._announce(self._hand_out(key))
 
     def add_after(self, key: K, seconds: float) -> None:
         """Queue `key` in so many seconds, unless it is due earlier."""
@@ -60,24 +65,27 @@ class WorkQueue(Generic[K]):
         self._timers[key] = loop.call_at(due, self.add, key)
 
     def take(self, lane: Lane) -> K | None:
-        """Return the next key of a lane, None where none waits; `done` must be called for it."""
-        waiting = self._waiting.get(lane)
-        if waiting is None:
+        """Return the next key of a lane, None where none may be taken; `done` must be called for it."""
+        waiting = self._lanes.get(lane)
+        key = waiting.take() if waiting is not None else None
+        if key is None:
             return None
-        urgent, others = waiting
-        key = (urgent or others).popleft()
-        if not urgent and not others:
-            del self._waiting[lane]
         self._resize(-1)
         self._dirty.discard(key)
-        self._busy.add(key)
+        self._busy[key] = lane
         return key
 
     def done(self, key: K) -> None:
-        """End the reconciliation of `key`."""
-        self._busy.discard(key)
-        if key in self._dirty:
-            self._hand_out(key)
+        """End the reconciliation of `key`; whoever ends it then takes the next key of the lane.
+
+        So the lane is not reported to be ready, although another key of the namespace may have waited for this end.
+        """
+        lane = self._busy.pop(key)
+        self._lanes[lane].done(self._namespace(key))
+        if key in self._dirty and (other := self._hand_out(key)) != lane:
+            self._announce(other)
+        if self._lanes[lane].idle:
+            del self._lanes[lane]
 
     def close(self) -> None:
         """Cancel all delays."""
@@ -90,13 +98,17 @@ class WorkQueue(Generic[K]):
         if timer is not None:
             timer.cancel()
 
-    def _hand_out(self, key: K) -> None:
+    def _hand_out(self, key: K) -> Lane:
+        """Have a key wait in its lane; return the lane."""
         lane = self._lane(key)
-        urgent, others = self._waiting.setdefault(lane, (deque(), deque()))
-        (urgent if key in self._urgent else others).append(key)
+        self._lanes.setdefault(lane, FairQueue(self._limit)).add(self._namespace(key), key, urgent=key in self._urgent)
         self._urgent.discard(key)
         self._resize(1)
-        self._ready(lane)
+        return lane
+
+    def _announce(self, lane: Lane) -> None:
+        if self._lanes[lane]:
+            self._ready(lane)
 
     def _resize(self, change: int) -> None:
         self._size += change

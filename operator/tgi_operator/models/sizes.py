@@ -2,7 +2,10 @@
 
 import re
 
-_BILLIONS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
+_BILLIONS = re.compile(
+    r"(?<![a-z0-9.])(?:([0-9]{1,3})x)?([0-9]{1,5}(?:\.[0-9]{1,3})?)b(?![a-z0-9])", re.ASCII | re.IGNORECASE
+)
+"""A size with more digits than any model has is no size."""
 
 BYTES_PER_PARAMETER = 2
 """Weights are published as float16 or bfloat16."""

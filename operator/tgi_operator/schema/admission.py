@@ -85,6 +85,9 @@ def _of_values(schema: Object, value: Any, path: tuple[str | int, ...]) -> Itera
         for index, item in enumerate(value):
             yield from _of_values(schema["items"], item, (*path, index))
     elif isinstance(value, dict):
+        most = schema.get("maxProperties", len(value))
+        if len(value) > most:
+            yield f"{where}: must have at most {most} fields, not {len(value)}: {', '.join(value)}"
         for name, child in value.items():
             known = _of_field(schema, name)
             if known is not None:
@@ -99,18 +102,17 @@ def _repeated(schema: Object, items: list[Any], where: str) -> Iterator[str]:
     if kind == "atomic":
         return
     keys = schema.get("x-kubernetes-list-map-keys")
-    seen: list[object] = []
+    seen: set[str] = set()
     for index, item in enumerate(items):
         identity = {key: item[key] for key in keys} if keys else item
-        if identity in seen:
+        text = json.dumps(identity, sort_keys=True, default=str)
+        if text in seen:
             yield f"{where}[{index}]: {wording.quoted(identity)} is there already: remove one"
-        seen.append(identity)
+        seen.add(text)
 
 
 def _without_nulls(schema: Object, value: Any) -> Any:
     """Return the value as the API server keeps it: null for a field is no field."""
-    if "x-kubernetes-preserve-unknown-fields" in schema:
-        return value
     if isinstance(value, list):
         return [_without_nulls(schema.get("items", {}), item) for item in value]
     if not isinstance(value, dict):

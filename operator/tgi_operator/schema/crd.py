@@ -10,6 +10,7 @@ from tgi_operator.api.identifiers import GROUP, KIND, PLURAL, SHORT_NAME, SINGUL
 from tgi_operator.api.objects import cel
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.schema import size
 
 _DROPPED = ("title", "$defs", "discriminator")
 _HEADER = "# Generated from operator/tgi_operator/api by `make crds`. Do not edit.\n"
@@ -55,7 +56,7 @@ def crd() -> dict[str, Any]:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural_schema(Spec),
+            "spec": _bounded(structural_schema(Spec)),
             # A new object must not look current to kstatus before the operator has seen it.
             "status": structural_schema(Status) | {"default": {"observedGeneration": -1}},
         },
@@ -108,6 +109,12 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
     return _structural(document, document.get("$defs", {}))
 
 
+def _bounded(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a spec with the rule that bounds its texts."""
+    message = f"all texts of a spec together have at most {size.MOST_CHARACTERS:,} characters: shorten or remove some"
+    return _beside(spec, cel((size.rule_of_texts(spec), message)))
+
+
 def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """Return `node` with references inlined, `X | None` reduced to X and JSON Schema's extras dropped."""
     if "$ref" in node:
@@ -123,10 +130,21 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
         rest = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
         return _structural(_beside(options[0], rest), definitions)
     result = {key: value for key, value in node.items() if key not in _DROPPED}
+    if "const" in result:
+        result["enum"] = [result.pop("const")]  # a structural schema has no const
+    return _with_structural_children(_closed(result), definitions)
+
+
+def _closed(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without what only JSON Schema needs."""
     if result.get("additionalProperties") in (True, False):
-        del result["additionalProperties"]  # a closed object is one without unknown fields; an open one says so itself
+        del result["additionalProperties"]  # a structural schema has no unknown fields anyway
     if isinstance(result.get("default"), list | dict):
         del result["default"]  # an absent list or object stays absent in what users stored
+    return result
+
+
+def _with_structural_children(result: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     if "properties" in result:
         result["properties"] = {name: _structural(child, definitions) for name, child in result["properties"].items()}
     if "items" in result:

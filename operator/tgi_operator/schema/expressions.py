@@ -1,7 +1,7 @@
 """As much of CEL, the language of the CRD's rules, as these rules use, over objects as JSON has them.
 
-It has no arithmetic and no types of its own. What it does not know raises UnknownExpressionError when a rule is read,
-so no rule is half understood. `tests/integration/crd` holds it against the API server.
+It has no arithmetic but sums, and no types of its own. What it does not know raises UnknownExpressionError when a rule
+is read, so no rule is half understood. `tests/integration/crd` holds it against the API server.
 """
 
 import operator
@@ -13,7 +13,7 @@ from typing import Any
 Scope = Mapping[str, Any]
 Node = Callable[[Scope], Any]
 
-_TOKEN = re.compile(r"\s*(?:(\d+)|'([^'\\]*)'|([A-Za-z_]\w*)|(&&|\|\||[=!<>]=|[!<>?:.,()\[\]])|$)")
+_TOKEN = re.compile(r"\s*(?:(\d+)|'([^'\\]*)'|([A-Za-z_]\w*)|(&&|\|\||[=!<>]=|[!<>?:.,+()\[\]])|$)")
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -26,11 +26,16 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"size": len, "string": str}
 _METHODS: Mapping[str, Callable[..., Any]] = {
+    "sum": sum,
     "startsWith": str.startswith,
     "lowerAscii": str.lower,
     "matches": lambda text, pattern: re.search(pattern.replace("$", r"\Z"), text) is not None,
 }
-_MACROS: Mapping[str, Callable[[Iterable[bool]], bool]] = {"all": all, "exists_one": lambda found: sum(found) == 1}
+_MACROS: Mapping[str, Callable[[Iterable[Any]], Any]] = {
+    "all": all,
+    "exists_one": lambda found: sum(found) == 1,
+    "map": list,
+}
 
 
 class UnknownExpressionError(ValueError):
@@ -101,23 +106,38 @@ class _Parser:
         return nodes[0] if len(nodes) == 1 else lambda scope: all(node(scope) for node in nodes)
 
     def _comparison(self) -> Node:
-        left = self._negation()
+        left = self._addition()
         sign = self._tokens[0][1]
         if self._tokens[0][0] not in ("sign", "name") or sign not in _COMPARISONS:
             return left
         self._tokens.pop(0)
-        right = self._negation()
+        right = self._addition()
         return lambda scope: _COMPARISONS[sign](left(scope), right(scope))
+
+    def _addition(self) -> Node:
+        nodes = [self._negation()]
+        while self._take("+"):
+            nodes.append(self._negation())
+        return nodes[0] if len(nodes) == 1 else lambda scope: sum(node(scope) for node in nodes)
 
     def _negation(self) -> Node:
         if self._take("!"):
             negated = self._negation()
             return lambda scope: not negated(scope)
         node = self._primary()
-        while self._take("."):
-            name = self._name()
-            node = self._method(node, name) if self._take("(") else _Field(node, name)
-        return node
+        while True:
+            if self._take("."):
+                name = self._name()
+                node = self._method(node, name) if self._take("(") else _Field(node, _unescaped(name))
+            elif self._take("["):
+                node = self._value_of(node)
+            else:
+                return node
+
+    def _value_of(self, of: Node) -> Node:
+        key = self._conditional()
+        self._expect("]")
+        return lambda scope: of(scope)[key(scope)]
 
     def _method(self, of: Node, name: str) -> Node:
         if name in _MACROS:
@@ -183,3 +203,8 @@ class _Parser:
 
     def _unknown(self) -> UnknownExpressionError:
         return UnknownExpressionError(f"{self._rule}: {self._tokens[0][1] or 'its end'!r} is not known there")
+
+
+def _unescaped(name: str) -> str:
+    """Return the name of a field that is a reserved word of CEL, such as __namespace__, as JSON has it."""
+    return name.removeprefix("__").removesuffix("__")

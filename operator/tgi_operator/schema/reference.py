@@ -2,15 +2,18 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from tgi_operator.api.identifiers import API_VERSION, KIND
 from tgi_operator.api.objects import INT32_MAX
+from tgi_operator.api.pod_changes import PodTemplate
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import ConditionType, Status
+from tgi_operator.schema import size
 from tgi_operator.schema.crd import structural_schema
 
 Schema = Mapping[str, Any]
@@ -39,6 +42,25 @@ Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields a
 The API server checks bounds and rules; the operator checks the rest before it creates anything.
 `tgi-operator plan -f FILE` checks both without a cluster, except for changes of immutable fields: for those, run
 `kubectl apply --dry-run=server -f FILE`. See [troubleshooting](troubleshooting.md).
+"""
+
+_SIZES = """
+## Size
+
+Every list, map and text has a bound. All texts of a spec (names, values, keys of maps) together have at most
+{characters:,} characters. The largest spec that the API server admits is {spec} KiB of JSON, and the largest status
+{status} KiB. Put longer scripts and files into a ConfigMap, and mount it.
+"""
+
+_POD_TEMPLATE = f"""{_HEADER}
+
+# Reference of podTemplate
+
+`spec.inCluster.podTemplate` changes the pods of TGI: see [pods](pods.md#change-the-pod). Its fields are spelled as
+those of a PodTemplateSpec. The API server drops fields that are not listed here, and kubectl refuses them.
+
+Paths are below `spec.inCluster.podTemplate`; `[]` is an item of a list. **Bold** fields are required where their parent
+is set. The fields of `spec.initContainers[]` are those of `spec.containers[]` and `restartPolicy`.
 """
 
 _TROUBLESHOOTING = f"""{_HEADER}
@@ -71,12 +93,20 @@ kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
 """
 
 
+_TABLE = ("| field | type | bounds | default | meaning |", "|---|---|---|---|---|")
+
+_REPEATED = re.compile(r"\| \W*spec\.initContainers\[\]\.(?!restartPolicy)")
+"""Rows of init containers that are those of containers."""
+
+_PAGES_OF_THEIR_OWN = frozenset({"inCluster.podTemplate"})
+
+
 def reference() -> str:
     """Return the text of docs/reference.md."""
-    parts = [_REFERENCE.rstrip()]
+    parts = [_REFERENCE.rstrip(), _sizes().rstrip()]
     for title, model in (("spec", Spec), ("status", Status)):
         schema = structural_schema(model)
-        rows = ["| field | type | bounds | default | meaning |", "|---|---|---|---|---|", *_rows(schema, "")]
+        rows = [*_TABLE, *_rows(schema, "")]
         rules = [f"- {path or title}: {message}" for path, message in _rules(schema, "")]
         parts += [f"\n## {title}\n", *rows, *(["\nRules:\n", *rules] if rules else [])]
     parts += ["\n## Conditions\n", "| type | exists | True means |", "|---|---|---|"]
@@ -84,6 +114,18 @@ def reference() -> str:
     parts += ["\n## Reasons\n", "Reasons of conditions and Events.\n", "| reason | meaning |", "|---|---|"]
     parts += [f"| [`{reason}`](troubleshooting.md#{reason.lower()}) | {reason.doc} |" for reason in Reason]
     return "\n".join(parts) + "\n"
+
+
+def pod_template() -> str:
+    """Return the text of docs/reference-pod-template.md."""
+    rows = [row for row in _rows(structural_schema(PodTemplate), "") if not _REPEATED.match(row)]
+    return "\n".join([_POD_TEMPLATE, *_TABLE, *rows]) + "\n"
+
+
+def _sizes() -> str:
+    spec = size.most_bytes_of_a_spec(structural_schema(Spec))
+    status = size.most_bytes_of_a_status(structural_schema(Status))
+    return _SIZES.format(characters=size.MOST_CHARACTERS, spec=ceil(spec / 1024), status=ceil(status / 1024))
 
 
 def troubleshooting() -> str:
@@ -101,6 +143,8 @@ def _rows(schema: Schema, path: str) -> Iterator[str]:
         default = f"`{child['default']}`" if "default" in child else ""
         cells = (label, _type(child), _bounds(child), default, _sentence(child))
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+        if full in _PAGES_OF_THEIR_OWN:
+            continue
         items = child.get("items", {})
         yield from _rows(items, f"{full}[].") if items else _rows(child, f"{full}.")
 
@@ -124,6 +168,7 @@ def _bounds(schema: Schema) -> str:
     if low is not None:
         said.append(f"{low} or more" if high in (None, INT32_MAX) else f"{low} to {high}")
     said += _counts(schema, "Length", "characters") + _counts(schema, "Items", "items")
+    said += _counts(schema, "Properties", "fields" if "properties" in schema else "entries")
     if "pattern" in schema:
         said.append(f"`{schema['pattern']}`")
     if "items" in schema and (inner := _bounds(schema["items"])):
@@ -157,13 +202,20 @@ def _cell(text: str) -> str:
     return re.sub(r"\s+", " ", text).replace("|", r"\|")
 
 
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reference.md": reference,
+    "reference-pod-template.md": pod_template,
+    "troubleshooting.md": troubleshooting,
+}
+
+
 def main(arguments: list[str]) -> None:
     """Write the pages to a folder, or to standard output where none is named."""
-    for name, text in (("reference.md", reference()), ("troubleshooting.md", troubleshooting())):
+    for name, page in PAGES.items():
         if arguments:
-            Path(arguments[0], name).write_text(text)
+            Path(arguments[0], name).write_text(page())
         else:
-            sys.stdout.write(text)
+            sys.stdout.write(page())
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from tgi_operator.weights import failures, folder
+from tgi_operator.weights import digests, failures, folder
 from tgi_operator.weights.failures import FetchError, LastingError, PassingError
 from tgi_operator.weights.progress import Progress, amount, gib, say
 from tgi_operator.weights.record import Record
+from tgi_operator.weights.selection import SAFETENSORS
 from tgi_operator.weights.source import Prefix
 
 _CONFIG = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 6})
@@ -56,13 +57,15 @@ def _mirror(source: Prefix, directory: Path, partial: Path, seconds: float) -> N
     if not objects:
         raise LastingError(f"there is nothing under {uri}: check model.uri")
     paths = {found.name: folder.inside(directory, found.name) for found in objects}
+    for path in paths.values():
+        folder.require_contained(directory, path.parent)
     record = Record(directory, "s3")
     for name in record:
         # A shard that the model has no longer would be loaded too.
         if name not in paths:
             folder.inside(directory, name).unlink(missing_ok=True)
             record.drop(name)
-    missing = [found for found in objects if not _is_there(found, paths[found.name], record)]
+    missing = [found for found in objects if not _is_verified(client, source.bucket, found, paths[found.name], record)]
     total, needed = (sum(found.size for found in some) for some in (objects, missing))
     say(f"{uri}: {amount(total, len(objects))}, {gib(needed)} GiB of {len(missing)} to fetch")
     folder.require_space(directory, needed)
@@ -71,7 +74,9 @@ def _mirror(source: Prefix, directory: Path, partial: Path, seconds: float) -> N
         for found in missing:
             _download(client, source.bucket, found, partial / "object", paths[found.name])
             done[0] += found.size
-            record.put({found.name: found.etag})
+            record.put(found.name, paths[found.name], found.etag)
+    if any(name.endswith(SAFETENSORS) for name in paths):
+        folder.require_only(directory, paths)
 
 
 def _objects(client: Any, source: Prefix) -> Iterator[S3Object]:
@@ -84,17 +89,36 @@ def _objects(client: Any, source: Prefix) -> Iterator[S3Object]:
                 yield S3Object(entry["Key"], name, entry["Size"], entry["ETag"])
 
 
-def _is_there(found: S3Object, path: Path, record: Record) -> bool:
-    return record.get(found.name) == found.etag and path.is_file() and path.stat().st_size == found.size
+def _is_verified(client: Any, bucket: str, found: S3Object, path: Path, record: Record) -> bool:
+    """Return whether a file is the object: by the record, else by a checksum where S3 has one."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != found.size:
+        return False
+    if record.verified(found.name, path) == found.etag:
+        return True
+    head = _head(client, bucket, found)
+    check = digests.s3(head)
+    if check is None or head["ETag"] != found.etag or not check(path):
+        return False
+    record.put(found.name, path, found.etag)
+    return True
 
 
 def _download(client: Any, bucket: str, found: S3Object, temporary: Path, path: Path) -> None:
     client.download_file(bucket, found.key, str(temporary), Config=_TRANSFER)
-    if temporary.stat().st_size != found.size:
-        raise PassingError(f"s3://{bucket}/{found.key} was replaced during the download: it is fetched again")
+    where, head = f"s3://{bucket}/{found.key}", _head(client, bucket, found)
+    if temporary.stat().st_size != found.size or head["ETag"] != found.etag:
+        raise PassingError(f"{where} was replaced during the download: it is fetched again")
+    check = digests.s3(head)
+    if check is not None and not check(temporary):
+        raise PassingError(f"{where}: the download has not the checksum of the object: it is fetched again")
     folder.flush(temporary)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary.replace(path)
+
+
+def _head(client: Any, bucket: str, found: S3Object) -> dict[str, Any]:
+    head: dict[str, Any] = client.head_object(Bucket=bucket, Key=found.key, ChecksumMode="ENABLED")
+    return head
 
 
 def _size(partial: Path) -> int:

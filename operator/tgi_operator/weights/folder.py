@@ -4,14 +4,20 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from tgi_operator.weights.failures import LastingError
 from tgi_operator.weights.progress import gib
-from tgi_operator.weights.selection import SAFETENSORS, weights
+from tgi_operator.weights.selection import PICKLED, SAFETENSORS, weights
 
 STATE = ".fetch"
 """The subfolder for what has to be remembered from run to run."""
+
+ONLY_PICKLE = (
+    "the only weights are pickle files, which can run code when they are loaded: use safetensors, "
+    "or set model.allowPickle: true"
+)
 
 _CONFIG = "config.json"
 _INDEX = f"model{SAFETENSORS}.index.json"
@@ -35,7 +41,28 @@ def require_space(folder: Path, needed: int) -> None:
         )
 
 
-def check(folder: Path) -> None:
+def is_contained(directory: Path, path: Path) -> bool:
+    """Return whether no link on the way to `path` leads out of the directory."""
+    return path.resolve().is_relative_to(directory.resolve())
+
+
+def require_contained(directory: Path, path: Path) -> None:
+    """Raise LastingError where a link on the way to `path` leads out of the directory."""
+    if not is_contained(directory, path):
+        raise LastingError(f"{path} is a link that leads out of {directory}: remove it")
+
+
+def require_only(folder: Path, names: Collection[str]) -> None:
+    """Raise LastingError where the folder has weights with other names: TGI would load them too."""
+    present = {path.name for path in folder.iterdir()}
+    others = sorted(name for name in present if name.endswith(SAFETENSORS) and name not in names)
+    if others:
+        raise LastingError(
+            f"{folder} has {len(others)} weight files that are not part of the model, such as {others[0]}: remove them"
+        )
+
+
+def check(folder: Path, *, allow_pickle: bool) -> None:
     """Raise LastingError unless the folder holds a model that TGI can load."""
     try:
         present = {path.name for path in folder.iterdir() if path.is_file()}
@@ -47,6 +74,8 @@ def check(folder: Path) -> None:
         raise LastingError(f"{folder} has no {_CONFIG}: it must hold a model in the layout of the Hugging Face Hub")
     if not weights(present):
         raise LastingError(f"{folder} has no weights: TGI needs *.safetensors files (or *.bin) beside {_CONFIG}")
+    if not allow_pickle and any(name.endswith(PICKLED) for name in weights(present)):
+        raise LastingError(f"{folder}: {ONLY_PICKLE}")
     if missing := sorted(listed - present):
         raise LastingError(f"{folder} lacks {len(missing)} of the files in {_INDEX}, such as {missing[0]}: copy them")
 

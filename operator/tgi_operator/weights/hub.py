@@ -6,17 +6,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from huggingface_hub import HfApi, hf_hub_download
+import requests
+from huggingface_hub import HfApi, configure_http_backend, hf_hub_download
 from huggingface_hub.constants import MAX_HTTP_DOWNLOAD_SIZE
 from huggingface_hub.hf_api import ModelInfo
 
-from tgi_operator.weights import failures, folder, hub_failures
+from tgi_operator.redaction import redacted
+from tgi_operator.weights import digests, failures, folder, hub_failures
 from tgi_operator.weights.failures import LastingError, PassingError
 from tgi_operator.weights.hub_cache import HubCache, HubFile
 from tgi_operator.weights.progress import Progress, amount, gib, say
-from tgi_operator.weights.selection import choose
+from tgi_operator.weights.selection import SAFETENSORS, choose, weights
 from tgi_operator.weights.source import HubModel
 
 Result = TypeVar("Result")
@@ -24,19 +26,23 @@ Result = TypeVar("Result")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _TOKEN = re.compile(r"[!-~]+")
+_ETAG = re.compile(r'(W/)?"?[0-9a-f-]{1,64}"?')
 _DOWNLOADS = 8
 _ATTEMPTS = 5
 _ANSWER_SECONDS = 30.0
 _LONGEST_PAUSE = 60.0
 
 
-def fetch(source: HubModel, revision: str, directory: Path, token: str | None, seconds: float) -> Path:
+def fetch(
+    source: HubModel, revision: str, directory: Path, token: str | None, seconds: float, *, allow_pickle: bool
+) -> Path:
     """Make a revision complete in the cache `directory`, and return the folder of its commit; raises FetchError."""
     if not _REVISION.fullmatch(revision):
         raise LastingError(f"model.revision is {revision!r}: it must be a commit, a branch or a tag")
     if token is not None and not _TOKEN.fullmatch(token):
         raise LastingError("HF_TOKEN is no token: the key of model.tokenSecretRef must hold it and nothing else")
-    download = _Download(source.id, revision, directory, token)
+    configure_http_backend(_session)
+    download = _Download(source.id, revision, directory, token, allow_pickle=allow_pickle)
     try:
         return download.run(seconds)
     except OSError as error:
@@ -49,10 +55,11 @@ def fetch(source: HubModel, revision: str, directory: Path, token: str | None, s
 class _Download:
     """One revision of one model on its way from the Hub to the cache."""
 
-    def __init__(self, model: str, revision: str, directory: Path, token: str | None) -> None:
+    def __init__(self, model: str, revision: str, directory: Path, token: str | None, *, allow_pickle: bool) -> None:
         self._model = model
         self._revision = revision
         self._token = token
+        self._allow_pickle = allow_pickle
         self._cache = HubCache(directory, model)
 
     def run(self, seconds: float) -> Path:
@@ -62,6 +69,9 @@ class _Download:
             say(f"hf://{self._model}: commit {commit} is complete in {self._cache.directory}")
         else:
             commit = self._fetch(seconds)
+        names = self._cache.names(commit)
+        if any(name.endswith(SAFETENSORS) for name in names):
+            folder.require_only(self._cache.snapshot(commit), names)
         self._cache.name(self._revision, commit)
         return self._cache.snapshot(commit)
 
@@ -77,21 +87,35 @@ class _Download:
         info = self._patiently(
             lambda: api.model_info(self._model, revision=self._revision, files_metadata=True, timeout=_ANSWER_SECONDS)
         )
-        commit, files = str(info.sha), _files(info)
-        missing = [file for file in files if not self._cache.is_there(commit, file)]
+        commit, files = str(info.sha), self._files(info)
         total = sum(file.size for file in files)
         needed = total - sum(self._cache.arrived(commit, file) for file in files)
         what = f"hf://{self._model}, {self._revision} is commit {commit}"
-        say(f"{what}: {amount(total, len(files))}, {gib(needed)} GiB of {len(missing)} to fetch")
+        say(f"{what}: {amount(total, len(files))}, {gib(needed)} GiB to fetch")
         folder.require_space(self._cache.directory, needed)
         for file in files:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:
                 text = f"{file.name} has {gib(file.size)} GiB, more than the Hub sends in one piece: use an s3:// uri"
                 raise LastingError(f"hf://{self._model}: {text}")
         with Progress(total, lambda: sum(self._cache.arrived(commit, file) for file in files), seconds):
-            self._fetch_all(commit, missing)
+            self._fetch_all(commit, files)
         self._cache.complete(commit, files)
         return commit
+
+    def _files(self, info: ModelInfo) -> list[HubFile]:
+        listed = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+        chosen = choose(listed, allow_pickle=self._allow_pickle)
+        if not weights(chosen) and weights(listed):
+            raise LastingError(f"hf://{self._model}: {folder.ONLY_PICKLE}")
+        found = []
+        for name in chosen:
+            sibling = listed[name]
+            digest = sibling.lfs.sha256 if sibling.lfs else str(sibling.blob_id)
+            if not digests.is_digest(digest):
+                text = f"the Hub announces the digest {digest!r} for {name}, so that it cannot be verified"
+                raise LastingError(f"hf://{self._model}: {text}: use a Hub that announces SHA-256 or git blob ids")
+            found.append(HubFile(name, sibling.size or 0, digest))
+        return found
 
     def _fetch_all(self, commit: str, files: list[HubFile]) -> None:
         with ThreadPoolExecutor(_DOWNLOADS) as pool:
@@ -105,6 +129,8 @@ class _Download:
                 raise
 
     def _fetch_one(self, commit: str, file: HubFile) -> None:
+        if self._cache.is_verified(commit, file):
+            return
         self._cache.discard(commit, file)
         path = hf_hub_download(
             self._model,
@@ -114,8 +140,12 @@ class _Download:
             token=self._token or False,
         )
         folder.flush(Path(path))
-        if not self._cache.is_there(commit, file):
-            raise PassingError(f"hf://{self._model}: {file.name} has not the size that the Hub tells")
+        if not self._cache.is_verified(commit, file):
+            self._cache.discard(commit, file)
+            raise PassingError(
+                f"hf://{self._model}: {file.name} has not the size and digest that the Hub announces, {file.digest}: "
+                "it was removed and is fetched again"
+            )
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
         """Call, and again after a pause where the Hub, or the way to it, is in trouble."""
@@ -127,12 +157,20 @@ class _Download:
                 if isinstance(failure, LastingError):
                     raise failure from error
                 pause = min(_LONGEST_PAUSE, hub_failures.retry_after(error) or 2.0 ** (attempt - 1))
-                say(f"{failure}; again in {pause:g} s")
+                say(f"{redacted(str(failure), [self._token] if self._token else [])}; again in {pause:g} s")
                 time.sleep(pause)
         return call()
 
 
-def _files(info: ModelInfo) -> list[HubFile]:
-    listed = {sibling.rfilename: sibling for sibling in info.siblings or ()}
-    chosen = (listed[name] for name in choose(listed))
-    return [HubFile(one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else str(one.blob_id)) for one in chosen]
+def _session() -> requests.Session:
+    """Return a session for the library that refuses an ETag that is no digest: the library makes a path of it."""
+    session = requests.Session()
+    session.hooks["response"].append(_check_etag)
+    return session
+
+
+def _check_etag(response: requests.Response, *_: Any, **__: Any) -> None:
+    # A file's name in the cache comes from the answer to HEAD.
+    etag = response.headers.get("X-Linked-ETag") or response.headers.get("ETag")
+    if response.request.method == "HEAD" and etag is not None and not _ETAG.fullmatch(etag):
+        raise LastingError(f"{response.url.partition('?')[0]}: the Hub sent the ETag {etag[:80]!r}, which is no digest")

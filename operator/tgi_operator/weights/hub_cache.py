@@ -6,17 +6,17 @@ from pathlib import Path
 
 from huggingface_hub.file_download import repo_folder_name
 
-from tgi_operator.weights import folder
+from tgi_operator.weights import digests, folder
 from tgi_operator.weights.record import Record
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a commit; `blob` is the name of its content in the cache."""
+    """A file of a commit; `digest` is the announced one: a SHA-256 for a large file, else a git blob id."""
 
     name: str
     size: int
-    blob: str
+    digest: str
 
 
 class HubCache:
@@ -27,40 +27,61 @@ class HubCache:
         self.directory = directory
         self._storage = directory / name
         self._records = f"hub/{name}"
+        self._verified = Record(directory, self._records)
 
     def snapshot(self, commit: str) -> Path:
-        """Return the folder of a commit."""
-        return folder.inside(self._storage / "snapshots", commit)
+        """Return the folder of a commit; raises LastingError where a link leads out of the cache."""
+        path = folder.inside(self._storage / "snapshots", commit)
+        for each in (path, self._storage / "blobs", self._storage / "refs"):
+            folder.require_contained(self.directory, each)
+        return path
 
     def is_complete(self, commit: str) -> bool:
-        """Whether a commit was complete once and still is, by what is on the volume alone."""
-        record = self._record(commit)
-        names = list(record)
-        return bool(names) and all(_size(self._path(commit, name)) == int(record.get(name) or 0) for name in names)
+        """Return whether a commit was complete and verified once and has not changed since, without the Hub."""
+        record, names = self._record(commit), self.names(commit)
+        return bool(names) and all(record.verified(name, self._path(commit, name)) for name in names)
 
-    def is_there(self, commit: str, file: HubFile) -> bool:
-        """Whether a file of a commit is there as a whole."""
-        return _size(self._path(commit, file.name)) == file.size
+    def names(self, commit: str) -> frozenset[str]:
+        """Return the names of the files of a commit that was complete once."""
+        return frozenset(self._record(commit))
+
+    def is_verified(self, commit: str, file: HubFile) -> bool:
+        """Return whether a file of a commit is there and has the announced digest; each content is hashed once."""
+        path = self._path(commit, file.name)
+        if _size(path) != file.size or not folder.is_contained(self.directory, path):
+            return False
+        if self._verified.verified(file.digest, path) == file.digest:
+            return True
+        if digests.hub(path, file.digest) != file.digest:
+            return False
+        self._verified.put(file.digest, path, file.digest)
+        return True
 
     def arrived(self, commit: str, file: HubFile) -> int:
         """Return how many bytes of a file are there."""
-        if self.is_there(commit, file):
-            return file.size
         blob = self._blob(file)
-        return min(file.size, _size(blob) or _size(_incomplete(blob)) or 0)
+        sizes = (_size(path) for path in (self._path(commit, file.name), blob, _incomplete(blob)))
+        return min(file.size, next((size for size in sizes if size is not None), 0))
 
     def discard(self, commit: str, file: HubFile) -> None:
-        """Remove what is damaged, by a crash of the node for one: the library takes any file that exists for whole."""
-        blob = self._blob(file)
-        for path in (blob, self._path(commit, file.name)):
-            if _size(path) not in (None, file.size):
-                path.unlink(missing_ok=True)
+        """Remove what is not the file: damaged by a crash, planted by others, or not what the Hub announced.
+
+        The library takes any file that exists for whole.
+        """
+        path, blob = self._path(commit, file.name), self._blob(file)
+        target = path.resolve()
+        if target.is_relative_to(self._storage.resolve() / "blobs"):
+            target.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        if _size(blob) is not None and digests.hub(blob, file.digest) != file.digest:
+            blob.unlink()
         if (_size(_incomplete(blob)) or 0) > file.size:
             _incomplete(blob).unlink(missing_ok=True)
 
     def complete(self, commit: str, files: Iterable[HubFile]) -> None:
         """Write down that a commit is complete."""
-        self._record(commit).put({file.name: str(file.size) for file in files})
+        found = {file.name: (self._path(commit, file.name), file.digest) for file in files}
+        self._record(commit).put_all(found)
 
     def name(self, revision: str, commit: str) -> None:
         """Let a revision lead to a commit.
@@ -74,10 +95,12 @@ class HubCache:
                 folder.write_atomically(path, commit)
 
     def _blob(self, file: HubFile) -> Path:
-        return folder.inside(self._storage / "blobs", file.blob)
+        return folder.inside(self._storage / "blobs", file.digest)
 
     def _path(self, commit: str, name: str) -> Path:
-        return folder.inside(self.snapshot(commit), name)
+        path = folder.inside(self.snapshot(commit), name)
+        folder.require_contained(self.directory, path.parent)
+        return path
 
     def _record(self, commit: str) -> Record:
         return Record(self.directory, f"{self._records}/{commit}")

@@ -1,41 +1,80 @@
-"""What was fetched, written down beside it: name and mark of every complete file."""
+"""What was verified, written down beside it: the digest of each file, and the file's size and time at that moment.
+
+Hashing hundreds of gigabytes takes as long as downloading them, so a file that has not changed since is not hashed
+again. An entry counts only while record and file belong to this user and nobody else may write to them: a pod of
+another user can neither forge an entry nor exchange a file and set its time. Where a volume shows every file as another
+user's, each run hashes again.
+"""
 
 import json
+import os
+import stat
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from tgi_operator.weights.folder import STATE, write_atomically
 
 
 class Record:
-    """A table of names and marks that survives the process; lost or damaged, it is empty."""
+    """A table of verified files that survives the process; lost, damaged or written by others, it is empty."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._path = directory / STATE / f"{name}.json"
-        self._marks = self._read()
+        self._entries = self._read()
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._marks))
+        return iter(list(self._entries))
 
-    def get(self, name: str) -> str | None:
-        """Return the mark of a file, None where it was not fetched."""
-        return self._marks.get(name)
+    def verified(self, name: str, path: Path) -> str | None:
+        """Return the digest of a file that was verified and has not changed since, None for any other file."""
+        entry = self._entries.get(name)
+        if entry is None or entry != _entry(path, str(entry.get("digest"))):
+            return None
+        return str(entry["digest"])
 
-    def put(self, marks: Mapping[str, str]) -> None:
-        """Add files that are complete."""
-        self._marks |= marks
-        self._write()
+    def put(self, name: str, path: Path, digest: str) -> None:
+        """Add a file whose content has this digest."""
+        self.put_all({name: (path, digest)})
+
+    def put_all(self, files: Mapping[str, tuple[Path, str]]) -> None:
+        """Add files, by name: path and digest of each."""
+        found = {name: _entry(path, digest) for name, (path, digest) in files.items()}
+        with self._lock:
+            self._entries |= {name: entry for name, entry in found.items() if entry is not None}
+            self._write()
 
     def drop(self, name: str) -> None:
         """Forget a file."""
-        self._marks.pop(name, None)
-        self._write()
+        with self._lock:
+            self._entries.pop(name, None)
+            self._write()
 
     def _write(self) -> None:
-        write_atomically(self._path, json.dumps(self._marks, indent=1))
+        write_atomically(self._path, json.dumps(self._entries, indent=1))
 
-    def _read(self) -> dict[str, str]:
+    def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            return {str(name): str(mark) for name, mark in json.loads(self._path.read_text()).items()}
-        except (FileNotFoundError, ValueError, AttributeError):
+            if not _is_private(os.lstat(self._path)):
+                return {}
+            entries = json.loads(self._path.read_text()).items()
+            # Records of earlier versions have text in place of an entry: those files were never hashed.
+            return {str(name): entry if isinstance(entry, dict) else {} for name, entry in entries}
+        except (OSError, ValueError, AttributeError):
             return {}
+
+
+def _entry(path: Path, digest: str) -> dict[str, Any] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    if not _is_private(found):
+        return None
+    return {"digest": digest, "size": found.st_size, "modified": found.st_mtime_ns}
+
+
+def _is_private(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWOTH

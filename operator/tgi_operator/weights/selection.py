@@ -16,10 +16,10 @@ _ORIGINALS = "consolidated*"
 _ORIGINALS_FOLDER = "original/"
 
 
-def choose(names: Iterable[str]) -> list[str]:
-    """Return the names to fetch: configuration, tokenizer, code, and the weights in the best format there is."""
+def choose(names: Iterable[str], *, allow_pickle: bool) -> list[str]:
+    """Return the names to fetch: configuration, tokenizer, code, and the weights: pickled ones only where allowed."""
     wanted = [name for name in names if not name.startswith(_ORIGINALS_FOLDER)]
-    chosen = weights(wanted)
+    chosen = [name for name in weights(wanted) if allow_pickle or not name.endswith(PICKLED)]
     return sorted({*chosen, *(name for name in wanted if PurePosixPath(name).suffix in _COMPANIONS)})
 
 

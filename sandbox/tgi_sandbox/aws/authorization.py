@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tgi_sandbox.aws.iam import Context
     from tgi_sandbox.aws.state import Region
 
 _RESOURCES: Final = {"EndpointName": "endpoint", "EndpointConfigName": "endpoint-config", "ModelName": "model"}
@@ -30,24 +31,51 @@ class Need:
 
     action: str
     resource: str
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Context = field(default_factory=dict)
 
 
 def needs(service: str, operation: str, request: Mapping[str, Any], region: Region) -> Iterator[Need]:
     """Everything that has to be allowed for a request."""
+    asked: dict[str, str | tuple[str, ...]] = {"aws:RequestedRegion": region.region}
     if service == "application-autoscaling":
         # Scalable targets have random names; policies are scoped by condition keys.
-        context = {"application-autoscaling:service-namespace": str(request.get("ServiceNamespace", ""))}
-        yield Need(f"{service}:{operation}", "*", context if not operation.startswith("Describe") else {})
+        yield Need(
+            f"{service}:{operation}", "*", asked if operation.startswith("Describe") else asked | _scaled(request)
+        )
         return
+    asked |= {
+        f"aws:RequestTag/{tag['Key']}": str(tag["Value"])
+        for tag in _dicts(request.get("Tags"))
+        if {"Key", "Value"} <= tag.keys()
+    }
     resources = tuple(_resources(operation, request, region))
+    types = tuple(
+        str(each["InstanceType"]) for each in _dicts(request.get("ProductionVariants")) if "InstanceType" in each
+    )
+    of_config = {"sagemaker:InstanceTypes": types} if types else {}
     for resource in resources or ("*",):
-        yield Need(f"{service}:{operation}", resource)
+        yield Need(f"{service}:{operation}", resource, asked | of_config | _tags(region, resource))
     if operation.startswith("Create") and request.get("Tags"):
-        yield Need(f"{service}:AddTags", resources[0])
+        yield Need(f"{service}:AddTags", resources[0], asked | {"sagemaker:TaggingAction": operation})
     role = request.get("ExecutionRoleArn")
     if operation == "CreateModel" and isinstance(role, str):
         yield Need("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"})
+
+
+def _scaled(request: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    keys = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
+    return {f"application-autoscaling:{key}": str(request.get(member, "")) for key, member in keys.items()}
+
+
+def _tags(region: Region, resource: str) -> dict[str, str | tuple[str, ...]]:
+    """Return the tags of a resource that exists."""
+    return {f"aws:ResourceTag/{key}": value for key, value in region.tags.get(resource, {}).items()}
+
+
+def _dicts(value: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the members of a list; requests are authorized before they are validated."""
+    if isinstance(value, list):
+        yield from (each for each in value if isinstance(each, dict))
 
 
 def _resources(operation: str, request: Mapping[str, Any], region: Region) -> Iterator[str]:

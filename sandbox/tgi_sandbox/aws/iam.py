@@ -1,4 +1,4 @@
-"""Identity-based IAM policies, as far as one of an operator needs them: Allow, actions, resources, two operators.
+"""Identity-based IAM policies, as far as one of an operator needs them: Allow, actions, resources, a few operators.
 
 What a policy does not allow is denied. Elements that are not known here are refused when the policy is read: none is
 passed over in silence.
@@ -7,14 +7,20 @@ passed over in silence.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _ELEMENTS: Final = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
-_OPERATORS: Final = frozenset({"StringEquals", "StringLike"})
+_OF_TEXT: Final = ("StringEquals", "StringLike")
+_FOR_ALL: Final = "ForAllValues:"
+_OPERATORS: Final = frozenset({"Null", *_OF_TEXT, *(f"{_FOR_ALL}{each}" for each in _OF_TEXT)})
+
+Context = Mapping[str, str | tuple[str, ...]]
+"""Condition keys of a request: a value, or for some keys several of them."""
 
 Condition = tuple[str, str, tuple[str, ...]]
 """An operator, a context key and the values it is held against."""
@@ -28,7 +34,7 @@ class Statement:
     resources: tuple[str, ...]
     conditions: tuple[Condition, ...]
 
-    def allows(self, action: str, resource: str, context: Mapping[str, str]) -> bool:
+    def allows(self, action: str, resource: str, context: Context) -> bool:
         """Whether the statement allows an action on a resource; a key that the context lacks fits no condition."""
         return (
             any(_fits(pattern.lower(), action.lower()) for pattern in self.actions)
@@ -43,7 +49,7 @@ class Policy:
 
     statements: tuple[Statement, ...]
 
-    def allows(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
+    def allows(self, action: str, resource: str, context: Context | None = None) -> bool:
         """Whether any statement allows it."""
         return any(statement.allows(action, resource, context or {}) for statement in self.statements)
 
@@ -63,8 +69,8 @@ def conditions(statement: Mapping[str, Any]) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def hold(conditions: Sequence[Condition], context: Mapping[str, str]) -> bool:
-    """Whether all conditions do; a key that the context lacks fits none."""
+def hold(conditions: Sequence[Condition], context: Context) -> bool:
+    """Whether all conditions do; a key that the context lacks fits none but `Null` and `ForAllValues`."""
     return all(_holds(operator, context.get(key), values) for operator, key, values in conditions)
 
 
@@ -80,10 +86,18 @@ def _statement(body: Mapping[str, Any]) -> Statement:
     return Statement(tuple(listed(body["Action"])), tuple(listed(body["Resource"])), conditions(body))
 
 
-def _holds(operator: str, value: str | None, wanted: tuple[str, ...]) -> bool:
-    if value is None:
+def _holds(operator: str, value: str | tuple[str, ...] | None, wanted: tuple[str, ...]) -> bool:
+    if operator == "Null":
+        return (value is None) == (wanted == ("true",))
+    of_all = operator.startswith(_FOR_ALL)
+    values = (value,) if isinstance(value, str) else value or ()
+    if not of_all and len(values) != 1:
+        # A key that is not there fits nothing; nor does one with several values, which needs ForAllValues.
         return False
-    return value in wanted if operator == "StringEquals" else any(_fits(each, value) for each in wanted)
+    plain = operator.removeprefix(_FOR_ALL)
+    return all(
+        each in wanted if plain == "StringEquals" else any(_fits(one, each) for one in wanted) for each in values
+    )
 
 
 def _fits(pattern: str, text: str) -> bool:

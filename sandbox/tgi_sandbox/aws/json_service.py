@@ -136,7 +136,7 @@ def _may_deregister(policy: Policy, request: dict[str, Any], region: Region) -> 
     """Return whether DeleteEndpoint may deregister the scalable targets of its endpoint, if there are any."""
     if not region.scaling.of_endpoint(str(request.get("EndpointName", ""))):
         return True
-    target = {"ServiceNamespace": "sagemaker"}
+    target = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
     return all(
         policy.allows(need.action, need.resource, need.context)
         for need in needs("application-autoscaling", "DeregisterScalableTarget", target, region)

@@ -65,10 +65,10 @@ def _info(repository: Repository, commit: Commit) -> Answer:
 
 
 def _file(commit: Commit, blob: Blob, location: str) -> Answer:
-    headers = {"X-Repo-Commit": commit.sha, "Accept-Ranges": "bytes"}
+    headers, etag = {"X-Repo-Commit": commit.sha, "Accept-Ranges": "bytes"}, blob.forged_etag or blob.etag
     if not blob.large:
-        return Answer(200, blob.content, headers | {"ETag": f'"{blob.etag}"'})
-    linked = {"X-Linked-Size": str(blob.size), "X-Linked-ETag": f'"{blob.etag}"', "Location": f"{location}?Signature=x"}
+        return Answer(200, blob.sent, headers | {"ETag": f'"{etag}"'})
+    linked = {"X-Linked-Size": str(blob.size), "X-Linked-ETag": f'"{etag}"', "Location": f"{location}?Signature=x"}
     return Answer(302, b"", headers | linked)
 
 
@@ -80,7 +80,7 @@ def _large(repositories: Mapping[str, Repository], etag: str, token: str | None)
         for commit in repository.commits.values():
             for blob in commit.files.values():
                 if blob.large and blob.etag == etag:
-                    return Answer(200, blob.content, {"ETag": f'"{etag}"', "Accept-Ranges": "bytes"})
+                    return Answer(200, blob.sent, {"ETag": f'"{etag}"', "Accept-Ranges": "bytes"})
     return Answer(404)
 
 

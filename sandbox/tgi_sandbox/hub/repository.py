@@ -10,11 +10,21 @@ _LARGE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".ms
 
 @dataclass(frozen=True)
 class Blob:
-    """The content of a file; `large` is what the Hub keeps apart from git and hands out from another host."""
+    """The content of a file; `large` is what the Hub keeps apart from git and hands out from another host.
+
+    A hostile Hub sends `forged_etag` for the file, and `forged` in place of its content.
+    """
 
     content: bytes
     large: bool
     announced: int | None = None
+    forged: bytes | None = None
+    forged_etag: str | None = None
+
+    @property
+    def sent(self) -> bytes:
+        """What is handed out."""
+        return self.content if self.forged is None else self.forged
 
     @property
     def etag(self) -> str:

@@ -22,7 +22,7 @@ _UV = "localhost/stand-in/uv:latest"
 
 def stand_ins(buildah: Buildah, dockerfile: Path, uv: Path) -> dict[str, str]:
     """Return the Dockerfile's ARGs for images with what stands in for them, made first where it is missing."""
-    _same_versions(dockerfile.read_text(), uv)
+    _same_versions(dockerfile.read_text(), (dockerfile.parent / "ci" / "uv-requirements.txt").read_text(), uv)
     if not buildah.has(_DEBIAN):
         _debian(buildah)
     with tempfile.TemporaryDirectory() as folder:
@@ -49,10 +49,10 @@ def _from_scratch(buildah: Buildah, folder: Path, step: str, tag: str) -> None:
     buildah.build(file, folder, tag, {})
 
 
-def _same_versions(dockerfile: str, uv: Path) -> None:
+def _same_versions(dockerfile: str, requirements: str, uv: Path) -> None:
     """Raise where the Dockerfile has moved on to images that are not those stood in for."""
     said = subprocess.run([str(uv), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]  # noqa: S603
-    wanted = re.search(r"^ARG UV_IMAGE=\S+?:([\d.]+)", dockerfile, re.MULTILINE)
+    wanted = re.search(r"^uv==([\d.]+)", requirements, re.MULTILINE)
     if wanted is None or wanted[1] != said:
         raise ImageError(f"the Dockerfile has uv {wanted[1] if wanted else '(none)'}, and {uv} is {said}")
     for image in (f"/debian:{_SUITE}-slim", "/python3-debian13:nonroot"):

@@ -27,6 +27,156 @@ def spec(changes: Spec | None = None, **in_cluster: Any) -> Spec:
     return changed
 
 
+def pod(**fields: Any) -> Spec:
+    return spec(podTemplate={"spec": fields})
+
+
+def container(**fields: Any) -> Spec:
+    return pod(containers=[{"name": "tgi", **fields}])
+
+
+def annotated(*lengths: int) -> Spec:
+    """Return a spec with annotations of these lengths."""
+    texts = {f"a{number}": "<" * length for number, length in enumerate(lengths)}
+    return spec(podTemplate={"metadata": {"annotations": texts}})
+
+
+KEY = {"name": "hub", "key": "token", "optional": True}
+SELECTOR = {
+    "matchLabels": {"app": "tgi"},
+    "matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["", "batch"]}],
+}
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "9Gi"}}, "storageClassName": "nvme"}
+CONTEXT = {
+    "runAsUser": 1000,
+    "runAsGroup": 0,
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "Localhost", "localhostProfile": "tgi.json"},
+    "appArmorProfile": {"type": "Unconfined"},
+    "seLinuxOptions": {"type": "container_t", "level": "s0"},
+}
+SIDECAR = {
+    "name": "proxy",
+    "image": "proxy:1@sha256:0",
+    "imagePullPolicy": "Always",
+    "command": ["sh", "-c", 'exec proxy --log "$LEVEL" && true'],
+    "args": [""],
+    "workingDir": "/",
+    "env": [
+        {"name": "LEVEL", "value": ""},
+        {"name": "KEY", "valueFrom": {"secretKeyRef": KEY}},
+        {"name": "FLAGS", "valueFrom": {"configMapKeyRef": KEY}},
+        {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        {"name": "MEMORY", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}},
+    ],
+    "envFrom": [{"prefix": "P_", "configMapRef": {"name": "a"}}, {"secretRef": {"name": "b", "optional": True}}],
+    "ports": [{"containerPort": 9000, "name": "proxy", "protocol": "UDP"}, {"containerPort": 9001}],
+    "resources": {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi", "example.com/fuse": 1}},
+    "volumeMounts": [{"name": "a", "mountPath": "/a", "subPathExpr": "$(NODE)", "readOnly": True}],
+    "livenessProbe": {"exec": {"command": ["true"]}, "terminationGracePeriodSeconds": 30},
+    "readinessProbe": {"tcpSocket": {"port": 9001}, "successThreshold": 2},
+    "startupProbe": {"grpc": {"port": 9001, "service": "x"}, "initialDelaySeconds": 0, "failureThreshold": 30},
+    "lifecycle": {"postStart": {"sleep": {"seconds": 1}}, "preStop": {"httpGet": {"path": "/end", "port": 9001}}},
+    "securityContext": CONTEXT
+    | {
+        "allowPrivilegeEscalation": False,
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": []},
+    },
+    "terminationMessagePolicy": "File",
+}
+POD_TEMPLATE = {
+    "metadata": {"labels": {"team": "ml"}, "annotations": {"sidecar.istio.io/inject": "false"}},
+    "spec": {
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [{"key": "cpus", "operator": "Gt", "values": ["4"]}]}]
+                },
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 1, "preference": {"matchExpressions": [{"key": "spot", "operator": "DoesNotExist"}]}}
+                ],
+            },
+            "podAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [
+                    {"topologyKey": "zone", "labelSelector": SELECTOR, "namespaces": ["ml"], "namespaceSelector": {}}
+                ]
+            },
+            "podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {
+                        "weight": 100,
+                        "podAffinityTerm": {
+                            "topologyKey": "kubernetes.io/hostname",
+                            "labelSelector": SELECTOR,
+                            "matchLabelKeys": ["pod-template-hash"],
+                            "mismatchLabelKeys": ["tenant"],
+                        },
+                    }
+                ]
+            },
+        },
+        "automountServiceAccountToken": False,
+        "containers": [{"name": "tgi", "env": [{"name": "NCCL_DEBUG", "value": "INFO"}]}, SIDECAR],
+        "initContainers": [SIDECAR | {"name": "before", "restartPolicy": "Always"}],
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["10.0.0.10"], "searches": ["corp"], "options": [{"name": "ndots", "value": "1"}]},
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["hub.corp"]}],
+        "imagePullSecrets": [{"name": "registry"}],
+        "priorityClassName": "high",
+        "runtimeClassName": "nvidia",
+        "schedulerName": "batch",
+        "serviceAccountName": "tgi",
+        "securityContext": CONTEXT | {"fsGroup": 1000, "fsGroupChangePolicy": "Always", "supplementalGroups": [1, 2]},
+        "tolerations": [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}],
+        "topologySpreadConstraints": [
+            {
+                "topologyKey": "zone",
+                "maxSkew": 1,
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": SELECTOR,
+                "matchLabelKeys": ["pod-template-hash"],
+                "minDomains": 2,
+                "nodeAffinityPolicy": "Honor",
+                "nodeTaintsPolicy": "Ignore",
+            }
+        ],
+        "volumes": [
+            {"name": "a", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+            {"name": "b", "configMap": {"name": "b", "items": [{"key": "k", "path": "p", "mode": 0o444}]}},
+            {"name": "c", "secret": {"secretName": "c", "defaultMode": 0o400, "optional": True}},
+            {"name": "d", "csi": {"driver": "s3.csi", "volumeAttributes": {"bucket": "x"}, "readOnly": True}},
+            {"name": "e", "ephemeral": {"volumeClaimTemplate": {"metadata": {"labels": {"a": "b"}}, "spec": CLAIM}}},
+            {"name": "f", "hostPath": {"path": "/nvme", "type": ""}},
+            {"name": "g", "nfs": {"server": "nfs.corp", "path": "/models", "readOnly": True}},
+            {"name": "h", "persistentVolumeClaim": {"claimName": "h", "readOnly": True}},
+            {"name": "i", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {
+                "name": "j",
+                "projected": {
+                    "sources": [
+                        {"serviceAccountToken": {"path": "token", "audience": "x", "expirationSeconds": 600}},
+                        {"configMap": {"name": "b"}},
+                        {"secret": {"name": "c", "items": [{"key": "k", "path": "p"}]}},
+                        {
+                            "downwardAPI": {
+                                "items": [
+                                    {
+                                        "path": "cpu",
+                                        "resourceFieldRef": {"resource": "limits.cpu", "containerName": "tgi"},
+                                    }
+                                ]
+                            }
+                        },
+                    ]
+                },
+            },
+        ],
+    },
+}
+
+
 class Endpoints:
     """The TGIEndpoints of one namespace."""
 
@@ -59,9 +209,13 @@ ACCEPTED = [
     pytest.param(spec({"model": {"uri": "s3://weights/zephyr/"}}, **CACHED), id="S3 and a claim"),
     pytest.param(spec(cache={"claimName": "shared", "subPath": "zephyr/v1"}), id="a claim that is there"),
     pytest.param(spec(cache={"size": "50Gi", "storageClassName": "efs", "accessMode": "ReadWriteMany"}), id="a claim"),
-    pytest.param(
-        spec(podTemplate={"spec": {"containers": [{"name": "tgi", "anything": {"at": 1}}]}}), id="podTemplate"
-    ),
+    pytest.param(spec(podTemplate=POD_TEMPLATE), id="a pod template that changes much"),
+    pytest.param(spec(podTemplate={}), id="a pod template that changes nothing"),
+    pytest.param(container(livenessProbe={"httpGet": {"port": "http"}}), id="a port by name"),
+    pytest.param(container(livenessProbe={"httpGet": {"port": 65535}}), id="the last port"),
+    pytest.param(container(args=[], command=[]), id="no arguments"),
+    pytest.param(annotated(8192, 8155), id="as many characters as can be"),
+    pytest.param(spec(omitDefaults=["GPURequest", "LivenessProbe", "PreStopHook", "SharedMemory"]), id="no defaults"),
     pytest.param(spec(tolerations=[]), id="no tolerations"),
     pytest.param(spec(podDisruptionBudget={"maxUnavailable": "50%"}), id="a budget in percent"),
     pytest.param(spec(podDisruptionBudget={"maxUnavailable": 0}), id="a budget of nothing"),
@@ -132,6 +286,28 @@ REFUSED = [
     ),
     pytest.param(spec(podMonitor={"interval": "0s"}), "podMonitor.interval", id="no interval"),
     pytest.param(spec(podTemplate="text"), "spec.inCluster.podTemplate", id="a pod that is a text"),
+    pytest.param(spec(podTemplate={"metadata": {"annotations": {"a": ["b"]}}}), "annotations", id="a list in a map"),
+    pytest.param(pod(volumes=[{"name": "a", "emptyDir": {}, "csi": {"driver": "b"}}]), "volumes[0]", id="two sources"),
+    pytest.param(
+        container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "a"}, "secretKeyRef": KEY}}]),
+        "valueFrom",
+        id="two sources of a value",
+    ),
+    pytest.param(container(env=[{"name": "A"}, {"name": "A"}]), "Duplicate", id="a variable twice"),
+    pytest.param(container(ports=[{"containerPort": 65536}]), "containerPort", id="no port"),
+    pytest.param(container(livenessProbe={"httpGet": {"port": 0}}), "httpGet.port", id="port 0"),
+    pytest.param(container(livenessProbe={"httpGet": {"port": 65536}}), "httpGet.port", id="a port beyond the last"),
+    pytest.param(container(livenessProbe={"httpGet": {"port": "0"}}), "httpGet.port", id="port 0 as a text"),
+    pytest.param(container(livenessProbe={"httpGet": {"port": "HTTP"}}), "httpGet.port", id="no name of a port"),
+    pytest.param(container(resources={"limits": {"cpu": 0.5}}), "resources.limits", id="an amount as a fraction"),
+    pytest.param(container(args=["x"] * 33), "args", id="many arguments"),
+    pytest.param(container(args=["x" * 8193]), "args", id="a long argument"),
+    pytest.param(pod(tolerations=[{"operator": "Exists"}] * 33), "tolerations", id="many tolerations"),
+    pytest.param(pod(containers=[{"name": f"c{each}"} for each in range(5)]), "containers", id="many containers"),
+    pytest.param(pod(initContainers=[{"name": "a", "restartPolicy": "Never"}]), "restartPolicy", id="no sidecar"),
+    pytest.param(annotated(8192, 8156), "16,384 characters: shorten or remove some", id="many characters"),
+    pytest.param(spec(nodeSelector={"k" * 17000: ""}), "16,384 characters", id="a long key"),
+    pytest.param(spec(omitDefaults=["ReadinessProbe"]), "omitDefaults[0]", id="no default to omit"),
     pytest.param(spec(gpu={"count": 0}), "spec.inCluster.gpu.count", id="no GPU"),
     pytest.param(spec(terminationGracePeriodSeconds=5), "terminationGracePeriodSeconds", id="no grace"),
 ]
@@ -145,9 +321,18 @@ def test_what_cannot_work_is_refused(endpoints: Endpoints, described: Spec, mess
     assert message in str(refused.value)
 
 
-def test_pod_template_is_kept_with_whatever_is_in_it(endpoints: Endpoints) -> None:
-    template = {"spec": {"containers": [{"name": "tgi", "livenessProbe": None, "new": {"a": [1, None]}}], "x": 0.5}}
-    assert endpoints.create(spec(podTemplate=template))["spec"]["inCluster"]["podTemplate"] == template
+def test_null_in_a_pod_template_is_dropped(endpoints: Endpoints) -> None:
+    created = endpoints.create(container(livenessProbe=None, image="own:1"))
+    assert created["spec"]["inCluster"].items() >= container(image="own:1")["inCluster"].items()
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["hostNetwork", "hostPID", "hostIPC", "hostUsers", "nodeName", "ephemeralContainers", "restartPolicy", "anything"],
+)
+def test_pod_template_has_no_other_fields(endpoints: Endpoints, field: str) -> None:
+    with pytest.raises(ApiError, match=rf"unknown field \S+spec.inCluster.podTemplate.spec.{field}\b"):
+        endpoints.create(pod(**{field: True}))
 
 
 SERVICE_NAMES = ("z", "z" * 63, "z-7b")

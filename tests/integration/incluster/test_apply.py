@@ -12,6 +12,7 @@ from kubernetes.aio.client.configuration import Configuration
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import living, pod_template
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.desired.strategy import SURGE, asked
@@ -60,11 +61,15 @@ EVERYTHING: dict[str, Any] = {
         "podTemplate": {
             "metadata": {"annotations": {"example.com/team": "ml"}},
             "spec": {
-                "hostNetwork": False,
+                "dnsPolicy": "ClusterFirst",
                 "imagePullSecrets": [{"name": "registry"}],
                 "containers": [
-                    {"name": "tgi", "livenessProbe": None, "volumeMounts": [{"name": "shm", "mountPath": "/cache"}]},
-                    {"name": "proxy", "image": "proxy:1", "resources": {"requests": {"cpu": 0.1}}},
+                    {
+                        "name": "tgi",
+                        "livenessProbe": {"grpc": {"port": 9}},
+                        "volumeMounts": [{"name": "shm", "mountPath": "/cache"}],
+                    },
+                    {"name": "proxy", "image": "proxy:1", "resources": {"requests": {"cpu": "0.1"}}},
                 ],
             },
         },
@@ -92,7 +97,7 @@ def read(described: dict[str, Any], namespace: str) -> tuple[Resource, InCluster
 def rendered(described: dict[str, Any], namespace: str, living_deployment: Object | None = None) -> Desired:
     resource, target = read(described, namespace)
     deployment = slim(living_deployment) if living_deployment is not None else None
-    return living.desired(resource, target, "hf_token", "registry/tgi-operator:1", deployment)
+    return living.desired(resource, target, HubToken("hf_token", "s-1"), "registry/tgi-operator:1", deployment)
 
 
 def manifests(described: dict[str, Any], namespace: str) -> list[Object]:

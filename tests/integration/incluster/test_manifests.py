@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from integration.crd.test_in_cluster_admission import POD_TEMPLATE
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster.desired import checks, names, render
@@ -75,7 +76,7 @@ EVERYTHING = spec(
     podTemplate={
         "metadata": {"annotations": {"team": "ml"}, "labels": {"team": "ml"}},
         "spec": {
-            "hostIPC": True,
+            "schedulerName": "default-scheduler",
             "dnsPolicy": "ClusterFirst",
             "initContainers": [{"name": "wait", "image": "busybox:1", "command": ["true"]}],
             "containers": [
@@ -113,24 +114,26 @@ SPECS = [
     pytest.param(spec(resources={"requests": {"memory": "0.5"}}), id="half a byte"),
     pytest.param(spec(sharedMemorySize="1073741824"), id="shared memory in bytes"),
     pytest.param(spec(sharedMemorySize=0), id="no shared memory"),
-    pytest.param(overlaid(hostNetwork=False, shareProcessNamespace=False), id="overlay: false"),
+    pytest.param(overlaid(automountServiceAccountToken=False), id="overlay: false"),
     pytest.param(container(livenessProbe={"initialDelaySeconds": 0}), id="overlay: zero"),
     pytest.param(container(env=[{"name": "EMPTY", "value": ""}]), id="overlay: an empty variable"),
-    pytest.param(container(livenessProbe=None, lifecycle=None), id="overlay: null"),
+    pytest.param(
+        container(livenessProbe={"tcpSocket": {"port": "http"}}, lifecycle={"preStop": {"sleep": {"seconds": 5}}}),
+        id="overlay: another probe and hook",
+    ),
+    pytest.param(spec(omitDefaults=["GPURequest", "LivenessProbe", "PreStopHook", "SharedMemory"]), id="no defaults"),
     pytest.param(container(securityContext={"runAsUser": 0, "privileged": False}), id="overlay: root"),
-    pytest.param(container(resources={"limits": {"cpu": 0.5}}), id="overlay: an amount that is a fraction"),
-    pytest.param(container(resources={"limits": {"cpu": 2, "memory": "1e9"}}), id="overlay: amounts as numbers"),
+    pytest.param(container(resources={"limits": {"cpu": "0.5"}}), id="overlay: an amount that is a fraction"),
+    pytest.param(container(resources={"limits": {"cpu": 2, "memory": 10**9}}), id="overlay: amounts as numbers"),
     pytest.param(
         container(volumeMounts=[{"name": "data", "mountPath": "/out", "subPath": "out"}]), id="overlay: mounted twice"
     ),
     pytest.param(
-        container(
-            ports=[{"containerPort": 9000, "protocol": "UDP", "name": "u"}, {"containerPort": 9001}], args=[], tty=True
-        ),
+        container(ports=[{"containerPort": 9000, "protocol": "UDP", "name": "u"}, {"containerPort": 9001}], args=[]),
         id="overlay: ports",
     ),
     pytest.param(
-        overlaid(volumes=[{"name": "data", "emptyDir": None, "hostPath": {"path": "/nvme", "type": ""}}]),
+        overlaid(volumes=[{"name": "data", "hostPath": {"path": "/nvme", "type": ""}}]),
         id="overlay: another volume",
     ),
     pytest.param(
@@ -156,6 +159,7 @@ SPECS = [
         id="overlay: a whole pod",
     ),
     pytest.param(spec(podTemplate={"metadata": {"annotations": {}}, "spec": {}}), id="overlay: nothing"),
+    pytest.param(spec(podTemplate=POD_TEMPLATE), id="overlay: much"),
 ]
 
 

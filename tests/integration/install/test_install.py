@@ -31,12 +31,12 @@ def test_kustomize_installs_pods_that_the_restricted_standard_lets_in(cluster: C
 
 
 def test_helm_installs_and_upgrades_and_leaves_the_crd(cluster: Cluster) -> None:
-    told = cluster.helm("install", *RELEASE, "--create-namespace", "--set", "networkPolicy.enabled=true")
+    told = cluster.helm("install", *RELEASE, "--create-namespace", "--set", "metrics.dashboards.enabled=true")
     assert "GPU is billed" in told
-    assert cluster.exists("networkpolicy", "tgi-operator")
+    assert cluster.exists("configmap", "tgi-operator-tgi-pods")
     cluster.helm("upgrade", *RELEASE, "--set", "replicas=1")
     assert cluster.kubectl("get", "deploy", "tgi-operator", "-n", NAMESPACE, "-o", "jsonpath={.spec.replicas}") == "1"
-    assert not cluster.exists("networkpolicy", "tgi-operator")
+    assert not cluster.exists("configmap", "tgi-operator-tgi-pods")
     cluster.helm("uninstall", "tgi-operator", "--namespace", NAMESPACE)
     assert not cluster.exists("deployment", "tgi-operator")
     assert not cluster.exists("clusterrole", "tgi-operator-edit")

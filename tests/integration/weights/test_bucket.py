@@ -64,6 +64,59 @@ def test_every_object_under_the_prefix_becomes_a_file(fetch: Command, claim: Pat
     ]
 
 
+@pytest.mark.parametrize("name", ["config.json", SHARD])
+def test_a_file_that_others_planted_on_the_claim_is_found_and_replaced(
+    fetch: Command, claim: Path, s3: Any, name: str
+) -> None:
+    put(s3, FILES)
+    claim.mkdir(parents=True)
+    (claim / name).write_bytes(b"x" * len(FILES[name]))
+
+    assert fetch(URI, claim).returncode == 0
+    assert fetched(claim) == FILES
+
+
+def test_a_file_that_was_exchanged_after_it_was_fetched_is_found_and_replaced(
+    fetch: Command, claim: Path, s3: Any
+) -> None:
+    put(s3, FILES)
+    fetch(URI, claim)
+    (claim / SHARD).write_bytes(b"x" * len(FILES[SHARD]))
+
+    assert fetch(URI, claim).returncode == 0
+    assert fetched(claim) == FILES
+
+
+def test_a_file_that_is_there_and_has_the_checksum_is_not_read_again(
+    fetch: Command, claim: Path, s3: Any, aws: AwsDouble
+) -> None:
+    put(s3, FILES)
+    fetch(URI, claim)
+    (claim / ".fetch" / "s3.json").unlink()
+    aws.control.clear_requests()
+
+    assert fetch(URI, claim).returncode == 0
+    assert downloads(aws) == set()
+
+
+def test_weights_that_are_not_of_the_prefix_are_named(fetch: Command, claim: Path, s3: Any) -> None:
+    put(s3, FILES)
+    claim.mkdir(parents=True)
+    (claim / "planted.safetensors").write_bytes(b"x")
+
+    done = fetch(URI, claim)
+    assert done.returncode == 3
+    assert "such as planted.safetensors: remove them" in done.stderr
+
+
+def test_pickled_weights_are_taken_only_where_they_are_allowed(fetch: Command, claim: Path, s3: Any) -> None:
+    put(s3, {"config.json": b"{}", "pytorch_model.bin": b"1"})
+
+    done = fetch(URI, claim)
+    assert (done.returncode, "set model.allowPickle: true" in done.stderr) == (3, True)
+    assert fetch(URI, claim, "--allow-pickle").returncode == 0
+
+
 def test_a_second_run_reads_no_object(fetch: Command, claim: Path, s3: Any, aws: AwsDouble) -> None:
     put(s3, FILES)
     fetch(URI, claim)

@@ -4,7 +4,9 @@ import os
 import re
 import signal
 import stat
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import try_to_load_from_cache
@@ -193,13 +195,146 @@ def test_a_file_that_a_crash_of_the_node_cut_short_is_fetched_again(
     assert (snapshot(cache, commit) / SHARD).read_bytes() == FILES[SHARD]
 
 
-def test_pickled_weights_are_taken_where_there_are_no_others(
-    fetch: Command, cache: Path, repository: Repository
+def test_pickled_weights_are_taken_only_where_they_are_allowed(
+    fetch: Command, cache: Path, repository: Repository, hub: HubDouble
 ) -> None:
     commit = repository.commit({"config.json": b"{}", "pytorch_model.bin": b"1", "model.gguf": b"2"})
 
-    assert fetch(URI, cache).returncode == 0
+    done = fetch(URI, cache)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, f"{URI}: the only weights are pickle files", "set model.allowPickle: true")
+    assert hub.downloads() == []
+
+    assert fetch(URI, cache, "--allow-pickle").returncode == 0
     assert {path.name for path in snapshot(cache, commit).iterdir()} == {"config.json", "pytorch_model.bin"}
+
+
+def forge(commit: Commit, name: str, **forged: Any) -> None:
+    files = dict(commit.files)
+    files[name] = replace(files[name], **forged)
+    object.__setattr__(commit, "files", files)
+
+
+def contents(claim: Path) -> dict[str, bytes]:
+    """Return everything but the library's locks and what is remembered from run to run."""
+    found = {str(path.relative_to(claim)): path for path in claim.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if "/.locks/" not in name and ".fetch/" not in name}
+
+
+@pytest.mark.parametrize("name", ["config.json", SHARD])
+@pytest.mark.parametrize(
+    "etag", ["../../../../planted", "../../models--acme--other/blobs/x", "/planted", "a" * 65, "a.incomplete"]
+)
+def test_an_etag_that_is_no_digest_is_refused_and_nothing_is_written(
+    fetch: Command, cache: Path, commit: Commit, name: str, etag: str
+) -> None:
+    forge(commit, name, forged_etag=etag)
+    before = {path.name for path in fetch.home.parent.iterdir()}
+
+    done = fetch(URI, cache)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, "the Hub sent the ETag", "which is no digest")
+    assert not any(FILES[name] == content for content in contents(cache).values())
+    assert {path.name for path in fetch.home.parent.iterdir()} <= before | {"claim"}
+
+
+@pytest.mark.parametrize("name", ["config.json", SHARD])
+def test_a_file_that_is_not_what_the_hub_announces_is_removed(
+    fetch: Command, cache: Path, commit: Commit, name: str
+) -> None:
+    forged = b"x" * len(FILES[name])
+    forge(commit, name, forged=forged)
+
+    done = fetch(URI, cache)
+    assert done.returncode == 1
+    assert_one_line(fetch, done.stderr, f"{name} has not the size and digest that the Hub announces")
+    assert forged not in contents(cache).values()
+    assert not (cache / "models--acme--tiny-7b" / "refs" / "main").exists()
+
+    forge(commit, name, forged=None)
+    assert fetch(URI, cache).returncode == 0
+    assert (snapshot(cache, commit) / name).read_bytes() == FILES[name]
+
+
+@pytest.mark.parametrize("name", ["config.json", SHARD])
+@pytest.mark.parametrize("pinned", [True, False], ids=["a commit", "a branch"])
+def test_a_file_that_others_planted_on_the_claim_is_found_and_replaced(
+    fetch: Command, cache: Path, commit: Commit, name: str, pinned: bool
+) -> None:
+    folder = snapshot(cache, commit)
+    folder.mkdir(parents=True)
+    for each in CHOSEN:
+        (folder / each).write_bytes(b"x" * len(FILES[each]) if each == name else FILES[each])
+
+    revision = ("--revision", commit.sha) if pinned else ()
+    assert fetch(URI, cache, *revision).returncode == 0
+    assert {each: (folder / each).read_bytes() for each in CHOSEN} == {each: FILES[each] for each in CHOSEN}
+
+
+def test_a_file_that_was_exchanged_after_it_was_verified_is_found_and_replaced(
+    fetch: Command, cache: Path, commit: Commit
+) -> None:
+    fetch(URI, cache, "--revision", commit.sha)
+    path = snapshot(cache, commit) / SHARD
+    path.resolve().write_bytes(b"x" * len(FILES[SHARD]))
+
+    assert fetch(URI, cache, "--revision", commit.sha).returncode == 0
+    assert path.read_bytes() == FILES[SHARD]
+
+
+def test_a_blob_that_others_planted_is_not_taken_for_the_file(fetch: Command, cache: Path, commit: Commit) -> None:
+    blobs = cache / "models--acme--tiny-7b" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / commit.files[SHARD].etag).write_bytes(b"x" * len(FILES[SHARD]))
+
+    assert fetch(URI, cache).returncode == 0
+    assert (snapshot(cache, commit) / SHARD).read_bytes() == FILES[SHARD]
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_weights_that_are_not_of_the_commit_are_named(
+    fetch: Command, cache: Path, commit: Commit, complete: bool
+) -> None:
+    if complete:
+        fetch(URI, cache, "--revision", commit.sha)
+    snapshot(cache, commit).mkdir(parents=True, exist_ok=True)
+    (snapshot(cache, commit) / "planted.safetensors").write_bytes(b"x")
+
+    done = fetch(URI, cache, "--revision", commit.sha)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, "such as planted.safetensors: remove them")
+
+
+@pytest.mark.parametrize("part", ["snapshots", "blobs", "refs"])
+def test_a_link_that_leads_out_of_the_cache_is_not_followed(
+    fetch: Command, cache: Path, commit: Commit, part: str
+) -> None:
+    elsewhere = cache.parent / "elsewhere"
+    elsewhere.mkdir(parents=True)
+    storage = cache / "models--acme--tiny-7b"
+    storage.mkdir(parents=True)
+    (storage / part).symlink_to(elsewhere)
+
+    done = fetch(URI, cache)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, "is a link that leads out of")
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_file_without_an_announced_digest_is_refused(fetch: Command, cache: Path, hub: HubDouble) -> None:
+    @dataclass(frozen=True)
+    class Silent(Commit):
+        def siblings(self) -> list[dict[str, Any]]:
+            return [{"rfilename": each["rfilename"], "size": each["size"]} for each in super().siblings()]
+
+    made = hub.add(Repository(MODEL))
+    commit = made.commit(FILES)
+    made.commits[commit.sha] = Silent(commit.sha, commit.files)
+
+    done = fetch(URI, cache)
+    assert done.returncode == 3
+    assert_one_line(fetch, done.stderr, "so that it cannot be verified")
+    assert hub.downloads() == []
 
 
 @pytest.mark.parametrize(
@@ -325,7 +460,7 @@ def test_progress_is_told_in_plain_lines(fetch: Command, cache: Path, repository
     hub.faults.add(Fault(SHARD, after=12 * MIB))
 
     lines = fetch(URI, cache, "--progress-seconds", "0.2").stdout.splitlines()
-    assert lines[0] == f"{URI}, main is commit {commit.sha}: 0.0 GiB in 4 files, 0.0 GiB of 4 to fetch"
+    assert lines[0] == f"{URI}, main is commit {commit.sha}: 0.0 GiB in 4 files, 0.0 GiB to fetch"
     assert any(re.fullmatch(r"0\.0 of 0\.0 GiB", line) for line in lines[1:-1])
     assert lines[-1] == f"{snapshot(cache, commit)} holds a model"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 EVERYTHING: dict[str, Any] = {
     "watchNamespaces": ["ml", "dev"],
-    "settings": {"httpPort": 9000, "clusterId": "blue"},
+    "settings": {"httpPort": 9000, "clusterId": "blue", "metricsAuth": "on"},
     "aws": {"region": "eu-west-1"},
     "imagePullSecrets": [{"name": "regcred"}],
     "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
@@ -18,7 +18,7 @@ EVERYTHING: dict[str, Any] = {
     "tolerations": [{"key": "control", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "networkPolicy": {
-        "enabled": True,
+        "egress": True,
         "metricsFrom": [{"namespaceSelector": {}}],
         "extraEgress": [{"ports": [{"port": 3128}]}],
     },

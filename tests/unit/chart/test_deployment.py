@@ -66,3 +66,9 @@ def test_what_namespaces_may_use_is_a_file_of_the_operator(tmp_path: Path, role:
     assert (permissions.role_problem("dev", ROLE) is None) is not role
     assert (permissions.name_problem("team-a", "prod-1") is None) is bool(names)
     assert permissions.name_problem("ml", "prod-1") is not None
+
+
+def test_the_role_of_the_node_is_used_only_where_that_is_asked_for() -> None:
+    disabled = {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"}
+    assert disabled in container(rendered())["env"]
+    assert "AWS_EC2_METADATA_DISABLED" not in str(container(rendered({"aws": {"instanceMetadata": True}})))

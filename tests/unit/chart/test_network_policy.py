@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tgi_operator.backends.incluster.desired import names
+from tgi_operator.backends.incluster.desired import names, pod_template
 from tgi_operator.backends.resource import Owner
-from unit.chart.rendering import Object, kinds, of, rendered
+from unit.chart.rendering import MANIFESTS, Object, kinds, objects, of, rendered
 from unit.chart.traffic import Connection, Peer, allowed
 
 LABELS = of(rendered(), "Deployment")["spec"]["template"]["metadata"]["labels"]
@@ -25,13 +25,16 @@ PROXY = Peer("10.0.0.20")
 
 METRICS = 8090
 
-# Who, to whom, at which port, allowed?
-ALWAYS = [
+# Who, to whom, at which port, allowed? The kubelet's probes come from the node of the pod, which no policy keeps out.
+INGRESS = [
     (Connection(PROMETHEUS, OPERATOR, METRICS), True),
+    (Connection(SOMEBODY, OPERATOR, METRICS), False),
     (Connection(PROMETHEUS, OPERATOR, METRICS, "UDP"), False),
     (Connection(PROMETHEUS, OPERATOR, 22), False),
     (Connection(PROMETHEUS, OPERATOR, 8080), False),
     (Connection(NODE, OPERATOR, 10250), False),
+]
+EGRESS = [
     (Connection(OPERATOR, DNS, 53, "UDP"), True),
     (Connection(OPERATOR, DNS, 53), True),
     (Connection(OPERATOR, NODE_DNS, 53, "UDP"), True),
@@ -50,29 +53,31 @@ ALWAYS = [
     (Connection(SOMEBODY, TGI, 8080), True),
     (Connection(TGI, AWS, 80), True),
 ]
-BY_DEFAULT = [
+WITH_EGRESS = [
     (Connection(OPERATOR, API_SERVER, 6443), True),
     (Connection(OPERATOR, PROXY, 3128), False),
+]
+OPEN = [
     (Connection(SOMEBODY, OPERATOR, METRICS), True),
-    # Its probes.
     (Connection(NODE, OPERATOR, METRICS), True),
+    (Connection(SOMEBODY, OPERATOR, 22), False),
 ]
 NARROWED = [
     (Connection(OPERATOR, API_SERVER, 6443), False),
     (Connection(OPERATOR, PROXY, 3128), True),
     (Connection(OPERATOR, AWS, 3128), False),
-    (Connection(SOMEBODY, OPERATOR, METRICS), False),
-    (Connection(NODE, OPERATOR, METRICS), False),
+    (Connection(SOMEBODY, OPERATOR, METRICS), True),
 ]
 NARROW = {
-    "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+    "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}],
+    "egress": True,
     "apiPorts": [443],
     "extraEgress": [{"to": [{"ipBlock": {"cidr": f"{PROXY.ip}/32"}}], "ports": [{"port": 3128}]}],
 }
 
 
 def _policies(values: dict[str, Any], **others: Any) -> list[Object]:
-    return kinds(rendered({"networkPolicy": {"enabled": True} | values} | others), "NetworkPolicy")
+    return kinds(rendered({"networkPolicy": values} | others), "NetworkPolicy")
 
 
 def _holds(policies: list[Object], table: list[tuple[Connection, bool]]) -> None:
@@ -80,12 +85,19 @@ def _holds(policies: list[Object], table: list[tuple[Connection, bool]]) -> None
     assert not [connection for (connection, expected), answer in found if answer != expected]
 
 
-def test_metrics_get_in_and_what_the_operator_calls_gets_out() -> None:
-    _holds(_policies({}), ALWAYS + BY_DEFAULT)
+def test_by_default_prometheus_gets_in_and_everything_gets_out() -> None:
+    _holds(_policies({}), INGRESS)
+    outgoing = [(connection, True) for connection, _ in EGRESS + WITH_EGRESS]
+    _holds(_policies({}), outgoing)
+
+
+def test_with_egress_rules_only_what_the_operator_calls_gets_out() -> None:
+    _holds(_policies({"egress": True}), INGRESS + EGRESS + WITH_EGRESS)
 
 
 def test_it_is_as_narrow_or_wide_as_the_values_say() -> None:
-    _holds(_policies(NARROW), ALWAYS + NARROWED)
+    _holds(_policies(NARROW), EGRESS + NARROWED)
+    _holds(_policies({"metricsFrom": []}), OPEN)
 
 
 def test_the_metrics_are_where_the_settings_put_them() -> None:
@@ -94,10 +106,28 @@ def test_the_metrics_are_where_the_settings_put_them() -> None:
 
 
 def test_a_policy_that_lets_too_much_out_would_be_told() -> None:
-    (policy,) = _policies({})
+    (policy,) = _policies({"egress": True})
     policy["spec"]["egress"].append({"ports": None})
     assert allowed([policy], [Connection(OPERATOR, NODE_ROLE, 80)]) == [True]
 
 
-def test_there_is_none_unasked() -> None:
-    assert not kinds(rendered(), "NetworkPolicy")
+def test_it_can_be_left_out() -> None:
+    assert not _policies({"enabled": False})
+
+
+def test_only_those_that_the_example_names_reach_the_pods_that_serve() -> None:
+    policies = objects((MANIFESTS / "policies" / "serving-pods.yaml").read_text())
+    tgi = Peer("10.0.1.7", "ml", names.server_labels(Owner("c", "ml", "zephyr", "u")))
+    neighbour, gateway = Peer("10.0.1.8", "ml", {"app": "chat"}), Peer("10.0.1.9", "gateway", {"app": "x"})
+    port = pod_template.PORT
+    table = [
+        (Connection(neighbour, tgi, port), True),
+        (Connection(PROMETHEUS, tgi, port), True),
+        (Connection(SOMEBODY, tgi, port), False),
+        (Connection(gateway, tgi, port), False),
+        (Connection(neighbour, tgi, 22), False),
+        (Connection(AWS, tgi, port), False),
+        (Connection(SOMEBODY, neighbour, port), True),
+        (Connection(tgi, AWS, 443), True),
+    ]
+    _holds(policies, table)

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from unit.chart.given import EVERYTHING
 from unit.chart.rendering import Object, kinds, of, rendered
 
 
 def _rules(items: list[Object], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for item in kinds(items, kind):
-        yield from ((item["metadata"].get("namespace", ""), rule) for rule in item["rules"])
+        rules = (rule for rule in item["rules"] if "resources" in rule)
+        yield from ((item["metadata"].get("namespace", ""), rule) for rule in rules)
 
 
 def test_with_namespaces_no_secret_is_read_elsewhere(everything: list[Object]) -> None:
@@ -29,6 +32,8 @@ def test_with_namespaces_only_what_belongs_to_none_is_granted_in_all() -> None:
     assert [(rule["resources"], rule["verbs"]) for rule in granted] == [
         (["nodes"], ["list"]),
         (["tgiendpoints"], ["get", "list", "watch", "patch"]),
+        (["tokenreviews"], ["create"]),
+        (["subjectaccessreviews"], ["create"]),
         (["pods"], ["list"]),
     ]
 
@@ -98,5 +103,77 @@ def test_users_get_what_their_roles_in_the_cluster_promise() -> None:
 
 def test_without_rights_of_its_own_nothing_is_granted() -> None:
     items = rendered({"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mine"}})
-    assert {item["kind"] for item in items} == {"CustomResourceDefinition", "Deployment", "PodDisruptionBudget"}
+    assert {item["kind"] for item in items} == {
+        "CustomResourceDefinition",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+    }
     assert of(items, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
+
+
+OF_PODS = {
+    "deployments",
+    "services",
+    "poddisruptionbudgets",
+    "horizontalpodautoscalers",
+    "scaledobjects",
+    "podmonitors",
+    "jobs",
+    "persistentvolumeclaims",
+    "pods",
+    "pods/log",
+    "nodes",
+    "serviceaccounts",
+    "tgiendpoints/finalizers",
+}
+OF_BOTH = {"tgiendpoints", "tgiendpoints/status", "secrets", "events", "namespaces"}
+
+
+def _granted(values: dict[str, Any]) -> set[str]:
+    """Return the resources that the operator's own roles cover, but for the Lease."""
+    items = [
+        item
+        for kind in ("ClusterRole", "Role")
+        for item in kinds(rendered(values | {"rbac": {"aggregate": False, "freeGPUs": True}}), kind)
+    ]
+    assert all(item["rules"] for item in items)
+    return {resource for item in items for rule in item["rules"] for resource in rule.get("resources", ())} - {"leases"}
+
+
+@pytest.mark.parametrize("namespaces", [[], ["ml", "dev"]], ids=["everywhere", "namespaces"])
+@pytest.mark.parametrize(
+    ("backends", "expected"),
+    [
+        (["sageMaker", "inCluster"], OF_BOTH | OF_PODS),
+        (["inCluster"], OF_BOTH | OF_PODS),
+        (["sageMaker"], OF_BOTH),
+    ],
+    ids=["both", "pods", "SageMaker"],
+)
+def test_an_installation_has_the_permissions_of_its_backends_only(
+    backends: list[str], expected: set[str], namespaces: list[str]
+) -> None:
+    assert _granted({"backends": backends, "watchNamespaces": namespaces}) == expected
+
+
+@pytest.mark.parametrize("namespaces", [[], ["ml", "dev"]], ids=["everywhere", "namespaces"])
+def test_settings_that_need_no_permission_get_none(namespaces: list[str]) -> None:
+    def granted(**settings: str) -> set[str]:
+        return _granted({"watchNamespaces": namespaces, "settings": settings})
+
+    assert granted() - granted(requireLabels="off") == {"serviceaccounts"}
+    assert granted(metricsAuth="on") - granted() == {"tokenreviews", "subjectaccessreviews"}
+    assert granted() - granted(clusterId="blue") == {"namespaces"}
+
+
+def test_secrets_are_read_and_never_written() -> None:
+    for backends in (["sageMaker"], ["inCluster"], ["sageMaker", "inCluster"]):
+        rules = [rule for _, rule in _rules(rendered({"backends": backends}), "ClusterRole")]
+        (verbs,) = [rule["verbs"] for rule in rules if "secrets" in rule["resources"]]
+        assert verbs == ["get", "list", "watch"]
+
+
+def test_who_scrapes_with_a_token_can_be_bound_to_a_role() -> None:
+    found = of(rendered({"settings": {"metricsAuth": "on"}}), "ClusterRole", "tgi-operator-metrics-reader")
+    assert found["rules"] == [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]

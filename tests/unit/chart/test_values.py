@@ -15,8 +15,8 @@ from unit.docs import pages
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
-_ELSEWHERE = {"image", "watch_namespaces"}
-"""Settings that other values decide: `image` and `watchNamespaces`."""
+_ELSEWHERE = {"backends", "image", "watch_namespaces", "aws_regions"}
+"""Settings that other values decide: `backends`, `image`, `watchNamespaces` and `aws.regions`."""
 
 _CONSTRAINTS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength")
 
@@ -53,8 +53,9 @@ def test_every_value_is_used_and_nothing_else() -> None:
     used = {name.rstrip(".") for name in re.findall(r"\.Values\.([\w.]+)", templates)}
     for row in rows():
         assert row.path in used, row.path
-    for path in used - {"settings.httpPort", "settings.clusterId", "settings.leaderElectionNamespace"}:
-        value(path)
+    for path in used:
+        if not path.startswith("settings."):
+            value(path)
 
 
 def test_every_setting_can_be_set() -> None:
@@ -63,12 +64,18 @@ def test_every_setting_can_be_set() -> None:
         {
             "settings": {_camel(name): value for name, value in wanted.items()},
             "watchNamespaces": ["ml", "dev", "ml"],
+            "backends": ["inCluster"],
+            "aws": {"regions": ["eu-west-1", "us-gov-west-1", "eu-west-1"]},
             "image": {"repository": "registry.example:5000/tgi-operator", "tag": "1.2.3"},
         }
     )
     variables = {each["name"]: each["value"] for each in container(items)["env"]}
     assert Settings.read({}, variables) == Settings(
-        **wanted, image="registry.example:5000/tgi-operator:1.2.3", watch_namespaces=("ml", "dev")
+        **wanted,
+        image="registry.example:5000/tgi-operator:1.2.3",
+        watch_namespaces=("ml", "dev"),
+        backends=("inCluster",),
+        aws_regions=("eu-west-1", "us-gov-west-1"),
     )
     assert {name for name in variables if name.startswith(PREFIX)} == {
         f"{PREFIX}{name.upper()}" for name in Settings.model_fields
@@ -111,6 +118,9 @@ def test_the_schema_has_every_value_and_nothing_else() -> None:
         ({"watchNamespaces": ["ML"]}, "does not match pattern"),
         ({"settings": {"logLevel": "LOUD"}}, "must be one of"),
         ({"settings": {"workers": 0}}, "minimum"),
+        ({"settings": {"podTemplate": "anything"}}, "must be one of"),
+        ({"backends": []}, "minItems"),
+        ({"backends": ["sagemaker"]}, "must be one of"),
         ({"image": {"digest": "sha256:1234"}}, "does not match pattern"),
         ({"extraEnv": [{"value": "x"}]}, "missing property 'name'"),
         ({"crds": {"enabled": "yes"}}, "got string, want boolean"),

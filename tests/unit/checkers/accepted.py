@@ -6,7 +6,6 @@ _PULLED = "A tag is a version and never moves. A restart must not need the regis
 _CPU = (
     "The request guarantees its share. A limit would hold up the renewal of the Lease while the node has CPU to spare."
 )
-_POLICY = "`networkPolicy.enabled`: which ports and proxies it must let through is known to each cluster only."
 
 KUBE_SCORE: Mapping[str, str] = {
     "container-image-pull-policy: ImagePullPolicy is not set to Always": _PULLED,
@@ -16,7 +15,9 @@ KUBE_SCORE: Mapping[str, str] = {
     ),
 }
 KUBE_SCORE_BY_DEFAULT: Mapping[str, str] = {
-    "pod-networkpolicy: The pod does not have a matching NetworkPolicy": _POLICY,
+    "pod-networkpolicy: The pod does not have a matching egress NetworkPolicy": (
+        "`networkPolicy.egress`: which ports and proxies it must let through is known to each cluster only."
+    ),
 }
 
 CHECKOV: Mapping[str, str] = {
@@ -30,7 +31,6 @@ CHECKOV_BY_DEFAULT: Mapping[str, str] = {
     "CKV_K8S_43: Image should use digest": (
         "`image.digest`: who installs the operator builds the image, and nobody else knows the digest."
     ),
-    "CKV2_K8S_6: Minimize the admission of pods which lack an associated NetworkPolicy": _POLICY,
 }
 CHECKOV_DOCKERFILE: Mapping[str, str] = {
     "CKV_DOCKER_2: Ensure that HEALTHCHECK instructions have been added to container images": (

@@ -141,7 +141,7 @@ def test_the_operator_outlives_the_endpoints_and_the_crd_the_operator(repository
     assert waves.pop("CustomResourceDefinition") == {-2}
     assert waves.pop("TGIEndpoint") == {0}
     rights = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
-    assert set(waves) == {"Namespace", *rights, "Deployment", "PodDisruptionBudget"}
+    assert set(waves) == {"Namespace", *rights, "Deployment", "NetworkPolicy", "PodDisruptionBudget"}
     assert all(numbers == {-1} for numbers in waves.values())
 
 

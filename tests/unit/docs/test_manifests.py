@@ -62,9 +62,10 @@ def test_every_resource_shown_can_work(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SHOWN if "sageMaker" in SHOWN[name]["spec"]])
 def test_every_role_shown_is_one_that_the_documented_policy_may_pass(name: str) -> None:
-    policy = iam.read(json.loads((MANIFESTS / "iam" / "operator-policy.json").read_text()))
     role = SHOWN[name]["spec"]["sageMaker"]["executionRoleARN"]
-    assert policy.allows("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"})
+    for file in ("operator-policy.json", "operator-policy-strict.json"):
+        policy = iam.read(json.loads((MANIFESTS / "iam" / file).read_text()))
+        assert policy.allows("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"})
 
 
 def test_what_is_installed_is_complete(installed: list[Object]) -> None:
@@ -77,6 +78,7 @@ def test_what_is_installed_is_complete(installed: list[Object]) -> None:
         "Role": 1,
         "RoleBinding": 1,
         "Deployment": 1,
+        "NetworkPolicy": 1,
         "PodDisruptionBudget": 1,
     }
     assert of(installed, "ServiceAccount")["metadata"]["namespace"] == "tgi-system"
@@ -125,7 +127,11 @@ def test_the_pod_fits_the_restricted_standard_and_the_settings(installed: list[O
     assert paths == ["/healthz", "/readyz"]
 
 
-@pytest.mark.parametrize("file", sorted((MANIFESTS / "examples").iterdir()), ids=lambda file: file.name)
-def test_examples_say_what_they_are_for(file: Path) -> None:
+@pytest.mark.parametrize(
+    "file",
+    sorted(file for folder in ("examples", "policies") for file in (MANIFESTS / folder).iterdir()),
+    ids=lambda file: file.name,
+)
+def test_examples_and_policies_say_what_they_are_for(file: Path) -> None:
     assert file.suffix == ".yaml"
     assert file.read_text().startswith("# ")

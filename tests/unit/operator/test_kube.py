@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
+from tgi_operator.intake import TOO_DEEP
 from tgi_operator.kube import APIError, Kube, _is_proxied
 from tgi_operator.leadership.fence import NotLeadingError
 
@@ -37,11 +38,13 @@ class Anything:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.accepted: list[str] = []
+        self.queries: list[dict[str, str]] = []
         self.answers: list[web.Response] = []
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.method)
         self.accepted.append(request.headers["Accept"])
+        self.queries.append(dict(request.query))
         return self.answers.pop(0) if self.answers else web.json_response({})
 
 
@@ -119,4 +122,82 @@ async def test_uids_are_listed_page_by_page_without_the_objects(
     expected = {("ml", "a"): "ml-a", ("ml", "b"): "ml-b"}
     assert found == expected | ({("dev", "a"): "dev-a"} if namespaces else {})
     assert all("as=PartialObjectMetadataList" in accept for accept in anything.accepted)
+    await kube.close()
+
+
+async def test_of_an_object_whose_labels_decide_nothing_else_is_read(served: tuple[Anything, Configuration]) -> None:
+    anything, configuration = served
+    anything.answers = [
+        web.json_response({"metadata": {"labels": {"a": "b"}}}),
+        web.json_response({"metadata": {}}),
+        web.json_response({"message": "not found"}, status=404),
+    ]
+    kube = Kube(configuration)
+    found = [await kube.labels("/api/v1/namespaces/ml/secrets/db") for _ in range(3)]
+    await kube.close()
+    assert found == [{"a": "b"}, {}, None]
+    assert set(anything.accepted) == {"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
+
+
+async def test_a_secret_shows_no_value(served: tuple[Anything, Configuration]) -> None:
+    anything, configuration = served
+    anything.answers = [
+        web.json_response({"metadata": {"labels": {"a": "b"}, "uid": "1"}, "data": {"token": "aGZfeA=="}})
+    ]
+    kube = Kube(configuration)
+    secret = await kube.secret("ml", "hub")
+    await kube.close()
+    assert secret is not None
+    assert (secret.labels, secret.data) == ({"a": "b"}, {"token": b"hf_x"})
+    assert "hf_x" not in repr(secret)
+
+
+async def test_watch_of_metadata_asks_for_nothing_else_and_yields_events(
+    served: tuple[Anything, Configuration],
+) -> None:
+    anything, configuration = served
+    anything.answers = [web.Response(text='{"type":"ADDED"}\n{"type":"BOOKMARK"}\n{"type":"ADD')]
+    kube = Kube(configuration)
+    events = [event async for event in kube.watch_metadata("/api/v1/secrets", "7", labelSelector="a=b")]
+    assert events == [{"type": "ADDED"}, {"type": "BOOKMARK"}], "what was cut off is not an event"
+    assert anything.accepted == ["application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"]
+    assert anything.queries == [
+        {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": "300",
+            "resourceVersion": "7",
+            "labelSelector": "a=b",
+        }
+    ]
+    await kube.close()
+
+
+async def test_refused_watch_is_an_error_with_its_status(served: tuple[Anything, Configuration]) -> None:
+    anything, configuration = served
+    anything.answers = [web.json_response({"message": "too old"}, status=410)]
+    kube = Kube(configuration)
+    with pytest.raises(APIError) as caught:
+        await anext(aiter(kube.watch_metadata("/api/v1/secrets", "7")))
+    assert (caught.value.status, caught.value.request) == (410, "GET /api/v1/secrets")
+    await kube.close()
+
+
+async def test_list_is_read_in_pages_that_fit_into_memory(served: tuple[Anything, Configuration]) -> None:
+    anything, configuration = served
+    body = {"kind": "PodList", "apiVersion": "v1", "metadata": {"continue": "next"}, "items": [{"metadata": {}}]}
+    anything.answers = [web.json_response(body), web.json_response(body | {"metadata": {}})]
+    kube = Kube(configuration)
+    found = [each async for each in kube.reduced("/api/v1/pods", lambda pod: {"kind": pod["kind"]})]
+    assert found == [{"kind": "Pod"}] * 2
+    assert anything.queries == [{"limit": "25"}, {"limit": "25", "continue": "next"}]
+    await kube.close()
+
+
+@pytest.mark.parametrize("levels", [500, 9_980])
+async def test_object_that_is_nested_too_deep_can_be_read(served: tuple[Anything, Configuration], levels: int) -> None:
+    anything, configuration = served
+    anything.answers = [web.Response(text=f'{{"spec":{"[" * levels}{"]" * levels}}}', content_type="application/json")]
+    kube = Kube(configuration)
+    assert TOO_DEEP in str(await kube.get("/api/v1/namespaces/ml/services/x"))
     await kube.close()

@@ -11,7 +11,12 @@ EVERYTHING = {
     "TGI_OPERATOR_AWS_READS_PER_SECOND": "2.5",
     "TGI_OPERATOR_AWS_WRITES_PER_SECOND": "0.5",
     "TGI_OPERATOR_AWS_DRIFT_READS_PER_MINUTE": "60",
+    "TGI_OPERATOR_AWS_REGIONS": "eu-west-1, us-gov-west-1",
     "TGI_OPERATOR_WATCH_NAMESPACES": "ml, dev,,",
+    "TGI_OPERATOR_BACKENDS": "inCluster, sageMaker",
+    "TGI_OPERATOR_POD_TEMPLATE": "unrestricted",
+    "TGI_OPERATOR_REQUIRE_LABELS": "off",
+    "TGI_OPERATOR_METRICS_AUTH": "on",
     "TGI_OPERATOR_CLUSTER_ID": "blue",
     "TGI_OPERATOR_IMAGE": "registry/tgi-operator:1",
     "TGI_OPERATOR_ALLOWED_ROLES_FILE": "/etc/tgi-operator/roles.yaml",
@@ -37,7 +42,12 @@ def test_every_setting_is_a_variable() -> None:
         aws_reads_per_second=2.5,
         aws_writes_per_second=0.5,
         aws_drift_reads_per_minute=60,
+        aws_regions=("eu-west-1", "us-gov-west-1"),
         watch_namespaces=("ml", "dev"),
+        backends=("inCluster", "sageMaker"),
+        pod_template="unrestricted",
+        require_labels="off",
+        metrics_auth="on",
         cluster_id="blue",
         allowed_roles_file="/etc/tgi-operator/roles.yaml",
         prometheus_address="http://prometheus:9090",
@@ -80,6 +90,10 @@ def test_namespaces_are_a_list_with_commas(text: str, namespaces: tuple[str, ...
         ("aws_reads_per_second", "-1"),
         ("aws_writes_per_second", "0"),
         ("aws_drift_reads_per_minute", "nan"),
+        ("backends", ""),
+        ("pod_template", "open"),
+        ("require_labels", "false"),
+        ("metrics_auth", "true"),
         ("workers", "0"),
         ("workers", "2.5"),
         ("http_port", "65536"),
@@ -95,6 +109,11 @@ def test_wrong_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings.read({name: value}, {})
     assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
+def test_a_backend_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="backends"):
+        Settings.read({"backends": "inCluster,sagemaker"}, {})
 
 
 def test_a_lease_shorter_than_the_default_deadline_needs_a_shorter_deadline_too() -> None:

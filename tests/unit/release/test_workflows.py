@@ -35,6 +35,61 @@ def test_every_action_is_pinned_by_commit_and_says_its_version(file: Path) -> No
 
 
 @each_workflow
+def test_every_image_is_pinned_by_digest_and_says_its_version(file: Path) -> None:
+    images = re.findall(r"\b(?:docker\.io|ghcr\.io|gcr\.io|quay\.io)/\S+", file.read_text())
+    for image in images:
+        if not image.startswith("ghcr.io/${{"):
+            assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+    # What these actions pull by themselves has a tag that moves.
+    pulls = {"setup-qemu-action": "image:", "setup-buildx-action": "image=", "build-push-action": "generator="}
+    for action, option in pulls.items():
+        for step in re.findall(rf"{action}@(.+?)(?=\n      - |\Z)", file.read_text(), re.DOTALL):
+            assert re.search(rf"{option} ?docker\.io/", step), action
+
+
+def test_images_of_the_dockerfile_are_pinned_by_digest() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    images = dict(re.findall(r"^ARG (\w+_IMAGE)=(.+)$", text, re.MULTILINE))
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)$", text, re.MULTILINE))
+    assert set(re.findall(r"^FROM \$\{(\w+)\}", text, re.MULTILINE)) == set(images)
+    for image in images.values():
+        assert image in stages or re.search(r"@sha256:[0-9a-f]{64}$", image), image
+    assert not re.search(r"^FROM (?!\$\{)", text, re.MULTILINE)
+
+
+def test_uv_of_the_image_is_pinned_by_what_its_wheels_contain() -> None:
+    text = (ROOT / "ci" / "uv-requirements.txt").read_text()
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", text)) == 2, "one wheel for each platform of the image"
+    assert "--require-hashes" in (ROOT / "Dockerfile").read_text()
+
+
+def test_a_release_comes_from_main_and_is_approved() -> None:
+    jobs = _jobs(ROOT / ".github" / "workflows" / "release.yml")
+    assert any("merge-base --is-ancestor" in step.get("run", "") for step in jobs["main"]["steps"])
+    approved = {name for name, job in jobs.items() if job.get("environment") == "release"}
+    for name, job in jobs.items():
+        if "write" in job.get("permissions", {}).values():
+            assert {name, *_needs(jobs, name)} & approved, name
+            assert "main" in _needs(jobs, name), name
+
+
+def _needs(jobs: dict[str, dict[str, Any]], name: str) -> set[str]:
+    needs = jobs[name].get("needs", [])
+    direct = {needs} if isinstance(needs, str) else set(needs)
+    return direct | {other for each in direct for other in _needs(jobs, each)}
+
+
+def test_the_release_runs_no_program_of_the_runner_that_makes_what_is_published() -> None:
+    for job in _jobs(ROOT / ".github" / "workflows" / "release.yml").values():
+        for step in job.get("steps", ()):
+            script = re.sub(r"^\s*#.*", "", step.get("run", ""), flags=re.MULTILINE)
+            if "helm package" in script:
+                assert "tgi-sandbox helm" in script
+            if "kustomize build" in script:
+                assert re.search(r"go install sigs\.k8s\.io/kustomize/kustomize/v5@v[\d.]+", script)
+
+
+@each_workflow
 def test_one_action_has_one_commit(file: Path) -> None:
     found: dict[str, set[str]] = {}
     for other in WORKFLOWS:
@@ -74,7 +129,7 @@ def test_ci_runs_all_tests_on_the_oldest_python_and_on_that_of_the_image() -> No
 
 def test_uv_is_one_version_everywhere() -> None:
     versions = re.findall(r"uv==([\d.]+)", (ROOT / "Makefile").read_text())
-    versions += re.findall(r"/uv:([\d.]+)", (ROOT / "Dockerfile").read_text())
+    versions += re.findall(r"uv==([\d.]+)", (ROOT / "ci" / "uv-requirements.txt").read_text())
     for file in WORKFLOWS:
         versions += re.findall(r'setup-uv@.+\n +with:\n +version: "([\d.]+)"', file.read_text())
     assert len(versions) >= 5

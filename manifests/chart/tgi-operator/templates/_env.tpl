@@ -2,8 +2,14 @@
 {{- define "tgi-operator.env" -}}
 - name: TGI_OPERATOR_IMAGE
   value: {{ include "tgi-operator.image" . | quote }}
+- name: TGI_OPERATOR_BACKENDS
+  value: {{ uniq .Values.backends | join "," | quote }}
 {{- with .Values.watchNamespaces }}
 - name: TGI_OPERATOR_WATCH_NAMESPACES
+  value: {{ uniq . | join "," | quote }}
+{{- end }}
+{{- with .Values.aws.regions }}
+- name: TGI_OPERATOR_AWS_REGIONS
   value: {{ uniq . | join "," | quote }}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
@@ -13,6 +19,11 @@
 {{- if or .Values.allowedRoles .Values.allowedEndpointNames }}
 - name: TGI_OPERATOR_ALLOWED_ROLES_FILE
   value: /etc/tgi-operator/roles.yaml
+{{- end }}
+{{- if not .Values.aws.instanceMetadata }}
+# Without a role of its own the operator must not take that of the node.
+- name: AWS_EC2_METADATA_DISABLED
+  value: "true"
 {{- end }}
 - name: AWS_STS_REGIONAL_ENDPOINTS
   value: regional

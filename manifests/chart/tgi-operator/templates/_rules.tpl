@@ -3,24 +3,30 @@ What the operator calls and nothing else: docs/operations.md has the reason of e
 First what it needs in each namespace it watches.
 */}}
 {{- define "tgi-operator.namespaceRules" -}}
-{{- if not .Values.watchNamespaces -}}
+{{- if not .Values.watchNamespaces }}
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints]
   verbs: [list, watch, patch]
-{{ end -}}
+{{- end }}
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints/status]
   verbs: [patch]
-- apiGroups: [tgi-operator.dev]
-  resources: [tgiendpoints/finalizers]
-  verbs: [update]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- if has "inCluster" .Values.backends }}
 # From here on: what inCluster needs.
+- apiGroups: [tgi-operator.dev]
+  resources: [tgiendpoints/finalizers]
+  verbs: [update]
+{{- if ne (toString .Values.settings.requireLabels) "off" }}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get]
+{{- end }}
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch]
@@ -51,26 +57,37 @@ First what it needs in each namespace it watches.
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
+{{- end }}
 {{- end -}}
 
 {{/* What belongs to no namespace, or to one that is not watched. */}}
 {{- define "tgi-operator.clusterRules" -}}
-{{- if not .Values.settings.clusterId -}}
+{{- if not .Values.settings.clusterId }}
 - apiGroups: [""]
   resources: [namespaces]
   resourceNames: [kube-system]
   verbs: [get]
-{{ end -}}
+{{- end }}
+{{- if has "inCluster" .Values.backends }}
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list]
+{{- end }}
 {{- if .Values.watchNamespaces }}
 # In the whole cluster: a namespace that is being deleted may lose its RoleBinding first, and the finalizer must go.
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints]
   verbs: [get, list, watch, patch]
 {{- end }}
-{{- if and .Values.watchNamespaces .Values.rbac.freeGPUs }}
+{{- if eq (toString .Values.settings.metricsAuth) "on" }}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
+{{- if and .Values.watchNamespaces .Values.rbac.freeGPUs (has "inCluster" .Values.backends) }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list]

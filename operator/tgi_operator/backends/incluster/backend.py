@@ -29,15 +29,27 @@ class InClusterBackend:
         self,
         cluster: Cluster,
         changed: Callable[[Key], None],
+        known: Callable[[Key], bool],
         fetcher: str,
         prometheus: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        restricted: bool = True,
+        require_labels: bool = True,
     ) -> None:
         self._cluster = cluster
         self._changed = changed
         self._now = now
-        self._children = Children()
-        self._observer = Observer(cluster, self._children, fetcher, prometheus, now)
+        self._children = Children(known)
+        self._observer = Observer(
+            cluster,
+            self._children,
+            fetcher,
+            prometheus,
+            now,
+            restricted=restricted,
+            require_labels=require_labels,
+        )
         self._listing = Listing(cluster, self._children, changed)
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
@@ -45,6 +57,10 @@ class InClusterBackend:
         kinds = await self._observer.served_kinds()
         await self._listing.start(kinds, namespaces)
         return kinds
+
+    def wants(self, body: Mapping[str, Any]) -> bool:
+        """Return whether anything is kept of an object: there is a resource that it belongs to."""
+        return self._children.wants(body)
 
     def seen(self, body: Mapping[str, Any]) -> None:
         """Keep an object that was listed, added or changed."""
@@ -60,6 +76,7 @@ class InClusterBackend:
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
         """Return all that the decision needs."""
+        await self._listing.complete(key)
         return await self._observer.observe(key, resource)
 
     def plan(self, situation: Situation) -> Plan[Step]:

@@ -1,22 +1,30 @@
 """What the backend needs of the API server."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.intake import Reduce
+from tgi_operator.kube import Secret
 
 
 class Cluster(Protocol):
     """The API server."""
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """Return the data of a Secret, None where it does not exist."""
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        """Return a Secret, None where it does not exist."""
+
+    async def labels(self, path: str) -> Mapping[str, str] | None:
+        """Return the labels of an object, None where it does not exist."""
 
     async def get(self, path: str) -> Object | None:
         """Return an object, None where it does not exist."""
 
     async def items(self, path: str, **selectors: str) -> list[Object]:
         """Return the objects of a list."""
+
+    def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        """Yield what `reduce` leaves of each object of a list."""
 
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         """Return the object after a server-side apply of `manifest` by `manager`."""

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import aiohttp
 
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import Kind
-from tgi_operator.backends.incluster.seen.children import Children
+from tgi_operator.backends.incluster.seen.children import Children, identity, reduced
 from tgi_operator.backends.keys import Key
 from tgi_operator.kube import APIError
 
@@ -32,20 +32,22 @@ class Listing:
         self._cluster = cluster
         self._children = children
         self._changed = changed
+        self._kinds: tuple[Kind, ...] = ()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
         """List all objects, and again from now on. The API server may still set up the storage of a kind (429)."""
+        self._kinds = kinds
         for attempt in range(_ATTEMPTS):
             try:
-                await self._list(kinds, namespaces)
+                await self._list(namespaces)
                 break
             except APIError as error:
                 if error.status not in _TRANSIENT or attempt == _ATTEMPTS - 1:
                     raise
                 logger.warning("The objects in the cluster cannot be listed yet: %s", error)
             await asyncio.sleep(2.0**attempt)
-        self._task = asyncio.create_task(self._relist(kinds, namespaces), name="relist")
+        self._task = asyncio.create_task(self._relist(namespaces), name="relist")
 
     async def close(self) -> None:
         """Stop listing."""
@@ -53,20 +55,42 @@ class Listing:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _relist(self, kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> None:
+    async def _relist(self, namespaces: tuple[str, ...]) -> None:
         pause = _FIRST_RELIST_SECONDS
         while True:
             await asyncio.sleep(pause)
             try:
-                await self._list(kinds, namespaces)
+                await self._list(namespaces)
             except (APIError, aiohttp.ClientError, TimeoutError) as error:
                 logger.warning("The objects in the cluster could not be listed: %s", error)
             pause = RELIST_SECONDS
 
-    async def _list(self, kinds: Iterable[Kind], namespaces: tuple[str, ...]) -> None:
-        for kind in kinds:
+    async def complete(self, key: Key) -> None:
+        """List the objects of a resource that is newer than some of them, and so were passed over."""
+        if not self._children.lacks(key):
+            return
+        for kind in self._kinds:
+            selector = f"{LABEL_NAME}={key.name}"
+            async for body in self._cluster.reduced(kind.path(key.namespace), reduced, labelSelector=selector):
+                self._children.put(body)
+        self._children.completed(key)
+
+    async def _list(self, namespaces: tuple[str, ...]) -> None:
+        self._children.listing(over=False)
+        for kind in self._kinds:
             paths = [kind.path(namespace) for namespace in namespaces] or [kind.everywhere]
-            before = self._children.versions(kind.name)
-            listed = [body for path in paths for body in await self._cluster.items(path, labelSelector=LABEL_NAME)]
-            for key in self._children.replace(before, listed):
+            missing = self._children.versions(kind.name)
+            for path in paths:
+                # Nothing is held of what belongs to no resource, however much there is.
+                async for body in self._cluster.reduced(path, reduced, labelSelector=LABEL_NAME):
+                    key, child = identity(body)
+                    if key is not None:
+                        missing.pop((key, child), None)
+                    self._queue(self._children.put(body))
+            for key in self._children.drop_missing(missing):
                 self._changed(key)
+        self._children.listing(over=True)
+
+    def _queue(self, key: Key | None) -> None:
+        if key is not None:
+            self._changed(key)

@@ -10,14 +10,17 @@ import aiohttp
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
-from tgi_operator.backends import secrets
+from tgi_operator.backends import allowed_use, secrets
+from tgi_operator.backends.computing import compute
+from tgi_operator.backends.hub_token import without_token
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
 from tgi_operator.backends.incluster.decide.situation import Situation
-from tgi_operator.backends.incluster.desired import checks, living, names
+from tgi_operator.backends.incluster.desired import checks, living, names, references, restrictions
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.placement import tolerations
+from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, MONITOR, POD, SCALED_OBJECT, Kind, kind_of
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.capacity import Demand
@@ -41,9 +44,19 @@ class Observer:
     """Reads what a decision needs, and nothing else."""
 
     def __init__(
-        self, cluster: Cluster, children: Children, fetcher: str, prometheus: str, now: Callable[[], datetime]
+        self,
+        cluster: Cluster,
+        children: Children,
+        fetcher: str,
+        prometheus: str,
+        now: Callable[[], datetime],
+        *,
+        restricted: bool,
+        require_labels: bool,
     ) -> None:
         self._cluster = cluster
+        self._restricted = restricted
+        self._require_labels = require_labels
         self._children = children
         self._fetcher = fetcher
         self._now = now
@@ -66,7 +79,7 @@ class Observer:
         if not resource.deleting and resource.problem is None:
             situation = await self._rendered(situation)
         for _ in range(_MOST_ROUNDS):
-            answer = decide(situation)
+            answer = await compute(resource, decide, situation)
             if not isinstance(answer, Ask):
                 break
             for need in sorted(answer.needs):
@@ -77,7 +90,9 @@ class Observer:
         """Return the situation with what should be in the cluster, or the problem that the spec has."""
         resource, spec = situation.resource, situation.spec
         target = _target(resource)
-        token = checks.first_problem(spec, target) or await secrets.token(self._cluster, resource)
+        token = checks.first_problem(spec, target) or await secrets.token(
+            self._cluster, resource, require_label=self._require_labels
+        )
         if isinstance(token, Problem):
             return replace(situation, problem=token)
         if spec.autoscaling is not None:
@@ -86,7 +101,12 @@ class Observer:
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
         jobs, servers = situation.all(JOB), situation.servers
-        desired = living.desired(resource, target, token, self._fetcher, deployment, jobs, servers)
+        desired = await compute(
+            resource, living.desired, resource, target, token, self._fetcher, deployment, jobs, servers
+        )
+        problem = await self._forbidden(situation, desired)
+        if problem is not None:
+            return replace(situation, problem=problem)
         situation = replace(situation, rendered=desired)
         if situation.foreign is not None:
             return situation
@@ -95,6 +115,14 @@ class Observer:
         return await self._complete(
             situation, [(kind_of(each), each["metadata"]["name"]) for each in made if each is not None]
         )
+
+    async def _forbidden(self, situation: Situation, desired: Desired) -> Problem | None:
+        """Return what the pods ask for and must not have."""
+        problem = restrictions.problem(desired.template) if self._restricted else None
+        if problem is not None or not self._require_labels:
+            return problem
+        named = references.references(desired, situation.spec)
+        return await allowed_use.first_problem(self._cluster, situation.owner.namespace, named)
 
     async def _complete(self, situation: Situation, wanted: Iterable[tuple[Kind, str]]) -> Situation:
         """Return the situation with objects that the watch has not reported, or cannot: they are not owned."""
@@ -147,19 +175,20 @@ class Observer:
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
             logger.debug("The job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
             return ""
-        return pods.redacted(log.strip()[-256:], situation.desired.token)
+        return without_token(log.strip(), situation.desired.token)[-256:]
 
     async def _has_room(self, target: InCluster) -> bool:
         """Return whether a node has GPUs free for one more pod; False where the operator is not allowed to see that."""
         tolerated = frozenset(each.get("key") for each in tolerations(target))
         gpu = target.gpu
-        demand = Demand(gpu.resource_name, gpu.count, target.node_selector, gpu.products, tolerated)
+        demand = Demand(gpu.resource_name, target.requested_gpus, target.node_selector, gpu.products, tolerated)
         selectors = {"labelSelector": demand.label_selector} if demand.label_selector else {}
         try:
-            nodes = [node for node in await self._cluster.items("/api/v1/nodes", **selectors) if demand.suits(node)]
+            nodes = [node async for node in self._cluster.reduced("/api/v1/nodes", demand.suitable, **selectors)]
             for node in nodes[:_MOST_NODES]:
                 selector = f"spec.nodeName={node['metadata']['name']}"
-                if demand.fits(node, await self._cluster.items(POD.everywhere, fieldSelector=selector)):
+                pods_of_node = self._cluster.reduced(POD.everywhere, demand.user, fieldSelector=selector)
+                if demand.fits(node, [pod async for pod in pods_of_node]):
                     return True
         except APIError as error:
             # 400: a node selector that is none. The API server refuses the Deployment for it with a better message.

@@ -10,7 +10,9 @@ from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, stalled
 from tgi_operator.backends.resource import Resource
 
-_OUTSIDE_THE_SPEC = frozenset({Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND, Reason.ROLE_NOT_ALLOWED})
+_OUTSIDE_THE_SPEC = frozenset(
+    {Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND, Reason.ROLE_NOT_ALLOWED, Reason.USE_NOT_ALLOWED}
+)
 
 PROBLEM_SECONDS = 30
 """A problem outside the spec may end without an event: a Secret that is not watched, the file of allowed roles."""

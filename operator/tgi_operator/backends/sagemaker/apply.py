@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.aws.gateway import Gateway
 from tgi_operator.backends.sagemaker.aws.operations import OPERATIONS, Part, Purpose
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
@@ -18,8 +19,8 @@ from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep
 class Applier:
     """Makes the calls that steps describe."""
 
-    def __init__(self, api: API, endpoints: EndpointSweep) -> None:
-        self._api = api
+    def __init__(self, gateway: Gateway, endpoints: EndpointSweep) -> None:
+        self._gateway = gateway
         self._endpoints = endpoints
 
     async def apply(self, situation: Situation, step: Step) -> None:
@@ -38,7 +39,7 @@ class Applier:
                 if not await self._may_be_deleted(situation, step, removes):
                     return
         try:
-            await self._api.call(situation.place.scope, step.operation, step.request)
+            await self._aws(situation).call(situation.place.scope, step.operation, step.request)
         except AWSError as error:
             if error.meaning not in step.tolerated:
                 raise
@@ -56,7 +57,7 @@ class Applier:
         for another instance count: an update with it would shrink what serves.
         """
         scope, name = situation.place.scope, str(step.request[NAME_FIELDS[part]])
-        described, tags = await read_part(self._api, scope, part, name)
+        described, tags = await read_part(self._aws(situation), scope, part, name)
         if tags is None:
             raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, error.code, "what exists cannot be read yet")
         if not names.is_owned(tags, situation.resource.owner):
@@ -64,8 +65,8 @@ class Applier:
         in_use = situation.endpoint is not None and situation.endpoint.config_name == name
         outdated = names.TAG_STAND_IN in tags or _count(described) != _count(step.request)
         if part is Part.CONFIG and outdated and not in_use:
-            await self._api.call(scope, "DeleteEndpointConfig", {"EndpointConfigName": name})
-            await self._api.call(scope, step.operation, step.request)
+            await self._aws(situation).call(scope, "DeleteEndpointConfig", {"EndpointConfigName": name})
+            await self._aws(situation).call(scope, step.operation, step.request)
 
     async def _may_be_deleted(self, situation: Situation, step: Step, part: Part) -> bool:
         """Return whether a model or configuration is there and ours.
@@ -74,7 +75,7 @@ class Applier:
         one that only we give. Raises AWSError where its tags cannot be read yet.
         """
         name = str(step.request[NAME_FIELDS[part]])
-        _, tags = await read_part(self._api, situation.place.scope, part, name)
+        _, tags = await read_part(self._aws(situation), situation.place.scope, part, name)
         if tags is None:
             return situation.settling
         if names.is_owned(tags, situation.resource.owner):
@@ -82,6 +83,9 @@ class Applier:
         if situation.settling and not names.is_claimed(tags):
             raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", "its tags cannot be read yet")
         return False
+
+    def _aws(self, situation: Situation) -> Calls:
+        return self._gateway.caller(situation.resource.owner.namespace)
 
 
 @contextmanager

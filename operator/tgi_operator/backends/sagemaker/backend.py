@@ -13,6 +13,10 @@ from tgi_operator.backends.sagemaker import remedies
 from tgi_operator.backends.sagemaker.apply import Applier
 from tgi_operator.backends.sagemaker.aws.client import API, SageMakerAPI
 from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError
+from tgi_operator.backends.sagemaker.aws.gateway import OPERATOR, Gateway
+from tgi_operator.backends.sagemaker.aws.operations import Service
+from tgi_operator.backends.sagemaker.aws.regions import Regions
+from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
@@ -35,32 +39,46 @@ class SageMakerBackend:
         changed: Callable[[Key], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._api = api
         self._now = now
+        self._gateway = Gateway(
+            api, settings.aws_reads_per_second, settings.aws_writes_per_second, unanswered=self._unanswered
+        )
+        sweeps = self._gateway.caller(OPERATOR)
         permissions = Permissions(settings.allowed_roles_file)
+        self._regions = Regions(settings.aws_regions)
         self._endpoints = EndpointSweep(
-            api,
+            sweeps,
             changed,
             interval=settings.sweep_interval,
             drift_reads_per_minute=settings.aws_drift_reads_per_minute,
             allowed=permissions.version,
+            dropped=self._gateway.drop,
             now=now,
         )
-        self._scalable_targets = ScalableTargetSweep(api, changed, interval=settings.scaling_sweep_interval, now=now)
-        self._observer = Observer(api, self._endpoints, self._scalable_targets, reader, permissions, now)
-        self._applier = Applier(api, self._endpoints)
+        self._scalable_targets = ScalableTargetSweep(sweeps, changed, interval=settings.scaling_sweep_interval, now=now)
+        self._observer = Observer(
+            self._gateway,
+            self._endpoints,
+            self._scalable_targets,
+            reader,
+            permissions,
+            self._regions,
+            now,
+            require_labels=settings.require_labels == "on",
+        )
+        self._applier = Applier(self._gateway, self._endpoints)
 
     @classmethod
     def build(
         cls, settings: Settings, reader: SecretReader, changed: Callable[[Key], None], guard: Callable[[], None]
     ) -> Self:
         """Return the backend on real AWS; it tells `changed` the keys to look at, and asks `guard` before writes."""
-        api = SageMakerAPI(settings.aws_reads_per_second, settings.aws_writes_per_second, guard)
-        return cls(api, settings, reader, changed)
+        return cls(SageMakerAPI(settings.lane_workers, guard), settings, reader, changed)
 
     def lane(self, fields: Mapping[str, Any]) -> str:
-        """Return the region: one that hangs delays no other."""
-        return str(fields.get("sageMaker", {}).get("region", ""))
+        """Return the region: one that hangs delays no other. Those that there are not share a lane."""
+        region = str(fields.get("sageMaker", {}).get("region", ""))
+        return region if self._regions.problem(region) is None else ""
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
         """Return all that the decision needs; None until the region was listed. Raises AWSError."""
@@ -98,4 +116,8 @@ class SageMakerBackend:
         """Stop sweeping, and wait for the calls under way."""
         await self._endpoints.close()
         await self._scalable_targets.close()
-        await self._api.close()
+        await self._gateway.close()
+
+    def _unanswered(self, scope: Scope, service: Service) -> None:
+        sweep = self._endpoints if service is Service.SAGEMAKER else self._scalable_targets
+        sweep.suspect(scope)

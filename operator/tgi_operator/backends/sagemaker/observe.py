@@ -9,13 +9,16 @@ from tgi_operator.api.problem import Problem
 from tgi_operator.api.status import ConditionStatus
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends import secrets
+from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker import scaling_reads
-from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.aws.gateway import Gateway
 from tgi_operator.backends.sagemaker.aws.operations import Part
+from tgi_operator.backends.sagemaker.aws.regions import Regions
 from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.confirmation import confirm, first_needs
 from tgi_operator.backends.sagemaker.decide.situation import Situation
@@ -40,18 +43,23 @@ class Observer:
 
     def __init__(
         self,
-        api: API,
+        gateway: Gateway,
         endpoints: EndpointSweep,
         scalable_targets: ScalableTargetSweep,
         reader: SecretReader,
         permissions: Permissions,
+        regions: Regions,
         now: Callable[[], datetime],
+        *,
+        require_labels: bool,
     ) -> None:
-        self._api = api
+        self._require_labels = require_labels
+        self._gateway = gateway
         self._endpoints = endpoints
         self._scalable_targets = scalable_targets
         self._secrets = reader
         self._permissions = permissions
+        self._regions = regions
         self._owners = LastOwners()
         self._now = now
 
@@ -60,7 +68,13 @@ class Observer:
 
         Raises AWSError where AWS cannot be read.
         """
-        place = await self._place(resource)
+        generated = render.place(resource)
+        unknown_region = self._regions.problem(generated.region)
+        if unknown_region is not None:
+            # Not a single connection. What an earlier list of regions let in may still be there.
+            begun = resource.status.sage_maker is not None or resource.status.update_revision is not None
+            return Situation(resource, generated, None, unknown_region, Observed(denied=begun), self._now())
+        place = await self._place(resource, generated)
         situation = await self._unobserved(resource, place)
         problem = situation.problem
         if resource.retains or (problem and resource.status.sage_maker is None and not resource.deleting):
@@ -72,6 +86,7 @@ class Observer:
             return replace(situation, observed=Observed(outage=Outage(outage.since, outage.message)))
         listing = self._endpoints.listing(place.scope)
         if listing is None:
+            followed.waits = True
             return None
         refused = situation.name_problem is not None and not resource.deleting
         if refused and listing.complete and place.endpoint not in listing.endpoints:
@@ -93,13 +108,13 @@ class Observer:
                 return confirmed
         return await self._read(situation, followed, check_scaling=check_scaling)
 
-    async def _place(self, resource: Resource) -> Place:
+    async def _place(self, resource: Resource, generated: Place) -> Place:
         """Return where the endpoint is: one that an earlier version has named keeps its name. Raises AWSError.
 
         The status shows which name that is. Where it does not, and there may be an endpoint of the former name, the
         tags of that endpoint do.
         """
-        generated, former = render.place(resource), render.former_place(resource)
+        former = render.former_place(resource)
         listing = self._endpoints.listing(generated.scope) or Listing(complete=True)
         if former is None or generated.endpoint in listing.endpoints:
             return generated
@@ -113,13 +128,14 @@ class Observer:
 
     async def _is_owned(self, resource: Resource, place: Place) -> bool:
         """Return whether the tags of the endpoint at a place name the resource."""
+        aws = self._aws(resource.key)
         try:
-            described = await self._api.call(place.scope, "DescribeEndpoint", {"EndpointName": place.endpoint})
+            described = await aws.call(place.scope, "DescribeEndpoint", {"EndpointName": place.endpoint})
         except AWSError as error:
             if error.meaning is not Meaning.ENDPOINT_NOT_FOUND:
                 raise
             return False
-        tags = await read_tags(self._api, place.scope, described["EndpointArn"])
+        tags = await read_tags(aws, place.scope, described["EndpointArn"])
         return names.is_owned(tags, resource.owner)
 
     async def _unobserved(self, resource: Resource, place: Place) -> Situation:
@@ -144,7 +160,7 @@ class Observer:
         problem = problem or checks.first_problem(spec, target)
         if problem is not None:
             return problem, None
-        token = await secrets.token(self._secrets, resource)
+        token = await secrets.token(self._secrets, resource, require_label=self._require_labels)
         if isinstance(token, Problem):
             return token, None
         return None, render.desired(place, resource, spec, target, token, running)
@@ -166,7 +182,7 @@ class Observer:
         """Return the situation with the endpoint, and with all that the decision asks for."""
         resource, checking = situation.resource, followed.check
         try:
-            endpoint = await self._endpoint(situation.place, followed)
+            endpoint = await self._endpoint(situation, followed)
         except AWSError as error:
             never_requested = resource.status.sage_maker is None and resource.status.update_revision is None
             if resource.deleting and never_requested and error.meaning is Meaning.ACCESS_DENIED:
@@ -195,15 +211,17 @@ class Observer:
         followed.owned = endpoint.identity if situation.foreign is None else None
         self._owners.saw(situation.resource, situation.place, names.owner_of(endpoint.tags))
 
-    async def _endpoint(self, place: Place, followed: Followed) -> Endpoint | None:
+    async def _endpoint(self, situation: Situation, followed: Followed) -> Endpoint | None:
+        place = situation.place
         try:
-            described = await self._api.call(place.scope, "DescribeEndpoint", {"EndpointName": place.endpoint})
+            request = {"EndpointName": place.endpoint}
+            described = await self._aws(followed.key).call(place.scope, "DescribeEndpoint", request)
         except AWSError as error:
             if error.meaning is not Meaning.ENDPOINT_NOT_FOUND:
                 raise
             followed.saw(None)
             return None
-        endpoint = as_endpoint(described)
+        endpoint = as_endpoint(described, situation.rendered.token if situation.rendered is not None else None)
         followed.saw(Listed(endpoint.status, endpoint.last_modified))
         return endpoint
 
@@ -233,14 +251,15 @@ class Observer:
 
     async def _read_tags(self, situation: Situation) -> Observed:
         endpoint = situation.living
-        tags = await read_tags(self._api, situation.place.scope, endpoint.arn)
+        tags = await read_tags(self._aws(situation.resource.key), situation.place.scope, endpoint.arn)
         return replace(situation.observed, endpoint=replace(endpoint, tags=tags))
 
     async def _read_config(self, situation: Situation) -> Observed:
         observed = situation.observed
         if situation.live_revision is None:
             return observed
-        config, tags = await read_part(self._api, situation.place.scope, Part.CONFIG, situation.living.config_name)
+        aws, name = self._aws(situation.resource.key), situation.living.config_name
+        config, tags = await read_part(aws, situation.place.scope, Part.CONFIG, name)
         return replace(observed, parts={**observed.parts, Part.CONFIG: tags}, instance_type=_instance_type(config))
 
     async def _read_model(self, situation: Situation) -> Observed:
@@ -249,8 +268,8 @@ class Observer:
         if revision is None:
             return observed
         # The model and the configuration of a revision have one name.
-        name = names.set_name(situation.place.endpoint, revision)
-        model, tags = await read_part(self._api, situation.place.scope, Part.MODEL, name)
+        aws, name = self._aws(situation.resource.key), names.set_name(situation.place.endpoint, revision)
+        model, tags = await read_part(aws, situation.place.scope, Part.MODEL, name)
         image: str | None = (model.get("PrimaryContainer") or {}).get("Image")
         if situation.available is not ConditionStatus.TRUE and (
             image != situation.status.image or not names.is_owned(tags or {}, situation.resource.owner)
@@ -260,21 +279,25 @@ class Observer:
         return replace(observed, parts={**observed.parts, Part.MODEL: tags}, image=image)
 
     async def _read_scaling(self, situation: Situation) -> Observed:
-        scope, name, status = situation.place.scope, situation.place.endpoint, situation.living.status
+        aws, scope = self._aws(situation.resource.key), situation.place.scope
+        name, status = situation.place.endpoint, situation.living.status
         if status not in (state.IN_SERVICE, state.UPDATING):
             return situation.observed
         try:
-            activities = await scaling_reads.activities(self._api, scope, name)
+            activities = await scaling_reads.activities(aws, scope, name)
             if status == state.UPDATING:
                 return replace(situation.observed, scaling=Scalable(activities))
-            registered = await scaling_reads.registered(self._api, scope, name)
+            registered = await scaling_reads.registered(aws, scope, name)
         except AWSError as error:
             # What serves does not depend on Application Auto Scaling.
             return replace(situation.observed, scaling_error=error)
-        followed = self._scalable_targets.followed(_key(situation.resource))
+        followed = self._scalable_targets.followed(situation.resource.key)
         if followed is not None:
             followed.check = False
         return replace(situation.observed, scaling=Scalable(activities, registered))
+
+    def _aws(self, key: Key) -> Calls:
+        return self._gateway.caller(key.namespace)
 
     _answers = {  # noqa: RUF012 - a table of methods
         Need.TAGS: _read_tags,
@@ -284,8 +307,8 @@ class Observer:
     }
 
 
-def as_endpoint(described: Mapping[str, Any]) -> Endpoint:
-    """Return what decides of a DescribeEndpoint response."""
+def as_endpoint(described: Mapping[str, Any], token: HubToken | None = None) -> Endpoint:
+    """Return what decides of a DescribeEndpoint response, without the Hub token that AWS may quote."""
     variants = described.get("ProductionVariants") or [{}]
     pending = described.get("PendingDeploymentSummary") or {}
     return Endpoint(
@@ -293,7 +316,7 @@ def as_endpoint(described: Mapping[str, Any]) -> Endpoint:
         status=described["EndpointStatus"],
         config_name=described.get("EndpointConfigName", ""),
         last_modified=rfc3339_exact(described["LastModifiedTime"]),
-        failure_reason=described.get("FailureReason") or None,
+        failure_reason=without_token(described.get("FailureReason") or "", token) or None,
         pending_config_name=pending.get("EndpointConfigName"),
         current_count=variants[0].get("CurrentInstanceCount"),
         desired_count=variants[0].get("DesiredInstanceCount"),
@@ -319,7 +342,3 @@ def _remembers(resource: Resource, place: Place) -> bool:
     """Return whether the status, as the operator wrote it, shows the endpoint at a place."""
     shown = resource.status.sage_maker
     return shown is not None and shown.endpoint_name == place.endpoint and not resource.rewritten
-
-
-def _key(resource: Resource) -> Key:
-    return Key(resource.owner.namespace, resource.owner.name)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.aws.scope import Scope
@@ -20,7 +20,7 @@ _DESCRIBE: Mapping[Part, tuple[str, str]] = {
 
 
 async def read_part(
-    api: API, scope: Scope, part: Part, name: str
+    api: Calls, scope: Scope, part: Part, name: str
 ) -> tuple[Mapping[str, Any], Mapping[str, str] | None]:
     """Return a model or configuration and its tags; empty and None where there is none of that name."""
     operation, arn_field = _DESCRIBE[part]
@@ -33,7 +33,7 @@ async def read_part(
     return described, await read_tags(api, scope, described[arn_field])
 
 
-async def read_tags(api: API, scope: Scope, arn: str) -> Mapping[str, str]:
+async def read_tags(api: Calls, scope: Scope, arn: str) -> Mapping[str, str]:
     """Return all tags of what has the ARN."""
     tags: dict[str, str] = {}
     request: dict[str, Any] = {"ResourceArn": arn, "MaxResults": 50}

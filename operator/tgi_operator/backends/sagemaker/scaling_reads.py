@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import scaling_policies
 from tgi_operator.backends.sagemaker.seen import scalable_target
@@ -17,14 +17,14 @@ _EVERYTHING = {"ServiceNamespace": scaling_policies.NAMESPACE}
 """AWS takes a ScalableDimension only together with a ResourceId, or ResourceIds (Describe operations of its API)."""
 
 
-async def activities(api: API, scope: Scope, endpoint: str) -> tuple[Activity, ...]:
+async def activities(api: Calls, scope: Scope, endpoint: str) -> tuple[Activity, ...]:
     """Return the latest scaling activities of an endpoint, the newest first. Raises AWSError."""
     request = {**scaling_policies.addressed(endpoint), "MaxResults": MOST_ACTIVITIES}
     page = await api.call(scope, "DescribeScalingActivities", request)
     return tuple(scalable_target.activity(each) for each in page["ScalingActivities"][:MOST_ACTIVITIES])
 
 
-async def registered(api: API, scope: Scope, endpoint: str) -> Registered:
+async def registered(api: Calls, scope: Scope, endpoint: str) -> Registered:
     """Return the scalable target of an endpoint with its policies and scheduled actions. Raises AWSError."""
     name = scaling_policies.resource_id(endpoint)
     one = {"ServiceNamespace": scaling_policies.NAMESPACE, "ScalableDimension": scaling_policies.DIMENSION}
@@ -42,13 +42,13 @@ async def registered(api: API, scope: Scope, endpoint: str) -> Registered:
     )
 
 
-async def all_targets(api: API, scope: Scope) -> dict[str, Mapping[str, Any]]:
+async def all_targets(api: Calls, scope: Scope) -> dict[str, Mapping[str, Any]]:
     """Return the scalable targets of all endpoints by ResourceId. Raises AWSError."""
     pages = _pages(api, scope, "DescribeScalableTargets", "ScalableTargets", _EVERYTHING)
     return {each["ResourceId"]: scalable_target.target(each) async for each in pages}
 
 
-async def all_policies(api: API, scope: Scope) -> dict[str, dict[str, Mapping[str, Any]]]:
+async def all_policies(api: Calls, scope: Scope) -> dict[str, dict[str, Mapping[str, Any]]]:
     """Return the scaling policies of all endpoints by ResourceId and name. Raises AWSError."""
     found: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     async for each in _pages(api, scope, "DescribeScalingPolicies", "ScalingPolicies", _EVERYTHING):
@@ -56,7 +56,7 @@ async def all_policies(api: API, scope: Scope) -> dict[str, dict[str, Mapping[st
     return found
 
 
-async def all_actions(api: API, scope: Scope) -> dict[str, dict[str, Mapping[str, Any]]]:
+async def all_actions(api: Calls, scope: Scope) -> dict[str, dict[str, Mapping[str, Any]]]:
     """Return the scheduled actions of all endpoints by ResourceId and name. Raises AWSError."""
     found: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     async for each in _pages(api, scope, "DescribeScheduledActions", "ScheduledActions", _EVERYTHING):
@@ -64,7 +64,7 @@ async def all_actions(api: API, scope: Scope) -> dict[str, dict[str, Mapping[str
     return found
 
 
-async def failed_since(api: API, scope: Scope, known: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+async def failed_since(api: Calls, scope: Scope, known: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the ids of the latest activities of all endpoints, and the ResourceIds of failed ones not `known`.
 
     One page, the newest first: where a minute has more of them, the oldest are not seen. Raises AWSError.
@@ -76,7 +76,7 @@ async def failed_since(api: API, scope: Scope, known: frozenset[str]) -> tuple[f
 
 
 async def _pages(
-    api: API, scope: Scope, operation: str, items: str, request: Mapping[str, Any]
+    api: Calls, scope: Scope, operation: str, items: str, request: Mapping[str, Any]
 ) -> AsyncIterator[Mapping[str, Any]]:
     asked = dict(request)
     for _ in range(MAX_PAGES):

@@ -1,6 +1,7 @@
 """`tgi-operator plan` on whatever people give it: a plan, or a line for each thing that is wrong."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,11 @@ def test_a_list_is_unrolled(file: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert calls(planned(file, capsys)[1]) == CALLS * 2
 
 
+NINE_OF_EACH = [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghijkl")]
+ALIASES = "a: &a [x]\n" + "".join(NINE_OF_EACH)
+MERGES = "a: &a {x: x}\n" + "".join(NINE_OF_EACH).replace("[", "{<<: [").replace("]", "]}")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -116,7 +122,12 @@ def test_a_list_is_unrolled(file: Path, capsys: pytest.CaptureFixture[str]) -> N
         ),
         ("a: b: c\n", "not YAML: line 1, column 5: mapping values are not allowed here"),
         ("a: \0\n", "not YAML: unacceptable character #x0000: special characters are not allowed in"),
-        ("a: &a\n  b: *a\n", "not JSON written as YAML: something in it contains itself"),
+        (ALIASES, "not YAML: line 1, column 1: with its aliases written out, the document has more than 4,194,304"),
+        (MERGES, "not YAML: line 1, column 1: with its aliases written out, the document has more than 4,194,304"),
+        (f"a: &a {'x' * 2**16}\nb: [{', '.join(['*a'] * 100)}]", "not YAML: line 1, column 1: with its aliases"),
+        (f"a: {'9' * 5000}", "not JSON written as YAML: Exceeds the limit"),
+        ("a: " + " [\n" * 1000, "something in it contains itself or is nested too deeply"),
+        ("a: &a\n  b: *a\n", "something in it contains itself or is nested too deeply"),
         ("- 1\n", "a document must be an object of Kubernetes, not [1]"),
         ("text\n", "a document must be an object of Kubernetes, not 'text'"),
     ],
@@ -174,3 +185,10 @@ def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.Ca
         "24 GB: take a larger spec.sageMaker.instanceType, or set spec.runtime.quantize"
     )
     assert calls(out) == CALLS
+
+
+def test_a_size_in_the_name_that_no_model_has_is_passed_over(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(SMALLEST.replace("falcon-7b-instruct", f"{'9' * 400}b"))
+    code, out, err = planned(file, capsys)
+    assert (code, err) == (0, "")
+    assert "Warning" not in out

@@ -42,6 +42,9 @@ class NoChildren:
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Any, ...]:
         return ()
 
+    def wants(self, body: Mapping[str, Any]) -> bool:
+        return bool(body["kind"] == "Pod")
+
     def seen(self, body: Mapping[str, Any]) -> None:
         self.bodies.append(("seen", body))
 
@@ -162,8 +165,9 @@ async def test_what_vanished_before_its_watch_began_keeps_nobody_waiting(running
 @pytest.mark.parametrize("error", [APIError(500, "no"), aiohttp.ClientConnectionError(), TimeoutError()])
 async def test_it_is_not_ready_before_the_api_server_has_answered(running: Running, error: Exception) -> None:
     running.server.failures["endpoint_uids"] = error
-    await running.controller.start()
+    starting = asyncio.create_task(running.controller.start())
     await asyncio.sleep(60)
+    assert not starting.done(), "of objects of which no resource is known nothing is kept, so the names come first"
     assert not running.controller.ready.is_set()
     running.server.failures.clear()
     await asyncio.sleep(6)
@@ -259,3 +263,32 @@ async def test_children_go_to_the_backend_that_made_them(running: Running) -> No
     running.controller.child_seen({"kind": "Pod"})
     running.controller.child_removed({"kind": "Job"})
     assert running.children.bodies == [("seen", {"kind": "Pod"}), ("gone", {"kind": "Job"})]
+
+
+async def test_children_of_what_was_listed_are_wanted_before_it_is_seen(running: Running) -> None:
+    running.server.put()
+    assert not running.controller.knows(KEY)
+    await running.controller.start()
+    assert running.controller.knows(KEY)
+    assert not running.controller.knows(Key("ml", "nobody"))
+    running.deliver()
+    assert running.controller.knows(KEY)
+    running.vanish()
+    assert not running.controller.knows(KEY)
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [("TGIEndpoint", True), ("Pod", True), ("Job", False)])
+async def test_backend_decides_which_children_are_wanted(running: Running, kind: str, *, wanted: bool) -> None:
+    assert running.controller.wants({"kind": kind}) == wanted
+
+
+async def test_liveness_shows_background_work_that_has_crashed(running: Running) -> None:
+    async def crash() -> None:
+        await asyncio.sleep(10)
+        raise LookupError
+
+    running.controller.run(crash())
+    await asyncio.sleep(5)
+    assert running.controller.is_alive()
+    await asyncio.sleep(10)
+    assert not running.controller.is_alive()

@@ -1,5 +1,7 @@
 """The store: changes by others are not mistaken for echoes of the operator's own writes."""
 
+import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,8 @@ from tgi_operator.api.identifiers import FINALIZER, MOST_ANNOTATION, RENDER_ANNO
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Rival
 from tgi_operator.backends.sagemaker.desired import names
-from tgi_operator.control.store import Item, Store, item
+from tgi_operator.control.store import Item, Store, item, reduced
+from tgi_operator.intake import LARGEST_SPEC
 
 KEY = Key("ml", "falcon")
 OURS = {"observedGeneration": 1, "conditions": []}
@@ -273,3 +276,59 @@ def test_pods_have_no_rivals() -> None:
     store = Store()
     store.put(item(body(1)))
     assert store.rivals(item(body(1))) == ()
+
+
+def spec_of(size: int) -> dict[str, Any]:
+    """Return a spec of so many bytes."""
+    spec: dict[str, Any] = {
+        "deletionPolicy": "Retain",
+        "model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}},
+        "sageMaker": {"region": "eu-west-1", "endpointName": "ml-falcon", "env": ["ü"]},
+    }
+    missing = size - len(json.dumps(spec, ensure_ascii=False, separators=(",", ":")).encode())
+    spec["sageMaker"]["env"] = ["ü" + "x" * missing]
+    return spec
+
+
+@pytest.mark.parametrize("size", [1_000, 8_192, 8_193, LARGEST_SPEC])
+def test_spec_of_any_size_that_is_admitted_is_kept(size: int) -> None:
+    found = item(body(1, spec=spec_of(size)))
+    assert found.spec == spec_of(size)
+    assert found.refused == ""
+
+
+def test_large_spec_takes_no_more_memory_than_its_text() -> None:
+    spec = spec_of(1_000) | {"runtime": {"env": [[] for _ in range(60_000)]}}
+    tracemalloc.start()
+    found = item(body(1, spec=spec))
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert found.spec == spec
+    assert kept < len(json.dumps(spec))
+
+
+@pytest.mark.parametrize("size", [8_193, LARGEST_SPEC, LARGEST_SPEC + 1, 1_400_000])
+def test_outline_of_a_large_spec_has_what_lanes_and_deletion_need(size: int) -> None:
+    found = item(body(1, spec=spec_of(size)))
+    assert found.outline["sageMaker"] == {"region": "eu-west-1", "endpointName": "ml-falcon"}
+    assert found.outline["deletionPolicy"] == "Retain"
+    assert found.secret == ("ml", "hub")
+
+
+def test_spec_that_is_too_large_is_refused_and_not_kept() -> None:
+    found = item(body(1, spec=spec_of(LARGEST_SPEC + 1)))
+    assert found.refused == "spec: has 262145 bytes, and the operator reads up to 262144; make it smaller"
+    assert found.spec == found.outline
+
+
+def test_what_the_informer_keeps_is_enough_for_an_item_and_no_more() -> None:
+    meta = {
+        "finalizers": [FINALIZER],
+        "deletionTimestamp": "2026-01-31T12:00:00Z",
+        "annotations": {RENDER_ANNOTATION: "1", "others": "x" * 1000},
+        "labels": {"team": "x"},
+        "managedFields": [{"manager": "x" * 1000}],
+    }
+    whole = {"apiVersion": "v1", "kind": "TGIEndpoint", **body(7, meta=meta, status=OURS)}
+    assert item(reduced(whole)) == item(whole)
+    assert len(json.dumps(reduced(whole))) < 600

@@ -13,13 +13,22 @@ pytestmark = pytest.mark.looptime
 
 
 class Reconciliations:
-    """Workers over keys such as "lane/name", and each reconciliation as (time, key, failures before it)."""
+    """Workers over keys such as "lane/name" or "lane/namespace/name", and each reconciliation as (time, key, failures).
 
-    def __init__(self, size: int = 2) -> None:
+    Of the workers of a lane, half are for one namespace.
+    """
+
+    def __init__(self, size: int = 4) -> None:
         self.calls: list[tuple[float, str, int]] = []
         self.outcomes: dict[str, list[Outcome | Exception]] = {}
         self.seconds: dict[str, float] = {}
-        self.workers: Workers[str] = Workers(self.reconcile, lambda key: key.partition("/")[0], size)
+        self.workers: Workers[str] = Workers(
+            self.reconcile,
+            lambda key: key.split("/")[0],
+            lambda key: key.split("/")[1] if key.count("/") > 1 else "",
+            size=size,
+            limit=size // 2,
+        )
 
     async def reconcile(self, key: str, failures: int) -> Outcome:
         self.calls.append((asyncio.get_running_loop().time(), key, failures))
@@ -37,7 +46,7 @@ class Reconciliations:
 
 @pytest.fixture
 async def made() -> AsyncIterator[Reconciliations]:
-    """Yield workers, two for each lane."""
+    """Yield workers, two for a namespace in each lane."""
     reconciliations = Reconciliations()
     yield reconciliations
     await reconciliations.workers.close()
@@ -100,8 +109,44 @@ async def test_lane_that_hangs_delays_no_other_and_has_its_number_of_workers(mad
     assert len([key for key in keys if key.startswith("eu/")]) == 50
 
 
+async def test_namespaces_that_hang_leave_workers_to_others(made: Reconciliations) -> None:
+    for number in range(50):
+        made.seconds[f"eu/bad/{number}"] = 1e6
+        made.workers.queue.add(f"eu/bad/{number}", urgent=True)
+    for number in range(50):
+        made.seconds[f"eu/good/{number}"] = 1
+        made.workers.queue.add(f"eu/good/{number}")
+    await asyncio.sleep(26)
+    keys = [key for _, key, _ in made.calls]
+    assert [key for key in keys if "bad" in key] == ["eu/bad/0", "eu/bad/1"], "half of the workers"
+    assert len([key for key in keys if "good" in key]) == 50
+
+
+async def test_no_key_is_left_without_a_worker_whoever_ends_first() -> None:
+    made = Reconciliations(size=6)
+    keys = [f"eu/{namespace}/{number}" for number in range(40) for namespace in ("a", "b", "c", "d")]
+    for number, key in enumerate(keys):
+        made.seconds[key] = 0.1 + number % 7
+        made.workers.queue.add(key)
+    while len(made.calls) < 2 * len(keys):
+        for key in keys[:: 1 + int(asyncio.get_running_loop().time()) % 5]:
+            made.workers.queue.add(key)
+        await asyncio.sleep(0.7)
+        busy = made.workers._working["eu"]
+        assert busy == 6 or made.workers.queue.take("eu") is None, "a key may be taken and a worker is free"
+    await made.workers.close()
+
+
+async def test_one_namespace_is_as_fast_as_its_share_of_workers_allows(made: Reconciliations) -> None:
+    for number in range(100):
+        made.seconds[f"eu/ml/{number}"] = 1
+        made.workers.queue.add(f"eu/ml/{number}")
+    await asyncio.sleep(49.5)
+    assert len(made.calls) == 100
+
+
 async def test_key_that_is_queued_while_the_last_worker_ends_is_not_lost() -> None:
-    made = Reconciliations(size=1)
+    made = Reconciliations(size=2)
     for number in range(20):
         made.workers.queue.add(f"eu/{number}")
         for _ in range(number % 5):

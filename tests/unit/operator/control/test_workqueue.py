@@ -17,11 +17,16 @@ ONE = "lane"
 
 
 class Lanes:
-    """A queue whose keys carry their lane before a slash, and the lanes that were reported to be ready."""
+    """A queue whose keys carry their lane before a slash, and the lanes that were reported to be ready.
 
-    def __init__(self) -> None:
+    The first letter of a key after the slash is its namespace.
+    """
+
+    def __init__(self, limit: int = 100) -> None:
         self.ready: list[str] = []
-        self.queue: WorkQueue[str] = WorkQueue(lambda key: key.rpartition("/")[0] or ONE, self.record)
+        self.queue: WorkQueue[str] = WorkQueue(
+            lambda key: key.rpartition("/")[0] or ONE, lambda key: key.rpartition("/")[2][0], self.record, limit
+        )
 
     def record(self, lane: object) -> None:
         self.ready.append(str(lane))
@@ -72,7 +77,57 @@ async def test_each_lane_has_its_own_queue_and_is_reported_when_a_key_may_be_tak
     lanes.queue.add("us/b")
     assert len(lanes.ready) == 3, "a key under way may not be taken"
     lanes.queue.done("us/b")
-    assert lanes.ready[3:] == ["us"]
+    assert taken(lanes.queue, "us") == ["us/b"]
+
+
+async def test_namespaces_take_turns_and_urgent_keys_come_first_in_their_namespace_only() -> None:
+    queue = Lanes().queue
+    for key in ("a1", "a2", "a3", "b1", "c1"):
+        queue.add(key)
+    for key in ("a4", "b2"):
+        queue.add(key, urgent=True)
+    assert taken(queue) == ["a4", "b2", "c1", "a1", "b1", "a2", "a3"]
+
+
+async def test_namespace_that_is_at_its_limit_waits_for_the_end_of_one_of_its_keys_and_no_other_does() -> None:
+    lanes = Lanes(limit=2)
+    for key in ("a1", "a2", "a3", "a4", "b1"):
+        lanes.queue.add(key)
+    assert taken(lanes.queue) == ["a1", "b1", "a2"]
+    lanes.ready.clear()
+    lanes.queue.add("a5", urgent=True)
+    assert lanes.ready == [], "there is nothing to take"
+    lanes.queue.add("us/a6")
+    assert taken(lanes.queue, "us") == ["us/a6"], "each lane has limits of its own"
+    lanes.ready.clear()
+    lanes.queue.done("b1")
+    assert taken(lanes.queue) == []
+    lanes.queue.done("a1")
+    assert taken(lanes.queue) == ["a5"]
+
+
+async def test_key_that_changes_its_lane_during_its_reconciliation_frees_its_place_in_the_old_one() -> None:
+    lane = {"a1": "eu"}
+    ready: list[object] = []
+    queue: WorkQueue[str] = WorkQueue(lambda key: lane.get(key, "eu"), lambda key: key[0], ready.append, 1)
+    queue.add("a1")
+    queue.add("a2")
+    assert taken(queue, "eu") == ["a1"]
+    lane["a1"] = "us"
+    queue.add("a1")
+    ready.clear()
+    queue.done("a1")
+    assert ready == ["us"], "who has ended a key takes the next one of that lane"
+    assert (taken(queue, "us"), taken(queue, "eu")) == (["a1"], ["a2"])
+
+
+async def test_a_thousand_lanes_and_namespaces_leave_nothing_behind() -> None:
+    queue: WorkQueue[str] = WorkQueue(lambda key: key, lambda key: key, lambda _: None, 1)
+    for number in range(1000):
+        queue.add(str(number))
+        assert taken(queue, str(number)) == [str(number)]
+        queue.done(str(number))
+    assert queue._lanes == {}
 
 
 @pytest.mark.parametrize(

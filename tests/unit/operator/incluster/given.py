@@ -10,6 +10,7 @@ from tgi_operator.api.identifiers import FIELD_MANAGER
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.decide import chain
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
@@ -53,7 +54,11 @@ def desired(
     described: Mapping[str, Any], token: str | None = None, *, image: str | None = None, owner: Owner = OWNER
 ) -> Desired:
     wanted = resource(described, owner=owner)
-    return render.desired(wanted, target(wanted), token, FETCHER, image)
+    return render.desired(wanted, target(wanted), hub_token(token), FETCHER, image)
+
+
+def hub_token(value: str | None) -> HubToken | None:
+    return HubToken(value, "s-1") if value is not None else None
 
 
 def target(wanted: Resource) -> InCluster:
@@ -151,7 +156,7 @@ class Cluster:
         deployment = copy.deepcopy(self.children.get(("Deployment", OWNER.name)))
         if deployment is not None and "deletionTimestamp" in deployment["metadata"]:
             deployment = None
-        return living.desired(self.resource, target(self.resource), self.token, FETCHER, deployment, jobs)
+        return living.desired(self.resource, target(self.resource), hub_token(self.token), FETCHER, deployment, jobs)
 
     @property
     def seen(self) -> Situation:

@@ -66,6 +66,13 @@ def test_any_product_and_every_taint() -> None:
     assert anything.suits(tainted({"key": "x", "effect": "NoExecute"}))
 
 
+def test_pods_without_a_gpu_fit_any_node() -> None:
+    nothing = Demand(GPU, 0, {}, (), frozenset())
+    for found in (node(spec={}, status={}), node(spec={}, status={"allocatable": {GPU: "1"}})):
+        assert nothing.suits(found)
+        assert nothing.fits(found, [])
+
+
 def pod(*gpus: str | int, phase: str = "Running", **spec: Any) -> dict[str, Any]:
     containers = [{"resources": {"limits": {GPU: count, "cpu": "1500m"}}} for count in gpus]
     return {"spec": {"containers": containers} | spec, "status": {"phase": phase}}

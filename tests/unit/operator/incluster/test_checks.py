@@ -7,9 +7,9 @@ import pytest
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.incluster.desired import checks, living
+from tgi_operator.backends.incluster.desired import checks
 from tgi_operator.engines.tgi import images
-from unit.operator.incluster.given import CACHED, Cluster, resource, spec, target
+from unit.operator.incluster.given import CACHED, spec
 
 
 def first_problem(described: dict[str, Any]) -> Problem | None:
@@ -125,22 +125,3 @@ def test_problem_of_the_version_is_told_before_those_that_need_one() -> None:
     problem = first_problem(spec({"runtime": {"version": "9.9", "numShard": 64}}))
     assert problem is not None
     assert problem.reason is Reason.UNKNOWN_VERSION
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        pytest.param({"metadata": "text"}, id="metadata that is a text"),
-        pytest.param({"metadata": {"labels": ["a"]}}, id="labels that are a list"),
-        pytest.param({"spec": {"containers": [{"name": {"a": 1}}]}}, id="a name that is an object"),
-    ],
-)
-def test_pod_template_of_another_shape_is_a_problem_of_the_spec(template: dict[str, Any]) -> None:
-    """Not an error of the operator's own, which is retried for ever: the API server lets any podTemplate in."""
-    described = spec(podTemplate=template)
-    problem = first_problem(described)
-    if problem is None:
-        wanted, before = resource(described), Cluster().settle()
-        assert living.desired(wanted, target(wanted), None, "operator:1", before.deployment)
-    else:
-        assert "podTemplate" in problem.message

@@ -1,14 +1,17 @@
 """What is kept of what the watch tells, and what of it is worth a look."""
 
 import copy
+import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgi_operator.backends.incluster.desired.names import LABEL_NAME
-from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
+from tgi_operator.api.identifiers import FIELD_MANAGER
+from tgi_operator.backends.incluster.desired.names import ANNOTATION_INPUTS, LABEL_NAME
+from tgi_operator.backends.incluster.seen.children import MOST, WATCHED, Children, Versions, identity, reduced, slim
 from tgi_operator.backends.keys import Key
 
 KEY = Key("ml", "zephyr-7b")
@@ -83,7 +86,7 @@ BUDGET = child("PodDisruptionBudget", spec={"maxUnavailable": 1}, status={"curre
     ],
 )
 def test_change_that_decides_nothing_is_no_news(before: Object, path: tuple[str | int, ...], to: Any) -> None:
-    children = Children()
+    children = Children(lambda _: True)
     assert children.put(before) == KEY
     assert children.put(changed(before, *path, to=to)) is None
 
@@ -109,7 +112,7 @@ def test_change_that_decides_nothing_is_no_news(before: Object, path: tuple[str 
     ],
 )
 def test_change_that_decides_something_is_news(before: Object, path: tuple[str | int, ...], to: Any) -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(before)
     after = changed(before, *path, to=to)
     assert children.put(after) == KEY
@@ -117,8 +120,14 @@ def test_change_that_decides_something_is_news(before: Object, path: tuple[str |
     assert kept == slim(after)
 
 
+def missing(known: Versions, listed: list[Object]) -> Versions:
+    """Return what was known and is not listed."""
+    there = {identity(body) for body in listed}
+    return {each: version for each, version in known.items() if each not in there}
+
+
 def test_object_is_kept_by_its_resource_kind_and_name() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(DEPLOYMENT)
     children.put(SERVICE)
     children.put(child("Service", name="y", of="falcon-7b"))
@@ -128,7 +137,7 @@ def test_object_is_kept_by_its_resource_kind_and_name() -> None:
 
 
 def test_object_of_nobody_is_not_kept() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     for labels in ({}, {LABEL_NAME: ""}, {"app": "x"}):
         body = child("Service")
         body["metadata"]["labels"] = labels
@@ -139,7 +148,7 @@ def test_object_of_nobody_is_not_kept() -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_version_that_is_not_newer_is_ignored(version: int) -> None:
-    children = Children()
+    children = Children(lambda _: True)
     newest = child("Service", 2, spec={"ports": [1]})
     children.put(newest)
     assert children.put(child("Service", version, spec={"ports": [2]})) is None
@@ -147,13 +156,13 @@ def test_version_that_is_not_newer_is_ignored(version: int) -> None:
 
 
 def test_version_is_a_number_and_no_text() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(child("Service", 9))
     assert children.put(child("Service", 10, spec={"ports": [1]})) == KEY
 
 
 def test_version_that_brought_no_news_is_remembered_all_the_same() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(child("Service", 1))
     assert children.put(child("Service", 3)) is None
     assert children.put(child("Service", 2, spec={"ports": [1]})) is None
@@ -161,7 +170,7 @@ def test_version_that_brought_no_news_is_remembered_all_the_same() -> None:
 
 
 def test_object_that_is_gone_is_forgotten_and_told_once() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(SERVICE)
     assert children.drop(SERVICE) == KEY
     assert children.drop(SERVICE) is None
@@ -170,29 +179,28 @@ def test_object_that_is_gone_is_forgotten_and_told_once() -> None:
 
 
 def test_list_tells_what_vanished_what_came_and_what_changed() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     gone, same, before = child("Pod", 1, "gone"), child("Pod", 2, "same", "falcon-7b"), child("Pod", 3, "changed", "a")
     for body in (gone, same, before, child("Service", 4)):
         children.put(body)
     after = changed(before, "status", to={"phase": "Failed"})
-    assert children.replace(children.versions("Pod"), [same, after, child("Pod", 9, "new", "b")]) == {
-        KEY,
-        Key("ml", "a"),
-        Key("ml", "b"),
-    }
+    known, listed = children.versions("Pod"), [same, after, child("Pod", 9, "new", "b")]
+    assert [children.put(body) for body in listed] == [None, Key("ml", "a"), Key("ml", "b")]
+    assert children.drop_missing(missing(known, listed)) == {KEY}
     assert set(children.of(KEY)) == {("Service", "x")}, "only of the kind that was listed"
-    assert children.replace(children.versions("Pod"), [same, after, child("Pod", 9, "new", "b")]) == set()
+    assert children.drop_missing(missing(children.versions("Pod"), listed)) == set()
 
 
 def test_list_that_is_older_than_the_watch_takes_nothing_back() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(child("Service", 5, spec={"ports": [1]}))
-    assert children.replace(children.versions("Service"), [child("Service", 4)]) == set()
+    assert children.put(child("Service", 4)) is None
+    assert children.drop_missing(missing(children.versions("Service"), [child("Service", 4)])) == set()
     assert children.of(KEY)["Service", "x"]["spec"] == {"ports": [1]}
 
 
 def test_object_whose_label_was_changed_is_no_longer_the_first_resources() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(child("Service", 1))
     assert children.put(child("Service", 2, of="falcon-7b")) == KEY
     assert children.of(KEY) == {}, "it looks as if the Service still were as it was applied"
@@ -201,24 +209,24 @@ def test_object_whose_label_was_changed_is_no_longer_the_first_resources() -> No
 
 
 def test_old_version_with_another_label_is_ignored_too() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(child("Service", 2))
     assert children.put(child("Service", 1, of="falcon-7b")) is None
     assert set(children.of(KEY)) == {("Service", "x")}
 
 
 def test_what_the_watch_told_while_a_list_was_read_is_newer_than_the_list() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(child("Service", 1))
     before = children.versions("Service")
     children.put(child("Service", 2))
     children.put(child("Service", 3, "new"))
-    assert children.replace(before, []) == set()
+    assert children.drop_missing(before) == set()
     assert set(children.of(KEY)) == {("Service", "x"), ("Service", "new")}
 
 
 def test_object_of_the_same_name_in_another_namespace_is_another() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(child("Service"))
     elsewhere = child("Service")
     elsewhere["metadata"]["namespace"] = "dev"
@@ -233,14 +241,14 @@ def test_object_of_the_same_name_in_another_namespace_is_another() -> None:
 def test_every_kind_can_be_kept_without_a_status(kind: str) -> None:
     body = child(kind)
     del body["status"]
-    children = Children()
+    children = Children(lambda _: True)
     assert children.put(body) == KEY
     assert children.of(KEY)[kind, "x"]["status"] == {}
     assert children.put(body | {"status": None}) is None
 
 
 def test_what_is_kept_is_nobodys_to_change() -> None:
-    children = Children()
+    children = Children(lambda _: True)
     children.put(SERVICE)
     children.of(KEY)["Service", "x"]["spec"]["ports"] = []
     assert children.of(KEY)["Service", "x"]["spec"] == SERVICE["spec"]
@@ -259,7 +267,7 @@ def test_the_newest_of_each_object_is_what_is_kept_in_whatever_order_it_is_told(
     newest: dict[str, Object] = {}
     # Two objects of one version are one object.
     told = list({(body["metadata"]["name"], body["metadata"]["resourceVersion"]): body for body in told}.values())
-    children = Children()
+    children = Children(lambda _: True)
     for body in told:
         children.put(body)
         name = body["metadata"]["name"]
@@ -270,3 +278,89 @@ def test_the_newest_of_each_object_is_what_is_kept_in_whatever_order_it_is_told(
 
 def _version(body: Object) -> int:
     return int(body["metadata"]["resourceVersion"])
+
+
+@pytest.mark.parametrize("body", [DEPLOYMENT, POD, JOB, CLAIM, SERVICE, BUDGET], ids=lambda body: body["kind"])
+def test_what_the_informer_keeps_is_what_is_kept(body: Object) -> None:
+    whole = copy.deepcopy(body)
+    ours: Object = {"f:spec": {"f:replicas": {}}}
+    whole["metadata"]["managedFields"] = [{"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": ours}]
+    whole["metadata"]["annotations"] = {ANNOTATION_INPUTS: "1", "others": "x" * 1000}
+    found = reduced(whole)
+    assert slim(found) == slim(whole)
+    assert found["metadata"]["resourceVersion"] == "1"
+    assert found["metadata"].keys().isdisjoint({"managedFields"})
+    assert len(json.dumps(found)) < 1000
+
+
+class Resources(set[Key]):
+    """TGIEndpoints that exist."""
+
+    def children(self) -> Children:
+        return Children(lambda key: key in self)
+
+
+def test_object_is_not_kept_until_its_resource_exists() -> None:
+    resources = Resources()
+    children = resources.children()
+    assert not children.wants(POD)
+    assert children.put(POD) is None
+    assert children.of(KEY) == {}
+    assert children.lacks(KEY)
+    assert not children.lacks(OTHER), "nothing of another resource was passed over"
+    resources.add(KEY)
+    assert children.wants(POD)
+    assert children.put(POD) == KEY
+    children.completed(KEY)
+    assert not children.lacks(KEY)
+
+
+def test_what_is_passed_over_is_remembered_until_a_list_passes_it_over_no_more() -> None:
+    children = Resources().children()
+    children.put(POD)
+    children.listing(over=False)
+    assert children.lacks(KEY), "the list is not over yet"
+    children.listing(over=False)
+    assert children.lacks(KEY), "a list that failed shows nothing"
+    children.put(child("Pod", of="falcon-7b"))
+    children.listing(over=True)
+    assert not children.lacks(KEY)
+    assert children.lacks(OTHER)
+
+
+def test_object_that_is_labelled_away_to_no_resource_is_missed_by_its_own() -> None:
+    resources = Resources({KEY})
+    children = resources.children()
+    children.put(child("Service", 1))
+    away = child("Service", 2, of="nobody")
+    assert children.wants(away)
+    assert children.put(away) == KEY
+    assert children.of(KEY) == {}
+    assert children.lacks(Key("ml", "nobody"))
+    assert children.put(child("Service", 3)) == KEY
+    assert set(children.of(KEY)) == {("Service", "x")}
+
+
+def test_only_so_many_objects_are_kept_of_one_resource() -> None:
+    children = Resources({KEY}).children()
+    for number in range(MOST + 10):
+        children.put(child("Pod", 1, f"p{number}"))
+    assert len(children.of(KEY)) == MOST
+    assert not children.wants(child("Pod", 1, "one-more"))
+    assert not children.lacks(KEY), "another list would bring no more"
+    assert children.put(child("Pod", 2, "p3", status={"phase": "Failed"})) == KEY, "what is kept stays current"
+    assert children.drop(child("Pod", 2, "p3")) == KEY
+    assert children.put(child("Pod", 1, "one-more")) == KEY
+
+
+@pytest.mark.parametrize("of", ["nobody", "nobody-{}"], ids=["of one name", "of many names"])
+def test_sixty_thousand_strangers_cost_a_few_megabytes(of: str) -> None:
+    children, body = Resources({KEY}).children(), child("Pod")
+    meta = body["metadata"]
+    tracemalloc.start()
+    for number in range(60_000):
+        meta["name"], meta["labels"][LABEL_NAME] = f"p{number}", of.format(number)
+        children.put(body)
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 8 * 2**20

@@ -1,12 +1,14 @@
 """Whether a living object is as it was applied: what others add is theirs, what they change is noticed."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tgi_operator.backends.incluster.seen import coverage
 from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.quantities import quantity
 
@@ -240,3 +242,55 @@ def test_no_text_is_too_much(text: str) -> None:
 
 def test_text_that_looks_like_an_endless_amount_is_compared_as_a_text() -> None:
     assert not covers({"limits": {"cpu": "1"}}, {"limits": {"cpu": "1e1000000Ki"}})
+
+
+def compared(live: Any, wanted: Any, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many pairs of values are compared."""
+    calls = 0
+    plain = coverage.covers
+
+    def counting(live: Any, wanted: Any, *, amount: bool = False) -> bool:
+        nonlocal calls
+        calls += 1
+        return plain(live, wanted, amount=amount)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(coverage, "covers", counting)
+        counting(live, wanted)
+    return calls
+
+
+def named(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"n{number}", "value": str(number)} for number in range(count)]
+
+
+def alike(count: int) -> list[dict[str, Any]]:
+    """Return items of one identity, those with few fields first: each covers all before it."""
+    return [{"key": "gpu", **{f"f{each}": 1 for each in range(number % 8)}} for number in range(count)]
+
+
+def nameless(count: int) -> list[dict[str, Any]]:
+    return [{"effect": str(number)} for number in range(count)]
+
+
+@pytest.mark.parametrize("items", [named, alike, nameless])
+@pytest.mark.parametrize(
+    "turned",
+    [
+        pytest.param(lambda items: items, id="in order"),
+        pytest.param(lambda items: items[::-1], id="in reverse"),
+        pytest.param(lambda items: items[1:], id="one is missing"),
+        pytest.param(lambda items: [{"name": "proxy"}] * len(items) + items, id="after those of others"),
+        pytest.param(lambda items: [*items[:-1], {**items[-1], "value": "x", "effect": "x"}], id="the last changed"),
+    ],
+)
+def test_comparisons_grow_no_faster_than_the_objects(
+    items: Callable[[int], list[dict[str, Any]]],
+    turned: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small, large = (
+        compared({"items": turned(copy.deepcopy(items(count)))}, {"items": items(count)}, monkeypatch)
+        for count in (50, 500)
+    )
+    assert large <= 11 * max(small, 50)

@@ -13,6 +13,7 @@ from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resou
 HUB = "hf://HuggingFaceH4/zephyr-7b-beta"
 FROM_S3 = {"model": {"uri": "s3://weights/zephyr/7b/"}}
 FROM_CLAIM = {"model": {"uri": "pvc://models/zephyr/7b"}}
+NO_NODE_ROLE = {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"}
 GATED = {"model": {"uri": HUB, "revision": "main", "tokenSecretRef": {"name": "hub", "key": "token"}}}
 
 
@@ -98,11 +99,46 @@ def test_volumes(described: dict[str, Any], claims: list[Object], mounts: list[O
     assert {volume["name"] for volume in found.volumes} == {mount["name"] for mount in mounts}
 
 
+@pytest.mark.parametrize(
+    ("described", "mount"),
+    [
+        pytest.param(spec(**CACHED), {"mountPath": "/data/hub", "subPath": "hub"}, id="the Hub"),
+        pytest.param(spec(FROM_S3, **CACHED), {"mountPath": "/data/s3", "subPath": "s3"}, id="S3"),
+        pytest.param(
+            spec(cache={"claimName": "shared", "subPath": "a/b"}),
+            {"mountPath": "/data/hub", "subPath": "a/b/hub"},
+            id="a folder of another",
+        ),
+    ],
+)
+def test_pods_only_read_the_weights_and_write_what_is_their_own_elsewhere(
+    described: dict[str, Any], mount: dict[str, str]
+) -> None:
+    found = source(described)
+    assert list(found.served_mounts) == [
+        {"name": "scratch", "mountPath": "/data"},
+        {"name": "data", "readOnly": True, **mount},
+    ]
+    assert found.served_volumes == (*found.volumes, {"name": "scratch", "emptyDir": {}})
+    assert all("readOnly" not in each for each in found.mounts), "the job writes"
+
+
+@pytest.mark.parametrize("described", [spec(**CACHED), spec(FROM_S3, **CACHED)], ids=["the Hub", "S3"])
+def test_pickled_weights_are_converted_beside_themselves(described: dict[str, Any]) -> None:
+    allowed = described | {"model": {**described["model"], "allowPickle": True}}
+    found = source(allowed)
+    assert (found.served_mounts, found.served_volumes) == (found.mounts, found.volumes)
+    assert pod_of(job(allowed))["containers"][0]["args"][-1] == "--allow-pickle"
+    assert "--allow-pickle" not in pod_of(job(described))["containers"][0]["args"]
+    assert name(allowed) != name(described), "they must be fetched"
+
+
 def test_job_is_told_what_to_fetch() -> None:
     (container,) = pod_of(job(spec(GATED, **CACHED)))["containers"]
     assert container["command"] == ["tgi-operator"]
     assert container["args"] == ["fetch", HUB, "/data/hub", "--revision", "main"]
     assert container["env"] == [
+        NO_NODE_ROLE,
         {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
     ]
     assert pod_of(job(spec(FROM_CLAIM)))["containers"][0]["args"] == [
@@ -112,8 +148,15 @@ def test_job_is_told_what_to_fetch() -> None:
     ]
 
 
+def test_job_never_reads_what_its_node_is_allowed_to() -> None:
+    """Also where the author of the resource asks for it: the instance metadata service has the role of the node."""
+    asked = {"runtime": {"env": [{"name": "AWS_EC2_METADATA_DISABLED", "value": "false"}]}}
+    (container,) = pod_of(job(spec(FROM_S3 | asked, **CACHED)))["containers"]
+    assert [each for each in container["env"] if "METADATA" in each["name"]] == [NO_NODE_ROLE]
+
+
 def test_job_that_needs_no_token_has_none() -> None:
-    assert pod_of(job(spec(FROM_S3, **CACHED)))["containers"][0]["env"] == []
+    assert pod_of(job(spec(FROM_S3, **CACHED)))["containers"][0]["env"] == [NO_NODE_ROLE]
 
 
 def test_job_has_no_rights_but_its_volumes() -> None:

@@ -1,12 +1,13 @@
 """The backend against an API server that counts requests: what is read, and when."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.apply import RefusedError
@@ -16,7 +17,8 @@ from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.verdicts import was_available
 from tgi_operator.backends.resource import Resource
-from tgi_operator.kube import APIError
+from tgi_operator.intake import Reduce
+from tgi_operator.kube import APIError, Secret
 from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
 
 KEY = Key(OWNER.namespace, OWNER.name)
@@ -37,6 +39,7 @@ class APIServer:
 
     objects: dict[str, Object] = field(default_factory=dict)
     secrets: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    labelled: dict[str, Mapping[str, str]] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     version: int = 0
@@ -46,9 +49,15 @@ class APIServer:
         if status is not None:
             raise APIError(status, f"refused: {TOKEN}")
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+    async def secret(self, namespace: str, name: str) -> Secret | None:
         self._fail("secrets")
-        return self.secrets.get(f"{namespace}/{name}")
+        data = self.secrets.get(f"{namespace}/{name}")
+        return None if data is None else Secret({LABEL_ALLOW_USE: "true"}, data)
+
+    async def labels(self, path: str) -> Mapping[str, str] | None:
+        self.reads.append(path)
+        self._fail(path)
+        return self.labelled.get(path.removeprefix("/api/v1/namespaces/ml/"))
 
     async def get(self, path: str) -> Object | None:
         self._fail(path)
@@ -62,6 +71,12 @@ class APIServer:
         if path == "/api/v1/pods":
             return [USED] if "fieldSelector" in selectors else []
         return [body for name, body in self.objects.items() if name.startswith(f"{path}/")]
+
+    async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        for body in await self.items(path, **selectors):
+            left = reduce(body)
+            if left is not None:
+                yield left
 
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         self._fail(path)
@@ -77,7 +92,7 @@ class APIServer:
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         self.reads.append(f"log of {pod}")
         self._fail("log")
-        return f"12.5 of 15.0 GB {TOKEN}"
+        return f"{TOKEN[8:]} {'.' * 256} 12.5 of 15.0 GB {TOKEN}"
 
     def complete(self, kind: str = "jobs") -> Object:
         (job,) = (body for path, body in self.objects.items() if f"/{kind}/" in path)
@@ -99,7 +114,7 @@ def changed() -> list[Key]:
 
 @pytest.fixture
 def backend(server: APIServer, changed: list[Key]) -> InClusterBackend:
-    return InClusterBackend(server, changed.append, FETCHER, now=lambda: NOW)
+    return InClusterBackend(server, changed.append, lambda _: True, FETCHER, now=lambda: NOW)
 
 
 async def reconcile(backend: InClusterBackend, wanted: Resource) -> Resource:
@@ -328,3 +343,98 @@ async def test_custom_metrics_are_looked_for_once_a_minute(
     assert not (await backend.observe(KEY, resource(scaled))).means.custom_metrics
     monkeypatch.setattr(loop, "time", lambda: start + 61)
     assert (await backend.observe(KEY, resource(scaled))).means.custom_metrics
+
+
+@pytest.mark.parametrize(("omitted", "replacement"), [([], "InPlace"), (["GPURequest"], "Surge")])
+async def test_pods_without_a_gpu_need_no_free_one(
+    server: APIServer, backend: InClusterBackend, omitted: list[str], replacement: str
+) -> None:
+    """All GPUs are taken, as NODES and USED say."""
+    shown = await reconcile(backend, resource(spec(omitDefaults=omitted)))
+    shown = replace(
+        resource(spec({"runtime": {"maxTotalTokens": 9}}, omitDefaults=omitted), shown.status), generation=2
+    )
+    shown = await reconcile(backend, shown)
+    assert shown.status.in_cluster is not None
+    assert shown.status.in_cluster.replacement == replacement
+
+
+PRIVILEGED: dict[str, Any] = {"spec": {"containers": [{"name": "tgi", "securityContext": {"privileged": True}}]}}
+BORROWED: dict[str, Any] = {
+    "serviceAccountName": "deployer",
+    "podTemplate": {"spec": {"imagePullSecrets": [{"name": "registry"}]}},
+}
+
+
+async def test_what_the_pods_use_must_be_labelled_and_is_read_once(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    wanted = resource(spec(**BORROWED, **CACHED))
+    cases: tuple[tuple[dict[str, Mapping[str, str]], str], ...] = (
+        ({}, "ServiceAccount ml/deployer does not exist"),
+        (
+            {"serviceaccounts/deployer": {}},
+            "kubectl label serviceaccount deployer -n ml tgi-operator.dev/allow-use=true",
+        ),
+        ({"serviceaccounts/deployer": {LABEL_ALLOW_USE: "false"}}, "spec.inCluster.serviceAccountName: ServiceAccount"),
+        ({"serviceaccounts/deployer": {LABEL_ALLOW_USE: "true"}}, "Secret ml/registry does not exist"),
+    )
+    for labelled, missing in cases:
+        server.labelled = labelled
+        shown = await reconcile(backend, wanted)
+        assert reason(shown) == Reason.USE_NOT_ALLOWED
+        assert missing in str(shown.status)
+        assert server.objects == {}
+    server.labelled["secrets/registry"] = {LABEL_ALLOW_USE: "true"}
+    server.reads.clear()
+    assert reason(await reconcile(backend, wanted)) == Reason.FETCHING_WEIGHTS
+    assert sorted(server.reads) == [
+        "/api/v1/namespaces/ml/secrets/registry",
+        "/api/v1/namespaces/ml/serviceaccounts/deployer",
+    ]
+
+
+async def test_a_pod_template_that_reaches_beyond_the_pod_makes_nothing(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    wanted = resource(spec(podTemplate=PRIVILEGED))
+    shown = await reconcile(backend, wanted)
+    assert reason(shown) == Reason.POD_NOT_RESTRICTED
+    assert backend.plan(await backend.observe(KEY, wanted)).after is None, "only another spec ends it"
+    assert server.objects == {}
+
+
+async def test_an_administrator_opens_both(server: APIServer) -> None:
+    opened = InClusterBackend(
+        server, lambda _: None, lambda _: True, FETCHER, now=lambda: NOW, restricted=False, require_labels=False
+    )
+    borrowed = {**BORROWED, "podTemplate": {"spec": {**PRIVILEGED["spec"], "imagePullSecrets": [{"name": "registry"}]}}}
+    assert reason(await reconcile(opened, resource(spec(**borrowed)))) == Reason.CREATING
+    assert server.reads == []
+
+
+@pytest.mark.parametrize("delivered", ["by the watch", "by the list at the start"])
+async def test_objects_that_are_older_than_their_resource_are_listed_once(
+    server: APIServer, changed: list[Key], delivered: str
+) -> None:
+    known: set[Key] = set()
+    backend = InClusterBackend(server, changed.append, known.__contains__, FETCHER, now=lambda: NOW)
+    stray = pod("p1", None)
+    stray["metadata"]["resourceVersion"] = "7"
+    if delivered == "by the watch":
+        await backend.start(())
+        assert not backend.wants(stray)
+        backend.seen(stray)
+    server.objects[f"/api/v1/namespaces/{KEY.namespace}/pods/p1"] = stray
+    if delivered != "by the watch":
+        await backend.start((KEY.namespace,))
+    assert changed == []
+    known.add(KEY)
+    server.reads.clear()
+    situation = await backend.observe(KEY, resource(spec()))
+    assert ("Pod", "p1") in situation.children
+    assert server.reads.count(f"/api/v1/namespaces/{KEY.namespace}/pods tgi-operator.dev/name={KEY.name}") == 1
+    server.reads.clear()
+    await backend.observe(KEY, resource(spec()))
+    assert server.reads == []
+    await backend.close()

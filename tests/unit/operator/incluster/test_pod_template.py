@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tgi_operator.api.incluster import PodDefault
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import Object
 from unit.operator.incluster.given import CACHED, OWNER, TOKEN, container, desired, environment, spec
@@ -290,9 +291,9 @@ def test_pod_waits_no_longer_than_its_grace_period_lets_it() -> None:
         pytest.param(
             {"metadata": {"labels": {names.LABEL_NAME: "other", names.LABEL_REVISION: "x"}}}, id="other labels"
         ),
-        pytest.param({"metadata": {"labels": {"app.kubernetes.io/component": None}}}, id="a label removed"),
-        pytest.param({"metadata": {"labels": None}}, id="all labels removed"),
-        pytest.param({"metadata": None}, id="all metadata removed"),
+        pytest.param({"metadata": {"labels": {"app.kubernetes.io/component": "x"}}}, id="another component"),
+        pytest.param({"metadata": {"labels": {}}}, id="no labels"),
+        pytest.param({"metadata": {}}, id="no metadata"),
     ],
 )
 def test_pod_template_never_takes_the_pod_from_its_deployment(template: dict[str, Any]) -> None:
@@ -306,9 +307,15 @@ def test_pod_template_has_the_last_word() -> None:
     template = {
         "metadata": {"annotations": {"team": "ml"}},
         "spec": {
-            "hostIPC": True,
+            "schedulerName": "batch",
+            "securityContext": {"fsGroup": 1000},
             "containers": [
-                {"name": "tgi", "env": [{"name": "NCCL_DEBUG", "value": "INFO"}], "livenessProbe": None},
+                {
+                    "name": "tgi",
+                    "env": [{"name": "NCCL_DEBUG", "value": "INFO"}],
+                    "livenessProbe": {"tcpSocket": {"port": "http"}},
+                    "readinessProbe": {"httpGet": {"path": "/info", "port": 8080}},
+                },
                 {"name": "log", "image": "log:1"},
             ],
             "volumes": [{"name": "shm", "emptyDir": {"sizeLimit": "8Gi"}}],
@@ -316,8 +323,52 @@ def test_pod_template_has_the_last_word() -> None:
     }
     wanted = desired(spec(podTemplate=template))
     assert wanted.template["metadata"]["annotations"] == {"team": "ml"}
-    assert wanted.template["spec"]["hostIPC"] is True
+    assert wanted.template["spec"]["schedulerName"] == "batch"
+    assert wanted.template["spec"]["securityContext"] == {
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "fsGroup": 1000,
+    }
     assert environment(wanted)["NCCL_DEBUG"] == "INFO"
     assert environment(wanted)["NUM_SHARD"] == "1"
-    assert "livenessProbe" not in container(wanted)
+    assert container(wanted)["livenessProbe"] == {
+        "tcpSocket": {"port": "http"},
+        "periodSeconds": 10,
+        "failureThreshold": 6,
+        "timeoutSeconds": 5,
+    }
+    assert container(wanted)["readinessProbe"]["httpGet"] == {"path": "/info", "port": 8080}
     assert wanted.template["spec"]["volumes"][1]["emptyDir"] == {"medium": "Memory", "sizeLimit": "8Gi"}
+
+
+def test_null_changes_nothing() -> None:
+    """`kubectl apply` and the API server drop null, so no client may rely on it."""
+    template = {"spec": {"containers": [{"name": "tgi", "livenessProbe": None, "lifecycle": None}]}}
+    assert desired(spec(podTemplate=template)).template == desired(spec()).template
+
+
+@pytest.mark.parametrize("volume", ["data", "shm"])
+def test_volume_of_the_same_name_has_another_source(volume: str) -> None:
+    template = {"spec": {"volumes": [{"name": volume, "ephemeral": {"volumeClaimTemplate": CLAIM_TEMPLATE}}]}}
+    volumes = {each["name"]: each for each in desired(spec(podTemplate=template)).template["spec"]["volumes"]}
+    assert volumes[volume] == {"name": volume, "ephemeral": {"volumeClaimTemplate": CLAIM_TEMPLATE}}
+    assert volumes.keys() == {"data", "shm"}
+
+
+CLAIM_TEMPLATE = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Gi"}}}}
+
+
+def test_omitted_defaults_are_left_out_and_nothing_else_is() -> None:
+    with_all, pods = desired(spec()), {name: desired(spec(omitDefaults=[name])) for name in PodDefault}
+    own = container(with_all)
+    probe, hook = container(pods[PodDefault.LIVENESS_PROBE]), container(pods[PodDefault.PRE_STOP_HOOK])
+    assert probe == {name: value for name, value in own.items() if name != "livenessProbe"}
+    assert hook == {name: value for name, value in own.items() if name != "lifecycle"}
+    memory = pods[PodDefault.SHARED_MEMORY]
+    assert [each["name"] for each in memory.template["spec"]["volumes"]] == ["data"]
+    assert [each["mountPath"] for each in container(memory)["volumeMounts"]] == ["/data"]
+    gpus = pods[PodDefault.GPU_REQUEST]
+    assert container(gpus)["resources"] == {"requests": {"ephemeral-storage": "27Gi"}, "limits": {}}
+    assert gpus.template["spec"]["tolerations"] == []
+    assert desired(spec(omitDefaults=["GPURequest"], tolerations=[{"key": "a"}])).template["spec"]["tolerations"] == [
+        {"key": "a"}
+    ]

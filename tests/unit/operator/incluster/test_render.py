@@ -183,7 +183,10 @@ def changed(*path: str, to: Any) -> dict[str, Any]:
         pytest.param(changed("inCluster", "sharedMemorySize", to="2Gi"), False, id="shared memory"),
         pytest.param(changed("inCluster", "startupTimeoutSeconds", to=1000), False, id="the time to start"),
         pytest.param(changed("inCluster", "nodeSelector", to={"a": "b"}), False, id="the nodes"),
-        pytest.param(changed("inCluster", "podTemplate", to={"spec": {"hostIPC": True}}), False, id="an overlay"),
+        pytest.param(
+            changed("inCluster", "podTemplate", to={"spec": {"schedulerName": "batch"}}), False, id="an overlay"
+        ),
+        pytest.param(changed("inCluster", "omitDefaults", to=["LivenessProbe"]), False, id="a default left out"),
         pytest.param(changed("model", "revision", to="v2"), False, id="the model's revision"),
         pytest.param(changed("runtime", to={"version": "3.3.6"}), False, id="the version"),
         pytest.param(changed("runtime", to={"maxTotalTokens": 9}), False, id="an option"),
@@ -238,7 +241,9 @@ specs = st.builds(
         tolerations=st.lists(optional(key=st.sampled_from("ab"), operator=st.just("Exists")), max_size=2),
         podDisruptionBudget=st.just({"maxUnavailable": "50%"}),
         podMonitor=optional(labels=st.dictionaries(st.sampled_from("ab"), label_values)),
-        podTemplate=st.sampled_from([{}, {"spec": {"hostIPC": True}}, {"metadata": {"annotations": {"a": "b"}}}]),
+        podTemplate=st.sampled_from(
+            [{}, {"spec": {"schedulerName": "batch"}}, {"metadata": {"annotations": {"a": "b"}}}]
+        ),
     ),
 )
 

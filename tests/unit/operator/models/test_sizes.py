@@ -34,6 +34,11 @@ def test_name_tells_the_size(name: str, billions: float) -> None:
         pytest.param("hf://org/model-v2beta", id="a number before a word that begins with b"),
         pytest.param("hf://org/quant-4bit", id="bits"),
         pytest.param("hf://org/db7bb", id="the middle of a word"),
+        pytest.param(f"hf://org/{'9' * 400}b", id="a number that no float holds"),
+        pytest.param(f"hf://org/{'9' * 900}b", id="a number of 900 digits"),
+        pytest.param(f"hf://org/{'9' * 400}x7b", id="more experts than any float"),
+        pytest.param(f"hf://org/7.{'9' * 900}b", id="a fraction of 900 digits"),
+        pytest.param("s3://weights/\u0667b/", id="a digit that is not ASCII"),
     ],
 )
 def test_name_that_tells_no_size(name: str) -> None:
@@ -60,3 +65,8 @@ def test_time_to_start(name: str, seconds: int) -> None:
 def test_larger_model_never_has_less_time(smaller: int, larger: int) -> None:
     smaller, larger = sorted((smaller, larger))
     assert 900 <= startup_seconds(f"hf://o/m-{smaller}b") <= startup_seconds(f"hf://o/m-{larger}b") <= 3600
+
+
+@given(st.text(alphabet="0123456789xXbB.-/ab\u0667", max_size=1024))
+def test_no_name_is_too_much(name: str) -> None:
+    assert 900 <= startup_seconds(name) <= 3600

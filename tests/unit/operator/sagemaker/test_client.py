@@ -11,7 +11,7 @@ from botocore.loaders import JSONFileLoader
 from botocore.session import Session
 
 from tgi_operator.backends.sagemaker.aws import sessions
-from tgi_operator.backends.sagemaker.aws.client import THREADS, SageMakerAPI
+from tgi_operator.backends.sagemaker.aws.client import SageMakerAPI
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.leadership.fence import NotLeadingError
@@ -22,6 +22,9 @@ DEREGISTER = {
     "ResourceId": "endpoint/falcon/variant/AllTraffic",
     "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
 }
+THREADS, SIZE = 7, 8
+"""Threads of resources, and with that of the sweep of Application Auto Scaling."""
+
 TARGETS = {"ServiceNamespace": "sagemaker"}
 JSON = "application/x-amz-json-1.1"
 EXPIRED = '{"__type": "ExpiredTokenException", "message": "The security token included in the request is expired"}'
@@ -123,7 +126,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def api(service: Service) -> AsyncIterator[SageMakerAPI]:
-    api = SageMakerAPI(1000, 1000, lambda: None)
+    api = SageMakerAPI(THREADS, lambda: None)
     yield api
     service.release.set()
     await api.close()
@@ -148,7 +151,7 @@ async def until(condition: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("lets_through", [0, 1, 2])
 async def test_each_try_of_a_write_asks_the_guard(operation: str, lets_through: int) -> None:
     guard = Guard(lets_through)
-    api = SageMakerAPI(5, 5, guard)
+    api = SageMakerAPI(THREADS, guard)
     request = {"DeleteModel": {"ModelName": "falcon"}, "DeregisterScalableTarget": DEREGISTER}[operation]
     with pytest.raises(NotLeadingError):
         await api.call(IRELAND, operation, request)
@@ -158,7 +161,7 @@ async def test_each_try_of_a_write_asks_the_guard(operation: str, lets_through: 
 
 async def test_reads_do_not_ask_the_guard() -> None:
     guard = Guard(0)
-    api = SageMakerAPI(5, 5, guard)
+    api = SageMakerAPI(THREADS, guard)
     with pytest.raises(AWSError):
         await api.call(IRELAND, "DescribeModel", {"ModelName": "falcon"})
     assert guard.asked == 0
@@ -232,24 +235,33 @@ async def test_credentials_that_come_late_are_found(
 
 async def test_region_that_hangs_holds_no_thread_of_another(api: SageMakerAPI, service: Service) -> None:
     service.held_regions = {VIRGINIA.region}
-    calls = [meaning_of(api, VIRGINIA, "DescribeScalableTargets") for _ in range(3 * THREADS)]
+    calls = [meaning_of(api, VIRGINIA, "DescribeScalableTargets") for _ in range(3 * SIZE)]
     hanging = [asyncio.create_task(call) for call in calls]
-    await until(lambda: service.held == THREADS)
+    await until(lambda: service.held == SIZE)
     async with asyncio.timeout(5):
-        assert await asyncio.gather(*(meaning_of(api, IRELAND) for _ in range(THREADS))) == [None] * THREADS
-    assert service.held == THREADS, "the rest waits for a thread of its own region"
+        assert await asyncio.gather(*(meaning_of(api, IRELAND) for _ in range(SIZE))) == [None] * SIZE
+    assert service.held == SIZE, "the rest waits for a thread of its own region"
     hanging.append(asyncio.create_task(meaning_of(api, VIRGINIA, "ListEndpoints")))
-    await until(lambda: service.held == THREADS + 1)
+    await until(lambda: service.held == SIZE + 1)
     service.release.set()
     await asyncio.gather(*hanging)
 
 
-async def test_each_scope_has_a_rate_limit_of_its_own(service: Service) -> None:
-    slow = SageMakerAPI(0.001, 1000, lambda: None)
-    assert await meaning_of(slow, IRELAND) is None
-    async with asyncio.timeout(5):
-        assert await meaning_of(slow, VIRGINIA) is None
-        assert await meaning_of(slow, IRELAND, "DescribeScalableTargets") is None
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(meaning_of(slow, IRELAND), 0.05)
-    await slow.close()
+async def test_scope_that_is_dropped_keeps_no_client_and_no_thread_and_its_call_under_way_ends(
+    api: SageMakerAPI, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(monkeypatch)
+    assert [await meaning_of(api, scope) for scope in (IRELAND, VIRGINIA)] == [None, None]
+    service.held_regions = {VIRGINIA.region}
+    under_way = asyncio.create_task(meaning_of(api, VIRGINIA))
+    await until(lambda: service.held == 1)
+    api.drop(VIRGINIA)
+    closing = asyncio.create_task(api.close())
+    await asyncio.sleep(0.1)
+    assert not closing.done(), "the Lease must not be released while a call is under way"
+    service.release.set()
+    assert await under_way is None
+    await closing
+    await until(lambda: not any(f"aws-{VIRGINIA}" in thread.name for thread in threading.enumerate()))
+    assert await meaning_of(api, VIRGINIA) is None
+    assert made.clients["sagemaker", VIRGINIA.region] == 2, "it was made again"

@@ -24,11 +24,11 @@ from tgi_operator.backends.sagemaker.sweep.endpoints import (
     OUTAGE_SECONDS,
     READS_OF_A_CHECK,
     REPORTS_PER_SECOND,
-    RETRY_SECONDS,
     EndpointSweep,
     Followed,
     Listing,
 )
+from tgi_operator.backends.sagemaker.sweep.scopes import RETRY_SECONDS
 
 pytestmark = pytest.mark.looptime
 
@@ -38,6 +38,7 @@ START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 DENIED = AWSError(Meaning.ACCESS_DENIED, "ListEndpoints", "AccessDeniedException", "not authorized")
 UNAVAILABLE = AWSError(Meaning.UNAVAILABLE, "ListEndpoints", "ServiceUnavailable", "try later")
 EXPIRED = AWSError(Meaning.CREDENTIALS_EXPIRED, "ListEndpoints", "ExpiredTokenException", "expired")
+SILENT = AWSError(Meaning.UNAVAILABLE, "ListEndpoints", "ConnectTimeoutError", "Connect timeout")
 THROTTLED = AWSError(Meaning.THROTTLED, "ListEndpoints", "ThrottlingException", "Rate exceeded")
 
 
@@ -111,7 +112,9 @@ class Watched:
 
     def follow(self, *names: str, scope: Scope = SCOPE) -> None:
         for name in names:
-            self.sweep.follow(scope, Key("ml", name), name)
+            # What the backend does with a resource whose scope is not listed.
+            followed = self.sweep.follow(scope, Key("ml", name), name)
+            followed.waits = self.sweep.listing(scope) is None
 
     def look(self, name: str) -> Followed:
         """Do what the backend does with a DescribeEndpoint."""
@@ -119,7 +122,7 @@ class Watched:
         assert followed is not None
         known = self.api.endpoints.get(name)
         followed.saw(Listed(known[0], text(known[1])) if known else None)
-        followed.check = False
+        followed.check = followed.waits = False
         return followed
 
     def _changed(self, key: Key) -> None:
@@ -380,14 +383,18 @@ async def test_oldest_listing_of_a_region_counts() -> None:
         assert age() == pytest.approx(5 * INTERVAL + 1)
 
 
-@pytest.mark.parametrize("interval", [2.0, 30.0, 3600.0])
-async def test_failed_sweep_is_repeated_soon_at_an_even_pace(interval: float) -> None:
+@pytest.mark.parametrize(
+    ("interval", "pauses"),
+    [(2.0, [2, 2, 2, 2]), (12.0, [5, 10, 12, 12]), (30.0, [5, 10, 15, 15]), (3600.0, [5, 10, 15, 15])],
+)
+async def test_failed_sweep_is_repeated_soon_and_then_less_often(interval: float, pauses: list[float]) -> None:
     async with watched(interval=interval) as one:
         one.api.failures[SCOPE] = THROTTLED
         one.follow("a")
         await asyncio.sleep(1000)
-        pauses = {round(later - earlier, 6) for earlier, later in pairwise(one.api.times)}
-        assert pauses == {min(interval, RETRY_SECONDS)}
+        found = [later - earlier for earlier, later in pairwise(one.api.times)]
+        assert found[:4] == pytest.approx(pauses)
+        assert max(found) <= min(interval, RETRY_SECONDS)
 
 
 async def test_where_listing_is_denied_only_endpoints_in_transition_are_reported() -> None:
@@ -556,6 +563,91 @@ async def test_end_of_an_outage_replaces_what_is_left_of_its_beginning() -> None
         assert sum(counts.values()) < 1.9 * len(names), "a resource late in the line is reported once"
 
 
+async def test_small_namespace_sees_the_end_of_an_outage_before_a_large_one_is_through() -> None:
+    async with settled(*(f"e{number:04}" for number in range(1000))) as one:
+        one.sweep.follow(SCOPE, Key("team", "small"), "small")
+        one.api.failures[SCOPE] = UNAVAILABLE
+        await asyncio.sleep(300)
+        one.look = lambda name: None  # type: ignore[assignment, return-value, method-assign]
+        one.reported.clear()
+        one.api.failures.clear()
+        await asyncio.sleep(RETRY_SECONDS + 20)
+        assert one.reported.index("small") <= 1
+        assert len(one.reported) == 1001
+
+
+# A scope that does not answer
+
+
+async def test_scope_that_does_not_answer_is_cut_off_by_the_first_failed_sweep_until_one_is_answered() -> None:
+    async with settled("a", "b") as one:
+        one.api.failures[SCOPE] = SILENT
+        await asyncio.sleep(INTERVAL)
+        assert one.sweep.listing(SCOPE) is None
+        assert one.sweep.outage(SCOPE) is None, "no status changes for what is over in a moment"
+        one.follow("a")
+        one.api.failures.clear()
+        await asyncio.sleep(RETRY_SECONDS)
+        assert one.sweep.listing(SCOPE) is not None
+        assert one.reported == ["a"], "it has waited, and nothing else has changed"
+
+
+async def test_scope_that_has_never_answered_shows_an_outage_after_a_minute_and_nothing_is_looked_at_before() -> None:
+    async with watched() as one:
+        one.api.seconds = 5
+        one.api.failures[SCOPE] = SILENT
+        one.follow("a", "b")
+        await asyncio.sleep(OUTAGE_SECONDS - 1)
+        assert one.reported == []
+        await asyncio.sleep(RETRY_SECONDS + 6)
+        assert one.sweep.outage(SCOPE) is not None
+        assert one.reported == ["a", "b"]
+        one.api.failures.clear()
+        await asyncio.sleep(RETRY_SECONDS + 6)
+        assert one.sweep.outage(SCOPE) is None
+        assert Counter(one.reported) == {"a": 2, "b": 2}
+
+
+@pytest.mark.parametrize("answer", [THROTTLED, DENIED, UNAVAILABLE])
+async def test_answer_that_is_an_error_ends_the_cut_off(answer: AWSError) -> None:
+    async with settled("a", "b") as one:
+        one.api.failures[SCOPE] = SILENT
+        await asyncio.sleep(INTERVAL)
+        one.follow("a")
+        one.api.failures[SCOPE] = answer
+        await asyncio.sleep(RETRY_SECONDS)
+        assert one.sweep.listing(SCOPE) is not None
+        assert "a" in one.reported
+
+
+@pytest.mark.parametrize(("after", "swept_at"), [(16.0, 16.0), (100.0, 100.0), (3.0, 15.0)])
+async def test_suspicion_is_looked_into_at_once_but_not_more_often_than_failed_sweeps(
+    after: float, swept_at: float
+) -> None:
+    async with watched(interval=600) as one:
+        one.follow("a")
+        await asyncio.sleep(after)
+        one.sweep.suspect(SCOPE)
+        one.sweep.suspect(ELSEWHERE)
+        await asyncio.sleep(599)
+        assert one.api.times == pytest.approx([0, swept_at], abs=1e-3)
+
+
+async def test_scope_in_which_nothing_is_followed_any_more_is_dropped() -> None:
+    dropped: list[Scope] = []
+    sweep = EndpointSweep(Amazon(), lambda _: None, interval=INTERVAL, drift_reads_per_minute=1, dropped=dropped.append)
+    for name, scope in (("a", SCOPE), ("b", SCOPE), ("c", ELSEWHERE)):
+        sweep.follow(scope, Key("ml", name), name)
+    sweep.forget(Key("ml", "a"))
+    assert dropped == []
+    sweep.follow(ELSEWHERE, Key("ml", "b"), "b")
+    assert dropped == [SCOPE]
+    sweep.forget(Key("ml", "b"))
+    sweep.forget(Key("ml", "c"))
+    assert dropped == [SCOPE, ELSEWHERE]
+    await sweep.close()
+
+
 # Drift checks
 
 
@@ -656,3 +748,58 @@ async def test_budget_below_a_check_a_sweep_is_saved_up() -> None:
         await asyncio.sleep(INTERVAL * 8)
         assert len(one.checked) == 4
         assert one.checked[:2] == one.checked[2:]
+
+
+@given(
+    sizes=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 20), min_size=1),
+    checks=st.sampled_from([0.5, 1.0, 2.0, 5.0]),
+    seed=st.integers(),
+)
+@settings(deadline=None, max_examples=20)
+async def test_each_namespace_gets_half_of_an_equal_share_of_checks_at_least(
+    sizes: dict[str, int], checks: float, seed: int
+) -> None:
+    random.seed(seed)
+    keys = [Key(namespace, str(number)) for namespace, size in sizes.items() for number in range(size)]
+    chosen: list[Key] = []
+
+    def changed(key: Key) -> None:
+        followed = sweep.followed(key)
+        assert followed is not None
+        chosen.extend([key] if followed.check else [])
+        followed.saw(Listed("InService", text(0)))
+        followed.check = False
+
+    api = Amazon()
+    api.endpoints = in_state(*map(str, keys))
+    sweep = EndpointSweep(api, changed, interval=INTERVAL, drift_reads_per_minute=reads_for(checks))
+    for key in keys:
+        sweep.follow(SCOPE, key, str(key)).waits = True
+    await asyncio.sleep(INTERVAL * 100)
+    await sweep.close()
+    made = Counter(key.namespace for key in chosen)
+    # The first sweep only lists.
+    assert sum(made.values()) >= (99 * min(checks, len(keys))) - 1, "no check is lost"
+    for namespace in sizes:
+        assert made[namespace] >= 0.5 * len(chosen) / len(sizes) - len(sizes), made
+    oldest = {key: index for index, key in enumerate(chosen)}
+    assert set(keys) <= oldest.keys() or len(chosen) < 2 * len(keys), "none is left out"
+
+
+async def test_small_namespace_is_checked_often_though_another_is_large() -> None:
+    async with settled(*(f"e{number:03}" for number in range(200)), reads=reads_for(2)) as one:
+        one.api.endpoints |= in_state("small")
+        one.sweep.follow(SCOPE, Key("team", "small"), "small").saw(Listed("InService", text(0)))
+        changed: list[Key] = []
+
+        def look(name: str) -> Followed:
+            followed = one.sweep.followed(Key("team" if name == "small" else "ml", name))
+            assert followed is not None
+            changed.append(followed.key)
+            followed.check = False
+            return followed
+
+        one.look = look  # type: ignore[method-assign]
+        await asyncio.sleep(INTERVAL * 20)
+        assert changed.count(Key("team", "small")) >= 10
+        assert len(changed) >= 38

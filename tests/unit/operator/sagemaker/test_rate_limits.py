@@ -1,4 +1,4 @@
-"""The token bucket, on a virtual clock."""
+"""The token bucket that namespaces share, on a virtual clock."""
 
 import asyncio
 import math
@@ -14,7 +14,7 @@ async def seconds_for(bucket: TokenBucket, calls: int) -> float:
     clock = asyncio.get_running_loop().time
     started = clock()
     for _ in range(calls):
-        await bucket.take()
+        await bucket.take("ml")
     return clock() - started
 
 
@@ -36,12 +36,55 @@ async def test_callers_are_served_in_the_order_they_came() -> None:
     served: dict[int, float] = {}
 
     async def call(number: int) -> None:
-        await bucket.take()
+        await bucket.take("ml")
         served[number] = asyncio.get_running_loop().time()
 
     await asyncio.gather(*(call(number) for number in range(10)))
     assert list(served) == list(range(10))
     assert served == pytest.approx({number: (number + 1) / 100 for number in range(10)})
+
+
+async def test_namespaces_are_served_in_turns_however_many_callers_one_has() -> None:
+    bucket = TokenBucket(10)
+    bucket.drain()
+    served: list[str] = []
+
+    async def call(namespace: str) -> None:
+        await bucket.take(namespace)
+        served.append(namespace)
+
+    crowd = [asyncio.create_task(call("crowd")) for _ in range(1000)]
+    await asyncio.sleep(5.05)
+    served.clear()
+    late = [asyncio.create_task(call(namespace)) for namespace in ("a", "b", "a")]
+    await asyncio.gather(*late)
+    assert served == ["crowd", "a", "b", "crowd", "a"]
+    for task in crowd:
+        task.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+
+
+async def test_caller_that_gives_up_costs_no_token_and_holds_up_no_one() -> None:
+    bucket = TokenBucket(10)
+    bucket.drain()
+    line = [asyncio.create_task(bucket.take("ml")) for _ in range(100)]
+    await asyncio.sleep(0.05)
+    for task in line:
+        task.cancel()
+    await asyncio.gather(*line, return_exceptions=True)
+    assert await seconds_for(bucket, 2) == pytest.approx(0.15), "the next two tokens"
+
+
+async def test_token_of_a_caller_that_is_cancelled_in_that_moment_is_not_lost() -> None:
+    bucket = TokenBucket(0.001)
+    bucket.drain()
+    caller = asyncio.create_task(bucket.take("ml"))
+    await asyncio.sleep(0)
+    assert bucket._timer is not None
+    asyncio.get_running_loop().call_at(bucket._timer.when(), caller.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert await seconds_for(bucket, 1) == 0
 
 
 async def test_unused_time_is_saved_up_to_the_burst_only() -> None:
@@ -61,7 +104,7 @@ async def test_drained_bucket_is_empty_but_not_in_debt() -> None:
 
 async def test_draining_gives_nothing_back_to_those_in_line() -> None:
     bucket = TokenBucket(50)
-    line = [asyncio.create_task(bucket.take()) for _ in range(60)]
+    line = [asyncio.create_task(bucket.take("ml")) for _ in range(60)]
     await asyncio.sleep(0)
     bucket.drain()
     assert await seconds_for(bucket, 1) == pytest.approx(0.22), "ten are in line before it"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tgi_operator.api.sagemaker import RoutingStrategy
 from tgi_operator.api.spec import DType, Quantize, Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.aws.scope import Scope
@@ -49,7 +50,8 @@ def desired(described: dict[str, Any], token: str | None = None, image: str | No
     spec = Spec.model_validate(described)
     resource = Resource(OWNER, 1, deleting=False, spec=spec, status=Status(), fields=described)
     assert spec.sage_maker is not None
-    return render.desired(render.place(resource), resource, spec, spec.sage_maker, token, image)
+    hub_token = HubToken(token, "s-1") if token is not None else None
+    return render.desired(render.place(resource), resource, spec, spec.sage_maker, hub_token, image)
 
 
 def environment(described: dict[str, Any], token: str | None = None) -> dict[str, str]:
@@ -227,7 +229,8 @@ def test_same_spec_is_the_same_revision_and_another_way_to_write_it_too(
 @given(specs())
 def test_token_is_never_in_what_is_printed(described: dict[str, Any]) -> None:
     wanted = desired(described, TOKEN)
-    assert wanted.token == TOKEN
+    assert wanted.token is not None
+    assert wanted.token.value == TOKEN
     for text in (repr(wanted), str(wanted), f"{wanted}", repr(replace(wanted, replicas=2))):
         assert TOKEN not in text
 

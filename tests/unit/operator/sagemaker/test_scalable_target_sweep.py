@@ -18,11 +18,13 @@ from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import scaling_policies
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling, resource_id
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import (
+    OUTAGE_SECONDS,
     POLICIES_EVERY,
     TARGETS_EVERY,
     FollowedTarget,
     ScalableTargetSweep,
 )
+from tgi_operator.backends.sagemaker.sweep.scopes import RETRY_SECONDS
 
 pytestmark = pytest.mark.looptime
 
@@ -34,6 +36,7 @@ SCHEDULED = {
     **AUTOSCALING,
     "schedules": [{"name": "day", "start": "0 8 * * *", "end": "0 20 * * *", "timeZone": "UTC", "minReplicas": 2}],
 }
+SILENT = AWSError(Meaning.UNAVAILABLE, "DescribeScalingActivities", "ConnectTimeoutError", "Connect timeout")
 UNAVAILABLE = AWSError(Meaning.UNAVAILABLE, "DescribeScalingActivities", "ServiceUnavailable", "try later")
 
 ITEMS = {
@@ -236,13 +239,16 @@ async def test_an_outage_and_its_end_are_reported_and_the_sweep_goes_on() -> Non
     async with watched("a") as one:
         one.outages = True
         one.api.failures[SCOPE] = UNAVAILABLE
-        await sweeps(1)
-        assert one.sweep.outage(Key("ml", "a")) is None, "one failure is none"
+        await asyncio.sleep(INTERVAL + 6)
+        assert len(one.api.sweeps) == 2
+        assert one.sweep.outage(Key("ml", "a")) is None, "two failures in a moment are none"
         await sweeps(1)
         assert one.sweep.outage(Key("ml", "a")) is UNAVAILABLE
         await sweeps(20)
         assert one.reported == ["a"], "once, not at each failure"
-        assert {later - earlier for earlier, later in pairwise(one.api.sweeps)} == {INTERVAL}
+        pauses = [later - earlier for earlier, later in pairwise(one.api.sweeps)]
+        assert pauses[:3] == [5, 10, 15]
+        assert max(pauses) == RETRY_SECONDS
         one.follow("far", wanted("far"), scope=ELSEWHERE)
         assert one.sweep.outage(Key("ml", "far")) is None
         one.api.failures[SCOPE] = ValueError("not JSON")
@@ -251,6 +257,29 @@ async def test_an_outage_and_its_end_are_reported_and_the_sweep_goes_on() -> Non
         await sweeps(1)
         assert one.sweep.outage(Key("ml", "a")) is None
         assert one.reported.count("a") >= 2, "its end is reported too"
+
+
+async def test_scope_that_does_not_answer_is_cut_off_at_once_and_reported_when_that_lasts() -> None:
+    async with watched("a") as one:
+        one.outages = True
+        one.api.failures[SCOPE] = SILENT
+        await sweeps(1)
+        assert one.sweep.outage(Key("ml", "a")) is SILENT
+        assert one.reported == []
+        await asyncio.sleep(OUTAGE_SECONDS + RETRY_SECONDS)
+        assert one.reported == ["a"]
+        one.api.failures.clear()
+        await asyncio.sleep(RETRY_SECONDS)
+        assert one.sweep.outage(Key("ml", "a")) is None
+        assert one.reported == ["a", "a"]
+
+
+async def test_suspicion_is_looked_into_at_once() -> None:
+    async with watched("a") as one:
+        await asyncio.sleep(20)
+        one.sweep.suspect(SCOPE)
+        await asyncio.sleep(1)
+        assert one.api.sweeps == pytest.approx([20])
 
 
 async def test_closed_sweep_is_silent() -> None:

@@ -8,6 +8,7 @@ from tgi_operator.schema.expressions import UnknownExpressionError, parse
 
 SELF: dict[str, Any] = {
     "name": "Falcon-7b",
+    "namespace": "ml",
     "count": 3,
     "off": False,
     "empty": {},
@@ -36,6 +37,12 @@ SELF: dict[str, Any] = {
         ("[has(self.name), has(self.other)].exists_one(b, b)", True),
         ("self.name in ['a', 'Falcon-7b']", True),
         ("self.name in []", False),
+        ("self.count + size(self.name) + 1 == 13", True),
+        ("self.items.map(x, size(x.type) + (has(x.n) ? x.n : 0)).sum() == 4", True),
+        ("self.empty.map(k, size(k)).sum() == 0", True),
+        ("self.map(k, size(k) + size(k)).sum() > 20", True),
+        ("self['name'] == 'Falcon-7b' && self.items.all(x, x['type'] == x.type)", True),
+        ("self.__namespace__ == 'ml'", True),
     ],
 )
 def test_rules(rule: str, value: bool) -> None:
@@ -52,7 +59,9 @@ def test_dollar_is_the_end_of_a_text_and_not_of_a_line() -> None:
         "",
         "self.",
         "self.name ==",
-        "self.count + 1 == 4",
+        "self.count - 1 == 2",
+        "self.count + == 3",
+        "self.items[0.type",
         "self.name.endsWith('b')",
         "duration(self.name)",
         "has(self)",

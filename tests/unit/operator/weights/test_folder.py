@@ -53,7 +53,7 @@ def index(*shards: str) -> str:
 def test_a_model_is_a_configuration_and_weights(tmp_path: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    folder.check(tmp_path)
+    folder.check(tmp_path, allow_pickle=True)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,43 @@ def test_what_is_missing_is_named(tmp_path: Path, files: dict[str, str], words: 
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(LastingError, match=words):
-        folder.check(tmp_path)
+        folder.check(tmp_path, allow_pickle=True)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(LastingError, match="/nowhere cannot be read"):
-        folder.check(tmp_path / "nowhere")
+        folder.check(tmp_path / "nowhere", allow_pickle=True)
 
 
 def test_more_than_is_free_is_refused(tmp_path: Path) -> None:
     folder.require_space(tmp_path, 1)
     with pytest.raises(LastingError, match=r"1073741824\.0 GiB are to be fetched, and the volume of .* GiB free"):
         folder.require_space(tmp_path, 2**60)
+
+
+def test_pickled_weights_alone_are_no_model_unless_they_are_allowed(tmp_path: Path) -> None:
+    for name in ("config.json", "pytorch_model.bin"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(LastingError, match=r"pickle files.*set model\.allowPickle: true"):
+        folder.check(tmp_path, allow_pickle=False)
+    (tmp_path / "model.safetensors").write_text("")
+    folder.check(tmp_path, allow_pickle=False)
+
+
+def test_weights_that_are_not_of_the_model_are_refused(tmp_path: Path) -> None:
+    for name in ("model.safetensors", "notes.txt"):
+        (tmp_path / name).write_text("")
+    folder.require_only(tmp_path, {"model.safetensors"})
+    (tmp_path / "planted.safetensors").write_text("")
+    with pytest.raises(LastingError, match=r"1 weight files that are not part of the model, such as planted"):
+        folder.require_only(tmp_path, {"model.safetensors"})
+
+
+def test_a_link_that_leads_out_of_the_directory_is_refused(tmp_path: Path) -> None:
+    claim = tmp_path / "claim"
+    (claim / "a").mkdir(parents=True)
+    (claim / "inside").symlink_to(claim / "a")
+    (claim / "outside").symlink_to(tmp_path)
+    folder.require_contained(claim, claim / "inside" / "x")
+    with pytest.raises(LastingError, match="is a link that leads out of"):
+        folder.require_contained(claim, claim / "outside" / "x")

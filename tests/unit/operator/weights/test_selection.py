@@ -56,11 +56,6 @@ OTHERS = ["flax_model.msgpack", "fp16/model.safetensors", "model.gguf", "onnx/mo
             id="every format there is",
         ),
         pytest.param(
-            ["config.json", "pytorch_model-00001-of-00001.bin", "pytorch_model.bin.index.json", "training_args.bin"],
-            ["config.json", "pytorch_model-00001-of-00001.bin", "pytorch_model.bin.index.json"],
-            id="no safetensors",
-        ),
-        pytest.param(
             ["config.json", "modeling_x.py", "chat_template.jinja", "merges.txt", "qwen.tiktoken", "tokenizer.model"],
             ["chat_template.jinja", "config.json", "merges.txt", "modeling_x.py", "qwen.tiktoken", "tokenizer.model"],
             id="code, template and tokenizers",
@@ -69,7 +64,16 @@ OTHERS = ["flax_model.msgpack", "fp16/model.safetensors", "model.gguf", "onnx/mo
     ],
 )
 def test_what_tgi_needs_is_chosen(listed: list[str], chosen: list[str]) -> None:
-    assert choose(listed) == chosen
+    assert choose(listed, allow_pickle=False) == chosen
+    assert choose(listed, allow_pickle=True) == chosen
+
+
+PICKLED = ["config.json", "pytorch_model-00001-of-00001.bin", "pytorch_model.bin.index.json", "training_args.bin"]
+
+
+def test_pickled_weights_are_chosen_only_where_they_are_allowed() -> None:
+    assert choose(PICKLED, allow_pickle=True) == PICKLED[:3]
+    assert choose(PICKLED, allow_pickle=False) == ["config.json", "pytorch_model.bin.index.json"]
 
 
 names = st.lists(
@@ -82,7 +86,7 @@ names = st.lists(
 
 @given(names)
 def test_weights_are_of_one_format_and_beside_the_configuration(listed: list[str]) -> None:
-    chosen = choose(listed)
+    chosen = choose(listed, allow_pickle=True)
 
     assert set(weights(listed)) <= set(chosen) <= set(listed)
     assert len({name.rpartition(".")[2] for name in weights(listed)}) <= 1

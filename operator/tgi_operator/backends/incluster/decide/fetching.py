@@ -1,7 +1,5 @@
 """The weights are fetched onto their PVC before a pod asks for a GPU."""
 
-from dataclasses import replace
-
 from tgi_operator.api.identifiers import REQUEST_ANNOTATION
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.decide.situation import Situation
@@ -87,5 +85,4 @@ def _missing(situation: Situation, job: Object) -> tuple[Step, ...]:
 
 def _trouble(situation: Situation) -> Trouble | None:
     newest = newest_fetcher(situation)
-    found = pods.trouble(newest) if newest is not None else None
-    return replace(found, message=pods.redacted(found.message, situation.desired.token)) if found else None
+    return pods.trouble(newest, situation.desired.token) if newest is not None else None

@@ -1,7 +1,7 @@
 """All that a decision may look at: the resource, what should be in the cluster, and what was observed there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Unpack
 
@@ -143,8 +143,7 @@ class Situation:
         token = self.rendered.token if self.rendered else None
         mine = (pod for pod in self.servers if names.revision(pod) == self.live_revision)
         relevant = (pod for pod in mine if not self.available or not pods.is_over(pod))
-        found = (each for pod in relevant if (each := pods.trouble(pod)) is not None)
-        return tuple(replace(each, message=pods.redacted(each.message, token)) for each in found)
+        return tuple(found for pod in relevant if (found := pods.trouble(pod, token)) is not None)
 
     @property
     def bounds(self) -> Bounds:

@@ -57,17 +57,6 @@ def gpus_twice(_: Spec, target: InCluster) -> Problem | None:
     return None
 
 
-def misshapen_template(_: Spec, target: InCluster) -> Problem | None:
-    """The metadata of the pods, to which the operator adds its labels, must be what metadata are."""
-    metadata = (target.pod_template or {}).get("metadata") or {}
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("labels") or {}, dict):
-        return Problem(
-            Reason.INVALID_SPEC,
-            "spec.inCluster.podTemplate.metadata and its labels must be maps, as in a PodTemplateSpec: write them so",
-        )
-    return None
-
-
 def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
     """The launcher must accept the options on those GPUs."""
     options = launcher_options.options(spec.runtime, images.tgi_version(render.image(spec, None)))
@@ -85,7 +74,6 @@ CHECKS: tuple[Check, ...] = (
     unsupported_gpu,
     own_variable,
     gpus_twice,
-    misshapen_template,
     unlaunchable,
     misscaled,
 )

@@ -18,6 +18,7 @@ DATA = "/data"
 
 HUB_CACHE = f"{DATA}/hub"
 _MODELS = "/models"
+_SCRATCH = "scratch"
 
 FETCHER_UID = 65532
 """User of the operator's image."""
@@ -28,6 +29,8 @@ FAILS_AGAIN = 3
 _SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
 """Variables of `runtime.env` that lead to the weights, for the job as for the pods."""
 
+_METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
+
 _TRIES = 4
 _LONGEST_SECONDS = 24 * 3600
 
@@ -36,18 +39,31 @@ _LONGEST_SECONDS = 24 * 3600
 class Source:
     """How pods get the weights: the model as TGI's MODEL_ID, and the volumes.
 
-    `fetch` is what the job fetches, and into which folder, where there is a job: pods need no Hub then.
+    `fetch` is what the job fetches, and into which folder, where there is a job: pods need no Hub then. `volumes` and
+    `mounts` are the job's. Pods of TGI have `served_volumes` and `served_mounts`.
     """
 
     model_id: str
     volumes: tuple[Object, ...]
     mounts: tuple[Object, ...]
     fetch: tuple[str, str] | None = None
+    read_only: tuple[Object, ...] = ()
+    """Mounts in place of `mounts` where pods only read the PVC."""
 
     @property
     def offline(self) -> bool:
         """Whether pods find everything on a PVC."""
         return self.fetch is not None
+
+    @property
+    def served_volumes(self) -> tuple[Object, ...]:
+        """Volumes of the pods that serve: TGI writes elsewhere where it only reads the PVC."""
+        return (*self.volumes, {"name": _SCRATCH, "emptyDir": {}}) if self.read_only else self.volumes
+
+    @property
+    def served_mounts(self) -> tuple[Object, ...]:
+        """Mounts of the pods that serve."""
+        return self.read_only or self.mounts
 
 
 def source(owner: Owner, model: Model, target: InCluster) -> Source:
@@ -64,10 +80,19 @@ def source(owner: Owner, model: Model, target: InCluster) -> Source:
     if target.cache.sub_path is not None:
         mount["subPath"] = target.cache.sub_path
     volume = _claim_volume("data", target.cache.claim_name or names.claim_name(owner), read_only=False)
+    # TGI converts pickle files beside themselves; safetensors it only reads.
+    read_only = () if model.allow_pickle else _read_only(mount, "s3" if model.uri.startswith(S3_SCHEME) else "hub")
     if model.uri.startswith(S3_SCHEME):
         path = f"{DATA}/s3/{model.uri.removeprefix(S3_SCHEME)}".rstrip("/")
-        return Source(path, (volume,), (mount,), (model.uri, path))
-    return Source(model.hub_id, (volume,), (mount,), (model.uri, HUB_CACHE))
+        return Source(path, (volume,), (mount,), (model.uri, path), read_only)
+    return Source(model.hub_id, (volume,), (mount,), (model.uri, HUB_CACHE), read_only)
+
+
+def _read_only(mount: Object, folder: str) -> tuple[Object, ...]:
+    """Return the mounts of pods that read `folder` of what the job mounts: the rest of /data is the pod's own."""
+    path = "/".join(part for part in (mount.get("subPath"), folder) if part)
+    weights = {"name": mount["name"], "mountPath": f"{DATA}/{folder}", "subPath": path, "readOnly": True}
+    return ({"name": _SCRATCH, "mountPath": DATA}, weights)
 
 
 def _claim_volume(volume: str, claim: str, *, read_only: bool) -> Object:
@@ -83,10 +108,11 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
     assert found.fetch is not None  # noqa: S101 - only called where there is something to do
     model = spec.model
     uri, folder = found.fetch
-    shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name)]
+    shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name) and each.name != _METADATA_DISABLED]
     hub = [each.value for each in shared if each.name == "HF_ENDPOINT"]
-    what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts], sort_keys=True)
-    arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else [])]
+    options = ["--allow-pickle"] if model.allow_pickle else []
+    what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts, *options], sort_keys=True)
+    arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else []), *options]
     container: Object = {
         "name": FETCHER,
         "image": image,
@@ -94,6 +120,8 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
         "args": [literal(argument) for argument in arguments],
         "env": [
             *({"name": each.name, "value": literal(each.value)} for each in shared),
+            # Without a service account that has a role, the job must not read what the node is allowed to.
+            {"name": _METADATA_DISABLED, "value": "true"},
             *(token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else []),
         ],
         "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},

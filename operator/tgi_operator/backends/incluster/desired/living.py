@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.backends import naming
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import names, render
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import Object
@@ -25,7 +26,7 @@ from tgi_operator.backends.resource import Resource
 def desired(
     resource: Resource,
     target: InCluster,
-    token: str | None,
+    token: HubToken | None,
     fetcher: str,
     deployment: Object | None,
     jobs: Iterable[Object] = (),
@@ -49,7 +50,7 @@ def desired(
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
     image = _image(template) if _image(rendered.template) == rendered.image else None
-    if _inputs(deployment) == rendered.inputs:
+    if _inputs(deployment) in (rendered.inputs, rendered.former_inputs):
         return replace(
             rendered,
             revision=revision,
@@ -76,11 +77,8 @@ def _inputs(deployment: Object) -> str | None:
 
 def _image(template: Object) -> str | None:
     """Return the image of TGI's container; `podTemplate` may name another than the one that was rendered."""
-    # The API server admits a podTemplate of any shape.
-    spec = template.get("spec")
-    containers = spec.get("containers") if isinstance(spec, dict) else None
-    named = (each for each in containers if isinstance(each, dict)) if isinstance(containers, list) else ()
-    return next((str(each.get("image")) for each in named if each.get("name") == names.CONTAINER), None)
+    containers = template["spec"]["containers"]
+    return next((str(each.get("image")) for each in containers if each["name"] == names.CONTAINER), None)
 
 
 def _job(rendered: Object | None, jobs: Iterable[Object]) -> Object | None:

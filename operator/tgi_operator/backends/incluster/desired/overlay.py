@@ -1,4 +1,4 @@
-"""`podTemplate`: the user's last word, merged over what the operator makes, as a strategic merge patch is."""
+"""`podTemplate` merged over what the operator renders, as a strategic merge patch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,11 +6,9 @@ from typing import Any
 _KEYS: Mapping[str, str] = {
     "containers": "name",
     "initContainers": "name",
-    "ephemeralContainers": "name",
     "env": "name",
     "ports": "containerPort",
     "volumeMounts": "mountPath",
-    "volumeDevices": "devicePath",
     "volumes": "name",
     "imagePullSecrets": "name",
     "topologySpreadConstraints": "topologyKey",
@@ -19,34 +17,48 @@ _KEYS: Mapping[str, str] = {
 """By list: the field that identifies its items (patchMergeKey of the Kubernetes API, core/v1 types); any other list is
 replaced."""
 
+_ACTIONS = frozenset({"exec", "grpc", "httpGet", "sleep", "tcpSocket"})
+_SOURCES = frozenset(
+    {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "hostPath",
+        "nfs",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
+)
+_EXCLUSIVE: Mapping[str, frozenset[str]] = {
+    "env": frozenset({"value", "valueFrom"}),
+    "valueFrom": frozenset({"configMapKeyRef", "fieldRef", "resourceFieldRef", "secretKeyRef"}),
+    "volumes": _SOURCES,
+    "livenessProbe": _ACTIONS,
+    "readinessProbe": _ACTIONS,
+    "startupProbe": _ACTIONS,
+    "postStart": _ACTIONS,
+    "preStop": _ACTIONS,
+}
+"""By field: those of its fields that exclude each other, so that one in the patch replaces any other."""
+
 
 def overlay(base: Any, patch: Any, field: str = "") -> Any:
-    """Return `base` with `patch` merged over it; null in the patch removes."""
+    """Return `base` with `patch` merged over it, both the value, or an item, of `field`."""
     if isinstance(base, Mapping) and isinstance(patch, Mapping):
-        merged = {name: value for name, value in base.items() if name not in patch}
-        for name, value in patch.items():
-            if value is not None:
-                merged[name] = overlay(base.get(name), value, name)
-        return merged
-    key = _KEYS.get(field)
-    if key is not None and isinstance(patch, list) and _all_have(key, patch) and _all_have(key, base or []):
-        return _merged(base or [], patch, key)
-    return _without_nulls(patch)
+        exclusive = _EXCLUSIVE.get(field, frozenset())
+        replaced = exclusive if exclusive & patch.keys() else frozenset()
+        merged = {name: value for name, value in base.items() if name not in patch and name not in replaced}
+        return merged | {name: overlay(base.get(name), value, name) for name, value in patch.items()}
+    if isinstance(base, Sequence) and not isinstance(base, str) and field in _KEYS:
+        return _merged(base, patch, field)
+    return patch
 
 
-def _all_have(key: str, items: Any) -> bool:
-    return isinstance(items, list) and all(
-        isinstance(item, Mapping) and isinstance(item.get(key), str | int) for item in items
-    )
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
-    return [_without_nulls(each) for each in value if each is not None] if isinstance(value, list) else value
-
-
-def _merged(base: Sequence[Any], patch: Sequence[Any], key: str) -> list[Any]:
+def _merged(base: Sequence[Any], patch: Sequence[Any], field: str) -> list[Any]:
+    key = _KEYS[field]
     changes = {item[key]: item for item in patch}
-    kept = [overlay(item, changes.pop(item[key])) if item[key] in changes else item for item in base]
-    return [*kept, *(_without_nulls(item) for item in changes.values())]
+    kept = [overlay(item, changes.pop(item[key], {}), field) for item in base]
+    return [*kept, *changes.values()]

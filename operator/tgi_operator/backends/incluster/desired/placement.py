@@ -20,5 +20,6 @@ def placement(target: InCluster) -> Object:
 def tolerations(target: InCluster) -> list[Object]:
     """Return the tolerations of the spec, by default the taint that GPU nodes usually have."""
     if target.tolerations is None:
-        return [{"key": target.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}]
+        usual = {"key": target.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}
+        return [usual] if target.requested_gpus else []
     return [each.model_dump(by_alias=True, exclude_none=True) for each in target.tolerations]

@@ -1,15 +1,16 @@
 """The pod of TGI."""
 
+from collections.abc import Mapping
 from math import ceil
 
-from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.incluster import InCluster, PodDefault
 from tgi_operator.api.spec import Spec
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import drain, names, placement
 from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, Source, token_environment
 from tgi_operator.backends.incluster.desired.manifests import literal
 from tgi_operator.backends.incluster.desired.overlay import overlay
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.naming import digest
 from tgi_operator.backends.resource import Owner
 from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.models import sharding, sizes
@@ -24,16 +25,24 @@ _SHARED_MEMORY = "1Gi"
 _PROBE_SECONDS = 10
 _UNKNOWN_SIZE = "50Gi"
 
+_FIELDS: Mapping[PodDefault, str] = {
+    PodDefault.LIVENESS_PROBE: "livenessProbe",
+    PodDefault.PRE_STOP_HOOK: "lifecycle",
+}
+"""Defaults that are one field of TGI's container."""
+
 OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HOSTNAME"})
 """Variables of the container that `runtime.env` may not set: the volumes decide them."""
 
 
-def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, token: str | None) -> Object:
+def pod_template(
+    owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, token: HubToken | None
+) -> Object:
     """Return the PodTemplateSpec, without a revision, with `podTemplate` merged over it."""
     own: Object = {"labels": names.server_labels(owner)}
     if token is not None:
-        # Pods have the token by reference, which a change of the Secret does not renew: a digest of it rolls them.
-        own["annotations"] = {_ANNOTATION_TOKEN: digest(f"{owner.uid}/{token}")[:16]}
+        # Pods have the token by reference, which a change of the Secret does not renew: its fingerprint rolls them.
+        own["annotations"] = {_ANNOTATION_TOKEN: token.fingerprint}
     pod: Object = {
         # A Service called `prometheus` would set PROMETHEUS_PORT=tcp://…, at which the launcher ends.
         "enableServiceLinks": False,
@@ -42,7 +51,7 @@ def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         **placement.placement(target),
         "containers": [_container(spec, target, image, source)],
-        "volumes": [*source.volumes, {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": _shm(target)}}],
+        "volumes": [*source.served_volumes, *_shared_memory(target)],
     }
     if target.topology_spread_constraints:
         selector = {"labelSelector": {"matchLabels": names.selector(owner)}}
@@ -53,10 +62,12 @@ def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source
         value = getattr(target, field)
         if value is not None:
             pod[str(InCluster.model_fields[field].alias)] = value
-    template: Object = overlay({"metadata": own, "spec": pod}, target.pod_template or {})
+    changes = (
+        target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True) if target.pod_template else {}
+    )
+    template: Object = overlay({"metadata": own, "spec": pod}, changes)
     # Without its own labels the Deployment would not know the pod.
-    metadata = template.setdefault("metadata", {})
-    metadata["labels"] = metadata.get("labels", {}) | names.server_labels(owner)
+    template["metadata"]["labels"] |= names.server_labels(owner)
     return template
 
 
@@ -88,13 +99,14 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
     graceful = int(variables.get("GRACEFUL_TERMINATION_TIMEOUT", drain.TGI_GRACEFUL_SECONDS))
     longest = drain.seconds(target.termination_grace_period_seconds, graceful)
     token = [] if source.offline else token_environment(spec.model.token_secret_ref)
-    return {
+    mounts = [{"name": each["name"], "mountPath": "/dev/shm"} for each in _shared_memory(target)]  # noqa: S108 - the container's own
+    container: Object = {
         "name": names.CONTAINER,
         "image": image,
         "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *token],
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(spec, target),
-        "volumeMounts": [*source.mounts, {"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 - the container's own
+        "volumeMounts": [*source.served_mounts, *mounts],
         "startupProbe": _probe(_PROBE_SECONDS, ceil(startup_seconds(spec, target) / _PROBE_SECONDS)),
         "readinessProbe": _probe(5, 3),
         "livenessProbe": _probe(_PROBE_SECONDS, 6),
@@ -104,6 +116,8 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         # Root, as the image has it: since TGI 3.1 its Python is below /root (TGI issue 3082). Without any capability.
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
+    omitted = {_FIELDS[each] for each in target.omit_defaults if each in _FIELDS}
+    return {name: value for name, value in container.items() if name not in omitted}
 
 
 def _probe(period: int, failures: int) -> Object:
@@ -112,7 +126,7 @@ def _probe(period: int, failures: int) -> Object:
 
 
 def _resources(spec: Spec, target: InCluster) -> Object:
-    gpus = {target.gpu.resource_name: str(target.gpu.count)}
+    gpus = {target.gpu.resource_name: str(target.gpu.count)} if target.requested_gpus else {}
     requests = dict(target.resources.requests)
     if target.cache is None and spec.model.claim is None and "ephemeral-storage" not in target.resources.limits:
         requests.setdefault("ephemeral-storage", _download_size(spec.model.uri))
@@ -127,5 +141,8 @@ def _download_size(uri: str) -> str:
     return f"{ceil(billions * sizes.BYTES_PER_PARAMETER * 1.2) + 10}Gi"
 
 
-def _shm(target: InCluster) -> str:
-    return target.shared_memory_size or _SHARED_MEMORY
+def _shared_memory(target: InCluster) -> list[Object]:
+    """Return the volume of /dev/shm, none where it is left out."""
+    if PodDefault.SHARED_MEMORY in target.omit_defaults:
+        return []
+    return [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": target.shared_memory_size or _SHARED_MEMORY}}]

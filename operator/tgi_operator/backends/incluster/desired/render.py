@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tgi_operator.api.incluster import AccessMode, Cache, InCluster, Rollout
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends import naming
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template
 from tgi_operator.backends.incluster.desired.manifests import manifest
 from tgi_operator.backends.incluster.desired.strategy import Strategy, count_or_percent
@@ -34,7 +35,9 @@ class Desired:
     monitor: Object
     claim: Object | None
     job: Object | None
-    token: str | None = field(repr=False)
+    token: HubToken | None = field(repr=False)
+    former_inputs: str = field(default="", repr=False)
+    """The digest as earlier versions made it, from the token itself."""
 
     def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
         """Return the Deployment with a replica count, None: another controller sets it; `strategy` replaces pods."""
@@ -65,7 +68,7 @@ def image(spec: Spec, running: str | None) -> str:
 
 
 def desired(
-    resource: Resource, target: InCluster, token: str | None, fetcher: str, running: str | None = None
+    resource: Resource, target: InCluster, token: HubToken | None, fetcher: str, running: str | None = None
 ) -> Desired:
     """Return what should be in the cluster for a resource that passed the checks.
 
@@ -83,7 +86,8 @@ def desired(
     deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
     return Desired(
         owner=owner,
-        inputs=naming.inputs_digest(resource, rendered_token, target),
+        inputs=naming.inputs_digest(resource, rendered_token.fingerprint if rendered_token else None, target),
+        former_inputs=naming.inputs_digest(resource, rendered_token.value if rendered_token else None, target),
         revision=revision,
         image=image_uri,
         template=template,

@@ -26,6 +26,18 @@ class Demand:
         """The labelSelector that lists only nodes of the kind; empty where every node may be one."""
         return ",".join(f"{name}={value}" for name, value in sorted(self.node_selector.items()))
 
+    def suitable(self, node: Object) -> Object | None:
+        """Return what decides of a node that suits, None where it does not."""
+        if not self.suits(node):
+            return None
+        allocatable = {self.resource: node["status"]["allocatable"].get(self.resource)}
+        return {"metadata": {"name": node["metadata"]["name"]}, "status": {"allocatable": allocatable}}
+
+    def user(self, pod: Object) -> Object | None:
+        """Return what decides of a pod that uses the resource, None where it does not."""
+        used = _used(pod, self.resource)
+        return {"spec": {"containers": [{"resources": {"limits": {self.resource: used}}}]}} if used else None
+
     def suits(self, node: Object) -> bool:
         """Return whether the node is of the kind, takes pods, and has as many of the resource in all."""
         labels = node["metadata"].get("labels", {})
@@ -36,14 +48,16 @@ class Demand:
             and (None in self.tolerated or taints <= self.tolerated)
             and all(labels.get(name) == value for name, value in self.node_selector.items())
             and (not self.products or labels.get(LABEL_PRODUCT) in self.products)
-            and _amount(node.get("status", {}).get("allocatable", {}).get(self.resource)) >= self.count
+            and self._allocatable(node) >= self.count
         )
 
     def fits(self, node: Object, pods: Iterable[Object]) -> bool:
         """Return whether a suitable node with those pods has enough of the resource left."""
-        allocatable = _amount(node["status"]["allocatable"].get(self.resource))
         used = sum(_used(pod, self.resource) for pod in pods)
-        return allocatable - used >= self.count
+        return self._allocatable(node) - used >= self.count
+
+    def _allocatable(self, node: Object) -> int:
+        return _amount(node.get("status", {}).get("allocatable", {}).get(self.resource))
 
 
 def _used(pod: Object, resource: str) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tgi_operator.api.identifiers import FIELD_MANAGER
@@ -21,14 +21,15 @@ from tgi_operator.backends.incluster.kinds import (
     Object,
 )
 from tgi_operator.backends.keys import Key
+from tgi_operator.intake import our_annotations
 
 Child = tuple[str, str]
 """Kind and name."""
 
-Versions = Mapping[tuple[Key, Child], int]
+Versions = dict[tuple[Key, Child], int]
 """resourceVersion by resource and object."""
 
-_METADATA = ("name", "namespace", "uid", "labels", "annotations", "ownerReferences", "deletionTimestamp", "generation")
+_METADATA = ("name", "namespace", "uid", "labels", "ownerReferences", "deletionTimestamp", "generation")
 _STATUS: Mapping[str, tuple[str, ...]] = {
     DEPLOYMENT.name: (
         "observedGeneration",
@@ -54,13 +55,48 @@ _CONDITION = ("type", "status", "reason", "message")
 _POD_CONDITION = (*_CONDITION, "lastTransitionTime")
 """For a pod, the time shows whether it was ready before; it changes with the status only."""
 
+MOST = 1000
+"""Objects that are kept of one resource. Pods beyond that explain nothing that those before did not."""
+
 
 class Children:
-    """Objects by the resource whose name is on their label."""
+    """Objects by the resource whose name is on their label, as long as there is such a resource.
 
-    def __init__(self) -> None:
+    `known` returns whether there is one. Of objects that were passed over a hash of that name is kept, to list them
+    should the resource be created later.
+    """
+
+    def __init__(self, known: Callable[[Key], bool]) -> None:
+        self._known = known
         self._by_key: dict[Key, dict[Child, tuple[int, bytes]]] = {}
         self._keys: dict[tuple[str, Child], Key] = {}
+        self._passed_over: set[int] = set()
+        self._passed_over_before: set[int] = set()
+
+    def wants(self, body: Mapping[str, Any]) -> bool:
+        """Return whether anything is kept of an object; remember whose it is where there is no such resource."""
+        key, child = _key(body), _child(body)
+        if key is None or (key.namespace, child) in self._keys:
+            return key is not None
+        if not self._known(key):
+            self._passed_over.add(hash(key))
+            return False
+        return len(self._by_key.get(key, ())) < MOST
+
+    def lacks(self, key: Key) -> bool:
+        """Return whether objects of a resource may have been passed over."""
+        return hash(key) in self._passed_over or hash(key) in self._passed_over_before
+
+    def completed(self, key: Key) -> None:
+        """Record that all objects of a resource were put."""
+        self._passed_over.discard(hash(key))
+        self._passed_over_before.discard(hash(key))
+
+    def listing(self, *, over: bool) -> None:
+        """Record that a list of all objects begins, or is over: what it does not pass over is not there any more."""
+        self._passed_over_before = set() if over else self._passed_over | self._passed_over_before
+        if not over:
+            self._passed_over = set()
 
     def of(self, key: Key) -> dict[Child, Object]:
         """Return the objects of a resource."""
@@ -72,15 +108,18 @@ class Children:
         An object whose label was changed still belongs to its first resource, which has to restore it.
         """
         key, child = _key(body), _child(body)
-        if key is None:
+        if key is None or not self.wants(body):
             return None
-        version, kept = int(body["metadata"]["resourceVersion"]), _packed(body)
+        version = int(body["metadata"]["resourceVersion"])
         first = self._keys.get((key.namespace, child), key)
         before = self._by_key.get(first, {}).get(child)
         if before is not None and version <= before[0]:
             return None
         if first != key:
             self._forget(first, child)
+            if not self.wants(body):
+                return first
+        kept = _packed(body)
         self._by_key.setdefault(key, {})[child] = (version, kept)
         self._keys[key.namespace, child] = key
         return first if first != key or before is None or before[1] != kept else None
@@ -104,20 +143,17 @@ class Children:
             if child[0] == kind
         }
 
-    def replace(self, before: Versions, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
-        """Drop objects known `before` that are not among the listed `bodies`; return the resources to reconcile.
+    def drop_missing(self, missing: Versions) -> set[Key]:
+        """Drop objects that were known before a list and are not in it; return their resources.
 
         A watch does not report what vanished while it was broken. What it reported meanwhile is newer than the list.
         """
-        listed = list(bodies)
-        there = {(_key(body), _child(body)) for body in listed}
         gone = [
             (key, child)
-            for (key, child), version in before.items()
-            if (key, child) not in there and self._by_key.get(key, {}).get(child, (None,))[0] == version
+            for (key, child), version in missing.items()
+            if self._by_key.get(key, {}).get(child, (None,))[0] == version
         ]
-        changed = {key for key, child in gone if self._forget(key, child)}
-        return changed | {key for body in listed if (key := self.put(body)) is not None}
+        return {key for key, child in gone if self._forget(key, child)}
 
     def _forget(self, key: Key, child: Child) -> bool:
         children = self._by_key.get(key, {})
@@ -126,6 +162,11 @@ class Children:
         if not children:
             self._by_key.pop(key, None)
         return found
+
+
+def identity(body: Mapping[str, Any]) -> tuple[Key | None, Child]:
+    """Return the resource on the label of an object, None where there is none, and the object's kind and name."""
+    return _key(body), _child(body)
 
 
 def _key(body: Mapping[str, Any]) -> Key | None:
@@ -157,8 +198,17 @@ def slim(body: Mapping[str, Any]) -> Object:
         return {"kind": kind, "metadata": _only(body["metadata"], _POD_METADATA), "spec": spec, "status": kept}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
     if kind == DEPLOYMENT.name:
-        rest["ownsReplicas"] = _owns_replicas(body["metadata"])
-    return {**rest, "metadata": _only(body["metadata"], _METADATA), "status": kept}
+        rest.setdefault("ownsReplicas", _owns_replicas(body["metadata"]))
+    annotations = our_annotations(body["metadata"])
+    metadata = _only(body["metadata"], _METADATA) | ({"annotations": annotations} if annotations else {})
+    return {**rest, "metadata": metadata, "status": kept}
+
+
+def reduced(body: Object) -> Object:
+    """Return an object with only what decides something, and the version that the watch needs."""
+    found = slim(body)
+    found["metadata"]["resourceVersion"] = body["metadata"]["resourceVersion"]
+    return found
 
 
 def _owns_replicas(metadata: Mapping[str, Any]) -> bool:

@@ -1,6 +1,10 @@
-"""Whether a living object still is as it was applied, whatever others and the API server added to it."""
+"""Whether a living object still is as it was applied, whatever others and the API server added to it.
 
-from collections.abc import Mapping, Sequence
+Each value is compared at most once with each value that can be its counterpart, so that the work grows with the size
+of the objects and not faster.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tgi_operator.backends.quantities import quantity
@@ -9,6 +13,9 @@ _AMOUNTS = frozenset(
     {"requests", "limits", "sizeLimit", "cpu", "memory", "storage", "ephemeral-storage", "averageValue"}
 )
 """Fields that are, or hold, a resource.Quantity: there 1000m is 1, and the API server writes it so."""
+
+_IDENTITIES = ("name", "mountPath", "containerPort", "port", "topologyKey", "ip", "key", "type")
+"""Fields that identify the items of a list; an item may share its identity with others."""
 
 
 def covers(live: Any, wanted: Any, *, amount: bool = False) -> bool:
@@ -35,17 +42,24 @@ def _has(live: Mapping[str, Any], name: str, value: Any, *, amount: bool) -> boo
 
 
 def _covers_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
-    """Return whether each item is there: maps in any order and among others', anything else in its place."""
+    """Return whether each item is there: maps among others' and in any order, anything else in its place.
+
+    Items of the same identity keep their order: the API server does not move them.
+    """
     if not all(isinstance(item, Mapping) for item in wanted):
         return len(live) == len(wanted) and all(map(covers, live, wanted))
-    left = list(live)
-    # Items with more fields first: what covers them may cover others too.
-    for item in sorted(wanted, key=len, reverse=True):
-        found = next((index for index, other in enumerate(left) if covers(other, item)), None)
-        if found is None:
-            return False
-        del left[found]
-    return True
+    field = next((name for name in _IDENTITIES if all(name in item for item in wanted)), None)
+    alike: dict[str, list[Any]] = {}
+    for item in live:
+        if isinstance(item, Mapping):
+            alike.setdefault(_identity(item, field), []).append(item)
+    left: dict[str, Iterator[Any]] = {identity: iter(items) for identity, items in alike.items()}
+    # An item that was passed over covers no later one of its identity, or it would be out of order.
+    return all(any(covers(other, item) for other in left.get(_identity(item, field), ())) for item in wanted)
+
+
+def _identity(item: Mapping[str, Any], field: str | None) -> str:
+    return str(item.get(field)) if field is not None else ""
 
 
 def _is_same_amount(live: Any, wanted: Any) -> bool:

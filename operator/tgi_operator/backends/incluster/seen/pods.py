@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.incluster.kinds import Object, condition, is_true
 from tgi_operator.engines.tgi import failure_texts
 
@@ -15,7 +16,6 @@ _TAIL_CHARACTERS = 600
 """How much of a log's end is quoted: the error is on its last lines."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-_TOKENS = re.compile(r"hf_[A-Za-z0-9]{8,}")
 
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 """Waiting reasons of the kubelet about images (kubernetes pkg/kubelet/images/types.go)."""
@@ -47,16 +47,13 @@ class Trouble:
     exit_code: int | None = None
 
 
-def trouble(pod: Object) -> Trouble | None:
-    """Return what keeps a pod from serving; None where it serves, ends, or just starts."""
+def trouble(pod: Object, token: HubToken | None = None) -> Trouble | None:
+    """Return what keeps a pod from serving, without the Hub token; None where it serves, ends, or just starts."""
     if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
         return None
-    return next((found for check in _CHECKS if (found := check(pod)) is not None), None)
-
-
-def redacted(text: str, token: str | None) -> str:
-    """Return `text` without the Hub token, or anything that looks like one."""
-    return _TOKENS.sub("[redacted]", text.replace(token, "[redacted]") if token else text)
+    found = next((found for check in _CHECKS if (found := check(pod)) is not None), None)
+    # Cut last: what was cut might not be known for a token any more.
+    return replace(found, message=_cut(without_token(found.message, token))) if found is not None else None
 
 
 def is_over(pod: Object) -> bool:
@@ -78,7 +75,7 @@ def _unschedulable(pod: Object) -> Trouble | None:
     scheduled = condition(pod, "PodScheduled")
     if (scheduled.get("status"), scheduled.get("reason")) != ("False", "Unschedulable"):
         return None
-    return Trouble(_name(pod), Reason.UNSCHEDULABLE, _cut(scheduled.get("message", "")))
+    return Trouble(_name(pod), Reason.UNSCHEDULABLE, str(scheduled.get("message", "")))
 
 
 def _evicted(pod: Object) -> Trouble | None:
@@ -86,7 +83,7 @@ def _evicted(pod: Object) -> Trouble | None:
     if status.get("phase") != "Failed" or _containers(pod):
         return None
     return Trouble(
-        _name(pod), Reason.CRASH_LOOP_BACK_OFF, _cut(f"{status.get('reason', 'Failed')}: {status.get('message', '')}")
+        _name(pod), Reason.CRASH_LOOP_BACK_OFF, f"{status.get('reason', 'Failed')}: {status.get('message', '')}"
     )
 
 
@@ -96,7 +93,7 @@ def _image(pod: Object) -> Trouble | None:
         if waiting.get("reason") in _PULLING:
             message = f"{waiting['reason']}: {waiting.get('message', '')}"
             refused = bool(_PULL_REFUSED.search(message))
-            return Trouble(_name(pod), Reason.IMAGE_PULL_FAILED, _cut(message), refused, container["name"])
+            return Trouble(_name(pod), Reason.IMAGE_PULL_FAILED, message, refused, container["name"])
     return None
 
 
@@ -105,9 +102,7 @@ def _not_started(pod: Object) -> Trouble | None:
         waiting = container.get("state", {}).get("waiting", {})
         if waiting.get("reason") in _NOT_STARTED:
             message = f"{waiting['reason']}: {waiting.get('message', '')}"
-            return Trouble(
-                _name(pod), Reason.CRASH_LOOP_BACK_OFF, _cut(message), stalled=True, container=container["name"]
-            )
+            return Trouble(_name(pod), Reason.CRASH_LOOP_BACK_OFF, message, stalled=True, container=container["name"])
     return None
 
 
@@ -141,7 +136,7 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
     return Trouble(
         _name(pod),
         reason,
-        _cut(f"{message}. Last log lines: {tail}" if tail else message),
+        f"{message}. Last log lines: {tail}" if tail else message,
         # Not by the state, which goes to and fro between waiting and running: by what another start has not helped.
         stalled=int(container.get("restartCount", 0)) >= patience,
         container=container["name"],

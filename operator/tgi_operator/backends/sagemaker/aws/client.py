@@ -1,8 +1,8 @@
-"""AWS calls. Each scope has its own clients, threads, and token buckets for reads and for writes."""
+"""AWS calls. Each scope has its own clients and threads."""
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from botocore import xform_name
@@ -19,16 +19,11 @@ from botocore.loaders import create_loader
 
 from tgi_operator import __version__, metrics
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning, meaning
-from tgi_operator.backends.sagemaker.aws.operations import OPERATIONS, Service
-from tgi_operator.backends.sagemaker.aws.rate_limits import TokenBucket
+from tgi_operator.backends.sagemaker.aws.operations import OPERATIONS
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.aws.sessions import Identity
 
-THREADS = 8
-"""Calls under way at the same time in one scope. A scope that hangs holds only its own threads."""
-
 _CONFIG = Config(
-    max_pool_connections=THREADS,
     connect_timeout=5,
     read_timeout=10,
     tcp_keepalive=True,
@@ -38,14 +33,21 @@ _CONFIG = Config(
 )
 
 
-class API(Protocol):
-    """What the backend needs of AWS."""
+class Calls(Protocol):
+    """A way to make calls."""
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the response of an operation of OPERATIONS, such as DescribeEndpoint.
 
         Raises AWSError for every refusal and every failure to get through.
         """
+
+
+class API(Calls, Protocol):
+    """What the backend needs of AWS."""
+
+    def drop(self, scope: Scope) -> None:
+        """Drop clients and threads of a scope in which no resource is left; calls under way there go on."""
 
     async def close(self) -> None:
         """Wait for the calls under way, each bounded by its timeouts, and accept no more."""
@@ -54,38 +56,33 @@ class API(Protocol):
 class SageMakerAPI:
     """SageMaker and Application Auto Scaling in every scope, by botocore.
 
-    `guard` is called in a thread before each try of a write, and raises where it must not be made.
+    `threads` is how many calls of resources are under way at the same time in one scope: a scope that hangs holds only
+    its own. `guard` is called in a thread before each try of a write, and raises where it must not be made.
     """
 
-    def __init__(self, reads_per_second: float, writes_per_second: float, guard: Callable[[], None]) -> None:
+    def __init__(self, threads: int, guard: Callable[[], None]) -> None:
         self._guard = guard
-        self._reads_per_second = reads_per_second
-        self._writes_per_second = writes_per_second
+        # Every worker of a scope has its thread, and so has the sweep of Application Auto Scaling.
+        self._size = threads + 1
+        self._config = _CONFIG.merge(Config(max_pool_connections=self._size))
         self._loader = create_loader()
         self._identities: dict[str, Identity] = {}
         self._threads: dict[tuple[Scope, bool], ThreadPoolExecutor] = {}
-        self._buckets: dict[tuple[Scope, Service, bool], TokenBucket] = {}
+        self._under_way: set[Future[dict[str, Any]]] = set()
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call when the token bucket of the service in that scope lets it pass; see API."""
+        """Make one call; see API."""
         known = OPERATIONS[operation]
-        bucket = self._bucket(scope, known.service, reads=known.reads)
-        await bucket.take()
         identity = self._identity(scope)
         client = None
         result = "Cancelled"
         try:
             client = await identity.client(scope.region, known.service)
             method = getattr(client, xform_name(operation))
-            loop = asyncio.get_running_loop()
-            response: dict[str, Any] = await loop.run_in_executor(
-                self._pool(scope, sweeps=known.sweeps), lambda: method(**request)
-            )
+            response = await self._in_thread(self._pool(scope, sweeps=known.sweeps), lambda: method(**request))
         except (BotoCoreError, ClientError) as error:
             failed = from_botocore(operation, error)
             result = failed.meaning.value
-            if failed.meaning is Meaning.THROTTLED:
-                bucket.drain()
             # A client that was made when there were no credentials does not look for them again.
             if failed.meaning is Meaning.CREDENTIALS_EXPIRED or isinstance(error, NoCredentialsError):
                 await identity.renew(client)
@@ -96,29 +93,36 @@ class SageMakerAPI:
         finally:
             metrics.AWS_CALLS.labels(operation, result).inc()
 
+    def drop(self, scope: Scope) -> None:
+        """Drop clients and threads of a scope; see API."""
+        for key in [key for key in self._threads if key[0] == scope]:
+            self._threads.pop(key).shutdown(wait=False)
+        if scope.identity in self._identities:
+            self._identities[scope.identity].drop(scope.region)
+
     async def close(self) -> None:
         """Wait for the calls under way; see API."""
-        # In threads: meanwhile the Lease has to be renewed.
-        await asyncio.gather(
-            *(asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True) for pool in self._threads.values())
-        )
+        for pool in self._threads.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        # Those of dropped scopes too: the Lease is released only when nothing can be written any more.
+        await asyncio.gather(*map(asyncio.wrap_future, tuple(self._under_way)), return_exceptions=True)
+
+    async def _in_thread(self, pool: ThreadPoolExecutor, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        future = pool.submit(call)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        return await asyncio.wrap_future(future)
 
     def _identity(self, scope: Scope) -> Identity:
         if scope.identity not in self._identities:
-            self._identities[scope.identity] = Identity(_CONFIG, self._loader, self._before_send)
+            self._identities[scope.identity] = Identity(self._config, self._loader, self._before_send)
         return self._identities[scope.identity]
 
     def _pool(self, scope: Scope, *, sweeps: bool) -> ThreadPoolExecutor:
         key = (scope, sweeps)
         if key not in self._threads:
-            self._threads[key] = ThreadPoolExecutor(1 if sweeps else THREADS, thread_name_prefix=f"aws-{scope}")
+            self._threads[key] = ThreadPoolExecutor(1 if sweeps else self._size, thread_name_prefix=f"aws-{scope}")
         return self._threads[key]
-
-    def _bucket(self, scope: Scope, service: Service, *, reads: bool) -> TokenBucket:
-        key = (scope, service, reads)
-        if key not in self._buckets:
-            self._buckets[key] = TokenBucket(self._reads_per_second if reads else self._writes_per_second)
-        return self._buckets[key]
 
     def _before_send(self, event_name: str, **_: object) -> None:
         # Every try passes here, after the wait for a thread, for credentials and for botocore's own pauses.

@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.hub_token import HubToken, without_token
 
 
 class Meaning(StrEnum):
@@ -43,6 +44,19 @@ class Meaning(StrEnum):
 NOT_FOUND = frozenset({Meaning.ENDPOINT_NOT_FOUND, Meaning.CONFIG_NOT_FOUND, Meaning.MODEL_NOT_FOUND})
 
 
+_UNANSWERED = frozenset(
+    {
+        "ConnectionClosedError",
+        "ConnectTimeoutError",
+        "EndpointConnectionError",
+        "ProxyConnectionError",
+        "ReadTimeoutError",
+        "SSLError",
+    }
+)
+"""Exceptions of botocore, as codes of AWSErrors, where nothing answered."""
+
+
 class AWSError(Exception):
     """A call that AWS refused or that did not get through: what it means, and AWS's error message."""
 
@@ -53,10 +67,14 @@ class AWSError(Exception):
         self.code = code
         self.message = message
 
-    def without(self, secret: str | None) -> "AWSError":
-        """Return the error without `secret`, which AWS may quote from the request."""
-        message = self.message.replace(secret, "[redacted]") if secret else self.message
-        return AWSError(self.meaning, self.operation, self.code, message)
+    @property
+    def unanswered(self) -> bool:
+        """Whether nothing answered, so that the next call would probably wait in vain too."""
+        return self.code in _UNANSWERED
+
+    def without(self, token: HubToken | None) -> "AWSError":
+        """Return the error without the Hub token, which AWS may quote from the request."""
+        return AWSError(self.meaning, self.operation, self.code, without_token(self.message, token))
 
 
 _BY_CODE = {

@@ -40,6 +40,11 @@ class Identity:
                 self._clients[region, service] = await asyncio.to_thread(self._new_client, region, service)
             return self._clients[region, service]
 
+    def drop(self, region: str) -> None:
+        """Drop the clients of a region, with their connections."""
+        for key in [key for key in self._clients if key[0] == region]:
+            self._clients.pop(key).close()
+
     async def renew(self, refused: Any) -> None:
         """Begin a new session, whose credentials are loaded again, because AWS refused those of a client.
 

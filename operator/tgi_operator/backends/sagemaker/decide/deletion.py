@@ -19,6 +19,9 @@ def deletion(situation: Situation) -> Plan[Step] | Ask | None:
     """
     if not situation.resource.deleting:
         return None
+    if situation.observed.denied and situation.problem is not None:
+        # No call may be made where the endpoint is, and it may still be there: `unworkable` reports that.
+        return None
     place, endpoint = situation.place, situation.endpoint
     if situation.observed.outage is not None:
         return Plan(_waiting(situation, situation.observed.outage.message))

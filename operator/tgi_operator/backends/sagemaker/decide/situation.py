@@ -93,11 +93,12 @@ class Situation:
         """
         if self.rendered is None:
             raise LookupError("the spec cannot work")
-        requested, rendered_from = self.status.update_revision, self.rendered.rendered_from
+        requested = self.status.update_revision
+        same = {self.rendered.rendered_from, self.rendered.former_rendered_from}
         config_tags = self.observed.parts.get(Part.CONFIG) or {}
-        if self.live_revision is not None and config_tags.get(names.TAG_RENDERED_FROM) == rendered_from:
+        if self.live_revision is not None and config_tags.get(names.TAG_RENDERED_FROM) in same:
             return replace(self.rendered, revision=self.live_revision)
-        if requested is not None and is_revision(requested) and self.remembered.rendered_from == rendered_from:
+        if requested is not None and is_revision(requested) and self.remembered.rendered_from in same:
             return replace(self.rendered, revision=requested)
         return self.rendered
 

@@ -8,6 +8,7 @@ from typing import Any
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Runtime, Spec
 from tgi_operator.backends import naming
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import names, scaling_policies
@@ -60,12 +61,9 @@ class Desired:
     replicas: int | None
     tags: Mapping[str, str]
     scaling: Scaling | None = None
-
-    @property
-    def token(self) -> str | None:
-        """The Hub token in the container's environment."""
-        environment: Mapping[str, str] = self.model["PrimaryContainer"]["Environment"]
-        return environment.get("HF_TOKEN")
+    token: HubToken | None = field(default=None, repr=False)
+    former_rendered_from: str = field(default="", repr=False)
+    """The digest as earlier versions made it, from the token itself."""
 
     @property
     def set_name(self) -> str:
@@ -150,7 +148,7 @@ def follows_running_image(runtime: Runtime) -> bool:
 
 
 def desired(
-    where: Place, resource: Resource, spec: Spec, target: SageMaker, token: str | None, running: str | None
+    where: Place, resource: Resource, spec: Spec, target: SageMaker, token: HubToken | None, running: str | None
 ) -> Desired:
     """Return what should be at a place for a resource that passed the checks.
 
@@ -158,13 +156,19 @@ def desired(
     known.
     """
     image_uri = image(spec.runtime, target.region, running)
-    model = _model(spec, target, image_uri, token)
+    value = token.value if token is not None else None
+    model = _model(spec, target, image_uri, value)
     config = _config(spec, target, image_uri)
-    content = json.dumps({"model": model, "config": config}, sort_keys=True)
+    fingerprint = token.fingerprint if token is not None else None
+    # The revision is public, and a digest of the token itself would let everybody try passwords.
+    identified = _model(spec, target, image_uri, fingerprint)
+    content = json.dumps({"model": identified, "config": config}, sort_keys=True)
     return Desired(
         place=where,
         revision=naming.revision(content),
-        rendered_from=naming.inputs_digest(resource, token, target),
+        rendered_from=naming.inputs_digest(resource, fingerprint, target),
+        former_rendered_from=naming.inputs_digest(resource, value, target),
+        token=token,
         image=image_uri,
         model=model,
         config=config,

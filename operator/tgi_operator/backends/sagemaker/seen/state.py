@@ -88,8 +88,9 @@ class Observed:
     a part whose tags are None is missing, and one that was not read is not in it. `instance_type` is that of the live
     configuration. `image` is that of the model that was read, as far as it proves what runs or was requested.
     `scaling` is what is at Application Auto Scaling; `scaling_error` is why that could not be read. `outage`: nothing
-    could be read. `denied`: AWS does not let the operator read, and there is no sign that anything was ever created.
-    `last_owner` is the resource whose tags the endpoint of that name had a moment ago, where several want the name.
+    could be read. `denied`: AWS does not let the operator read, and there is no sign that anything was ever created; or
+    the operator must not ask. `last_owner` is the resource whose tags the endpoint of that name had a moment ago, where
+    several want the name.
     """
 
     endpoint: Endpoint | None = None

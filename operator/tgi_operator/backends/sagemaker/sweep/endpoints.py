@@ -5,11 +5,10 @@ when its turn comes for a drift check: a search for changes that no list shows, 
 """
 
 import asyncio
-import heapq
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,12 +16,13 @@ from functools import partial
 from tgi_operator import metrics
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends.keys import Key
-from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.state import Listed
 from tgi_operator.backends.sagemaker.sweep.scopes import Sweep, Swept
+from tgi_operator.fair_queue import FairQueue
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +34,6 @@ MAX_PAGES = 1000
 
 READS_OF_A_CHECK = 6
 """DescribeEndpoint, DescribeEndpointConfig and DescribeModel, and ListTags for each."""
-
-RETRY_SECONDS = 15.0
-"""The longest pause after a sweep that failed: the end of an outage has to show soon."""
 
 OUTAGE_SWEEPS = 2
 OUTAGE_SECONDS = 60.0
@@ -81,14 +78,16 @@ class Followed:
     """The endpoint of a resource, as it was last seen.
 
     `seen` is None while it has not been looked at (`seen_at` is infinitely long ago then), and where it does not exist.
-    `check` asks for the reads of a drift check. `turn` is the number of the choice that it was last chosen by. `owned`
-    is the identity of the endpoint whose tags were last read and were ours.
+    `waits`: the resource was put aside until the scope is listed. `check` asks for the reads of a drift check. `turn`
+    is the number of the choice that it was last chosen by. `owned` is the identity of the endpoint whose tags were last
+    read and were ours.
     """
 
     key: Key
     endpoint: str
     seen: Listed | None = None
     seen_at: float = -math.inf
+    waits: bool = False
     check: bool = False
     turn: float | None = None
     owned: tuple[str, str] | None = None
@@ -123,8 +122,9 @@ class SweptEndpoints(Swept[Followed]):
 
     `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
     when the scope was first followed. `failures` are sweeps in a row that could not read AWS; `failing_since` is when
-    the first of them began. `turns` counts the choices of an endpoint for a drift check. `allowed` is the version of
-    the file of permissions when all resources were last reported for it.
+    the first of them began. `turns` counts the choices of an endpoint for a drift check, and `namespace_turns` has the
+    number of the last one for each namespace. `allowed` is the version of the file of permissions when all resources
+    were last reported for it.
     """
 
     listed_at: float = 0.0
@@ -134,6 +134,7 @@ class SweptEndpoints(Swept[Followed]):
     outage: Outage | None = None
     checks_saved: float = 0.0
     turns: int = 0
+    namespace_turns: dict[str, float] = field(default_factory=dict)
     reporting: "asyncio.Task[None] | None" = None
     allowed: object = None
 
@@ -143,16 +144,21 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
 
     def __init__(
         self,
-        api: API,
+        api: Calls,
         changed: Callable[[Key], None],
         *,
         interval: float,
         drift_reads_per_minute: float,
         allowed: Callable[[], object] = lambda: None,
+        dropped: Callable[[Scope], None] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`allowed` returns the version of the file of permissions: where it changes, every resource is reported."""
+        """`allowed` returns the version of the file of permissions: where it changes, every resource is reported.
+
+        `dropped` is called with a scope in which nothing is followed any more.
+        """
         super().__init__()
+        self._dropped = dropped
         self._api = api
         self._changed = changed
         self._interval = interval
@@ -161,19 +167,19 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         self._now = now
 
     def follow(self, scope: Scope, key: Key, endpoint: str) -> Followed:
-        """Return the record of a resource's endpoint; its scope is swept from now on.
-
-        While `listing` is None, nothing has to wait for it: the resource is reported when the first sweep has ended.
-        """
+        """Return the record of a resource's endpoint; its scope is swept from now on."""
         known = self._followed_in(scope, key)
         if known is not None and known.endpoint == endpoint:
             return known
         return self._follow(scope, Followed(key, endpoint))
 
     def listing(self, scope: Scope) -> Listing | None:
-        """Return the latest listing of a scope; None until its first sweep has ended, successfully or not."""
+        """Return the latest listing of a scope; None until a first sweep was answered, and while the scope is cut off.
+
+        Nothing has to wait for it: a resource whose record says that it `waits` is reported when there is one.
+        """
         swept = self._scopes.get(scope)
-        return swept.listing if swept else None
+        return swept.listing if swept is not None and not swept.silent else None
 
     def outage(self, scope: Scope) -> Outage | None:
         """Return why AWS cannot be read in a scope for a while now; None where it can."""
@@ -186,19 +192,21 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         metrics.SWEEP_AGE_SECONDS.labels(scope.region).set_function(partial(self._age, scope.region, clock))
         return SweptEndpoints(scope, listed_at=clock(), allowed=self._allowed())
 
+    def _end(self, scope: Scope) -> None:
+        self._dropped(scope)
+
     def _age(self, region: str, clock: Callable[[], float]) -> float:
         listed = [swept.listed_at for scope, swept in tuple(self._scopes.items()) if scope.region == region]
         return clock() - min(listed) if listed else 0.0
 
     async def _sweep_for_ever(self, swept: SweptEndpoints) -> None:
+        failed = 0
         while True:
-            pause = self._interval
-            if not await self._sweep(swept):
-                pause = min(self._interval, RETRY_SECONDS)
+            failed = 0 if await self._sweep(swept) else failed + 1
             if swept.allowed != (allowed := self._allowed()):
                 swept.allowed = allowed
                 self._report_all(swept)
-            await asyncio.sleep(pause)
+            await swept.pause(self._interval, failed)
 
     async def _sweep(self, swept: SweptEndpoints) -> bool:
         """Return whether the scope was listed."""
@@ -233,17 +241,17 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         return Listing(endpoints, complete=False, read_at=read_at)
 
     def _succeeded(self, swept: SweptEndpoints, listing: Listing) -> None:
-        first = swept.listing is None
-        swept.listing = listing
+        swept.listing, swept.silent = listing, False
         swept.listed_at = asyncio.get_running_loop().time()
         self._readable(swept)
         for each in swept.followed.values():
-            if (first and each.seen_at == -math.inf) or each.differs(listing):
-                self._changed(each.key)
+            if each.waits or each.differs(listing):
+                self._report(each)
         self._choose_checks(swept)
 
     def _failed(self, swept: SweptEndpoints, error: AWSError | None, began: datetime) -> None:
-        first = swept.listing is None
+        awaited = self.listing(swept.scope) is None
+        swept.silent = error is not None and error.unanswered
         if error is not None and error.meaning in UNREADABLE:
             swept.listing = swept.listing or Listing()
             self._unreadable(swept, error, began)
@@ -251,10 +259,13 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             # Endpoints can be read, so an old list must confirm nothing.
             swept.listing = Listing()
             self._readable(swept)
-        if first:
+        if swept.silent or swept.outage is not None:
+            # A call for a resource would fail too.
+            return
+        if awaited:
             # They have waited for a listing that cannot be had.
             self._report_all(swept)
-        elif swept.outage is None:
+        else:
             # What no list shows has to be looked at: an endpoint in transition settles, and a settled one may change.
             for each in swept.followed.values():
                 if each.seen is not None and not each.settled:
@@ -283,36 +294,70 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             self._report_all(swept)
 
     def _report_all(self, swept: SweptEndpoints) -> None:
-        """Report every resource of a scope, slowly: 10,000 status writes must not come in one burst."""
+        """Report every resource of a scope, slowly and by namespaces in turns: each of them may write its status."""
         if swept.reporting is not None:
             swept.reporting.cancel()
         swept.reporting = self._start(swept, self._report_slowly(swept))
 
     async def _report_slowly(self, swept: SweptEndpoints) -> None:
-        for key in tuple(swept.followed):
-            if key in swept.followed:
-                self._changed(key)
+        keys: FairQueue[Key] = FairQueue()
+        for key in swept.followed:
+            keys.add(key.namespace, key)
+        while (next_key := keys.take()) is not None:
+            if next_key in swept.followed:
+                self._report(swept.followed[next_key])
                 await asyncio.sleep(1 / REPORTS_PER_SECOND)
 
+    def _report(self, followed: Followed) -> None:
+        followed.waits = False
+        self._changed(followed.key)
+
     def _choose_checks(self, swept: SweptEndpoints) -> None:
-        """Have those endpoints checked for drift that were chosen the longest ago, as many as the budget allows."""
+        """Have endpoints checked for drift, as many as the budget allows.
+
+        Every other choice is the endpoint that was chosen the longest ago. Those between are the namespaces' in turns,
+        so that the checks of a small one are not rare because another is large.
+        """
         # What is less than a whole check is saved for the next sweep; what nobody needed is not.
         swept.checks_saved += self._checks_per_sweep
         checks = int(swept.checks_saved)
         swept.checks_saved -= checks
+        if not checks:
+            return
         # One whose last check, or the repair after it, failed has an attempt of its own coming, which is announced.
         settled = [each for each in swept.followed.values() if each.settled and not each.check]
-
-        def turn(each: Followed) -> float:
+        for each in settled:
             if each.turn is None:
                 # Nobody remembers whose turn it was before a restart: the order of the list would favour those at its
                 # beginning where restarts are frequent.
                 each.turn = swept.turns - random.uniform(0, len(settled))  # noqa: S311 - not secret
-            return each.turn
-
-        for each in heapq.nsmallest(checks, settled, key=turn):
+        settled.sort(key=lambda each: each.turn or 0.0)
+        by_age, by_namespace = iter(settled), _in_turns(swept, settled)
+        chosen: list[Followed] = []
+        for _ in range(min(checks, len(settled))):
+            each = next(each for each in (by_namespace if swept.turns % 2 else by_age) if not each.check)
             # The turn passes with the choice: a check that always fails takes no turn of the others.
             swept.turns += 1
-            each.turn = swept.turns
+            each.turn = swept.namespace_turns[each.key.namespace] = swept.turns
             each.check = True
+            chosen.append(each)
+        for each in chosen:
             self._changed(each.key)
+
+
+def _in_turns(swept: SweptEndpoints, settled: Iterable[Followed]) -> Iterator[Followed]:
+    """Yield endpoints, which are in the order of their turns, by namespaces in turns."""
+    lines: dict[str, list[Followed]] = {}
+    for each in settled:
+        lines.setdefault(each.key.namespace, []).append(each)
+    turns = {
+        namespace: swept.namespace_turns.get(namespace, swept.turns - random.uniform(0, len(lines)))  # noqa: S311
+        for namespace in lines
+    }
+    swept.namespace_turns = turns
+    waiting: FairQueue[Followed] = FairQueue()
+    for namespace in sorted(lines, key=lambda each: turns[each]):
+        for each in lines[namespace]:
+            waiting.add(namespace, each)
+    while (chosen := waiting.take()) is not None:
+        yield chosen

@@ -14,7 +14,7 @@ from typing import Any
 
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker import scaling_reads
-from tgi_operator.backends.sagemaker.aws.client import API
+from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import AWSError
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling
@@ -27,9 +27,8 @@ TARGETS_EVERY = 5
 POLICIES_EVERY = 15
 """Every so many sweeps these are read."""
 
-OUTAGE_SWEEPS = 2
 OUTAGE_SECONDS = 60.0
-"""An outage is so many failed sweeps in a row, and so long without a successful one."""
+"""An outage is failed sweeps in a row for so long."""
 
 
 @dataclass
@@ -51,16 +50,17 @@ class FollowedTarget:
 class SweptTargets(Swept[FollowedTarget]):
     """What is known of the scalable targets of a scope.
 
-    `activities` are the latest ids; None before the first read. `failures` are failed sweeps in a row, and `read_at` is
-    when one last succeeded, by the event loop, or when the scope was first followed. `outage` is the latest error while
-    an outage lasts.
+    `activities` are the latest ids; None before the first read. `failures` are failed sweeps in a row, and
+    `failing_since` is when the first of them ended, by the event loop. `outage` is the error that began an outage,
+    while that lasts; `reported`: every resource was reported for it.
     """
 
-    read_at: float = 0.0
     activities: frozenset[str] | None = None
     sweeps: int = 0
     failures: int = 0
+    failing_since: float = 0.0
     outage: AWSError | None = None
+    reported: bool = False
 
 
 class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
@@ -71,7 +71,7 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
 
     def __init__(
         self,
-        api: API,
+        api: Calls,
         changed: Callable[[Key], None],
         *,
         interval: float,
@@ -91,16 +91,19 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
         return self._follow(scope, FollowedTarget(key, resource_id))
 
     def outage(self, key: Key) -> AWSError | None:
-        """Return why Application Auto Scaling cannot be read for a resource for a while now; None where it can."""
+        """Return why Application Auto Scaling cannot be read for a resource for a while now; None where it can.
+
+        Where nothing answers, the scope is cut off at once, and resources are not reported until that lasts.
+        """
         scope = self._scope_of.get(key)
         return self._scopes[scope].outage if scope is not None else None
 
     def _begin(self, scope: Scope) -> SweptTargets:
-        return SweptTargets(scope, read_at=asyncio.get_running_loop().time())
+        return SweptTargets(scope)
 
     async def _sweep_for_ever(self, swept: SweptTargets) -> None:
         while True:
-            await asyncio.sleep(self._interval)
+            await swept.pause(self._interval, swept.failures)
             try:
                 await self._sweep(swept)
             except AWSError as error:
@@ -112,16 +115,22 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
                 self._succeeded(swept)
 
     def _failed(self, swept: SweptTargets, error: AWSError) -> None:
+        now = asyncio.get_running_loop().time()
+        if not swept.failures:
+            swept.failing_since = now
         swept.failures += 1
-        lasting = asyncio.get_running_loop().time() - swept.read_at >= OUTAGE_SECONDS
-        if swept.outage is None and swept.failures >= OUTAGE_SWEEPS and lasting:
+        swept.silent = error.unanswered
+        lasting = now - swept.failing_since >= OUTAGE_SECONDS
+        if swept.outage is None and (lasting or swept.silent):
             swept.outage = error
+        if lasting and not swept.reported:
+            swept.reported = True
             self._report_all(swept)
 
     def _succeeded(self, swept: SweptTargets) -> None:
-        swept.failures, swept.read_at = 0, asyncio.get_running_loop().time()
+        swept.failures, swept.silent = 0, False
         if swept.outage is not None:
-            swept.outage = None
+            swept.outage, swept.reported = None, False
             self._report_all(swept)
 
     def _report_all(self, swept: SweptTargets) -> None:

@@ -1,13 +1,17 @@
-"""What the sweeps share: records of resources by key, and background tasks for each scope that has any."""
+"""What the sweeps share: records of resources by key, background tasks for each scope that has any, and pauses."""
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.scope import Scope
+
+FIRST_RETRY_SECONDS, RETRY_SECONDS = 5.0, 15.0
+"""The pause after a failed sweep doubles up to this bound: the end of an outage has to show soon."""
 
 
 class Record(Protocol):
@@ -23,10 +27,27 @@ R = TypeVar("R", bound=Record)
 
 @dataclass
 class Swept(Generic[R]):
-    """A scope and the resources that are followed in it."""
+    """A scope and the resources that are followed in it.
+
+    `silent`: nothing answered the last sweep, so the scope is cut off: no call is made for a resource until a sweep is
+    answered. `suspected` is set where a call for a resource was not answered.
+    """
 
     scope: Scope
     followed: dict[Key, R] = field(default_factory=dict)
+    silent: bool = False
+    suspected: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pause(self, interval: float, failed: int) -> None:
+        """Wait for the next sweep, after so many in a row that failed; a suspicion ends a long interval early."""
+        if failed:
+            await asyncio.sleep(min(interval, FIRST_RETRY_SECONDS * 2.0 ** min(failed - 1, 16), RETRY_SECONDS))
+        else:
+            await asyncio.sleep(min(interval, RETRY_SECONDS))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, interval - RETRY_SECONDS)):
+                    await self.suspected.wait()
+        self.suspected.clear()
 
 
 S = TypeVar("S", bound=Swept[Any])
@@ -57,8 +78,15 @@ class Sweep(ABC, Generic[R, S]):
         del swept.followed[key]
         if not swept.followed:
             del self._scopes[scope]
+            self._end(scope)
             for task in [task for task, of in self._tasks.items() if of is swept]:
                 task.cancel()
+
+    def suspect(self, scope: Scope) -> None:
+        """Sweep a scope soon: AWS did not answer a call for one of its resources."""
+        swept = self._scopes.get(scope)
+        if swept is not None:
+            swept.suspected.set()
 
     async def close(self) -> None:
         """Stop sweeping."""
@@ -91,6 +119,9 @@ class Sweep(ABC, Generic[R, S]):
     @abstractmethod
     def _begin(self, scope: Scope) -> S:
         """Return what is known of a scope before its first sweep."""
+
+    def _end(self, scope: Scope) -> None:
+        """Drop what is held elsewhere of a scope in which nothing is followed any more."""
 
     @abstractmethod
     async def _sweep_for_ever(self, swept: S) -> None:

@@ -1,0 +1,774 @@
+"""`spec.inCluster.podTemplate`: what may be changed of TGI's pod, spelled as in a PodTemplateSpec.
+
+Each field has a type and each list a bound, so that the API server refuses or drops everything else. Host namespaces
+and the name of a node are not here. The grace period and the node selector are fields of `inCluster`, which the
+operator computes with.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tgi_operator.api.objects import (
+    ATOMIC_LIST,
+    INT32_MAX,
+    APIObject,
+    Int32,
+    LabelKey,
+    LabelValue,
+    ObjectName,
+    PortReference,
+    Positive,
+    Quantity,
+    list_map,
+    most_fields,
+)
+
+Text = Annotated[str, Field(max_length=8192)]
+Path = Annotated[str, Field(min_length=1, max_length=1024)]
+Short = Annotated[str, Field(max_length=253)]
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+Variable = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")]
+UserID = Annotated[int, Field(ge=0, le=INT32_MAX, json_schema_extra={"format": "int64"})]
+PortNumber = Annotated[Int32, Field(ge=1, le=65535)]
+Mode = Annotated[Int32, Field(ge=0, le=0o777)]
+Seconds = Annotated[Int32, Field(ge=0, le=86400)]
+
+
+class NodeSelectorRequirement(APIObject):
+    """A condition on a label of nodes."""
+
+    key: LabelKey = Field(description="Label.")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"] = Field(description="Comparison.")
+    values: tuple[LabelValue, ...] | None = Field(
+        default=None, max_length=16, json_schema_extra=ATOMIC_LIST, description="Values to compare with."
+    )
+
+
+class NodeSelectorTerm(APIObject):
+    """Conditions that a node meets together."""
+
+    match_expressions: tuple[NodeSelectorRequirement, ...] = Field(
+        min_length=1, max_length=8, json_schema_extra=ATOMIC_LIST, description="Conditions on labels."
+    )
+
+
+class NodeSelector(APIObject):
+    """Terms of which a node meets at least one."""
+
+    node_selector_terms: tuple[NodeSelectorTerm, ...] = Field(
+        min_length=1, max_length=4, json_schema_extra=ATOMIC_LIST, description="The terms."
+    )
+
+
+Weight = Annotated[Int32, Field(ge=1, le=100)]
+
+
+class PreferredSchedulingTerm(APIObject):
+    """A term that is preferred."""
+
+    weight: Weight = Field(description="Weight of the preference.")
+    preference: NodeSelectorTerm = Field(description="The term.")
+
+
+class NodeAffinity(APIObject):
+    """Nodes on which the pod runs."""
+
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = Field(
+        default=None, description="Nodes that are required. Replaces the requirement of `gpu.products`."
+    )
+    preferred_during_scheduling_ignored_during_execution: tuple[PreferredSchedulingTerm, ...] | None = Field(
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Nodes that are preferred."
+    )
+
+
+class LabelSelectorRequirement(APIObject):
+    """A condition on a label."""
+
+    key: LabelKey = Field(description="Label.")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="Comparison.")
+    values: tuple[LabelValue, ...] | None = Field(
+        default=None, max_length=16, json_schema_extra=ATOMIC_LIST, description="Values to compare with."
+    )
+
+
+class LabelSelector(APIObject):
+    """Selects objects by their labels. An empty selector selects all."""
+
+    match_labels: dict[str, LabelValue] | None = Field(
+        default=None, max_length=8, description="Labels with exactly these values."
+    )
+    match_expressions: tuple[LabelSelectorRequirement, ...] | None = Field(
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Conditions on labels."
+    )
+
+
+LabelKeys = Annotated[tuple[LabelKey, ...], Field(max_length=4, json_schema_extra=ATOMIC_LIST)]
+
+
+class PodAffinityTerm(APIObject):
+    """Pods, and the domain in which they are counted."""
+
+    topology_key: LabelKey = Field(description="Node label that makes a domain, such as kubernetes.io/hostname.")
+    label_selector: LabelSelector | None = Field(default=None, description="Pods that count. Default: none.")
+    match_label_keys: LabelKeys | None = Field(
+        default=None, description="Labels whose values the pods share with this pod."
+    )
+    mismatch_label_keys: LabelKeys | None = Field(
+        default=None, description="Labels whose values differ from those of this pod."
+    )
+    namespaces: tuple[Name, ...] | None = Field(
+        default=None, max_length=8, json_schema_extra=ATOMIC_LIST, description="Default: the pod's own namespace."
+    )
+    namespace_selector: LabelSelector | None = Field(default=None, description="Further namespaces, by labels.")
+
+
+class WeightedPodAffinityTerm(APIObject):
+    """A term that is preferred."""
+
+    weight: Weight = Field(description="Weight of the preference.")
+    pod_affinity_term: PodAffinityTerm = Field(description="The term.")
+
+
+class PodAffinity(APIObject):
+    """Domains by the pods that run there."""
+
+    required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] | None = Field(
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Terms that are required."
+    )
+    preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] | None = Field(
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Terms that are preferred."
+    )
+
+
+class Affinity(APIObject):
+    """Where pods run, by nodes and by other pods."""
+
+    node_affinity: NodeAffinity | None = Field(default=None, description="By the labels of nodes.")
+    pod_affinity: PodAffinity | None = Field(default=None, description="Together with other pods.")
+    pod_anti_affinity: PodAffinity | None = Field(default=None, description="Apart from other pods.")
+
+
+class Toleration(APIObject):
+    """A toleration of a PodSpec."""
+
+    key: LabelKey | None = Field(default=None, description="Key of the taint. Default: every taint.")
+    operator: Literal["Exists", "Equal"] | None = Field(default=None, description="Exists, or Equal (the default).")
+    value: LabelValue | None = Field(default=None, description="Value of the taint.")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="Effect of the taint. Default: all."
+    )
+    toleration_seconds: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] | None = Field(
+        default=None, description="How long a NoExecute taint is tolerated."
+    )
+
+
+class SpreadConstraint(APIObject):
+    """A topology spread constraint of a PodSpec."""
+
+    topology_key: LabelKey = Field(description="Node label that makes a domain, such as topology.kubernetes.io/zone.")
+    max_skew: Positive = Field(description="Pods that one domain may have more than another.")
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
+        description="What the scheduler does if the constraint cannot be met."
+    )
+    label_selector: LabelSelector | None = Field(default=None, description="Pods that are counted.")
+    match_label_keys: LabelKeys | None = Field(
+        default=None, description="Labels whose values the pods share, such as pod-template-hash."
+    )
+    min_domains: Positive | None = Field(default=None, description="Domains that must exist.")
+    node_affinity_policy: Literal["Honor", "Ignore"] | None = Field(
+        default=None, description="Whether the node affinity limits the domains."
+    )
+    node_taints_policy: Literal["Honor", "Ignore"] | None = Field(
+        default=None, description="Whether taints limit the domains."
+    )
+
+
+class ConfigMapKeyRef(APIObject):
+    """One key of a ConfigMap in the namespace of the resource."""
+
+    name: ObjectName = Field(description="Name of the ConfigMap.")
+    key: Key = Field(description="Key.")
+    optional: bool | None = Field(default=None, description="Whether it may be missing.")
+
+
+class SecretKeyRef(APIObject):
+    """One key of a Secret in the namespace of the resource."""
+
+    name: ObjectName = Field(description="Name of the Secret.")
+    key: Key = Field(description="Key.")
+    optional: bool | None = Field(default=None, description="Whether it may be missing.")
+
+
+class FieldRef(APIObject):
+    """A field of the pod."""
+
+    field_path: Short = Field(description="Path, such as status.podIP.")
+
+
+class ResourceFieldRef(APIObject):
+    """A request or limit of a container."""
+
+    resource: Short = Field(description="Resource, such as limits.memory.")
+    container_name: Name | None = Field(default=None, description="Container. Default: the same; needed in volumes.")
+
+
+class EnvVarSource(APIObject):
+    """Where the value of a variable comes from: exactly one of the fields."""
+
+    model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
+
+    config_map_key_ref: ConfigMapKeyRef | None = Field(default=None, description="Key of a ConfigMap.")
+    field_ref: FieldRef | None = Field(default=None, description="Field of the pod.")
+    resource_field_ref: ResourceFieldRef | None = Field(default=None, description="Request or limit of a container.")
+    secret_key_ref: SecretKeyRef | None = Field(default=None, description="Key of a Secret.")
+
+
+class EnvVar(APIObject):
+    """A variable of a container."""
+
+    model_config = APIObject.model_config | {"json_schema_extra": most_fields(2)}
+
+    name: Variable = Field(description="Name.")
+    value: Text | None = Field(default=None, description="Value.")
+    value_from: EnvVarSource | None = Field(default=None, description="Source of the value, instead of `value`.")
+
+
+class ObjectRef(APIObject):
+    """A whole ConfigMap or Secret in the namespace of the resource."""
+
+    name: ObjectName = Field(description="Name.")
+    optional: bool | None = Field(default=None, description="Whether it may be missing.")
+
+
+class EnvFromSource(APIObject):
+    """All keys of a ConfigMap or Secret as variables."""
+
+    prefix: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None, description="Text before each variable's name."
+    )
+    config_map_ref: ObjectRef | None = Field(default=None, description="The ConfigMap.")
+    secret_ref: ObjectRef | None = Field(default=None, description="The Secret.")
+
+
+class VolumeMount(APIObject):
+    """A volume in the file system of a container."""
+
+    name: Name = Field(description="Name of the volume.")
+    mount_path: Path = Field(description="Path in the container.")
+    sub_path: Path | None = Field(default=None, description="Path in the volume. Default: its root.")
+    sub_path_expr: Path | None = Field(default=None, description="Path in the volume with variables, such as $(NODE).")
+    read_only: bool | None = Field(default=None, description="Whether the container only reads.")
+
+
+class ContainerResources(APIObject):
+    """Requests and limits of a container."""
+
+    requests: dict[str, Quantity] | None = Field(default=None, max_length=8, description="What the container needs.")
+    limits: dict[str, Quantity] | None = Field(default=None, max_length=8, description="The most it may take.")
+
+
+Arguments = Annotated[tuple[Text, ...], Field(max_length=32, json_schema_extra=ATOMIC_LIST)]
+
+
+class ExecAction(APIObject):
+    """A command in the container."""
+
+    command: Arguments = Field(description="Program and arguments.")
+
+
+class HTTPHeader(APIObject):
+    """A header of a request."""
+
+    name: Short = Field(description="Name.")
+    value: Text = Field(description="Value.")
+
+
+class HTTPGetAction(APIObject):
+    """A request to the container."""
+
+    path: Path | None = Field(default=None, description="Path of the URL.")
+    port: PortReference = Field(description="Port, by number or by name.")
+    scheme: Literal["HTTP", "HTTPS"] | None = Field(default=None, description="Scheme. Default: HTTP.")
+    http_headers: tuple[HTTPHeader, ...] | None = Field(
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Headers of the request."
+    )
+
+
+class TCPSocketAction(APIObject):
+    """A connection to the container."""
+
+    port: PortReference = Field(description="Port, by number or by name.")
+
+
+class GRPCAction(APIObject):
+    """A gRPC health check."""
+
+    port: PortNumber = Field(description="Port.")
+    service: Short | None = Field(default=None, description="Service in the HealthCheckRequest.")
+
+
+class Probe(APIObject):
+    """A probe: one of exec, grpc, httpGet and tcpSocket, which replaces the operator's, and its times."""
+
+    exec_: ExecAction | None = Field(default=None, alias="exec", description="A command that must succeed.")
+    grpc: GRPCAction | None = Field(default=None, description="A gRPC health check.")
+    http_get: HTTPGetAction | None = Field(default=None, description="A request.")
+    tcp_socket: TCPSocketAction | None = Field(default=None, description="A connection.")
+    initial_delay_seconds: Seconds | None = Field(default=None, description="Time before the first attempt.")
+    period_seconds: Annotated[Int32, Field(ge=1, le=86400)] | None = Field(
+        default=None, description="Time between attempts."
+    )
+    timeout_seconds: Annotated[Int32, Field(ge=1, le=3600)] | None = Field(
+        default=None, description="Time for one attempt."
+    )
+    success_threshold: Positive | None = Field(default=None, description="Successes in a row that count.")
+    failure_threshold: Positive | None = Field(default=None, description="Failures in a row that count.")
+    termination_grace_period_seconds: Annotated[Int32, Field(ge=1, le=86400)] | None = Field(
+        default=None, description="Grace period after a failure of the probe."
+    )
+
+
+class SleepAction(APIObject):
+    """A pause."""
+
+    seconds: Seconds = Field(description="Length of the pause.")
+
+
+class LifecycleHandler(APIObject):
+    """One of exec, httpGet and sleep."""
+
+    model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
+
+    exec_: ExecAction | None = Field(default=None, alias="exec", description="A command.")
+    http_get: HTTPGetAction | None = Field(default=None, description="A request.")
+    sleep: SleepAction | None = Field(default=None, description="A pause.")
+
+
+class Lifecycle(APIObject):
+    """Actions at the start and the end of a container."""
+
+    post_start: LifecycleHandler | None = Field(default=None, description="After the start.")
+    pre_stop: LifecycleHandler | None = Field(
+        default=None, description="Before the end. For `tgi`, it replaces the wait for requests in progress."
+    )
+
+
+class ContainerPort(APIObject):
+    """A port of a container."""
+
+    container_port: PortNumber = Field(description="Number.")
+    name: Annotated[str, Field(max_length=15)] | None = Field(default=None, description="Name.")
+    protocol: Literal["TCP", "UDP", "SCTP"] | None = Field(default=None, description="Default: TCP.")
+
+
+Capabilities_ = Annotated[
+    tuple[Annotated[str, Field(max_length=63, pattern=r"^[A-Z_]+$")], ...],
+    Field(max_length=48, json_schema_extra=ATOMIC_LIST),
+]
+
+
+class Capabilities(APIObject):
+    """Linux capabilities."""
+
+    add: Capabilities_ | None = Field(default=None, description="Capabilities to add.")
+    drop: Capabilities_ | None = Field(default=None, description="Capabilities to drop. Default: ALL.")
+
+
+class Profile(APIObject):
+    """A security profile."""
+
+    type: Literal["RuntimeDefault", "Unconfined", "Localhost"] = Field(description="Kind of profile.")
+    localhost_profile: Short | None = Field(default=None, description="Profile on the node, of type Localhost.")
+
+
+class SELinuxOptions(APIObject):
+    """An SELinux context."""
+
+    level: Short | None = Field(default=None, description="Level.")
+    role: Short | None = Field(default=None, description="Role.")
+    type: Short | None = Field(default=None, description="Type.")
+    user: Short | None = Field(default=None, description="User.")
+
+
+class ProcessIdentity(APIObject):
+    """Identity and confinement of processes."""
+
+    run_as_user: UserID | None = Field(default=None, description="User ID.")
+    run_as_group: UserID | None = Field(default=None, description="Group ID.")
+    run_as_non_root: bool | None = Field(default=None, description="Whether the kubelet refuses to run it as root.")
+    seccomp_profile: Profile | None = Field(default=None, description="Seccomp profile.")
+    app_armor_profile: Profile | None = Field(default=None, description="AppArmor profile.")
+    se_linux_options: SELinuxOptions | None = Field(default=None, description="SELinux context.")
+
+
+class SecurityContext(ProcessIdentity):
+    """Security context of a container."""
+
+    allow_privilege_escalation: bool | None = Field(
+        default=None, description="Whether a process may gain more privileges than its parent."
+    )
+    capabilities: Capabilities | None = Field(default=None, description="Linux capabilities.")
+    privileged: bool | None = Field(default=None, description="Whether the container has the privileges of the node.")
+    read_only_root_filesystem: bool | None = Field(
+        default=None, description="Whether the container cannot write to its root file system."
+    )
+
+
+class PodSecurityContext(ProcessIdentity):
+    """Security context of the pod."""
+
+    fs_group: UserID | None = Field(default=None, description="Group ID of volumes.")
+    fs_group_change_policy: Literal["Always", "OnRootMismatch"] | None = Field(
+        default=None, description="When the kubelet changes the group of a volume."
+    )
+    supplemental_groups: tuple[UserID, ...] | None = Field(
+        default=None, max_length=16, json_schema_extra=ATOMIC_LIST, description="Further group IDs."
+    )
+
+
+class Container(APIObject):
+    """A container. The one called `tgi` is changed, and any other is added."""
+
+    name: Name = Field(description="Name. `tgi` is the container that serves.")
+    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[!-~]+$")] | None = Field(
+        default=None, description="Container image. For `tgi`, set `runtime.image` instead."
+    )
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        default=None, description="When the image is pulled."
+    )
+    command: Arguments | None = Field(default=None, description="Replaces the image's entry point.")
+    args: Arguments | None = Field(default=None, description="Replaces the image's arguments.")
+    working_dir: Path | None = Field(default=None, description="Working directory.")
+    env: tuple[EnvVar, ...] | None = Field(
+        default=None, max_length=40, json_schema_extra=list_map("name"), description="Variables, merged by name."
+    )
+    env_from: tuple[EnvFromSource, ...] | None = Field(
+        default=None, max_length=8, json_schema_extra=ATOMIC_LIST, description="Sources of further variables."
+    )
+    ports: tuple[ContainerPort, ...] | None = Field(
+        default=None, max_length=8, json_schema_extra=list_map("containerPort"), description="Ports, merged by number."
+    )
+    resources: ContainerResources | None = Field(
+        default=None, description="Requests and limits. For `tgi`, `gpu` and `resources` set them too."
+    )
+    volume_mounts: tuple[VolumeMount, ...] | None = Field(
+        default=None,
+        max_length=16,
+        json_schema_extra=list_map("mountPath"),
+        description="Volumes in the container, merged by path.",
+    )
+    liveness_probe: Probe | None = Field(default=None, description="Probe whose failure restarts the container.")
+    readiness_probe: Probe | None = Field(default=None, description="Probe that decides whether requests arrive.")
+    startup_probe: Probe | None = Field(default=None, description="Probe that must succeed before the others begin.")
+    lifecycle: Lifecycle | None = Field(default=None, description="Actions at the start and the end.")
+    security_context: SecurityContext | None = Field(default=None, description="Security context of the container.")
+    termination_message_policy: Literal["File", "FallbackToLogsOnError"] | None = Field(
+        default=None, description="Where the last message of the container comes from."
+    )
+
+
+class InitContainer(Container):
+    """A container that ends before the others start, or with `restartPolicy: Always` runs beside them."""
+
+    restart_policy: Literal["Always"] | None = Field(
+        default=None, description="Always: the container is a sidecar, which starts before TGI and ends after it."
+    )
+
+
+class KeyToPath(APIObject):
+    """A key as a file."""
+
+    key: Key = Field(description="Key.")
+    path: Path = Field(description="Path in the volume.")
+    mode: Mode | None = Field(default=None, description="Permissions of the file.")
+
+
+KeysToPaths = Annotated[tuple[KeyToPath, ...], Field(max_length=8, json_schema_extra=ATOMIC_LIST)]
+
+
+class ConfigMapVolume(APIObject):
+    """Files from a ConfigMap."""
+
+    name: ObjectName = Field(description="Name of the ConfigMap.")
+    items: KeysToPaths | None = Field(default=None, description="Keys to project. Default: all.")
+    default_mode: Mode | None = Field(default=None, description="Permissions of the files.")
+    optional: bool | None = Field(default=None, description="Whether it may be missing.")
+
+
+class SecretVolume(APIObject):
+    """Files from a Secret."""
+
+    secret_name: ObjectName = Field(description="Name of the Secret.")
+    items: KeysToPaths | None = Field(default=None, description="Keys to project. Default: all.")
+    default_mode: Mode | None = Field(default=None, description="Permissions of the files.")
+    optional: bool | None = Field(default=None, description="Whether it may be missing.")
+
+
+class DownwardFile(APIObject):
+    """A field of the pod as a file."""
+
+    model_config = APIObject.model_config | {"json_schema_extra": most_fields(3)}
+
+    path: Path = Field(description="Path in the volume.")
+    field_ref: FieldRef | None = Field(default=None, description="Field of the pod.")
+    resource_field_ref: ResourceFieldRef | None = Field(default=None, description="Request or limit of a container.")
+    mode: Mode | None = Field(default=None, description="Permissions of the file.")
+
+
+DownwardFiles = Annotated[tuple[DownwardFile, ...], Field(max_length=4, json_schema_extra=ATOMIC_LIST)]
+
+
+class DownwardVolume(APIObject):
+    """Files with fields of the pod."""
+
+    items: DownwardFiles = Field(description="The files.")
+    default_mode: Mode | None = Field(default=None, description="Permissions of the files.")
+
+
+class ConfigMapProjection(APIObject):
+    """Files from a ConfigMap."""
+
+    name: ObjectName = Field(description="Name of the ConfigMap.")
+    items: KeysToPaths | None = Field(default=None, description="Keys to project. Default: all.")
+    optional: bool | None = Field(default=None, description="Whether it may be missing.")
+
+
+class SecretProjection(APIObject):
+    """Files from a Secret."""
+
+    name: ObjectName = Field(description="Name of the Secret.")
+    items: KeysToPaths | None = Field(default=None, description="Keys to project. Default: all.")
+    optional: bool | None = Field(default=None, description="Whether it may be missing.")
+
+
+class DownwardProjection(APIObject):
+    """Files with fields of the pod."""
+
+    items: DownwardFiles = Field(description="The files.")
+
+
+class ServiceAccountToken(APIObject):
+    """A token of the pod's service account."""
+
+    path: Path = Field(description="Path in the volume.")
+    audience: Short | None = Field(default=None, description="Audience of the token. Default: the API server.")
+    expiration_seconds: Annotated[Int32, Field(ge=600, le=86400)] | None = Field(
+        default=None, description="Life of the token. Default: 3600."
+    )
+
+
+class Projection(APIObject):
+    """One source of a projected volume."""
+
+    model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
+
+    config_map: ConfigMapProjection | None = Field(default=None, description="A ConfigMap.")
+    downward_api: DownwardProjection | None = Field(default=None, alias="downwardAPI", description="Fields of the pod.")
+    secret: SecretProjection | None = Field(default=None, description="A Secret.")
+    service_account_token: ServiceAccountToken | None = Field(default=None, description="A service account token.")
+
+
+class ProjectedVolume(APIObject):
+    """Files from several sources."""
+
+    sources: tuple[Projection, ...] = Field(max_length=4, json_schema_extra=ATOMIC_LIST, description="The sources.")
+    default_mode: Mode | None = Field(default=None, description="Permissions of the files.")
+
+
+class EmptyDirVolume(APIObject):
+    """A directory that lives as long as the pod."""
+
+    medium: Literal["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"] | None = Field(
+        default=None, description="Memory, or by default the disk of the node."
+    )
+    size_limit: Quantity | None = Field(default=None, description="The most it may hold.")
+
+
+class ClaimVolume(APIObject):
+    """A PersistentVolumeClaim (PVC)."""
+
+    claim_name: ObjectName = Field(description="Name of the PVC.")
+    read_only: bool | None = Field(default=None, description="Whether the pod only reads.")
+
+
+class HostPathVolume(APIObject):
+    """A path of the node."""
+
+    path: Path = Field(description="Path on the node.")
+    type: (
+        Literal["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]
+        | None
+    ) = Field(default=None, description="What the path must be.")
+
+
+class LocalReference(APIObject):
+    """An object in the namespace of the resource."""
+
+    name: ObjectName = Field(description="Name.")
+
+
+class CSIVolume(APIObject):
+    """An inline volume of a CSI driver."""
+
+    driver: ObjectName = Field(description="Name of the driver.")
+    fs_type: Short | None = Field(default=None, description="File system.")
+    node_publish_secret_ref: LocalReference | None = Field(default=None, description="Secret for the driver.")
+    read_only: bool | None = Field(default=None, description="Whether the pod only reads.")
+    volume_attributes: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
+        default=None, max_length=16, description="Parameters of the driver."
+    )
+
+
+class NFSVolume(APIObject):
+    """An NFS export."""
+
+    path: Path = Field(description="Exported path.")
+    server: Short = Field(description="Server.")
+    read_only: bool | None = Field(default=None, description="Whether the pod only reads.")
+
+
+Labels = Annotated[dict[str, LabelValue], Field(max_length=32)]
+Annotations = Annotated[dict[str, Text], Field(max_length=32)]
+
+
+class Metadata(APIObject):
+    """Labels and annotations."""
+
+    labels: Labels | None = Field(default=None, description="Labels.")
+    annotations: Annotations | None = Field(default=None, description="Annotations.")
+
+
+class ClaimResources(APIObject):
+    """The size of a PVC."""
+
+    requests: dict[str, Quantity] = Field(max_length=2, description="Size, as `storage`.")
+
+
+class ClaimSpec(APIObject):
+    """A PVC."""
+
+    access_modes: tuple[Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"], ...] = Field(
+        max_length=4, json_schema_extra=ATOMIC_LIST, description="Access modes."
+    )
+    resources: ClaimResources = Field(description="Size.")
+    storage_class_name: ObjectName | None = Field(
+        default=None, description="Storage class. Default: that of the cluster."
+    )
+
+
+class ClaimTemplate(APIObject):
+    """The PVC of an ephemeral volume."""
+
+    metadata: Metadata | None = Field(default=None, description="Labels and annotations of the PVC.")
+    spec: ClaimSpec = Field(description="The PVC.")
+
+
+class EphemeralVolume(APIObject):
+    """A PVC that is created and deleted with the pod."""
+
+    volume_claim_template: ClaimTemplate = Field(description="The PVC.")
+
+
+class Volume(APIObject):
+    """A volume: exactly one source, which replaces the source of a volume of that name."""
+
+    model_config = APIObject.model_config | {"json_schema_extra": most_fields(2)}
+
+    name: Name = Field(description="Name.")
+    config_map: ConfigMapVolume | None = Field(default=None, description="Files from a ConfigMap.")
+    csi: CSIVolume | None = Field(default=None, description="An inline volume of a CSI driver.")
+    downward_api: DownwardVolume | None = Field(
+        default=None, alias="downwardAPI", description="Files with fields of the pod."
+    )
+    empty_dir: EmptyDirVolume | None = Field(default=None, description="A directory that lives as long as the pod.")
+    ephemeral: EphemeralVolume | None = Field(
+        default=None, description="A PVC that is created and deleted with the pod."
+    )
+    host_path: HostPathVolume | None = Field(default=None, description="A path of the node.")
+    nfs: NFSVolume | None = Field(default=None, description="An NFS export.")
+    persistent_volume_claim: ClaimVolume | None = Field(default=None, description="A PVC of the namespace.")
+    projected: ProjectedVolume | None = Field(default=None, description="Files from several sources.")
+    secret: SecretVolume | None = Field(default=None, description="Files from a Secret.")
+
+
+class DNSOption(APIObject):
+    """An option of the resolver."""
+
+    name: Short = Field(description="Name, such as ndots.")
+    value: Short | None = Field(default=None, description="Value.")
+
+
+class DNSConfig(APIObject):
+    """The resolver of the pod."""
+
+    nameservers: tuple[Short, ...] | None = Field(
+        default=None, max_length=3, json_schema_extra=ATOMIC_LIST, description="Addresses of name servers."
+    )
+    options: tuple[DNSOption, ...] | None = Field(
+        default=None, max_length=8, json_schema_extra=ATOMIC_LIST, description="Options."
+    )
+    searches: tuple[Short, ...] | None = Field(
+        default=None, max_length=16, json_schema_extra=ATOMIC_LIST, description="Search domains."
+    )
+
+
+class HostAlias(APIObject):
+    """A line of the pod's hosts file."""
+
+    ip: Annotated[str, Field(min_length=1, max_length=45)] = Field(description="Address.")
+    hostnames: tuple[Short, ...] = Field(
+        min_length=1, max_length=8, json_schema_extra=ATOMIC_LIST, description="Names of the address."
+    )
+
+
+class PodSpec(APIObject):
+    """Fields of a PodSpec. Named items are merged by name, other lists replace the operator's."""
+
+    affinity: Affinity | None = Field(default=None, description="Where pods run, by nodes and by other pods.")
+    automount_service_account_token: bool | None = Field(
+        default=None, description="Whether the pod has a token of its service account. Default: false."
+    )
+    containers: tuple[Container, ...] | None = Field(
+        default=None,
+        max_length=4,
+        json_schema_extra=list_map("name"),
+        description="Containers: changes of `tgi`, and sidecars.",
+    )
+    dns_config: DNSConfig | None = Field(default=None, description="The resolver of the pod.")
+    dns_policy: Literal["ClusterFirst", "Default", "None"] | None = Field(
+        default=None, description="Where the resolver's settings come from. Default: ClusterFirst."
+    )
+    host_aliases: tuple[HostAlias, ...] | None = Field(
+        default=None, max_length=16, json_schema_extra=list_map("ip"), description="Lines of the hosts file."
+    )
+    image_pull_secrets: tuple[LocalReference, ...] | None = Field(
+        default=None, max_length=8, json_schema_extra=list_map("name"), description="Secrets for registries."
+    )
+    init_containers: tuple[InitContainer, ...] | None = Field(
+        default=None, max_length=4, json_schema_extra=list_map("name"), description="Init containers."
+    )
+    priority_class_name: ObjectName | None = Field(default=None, description="Priority class.")
+    runtime_class_name: ObjectName | None = Field(default=None, description="Runtime class.")
+    scheduler_name: ObjectName | None = Field(default=None, description="Scheduler. Default: that of the cluster.")
+    security_context: PodSecurityContext | None = Field(default=None, description="Security context of the pod.")
+    service_account_name: ObjectName | None = Field(
+        default=None, description="Service account of the pods, but not of the job that fetches weights."
+    )
+    tolerations: tuple[Toleration, ...] | None = Field(
+        default=None, max_length=32, json_schema_extra=ATOMIC_LIST, description="Taints that are tolerated."
+    )
+    topology_spread_constraints: tuple[SpreadConstraint, ...] | None = Field(
+        default=None, max_length=4, json_schema_extra=list_map("topologyKey"), description="How the pods are spread."
+    )
+    volumes: tuple[Volume, ...] | None = Field(
+        default=None, max_length=16, json_schema_extra=list_map("name"), description="Volumes, merged by name."
+    )
+
+
+class PodTemplate(APIObject):
+    """Changes of TGI's pod."""
+
+    metadata: Metadata | None = Field(default=None, description="Labels and annotations of the pods.")
+    spec: PodSpec | None = Field(default=None, description="Changes of the pod.")

@@ -1,0 +1,127 @@
+"""What a pod template must not ask for: whatever reaches beyond the pod.
+
+The baseline of the Pod Security Standards, of which a cluster need not enforce any, and two things more: only the
+volumes that the restricted standard has, and TGI's container keeps its security context. Host namespaces, host ports,
+sysctls, `nodeName` and the like are no fields of `podTemplate`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.incluster.desired import names
+from tgi_operator.backends.incluster.kinds import Object
+
+CONTAINERS = ("initContainers", "containers")
+
+_FIELD = "spec.inCluster.podTemplate"
+_VOLUMES = frozenset(
+    {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
+)
+_SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+Violation = tuple[str, str]
+"""A field below the pod template, and what is wrong with it."""
+
+
+def problem(template: Object) -> Problem | None:
+    """Return the first thing that a pod template must not ask for, None where there is none."""
+    for field, wrong in _violations(template):
+        return Problem(
+            Reason.POD_NOT_RESTRICTED,
+            f"{_FIELD}.{field}: {wrong}; remove it, or ask an administrator for `pod-template: unrestricted`",
+        )
+    return None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return a map of the template, empty where there is none: podTemplate may put anything there."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the maps of a list of the template."""
+    if isinstance(value, list):
+        yield from (each for each in value if isinstance(each, Mapping))
+
+
+def containers(pod: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield all containers of a pod, each with its field below the pod template."""
+    for kind in CONTAINERS:
+        for each in mappings(pod.get(kind)):
+            yield f"spec.{kind}[{each.get('name')}]", each
+
+
+def _violations(template: Object) -> Iterator[Violation]:
+    pod = mapping(template.get("spec"))
+    yield from _of_annotations(mapping(mapping(template.get("metadata")).get("annotations")))
+    yield from _of_context("spec.securityContext", mapping(pod.get("securityContext")))
+    for volume in mappings(pod.get("volumes")):
+        yield from _of_volume(volume)
+    for field, container in containers(pod):
+        yield from _of_container(field, container)
+
+
+def _of_annotations(annotations: Mapping[str, Any]) -> Iterator[Violation]:
+    for name, value in annotations.items():
+        if name.startswith(_APPARMOR) and value == "unconfined":
+            yield f"metadata.annotations[{name}]", "AppArmor must not be unconfined"
+
+
+def _of_volume(volume: Mapping[str, Any]) -> Iterator[Violation]:
+    for kind in sorted(volume.keys() - _VOLUMES - {"name"}):
+        yield (
+            f"spec.volumes[{volume.get('name')}].{kind}",
+            f"the type of volume is not allowed, only {', '.join(sorted(_VOLUMES))}",
+        )
+
+
+def _of_container(field: str, container: Mapping[str, Any]) -> Iterator[Violation]:
+    context = mapping(container.get("securityContext"))
+    where = f"{field}.securityContext"
+    yield from _of_context(where, context)
+    yield from _privileges(where, context)
+    if container.get("name") == names.CONTAINER:
+        yield from _weakened(where, context)
+
+
+def _of_context(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what neither the pod's nor a container's security context may have."""
+    for name in ("seccompProfile", "appArmorProfile"):
+        if mapping(context.get(name)).get("type") == "Unconfined":
+            yield f"{where}.{name}", "the profile must not be Unconfined"
+    selinux = mapping(context.get("seLinuxOptions"))
+    if selinux.get("type", "") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
+        yield f"{where}.seLinuxOptions", "only the types of containers are allowed, and neither user nor role"
+
+
+def _privileges(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield the privileges that a container's security context asks for."""
+    for name in ("privileged", "allowPrivilegeEscalation"):
+        if context.get(name):
+            yield f"{where}.{name}", "containers must not gain privileges"
+    if mapping(context.get("capabilities")).get("add"):
+        yield f"{where}.capabilities.add", "containers must not add capabilities"
+
+
+def _weakened(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what TGI's container has no longer of its own security context."""
+    if context.get("allowPrivilegeEscalation") is not False:
+        yield f"{where}.allowPrivilegeEscalation", "it must stay false"
+    if not _drops_all(mapping(context.get("capabilities")).get("drop")):
+        yield f"{where}.capabilities.drop", "it must keep ALL"
+
+
+def _drops_all(dropped: object) -> bool:
+    return isinstance(dropped, Iterable) and "ALL" in dropped

@@ -1,0 +1,56 @@
+"""Secrets are taken out of text from elsewhere before it is reported or cut."""
+
+import re
+from collections.abc import Iterable
+
+REDACTED = "[redacted]"
+
+PIECE = 8
+"""Length of the shortest piece of a known secret that is taken out: logs and messages may have been cut already."""
+
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), replacement)
+    for pattern, replacement in (
+        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", REDACTED),
+        (r"\b(?:hf|api_org)_[A-Za-z0-9]{8,}", REDACTED),
+        (r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", REDACTED),
+        # A JSON Web Token, such as that of a service account.
+        (r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?", REDACTED),
+        (r"(?i)\b(bearer|basic)\s+(?!\[)\S{8,}", rf"\1 {REDACTED}"),
+        (
+            r"(?i)([?&](?:x-amz-signature|x-amz-security-token|x-amz-credential|signature|sig|token)=)[^&\s\"']+",
+            r"\1" + REDACTED,
+        ),
+        (r"(://)[^/\s:@]*:[^/\s@]+@", rf"\1{REDACTED}@"),
+        # A variable of the environment. Numbers are limits, such as MAX_TOTAL_TOKENS.
+        (
+            r"\b([A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|KEY)[A-Z0-9_]*[\"']?\s*[=:]\s*[\"']?)(?!\d+\b|\[)[^\s\"',;&]{8,}",
+            r"\1" + REDACTED,
+        ),
+    )
+)
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return `text` without these secrets, pieces of them, and everything that looks like a secret."""
+    known = [secret for secret in secrets if secret]
+    text = _without_pieces(text, [secret for secret in known if len(secret) >= PIECE])
+    for secret in known:
+        if len(secret) < PIECE:
+            text = text.replace(secret, REDACTED)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _without_pieces(text: str, secrets: Iterable[str]) -> str:
+    pieces = {secret[at : at + PIECE] for secret in secrets for at in range(len(secret) - PIECE + 1)}
+    kept: list[str] = []
+    end = 0
+    for start in range(len(text) - PIECE + 1):
+        if text[start : start + PIECE] not in pieces:
+            continue
+        if start > end or not kept:
+            kept += [text[end:start], REDACTED]
+        end = start + PIECE
+    return "".join([*kept, text[end:]])

@@ -1,0 +1,47 @@
+"""Which regions resources may name."""
+
+import pytest
+
+from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.sagemaker.aws.client import SageMakerAPI
+from tgi_operator.backends.sagemaker.aws.regions import Regions
+from tgi_operator.backends.sagemaker.backend import SageMakerBackend
+from tgi_operator.kube import Secret
+from tgi_operator.settings import Settings
+
+
+class NoSecrets:
+    """A cluster without Secrets."""
+
+    async def secret(self, namespace: str, name: str) -> Secret | None:
+        return None
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"])
+def test_every_region_of_every_partition_is_known(region: str) -> None:
+    assert Regions(()).problem(region) is None
+
+
+@pytest.mark.parametrize("region", ["eu-west-9", "aa-bb-1", "us-gov-north-1", "cn-south-1", "aws-global-1", ""])
+def test_region_that_does_not_exist_is_a_problem_that_names_field_value_and_what_to_do(region: str) -> None:
+    problem = Regions(()).problem(region)
+    assert problem is not None
+    assert problem.reason is Reason.UNKNOWN_REGION
+    assert problem.message.startswith(f"spec.sageMaker.region: {region} is not an AWS region that this version")
+    assert "--aws-regions" in problem.message
+
+
+def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None:
+    regions = Regions(("eu-west-1", "eu-new-1"))
+    assert [regions.problem(region) for region in ("eu-west-1", "eu-new-1")] == [None, None]
+    problem = regions.problem("us-east-1")
+    assert problem is not None
+    assert "us-east-1 is not allowed by the operator's administrators (allowed: eu-new-1, eu-west-1)" in problem.message
+
+
+def test_regions_that_do_not_exist_share_a_lane_and_each_other_region_has_its_own() -> None:
+    backend = SageMakerBackend(SageMakerAPI(1, lambda: None), Settings(), NoSecrets(), lambda _: None)
+    regions = ("eu-west-1", "us-east-1", "aa-bb-1", "aa-bb-2")
+    lanes = [backend.lane({"sageMaker": {"region": region}}) for region in regions]
+    assert len(set(lanes)) == 3
+    assert lanes[2] == lanes[3]
