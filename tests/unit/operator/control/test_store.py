@@ -308,8 +308,9 @@ def test_large_spec_takes_no_more_memory_than_its_text() -> None:
 
 
 @pytest.mark.parametrize("size", [8_193, LARGEST_SPEC, LARGEST_SPEC + 1, 1_400_000])
-def test_outline_of_a_large_spec_has_what_lanes_and_deletion_need(size: int) -> None:
+def test_outline_of_a_large_spec_has_what_lanes_names_and_deletion_need(size: int) -> None:
     found = item(body(1, spec=spec_of(size)))
+    assert found.endpoint == ("eu-west-1", "ml-falcon")
     assert found.outline["sageMaker"] == {"region": "eu-west-1", "endpointName": "ml-falcon"}
     assert found.outline["deletionPolicy"] == "Retain"
     assert found.secret == ("ml", "hub")
@@ -324,11 +325,14 @@ def test_spec_that_is_too_large_is_refused_and_not_kept() -> None:
 def test_what_the_informer_keeps_is_enough_for_an_item_and_no_more() -> None:
     meta = {
         "finalizers": [FINALIZER],
+        "creationTimestamp": "2026-01-01T12:00:00Z",
         "deletionTimestamp": "2026-01-31T12:00:00Z",
-        "annotations": {RENDER_ANNOTATION: "1", "others": "x" * 1000},
+        "annotations": {RENDER_ANNOTATION: "1", REQUEST_ANNOTATION: "2", "others": "x" * 1000},
         "labels": {"team": "x"},
         "managedFields": [{"manager": "x" * 1000}],
     }
     whole = {"apiVersion": "v1", "kind": "TGIEndpoint", **body(7, meta=meta, status=OURS)}
-    assert item(reduced(whole)) == item(whole)
-    assert len(json.dumps(reduced(whole))) < 600
+    kept = item(reduced(whole))
+    assert kept == item(whole)
+    assert (kept.created, kept.render_request, kept.request) == ("2026-01-01T12:00:00Z", "1", "2")
+    assert len(json.dumps(reduced(whole))) < 700
