@@ -89,7 +89,7 @@ def test_what_is_about_to_go_is_not_there() -> None:
 def test_pods_wanted(replicas: int | None, live: int | None, shown: int | None, wanted: int) -> None:
     cluster = Cluster(spec({"replicas": replicas} if replicas else {}), status=Status(desired_replicas=shown))
     if live is not None:
-        template: Object = {"metadata": {}}
+        template: Object = {"metadata": {}, "spec": {"containers": []}}
         body = {"metadata": {"name": OWNER.name}, "spec": {"replicas": live, "template": template}}
         cluster.add({"kind": "Deployment", **body})
     assert cluster.seen.wanted_replicas == wanted
