@@ -76,7 +76,9 @@ def test_create_of_another_namespace_reaches_aws_and_pods_at_once(limited: Cloud
     limited.apply("falcon-7b", FALCON)
     limited.apply("zephyr-7b", ZEPHYR)
     until(
-        lambda: limited.accepted("CreateEndpoint", since) > 0 and limited.object("deployment", "zephyr-7b") is not None,
+        lambda: (
+            limited.accepted("CreateEndpoint", since) > 0 and limited.object("deployments", "zephyr-7b") is not None
+        ),
         lambda: limited.operator.log.read_text()[-5000:],
         WAIT_SECONDS,
     )
