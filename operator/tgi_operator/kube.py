@@ -56,11 +56,10 @@ class APIError(Exception):
 
 @dataclass(frozen=True)
 class Secret:
-    """The labels, the data and the uid of a Secret."""
+    """The labels and the data of a Secret."""
 
     labels: Mapping[str, str]
     data: Mapping[str, bytes] = field(repr=False)
-    uid: str = field(default="", repr=False)
 
 
 class _Pool:
@@ -214,7 +213,7 @@ class Kube:
         if found is None:
             return None
         data = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
-        return Secret(found["metadata"].get("labels") or {}, data, found["metadata"]["uid"])
+        return Secret(found["metadata"].get("labels") or {}, data)
 
     @cached_property
     def _one_secret(self) -> asyncio.Lock:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,8 +21,8 @@ from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.control import Control, Request
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.cluster.api import ApiError
 from tgi_sandbox.operator import OperatorProcess
-from waiting import is_found
 
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
 INSTALLED = Path(__file__).parents[2] / "manifests" / "base" / "operator.yaml"
@@ -133,8 +134,12 @@ class Cloud:
 
     def object(self, kind: str, name: str) -> dict[str, Any] | None:
         """Return an object of the namespace, None where there is none; `kind` is the plural, such as `services`."""
-        path = self._path(kind, name)
-        return self.plane.api.request("GET", path) if is_found(self.plane.api, path) else None
+        try:
+            return self.plane.api.request("GET", self._path(kind, name))
+        except ApiError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return None
+            raise
 
     def objects(self, kinds: str, **query: str) -> list[dict[str, Any]]:
         """Return the objects of some kinds in the namespace, such as `deployments,services`."""

@@ -75,10 +75,12 @@ def test_create_of_another_namespace_reaches_aws_and_pods_at_once(limited: Cloud
     since = len(limited.control.requests())
     limited.apply("falcon-7b", FALCON)
     limited.apply("zephyr-7b", ZEPHYR)
-
-    def has_begun() -> bool:
-        return limited.accepted("CreateEndpoint", since) > 0 and limited.object("deployments", "zephyr-7b") is not None
-
-    until(has_begun, lambda: limited.operator.log.read_text()[-5000:], WAIT_SECONDS)
+    until(
+        lambda: (
+            limited.accepted("CreateEndpoint", since) > 0 and limited.object("deployments", "zephyr-7b") is not None
+        ),
+        lambda: limited.operator.log.read_text()[-5000:],
+        WAIT_SECONDS,
+    )
     assert not any("aa-bb" in line for line in limited.operator.log.read_text().splitlines() if "ListEndpoints" in line)
     assert crowd.condition("nowhere-0", "Stalled")["reason"] == "UnknownRegion"

@@ -1,7 +1,8 @@
 """A Hub token: its value, what identifies the value, and what to take out of text that is reported."""
 
-import hmac
+import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tgi_operator.redaction import redacted
 
@@ -10,22 +11,28 @@ _FINGERPRINT_LENGTH = 16
 
 @dataclass(frozen=True)
 class HubToken:
-    """The value of a token, from the Secret with that uid.
+    """The value of a token, from the Secret and key that `place` names.
 
     `former` are the values that the Secret had before, as far as this process knows.
     """
 
     value: str = field(repr=False)
-    secret_uid: str = field(repr=False)
+    place: str
     former: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def fingerprint(self) -> str:
-        """What changes with the value and tells nothing about it.
+        """What changes with the value, and is slow to compute, so that few values can be tried.
 
-        The key is the uid of the Secret, which is random and known only to those who may read the Secret.
+        It does not depend on the Secret's uid: a Secret that is created again with the same token rolls nothing out.
         """
-        return hmac.digest(self.secret_uid.encode(), self.value.encode(), "sha256").hex()[:_FINGERPRINT_LENGTH]
+        return _fingerprint(self.place, self.value)
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(place: str, value: str) -> str:
+    digest = hashlib.scrypt(value.encode(), salt=place.encode(), n=2**12, r=8, p=1)
+    return digest.hex()[:_FINGERPRINT_LENGTH]
 
 
 def without_token(text: str, token: HubToken | None) -> str:

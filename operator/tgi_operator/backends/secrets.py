@@ -55,7 +55,8 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
             f"{where} has no text of up to {_LONGEST} characters under key {reference.key!r}; put the Hub token there",
         )
     text = value.decode()
-    return HubToken(text, secret.uid, _former((namespace, reference.name, reference.key), text))
+    place = (namespace, reference.name, reference.key)
+    return HubToken(text, "/".join(place), _former(place, text))
 
 
 def _former(key: tuple[str, str, str], value: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build
+from tgi_sandbox.cluster.api import ApiError
 from unit.docs.pages import ROOT
 from waiting import wait_until
 
@@ -45,6 +47,16 @@ def are_ready(plane: ControlPlane, number: int) -> bool:
     return ready == number == len(pods(plane))
 
 
+def answers_ready(plane: ControlPlane, name: str) -> bool:
+    """Return whether an operator says that it is ready."""
+    try:
+        return plane.api.text(f"{PODS}/{name}:8090/proxy/readyz") == "ok\n"
+    except ApiError as error:
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return False
+
+
 def leads(plane: ControlPlane) -> bool:
     """Return whether one of them works: after a kill the other waits until the Lease is over."""
     said = [plane.api.text(f"{PODS}/{pod['metadata']['name']}:8090/proxy/metrics") for pod in pods(plane)]
@@ -71,7 +83,8 @@ def test_both_are_ready_and_one_leads(plane: ControlPlane) -> None:
     wait_until(lambda: leads(plane), lambda: pods(plane))
     for pod in pods(plane):
         name = pod["metadata"]["name"]
-        assert plane.api.text(f"{PODS}/{name}:8090/proxy/readyz") == "ok\n"
+        # One that has just become the leader is ready once it has seen all resources.
+        wait_until(partial(answers_ready, plane, name))
         wait_until(partial(kubectl, plane, "logs", "-n", "tgi-system", name))
 
 
