@@ -305,7 +305,7 @@ CAUSES = {
     "Secret not there yet": Cause("SecretNotFound", delete_secret, put_secret, GATED, serving=False),
     "Secret of pods deleted": Cause("SecretNotFound", delete_secret, put_secret, GATED_PODS),
     "Secret without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED),
-    "Secret of pods without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED_PODS),
+    "pods: Secret without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED_PODS),
     "account without the label": Cause("UseNotAllowed", create_account, label_account, READING, serving=False),
     "role not allowed": Cause("RoleNotAllowed", forbid_roles, allow_roles),
     "owner tag changed": Cause("NotOwned", tag_cluster("cluster-2"), tag_cluster("cluster-1")),
