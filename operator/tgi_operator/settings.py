@@ -49,8 +49,8 @@ class Settings(BaseModel):
     )
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
-        description="Whether podTemplate is refused where it reaches beyond the pod, such as with host namespaces, "
-        "host paths or privileges.",
+        description="Whether podTemplate is refused where it reaches beyond the pod, such as with host paths "
+        "or privileges.",
     )
     require_labels: Literal["on", "off"] = Field(
         default="on",

@@ -68,29 +68,10 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
         return controller.knows(key)
 
     sagemaker = SageMakerBackend(api, settings, kube, changed, now) if "sageMaker" in settings.backends else None
-    in_cluster = _in_cluster(settings, kube, changed, known, now) if "inCluster" in settings.backends else None
+    in_cluster = InClusterBackend(kube, settings, changed, known, now) if "inCluster" in settings.backends else None
     served = {"sageMaker": sagemaker, "inCluster": in_cluster}
     controller = Controller(settings, kube, CLUSTER, served, in_cluster, now)
     return controller
-
-
-def _in_cluster(
-    settings: Settings,
-    kube: KubeClient,
-    changed: Callable[[Key], None],
-    known: Callable[[Key], bool],
-    now: Callable[[], datetime],
-) -> InClusterBackend:
-    return InClusterBackend(
-        kube,
-        changed,
-        known,
-        settings.image,
-        settings.prometheus_address,
-        now,
-        restricted=settings.pod_template == "restricted",
-        require_labels=settings.require_labels == "on",
-    )
 
 
 class Simulation:

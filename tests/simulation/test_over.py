@@ -318,7 +318,7 @@ CAUSES = {
     "Secret not there yet": Cause("SecretNotFound", delete_secret, put_secret, GATED, serving=False),
     "Secret of pods deleted": Cause("SecretNotFound", delete_secret, put_secret, GATED_PODS),
     "Secret without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED),
-    "Secret of pods without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED_PODS),
+    "pods: Secret without the label": Cause("UseNotAllowed", unlabel_secret, label_secret, GATED_PODS),
     "account without the label": Cause("UseNotAllowed", create_account, label_account, READING, serving=False),
     "role not allowed": Cause("RoleNotAllowed", forbid_roles, allow_roles),
     "endpoint name not allowed": Cause("EndpointNameNotAllowed", forbid_names, allow_names, NAMED, serving=False),

@@ -7,8 +7,7 @@ import pytest
 
 from simulation.simulation import KEY, PODS, Object, Simulation
 from simulation.test_over import CACHED, MINUTE, reports
-from simulation.test_stories import DAY, is_stalled
-from tgi_operator.backends.hub_token import HubToken
+from simulation.test_stories import DAY, earlier_version, is_stalled
 from tgi_operator.settings import Settings
 
 NEW = {**PODS, "runtime": {"maxTotalTokens": 2048}}
@@ -240,13 +239,9 @@ def test_another_users_secret_reaches_no_pod(simulation: Simulation) -> None:
     assert [plural for plural in CHILDREN if simulation.server.objects[plural]] == []
 
 
-def test_an_operator_that_knows_tokens_by_another_digest_replaces_no_pod(
-    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_operator_that_knows_tokens_by_another_digest_replaces_no_pod(simulation: Simulation) -> None:
     simulation.server.put_secret("ml", "hub", token="hf_abcdefgh")
-    with monkeypatch.context() as earlier:
-        # Versions before this one made revisions and digests from the token itself.
-        earlier.setattr(HubToken, "fingerprint", property(lambda token: token.value))
+    with earlier_version():
         simulation.apply({**PODS, "model": {**PODS["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}})
         simulation.run_until(simulation.is_ready, within=180)
         before, former = pods(simulation), deployment(simulation)["metadata"]["annotations"]

@@ -2,7 +2,8 @@
 
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -685,13 +686,17 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
     assert "hf_secret" not in str(simulation.server.objects["events"])
 
 
-def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(
-    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    simulation.server.put_secret("ml", "hub", token="hf_secret1")
-    with monkeypatch.context() as earlier:
-        # Versions before this one made revisions and digests from the token itself.
+@contextmanager
+def earlier_version() -> Iterator[None]:
+    """Run the operator as earlier versions were, which made revisions and digests from the token itself."""
+    with pytest.MonkeyPatch.context() as earlier:
         earlier.setattr(HubToken, "fingerprint", property(lambda token: token.value))
+        yield
+
+
+def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simulation: Simulation) -> None:
+    simulation.server.put_secret("ml", "hub", token="hf_secret1")
+    with earlier_version():
         simulation.apply(GATED)
         simulation.run_until(simulation.is_ready, within=400)
         former = simulation.status()["sageMaker"]["renderedFrom"]

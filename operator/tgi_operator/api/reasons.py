@@ -204,9 +204,9 @@ class Reason(StrEnum):
     POD_NOT_RESTRICTED = (
         "PodNotRestricted",
         (
-            "podTemplate asks for something that reaches beyond the pod: namespaces, paths, ports or devices of the "
-            "node, privileges, capabilities or kernel settings. The message names the field: remove it. What runs "
-            "already goes on serving. Administrators allow it with the setting `pod-template: unrestricted`."
+            "podTemplate asks for something that reaches beyond the pod: paths of the node, privileges, capabilities, "
+            "or a container without its security profiles. The message names the field: remove it. What runs already "
+            "goes on serving. Administrators allow it with the setting `pod-template: unrestricted`."
         ),
     )
     USE_NOT_ALLOWED = (

@@ -11,13 +11,13 @@ _FINGERPRINT_LENGTH = 16
 
 @dataclass(frozen=True)
 class HubToken:
-    """The value of a token, from the Secret and key that `place` names.
+    """The value of a token, with what makes it differ from an equal one: the Secret and its key.
 
     `former` are the values that the Secret had before, as far as this process knows.
     """
 
     value: str = field(repr=False)
-    place: str
+    salt: str
     former: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -26,12 +26,13 @@ class HubToken:
 
         It does not depend on the Secret's uid: a Secret that is created again with the same token rolls nothing out.
         """
-        return _fingerprint(self.place, self.value)
+        return _fingerprint(self.salt, self.value)
 
 
-@lru_cache(maxsize=1024)
-def _fingerprint(place: str, value: str) -> str:
-    digest = hashlib.scrypt(value.encode(), salt=place.encode(), n=2**12, r=8, p=1)
+@lru_cache(maxsize=10_000)
+def _fingerprint(salt: str, value: str) -> str:
+    # In the event loop, some ten milliseconds for each token after a start: the cache holds as many as are in use.
+    digest = hashlib.scrypt(value.encode(), salt=salt.encode(), n=2**12, r=8, p=1)
     return digest.hex()[:_FINGERPRINT_LENGTH]
 
 

@@ -55,8 +55,8 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
             f"{where} has no text of up to {_LONGEST} characters under key {reference.key!r}; put the Hub token there",
         )
     text = value.decode()
-    place = (namespace, reference.name, reference.key)
-    return HubToken(text, "/".join(place), _former(place, text))
+    key = (namespace, reference.name, reference.key)
+    return HubToken(text, "/".join(key), _former(key, text))
 
 
 def _former(key: tuple[str, str, str], value: str) -> tuple[str, ...]:

@@ -322,7 +322,7 @@ def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
 
 def backend_off(backends: Backends, item: Item) -> BackendName | None:
     """Return the backend that the spec names and that this operator does not serve, None where it serves it."""
-    names = [name for name in get_args(BackendName) if name in item.spec]
+    names = [name for name in get_args(BackendName) if name in item.outline]
     return next((name for name in names if name not in backends), None)
 
 

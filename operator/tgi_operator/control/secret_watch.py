@@ -29,7 +29,7 @@ _REMINDER = 16
 
 _FAILURES = (APIError, aiohttp.ClientError, TimeoutError, ValueError, LookupError)
 
-Secret = tuple[str, str]
+SecretName = tuple[str, str]
 """Namespace and name."""
 
 
@@ -56,7 +56,7 @@ class SecretWatch:
         namespaces: Collection[str],
         selectors: Mapping[str, str],
         seen: Callable[[str, str, str], None],
-        referenced: Callable[[], Collection[Secret]],
+        referenced: Callable[[], Collection[SecretName]],
     ) -> None:
         self._kube = kube
         self._namespaces = namespaces

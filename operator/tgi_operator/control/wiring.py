@@ -21,26 +21,12 @@ def build(settings: Settings, kube: Kube, cluster: str, guard: Callable[[], None
         return controller.knows(key)
 
     sagemaker = SageMakerBackend.build(settings, kube, changed, guard) if "sageMaker" in settings.backends else None
-    in_cluster = _in_cluster(settings, kube, changed, known) if "inCluster" in settings.backends else None
+    in_cluster = InClusterBackend(kube, settings, changed, known) if "inCluster" in settings.backends else None
     controller = Controller(settings, kube, cluster, {"sageMaker": sagemaker, "inCluster": in_cluster}, in_cluster)
     return controller
 
 
-def _in_cluster(
-    settings: Settings, kube: Kube, changed: Callable[[Key], None], known: Callable[[Key], bool]
-) -> InClusterBackend:
-    return InClusterBackend(
-        kube,
-        changed,
-        known,
-        settings.image,
-        settings.prometheus_address,
-        restricted=settings.pod_template == "restricted",
-        require_labels=settings.require_labels == "on",
-    )
-
-
 def secret_watch(settings: Settings, kube: Kube, controller: Controller) -> SecretWatch:
-    """Return what tells the controller of changed Secrets: of those that a TGIEndpoint may use."""
+    """Return the watch that reports to the controller each change of a Secret that TGIEndpoints are allowed to use."""
     selectors = LABELLED if settings.require_labels == "on" else OPAQUE
     return SecretWatch(kube, settings.watch_namespaces, selectors, controller.secret_seen, controller.store.secrets)

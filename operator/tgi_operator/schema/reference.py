@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from math import ceil
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from tgi_operator.api.identifiers import API_VERSION, KIND
@@ -93,6 +94,7 @@ kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
 """
 
 
+_WIDTH = 120
 _TABLE = ("| field | type | bounds | default | meaning |", "|---|---|---|---|---|")
 
 _REPEATED = re.compile(r"\| \W*spec\.initContainers\[\]\.(?!restartPolicy)")
@@ -130,8 +132,12 @@ def _sizes() -> str:
 
 def troubleshooting() -> str:
     """Return the text of docs/troubleshooting.md."""
-    sections = [f"\n## {reason}\n\n{reason.doc}" for reason in Reason]
+    sections = [f"\n## {reason}\n\n{_wrapped(reason.doc)}" for reason in Reason]
     return "\n".join([_TROUBLESHOOTING.rstrip(), *sections]) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _rows(schema: Schema, path: str) -> Iterator[str]:

@@ -32,7 +32,7 @@ def most_bytes_of_a_spec(schema: Schema) -> int:
 
 
 def most_bytes_of_a_status(schema: Schema) -> int:
-    """Return the size of the largest status as JSON, in bytes: each text is bounded by itself."""
+    """Return the size of the largest status as JSON, in bytes: each text has a bound of its own."""
     return _bytes(schema, _BYTES_OF_A_CHARACTER)
 
 

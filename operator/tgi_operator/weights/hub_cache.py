@@ -38,7 +38,8 @@ class HubCache:
 
     def is_complete(self, commit: str) -> bool:
         """Return whether a commit was complete and verified once and has not changed since, without the Hub."""
-        record, names = self._record(commit), self.names(commit)
+        record = self._record(commit)
+        names = tuple(record)
         return bool(names) and all(record.verified(name, self._path(commit, name)) for name in names)
 
     def names(self, commit: str) -> frozenset[str]:

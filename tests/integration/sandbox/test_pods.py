@@ -159,7 +159,7 @@ def _job(scripted: dict[str, str]) -> dict[str, Any]:
 
 def test_job_runs_and_completes_when_its_time_has_passed(api: ApiServer, namespace: str, pods: Pods) -> None:
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-    api.request("POST", jobs, _job(annotations(start_seconds=1)))
+    api.request("POST", jobs, _job(annotations(start_seconds=5)))
     wait_until(lambda: api.request("GET", pods.path)["items"])
     (pod,) = api.request("GET", pods.path)["items"]
     pods.wait_ready(pod["metadata"]["name"])

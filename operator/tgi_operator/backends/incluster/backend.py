@@ -18,6 +18,7 @@ from tgi_operator.backends.incluster.seen.children import Children
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.resource import Resource
+from tgi_operator.settings import Settings
 
 _LANE = "pods"
 
@@ -28,15 +29,12 @@ class InClusterBackend:
     def __init__(
         self,
         cluster: Cluster,
+        settings: Settings,
         changed: Callable[[Key], None],
         known: Callable[[Key], bool],
-        fetcher: str,
-        prometheus: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        *,
-        restricted: bool = True,
-        require_labels: bool = True,
     ) -> None:
+        """`changed` is called with keys to reconcile; `known` returns whether there is a TGIEndpoint of that name."""
         self._cluster = cluster
         self._changed = changed
         self._now = now
@@ -44,11 +42,11 @@ class InClusterBackend:
         self._observer = Observer(
             cluster,
             self._children,
-            fetcher,
-            prometheus,
+            settings.image,
+            settings.prometheus_address,
             now,
-            restricted=restricted,
-            require_labels=require_labels,
+            restricted=settings.pod_template == "restricted",
+            require_labels=settings.require_labels == "on",
         )
         self._listing = Listing(cluster, self._children, changed)
 

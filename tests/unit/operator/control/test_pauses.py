@@ -24,7 +24,7 @@ LARGE = Key("ml", "large")
 
 
 class Cluster(ApiServer):
-    """An API server for TGIEndpoints and for what is made of them."""
+    """An API server for TGIEndpoints and their children."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def own_garbage() -> Iterator[None]:
 @pytest.mark.parametrize("template", [with_texts(), with_items()], ids=["of texts", "of items"])
 async def test_largest_spec_is_taken_in_and_reconciled_beside_the_loop(template: Any) -> None:
     server, over = Cluster(), asyncio.Event()
-    backend = InClusterBackend(server, lambda _: None, lambda _: True, "image")
+    backend = InClusterBackend(server, Settings(), lambda _: None, lambda _: True)
     controller = Controller(Settings(), server, "blue", {"inCluster": backend}, backend)
     await controller.start()
     body = server.put(

@@ -19,6 +19,7 @@ from tgi_operator.backends.plans.verdicts import was_available
 from tgi_operator.backends.resource import Resource
 from tgi_operator.intake import Reduce
 from tgi_operator.kube import APIError, Secret
+from tgi_operator.settings import Settings
 from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
 
 KEY = Key(OWNER.namespace, OWNER.name)
@@ -114,7 +115,7 @@ def changed() -> list[Key]:
 
 @pytest.fixture
 def backend(server: APIServer, changed: list[Key]) -> InClusterBackend:
-    return InClusterBackend(server, changed.append, lambda _: True, FETCHER, now=lambda: NOW)
+    return InClusterBackend(server, Settings(image=FETCHER), changed.append, lambda _: True, lambda: NOW)
 
 
 async def reconcile(backend: InClusterBackend, wanted: Resource) -> Resource:
@@ -405,9 +406,8 @@ async def test_a_pod_template_that_reaches_beyond_the_pod_makes_nothing(
 
 
 async def test_an_administrator_opens_both(server: APIServer) -> None:
-    opened = InClusterBackend(
-        server, lambda _: None, lambda _: True, FETCHER, now=lambda: NOW, restricted=False, require_labels=False
-    )
+    settings = Settings(image=FETCHER, pod_template="unrestricted", require_labels="off")
+    opened = InClusterBackend(server, settings, lambda _: None, lambda _: True, lambda: NOW)
     borrowed = {**BORROWED, "podTemplate": {"spec": {**PRIVILEGED["spec"], "imagePullSecrets": [{"name": "registry"}]}}}
     assert reason(await reconcile(opened, resource(spec(**borrowed)))) == Reason.CREATING
     assert server.reads == []
@@ -418,7 +418,7 @@ async def test_objects_that_are_older_than_their_resource_are_listed_once(
     server: APIServer, changed: list[Key], delivered: str
 ) -> None:
     known: set[Key] = set()
-    backend = InClusterBackend(server, changed.append, known.__contains__, FETCHER, now=lambda: NOW)
+    backend = InClusterBackend(server, Settings(image=FETCHER), changed.append, known.__contains__, lambda: NOW)
     stray = pod("p1", None)
     stray["metadata"]["resourceVersion"] = "7"
     if delivered == "by the watch":

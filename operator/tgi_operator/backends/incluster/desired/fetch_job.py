@@ -89,7 +89,7 @@ def source(owner: Owner, model: Model, target: InCluster) -> Source:
 
 
 def _read_only(mount: Object, folder: str) -> tuple[Object, ...]:
-    """Return the mounts of pods that read `folder` of what the job mounts: the rest of /data is the pod's own."""
+    """Return mounts with `folder` of the job's volume read-only, and the rest of /data on a volume of the pod."""
     path = "/".join(part for part in (mount.get("subPath"), folder) if part)
     weights = {"name": mount["name"], "mountPath": f"{DATA}/{folder}", "subPath": path, "readOnly": True}
     return ({"name": _SCRATCH, "mountPath": DATA}, weights)

@@ -55,7 +55,7 @@ def _secrets(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _named(pod: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Yield each place that may name a Secret: its field, what is there, and the member with the name."""
+    """Yield each field that can name a Secret: its path, its value, and the member that has the name."""
     for secret in mappings(pod.get("imagePullSecrets")):
         yield "spec.imagePullSecrets", secret, "name"
     for volume in mappings(pod.get("volumes")):

@@ -46,7 +46,7 @@ def problem(template: Object) -> Problem | None:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """Return a map of the template, empty where there is none: podTemplate may put anything there."""
+    """Return a map of the template, empty where there is none."""
     return value if isinstance(value, Mapping) else {}
 
 
