@@ -49,6 +49,16 @@ test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --basetemp .tests
 	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests
 
+INSTALLATIONS := all sageMaker pods namespaced
+
+.PHONY: test-installations
+test-installations: install ## Run the end-to-end tests in each installation that serves them, and compare its permissions.
+	@$(RUN) tgi-sandbox build --keda
+	@for each in $(INSTALLATIONS); do \
+		$(RUN) pytest --numprocesses 2 --dist loadfile --basetemp .tests-$$each --installation $$each tests/e2e; \
+		PYTHONPATH=tests $(RUN) python -m e2e.rights .tests-$$each $$each; \
+	done
+
 .PHONY: argocd-check
 argocd-check: install ## Deliver the example by the real Argo CD, compiled on first use, and see what it makes of it.
 	@$(RUN) tgi-sandbox build --argocd

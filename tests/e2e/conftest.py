@@ -5,16 +5,17 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import boto3
 import pytest
 import yaml
 
+from e2e.installations import ALL, HOME, INSTALLATIONS, Installation, Name
 from integration.install.cluster import Cluster as Installed
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.desired import names
@@ -24,14 +25,10 @@ from tgi_sandbox.cluster import ControlPlane, build, components
 from tgi_sandbox.cluster.api import ApiError
 from tgi_sandbox.operator import OperatorProcess
 
+FOLDER = Path(__file__).parent
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
-INSTALLED = Path(__file__).parents[2] / "manifests" / "base" / "operator.yaml"
 POLICY = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json"
-ACCESS_KEY = "operator"
 ALLOWED = "allowed-actions.json"
-RIGHTS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
-HOME = "tgi-system"
-"""The operator's own namespace."""
 
 SPEED = 120.0
 """Four minutes of AWS in two seconds."""
@@ -81,6 +78,7 @@ class Cloud:
     plane: ControlPlane
     aws: AwsDouble
     operator: OperatorProcess
+    installation: Installation
     namespace: str
     program: str
 
@@ -220,13 +218,15 @@ def cluster(folder: Path, parts: tuple[str, ...] = components.ALL) -> Iterator[C
         command = [str(program), "--kubeconfig", str(running.kubeconfig)]
         subprocess.run([*command, "apply", "-f", str(CRD)], check=True, capture_output=True)
         until(lambda: _is_served(running), lambda: "the CRD is not served")
-        rights = [each for each in yaml.safe_load_all(INSTALLED.read_text()) if each["kind"] in RIGHTS]
-        text = yaml.safe_dump_all([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}, *rights])
-        subprocess.run([*command, "apply", "-f", "-"], input=text, text=True, check=True, capture_output=True)
+        home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}}
+        permissions = [
+            item for each in INSTALLATIONS.values() if not each.is_namespaced for item in each.permissions("")
+        ]
+        Installed(running).apply(home, *permissions)
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Yield a cluster with the CRD."""
     with cluster(tmp_path_factory.mktemp("cluster")) as running:
@@ -241,45 +241,90 @@ def _is_served(running: ControlPlane) -> bool:
     return True
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsDouble]:
-    """Yield the AWS double; in the end, what the operator's IAM policy allowed is left for `e2e.rights`."""
+    """Yield the AWS double; in the end, what the IAM policy allowed each installation is left for `e2e.rights`."""
     with AwsDouble(speed=SPEED) as double:
         yield double
-        allowed = tmp_path_factory.mktemp("aws") / ALLOWED
-        allowed.write_text(json.dumps(sorted(double.control.allowed(ACCESS_KEY))))
+        allowed = {name: sorted(double.control.allowed(name)) for name in INSTALLATIONS}
+        (tmp_path_factory.mktemp("aws") / ALLOWED).write_text(json.dumps(allowed))
 
 
-def operator_of(plane: ControlPlane, aws: AwsDouble, folder: Path, **settings: object) -> OperatorProcess:
+def operator_of(
+    plane: ControlPlane,
+    aws: AwsDouble,
+    folder: Path,
+    installation: Installation = ALL,
+    namespace: str = "",
+    **settings: object,
+) -> OperatorProcess:
     """Return the operator's process, with short intervals and hardly a limit; it is not started.
 
-    It has the rights that it is installed with, and the IAM policy that goes with it, and no others.
+    It has the permissions that it is installed with, and the IAM policy that goes with it, and no others.
     """
-    document = POLICY.read_text().replace("/ml-*", "/test-*")
-    aws.control.policy(ACCESS_KEY, json.loads(document))
-    identity = {**aws.environment, "AWS_ACCESS_KEY_ID": ACCESS_KEY}
-    log = folder / "operator.log"
-    kubeconfig = Installed(plane).kubeconfig_of("tgi-operator", folder / "kubeconfig")
+    identity: dict[str, str] = {}
+    if installation.uses_aws:
+        document = POLICY.read_text().replace("/ml-*", "/test-*")
+        aws.control.policy(installation.name, json.loads(document))
+        identity = {**aws.environment, "AWS_ACCESS_KEY_ID": installation.name}
+    kubeconfig = Installed(plane).kubeconfig_of(installation.release, folder / f"{installation.name}.kubeconfig")
     limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
     intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
-    return OperatorProcess(kubeconfig, identity, log, **(intervals | limits | settings))
+    installed = installation.settings(namespace)
+    log = folder / f"{installation.name}{namespace}.log"
+    return OperatorProcess(kubeconfig, identity, log, **(intervals | limits | installed | settings))
 
 
-@pytest.fixture(scope="session")
-def operator(
-    plane: ControlPlane, aws: AwsDouble, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
-    """Yield the operator's process."""
-    with operator_of(plane, aws, tmp_path_factory.mktemp("operator")) as process:
-        yield process
+@dataclass
+class Operators:
+    """The operators of a cluster's installations, of which one runs at a time."""
+
+    plane: ControlPlane
+    aws: AwsDouble
+    folder: Path
+    settings: Mapping[str, object] = field(default_factory=dict)
+    _started: tuple[Installation, str] | None = None
+    _process: OperatorProcess | None = None
+
+    def running(self, installation: Installation, namespace: str) -> OperatorProcess:
+        """Return the operator of an installation, which runs and watches the namespace."""
+        watched = namespace if installation.is_namespaced else ""
+        if self._process is None or self._started != (installation, watched):
+            self.stop()
+            if installation.is_namespaced:
+                Installed(self.plane).apply(*installation.permissions(namespace))
+            self._process = operator_of(self.plane, self.aws, self.folder, installation, watched, **self.settings)
+            self._started = (installation, watched)
+        if not self._process.process.running:
+            self._process.start()
+        return self._process
+
+    def stop(self) -> None:
+        """Stop the one that runs."""
+        if self._process is not None and self._process.process.running:
+            self._process.stop()
+
+
+@pytest.fixture(scope="package")
+def operators(plane: ControlPlane, aws: AwsDouble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operators]:
+    """Yield the operators of the installations."""
+    made = Operators(plane, aws, tmp_path_factory.mktemp("operator"))
+    yield made
+    made.stop()
 
 
 @pytest.fixture
-def cloud(plane: ControlPlane, aws: AwsDouble, operator: OperatorProcess) -> Iterator[Cloud]:
+def installation(request: pytest.FixtureRequest) -> Installation:
+    """Return the installation that the story runs in."""
+    return INSTALLATIONS[request.config.getoption("installation") or declared(request.node)]
+
+
+@pytest.fixture
+def cloud(plane: ControlPlane, aws: AwsDouble, operators: Operators, installation: Installation) -> Iterator[Cloud]:
     """Yield a new namespace in a cloud without faults; in the end all is deleted, and nothing may be left."""
-    if not operator.process.running:
-        operator.start()
-    made = Cloud(plane, aws, operator, plane.create_namespace(), str(build.find(["kubectl"])["kubectl"]))
+    namespace = plane.create_namespace()
+    operator = operators.running(installation, namespace)
+    made = Cloud(plane, aws, operator, installation, namespace, str(build.find(["kubectl"])["kubectl"]))
     until(lambda: made.object("serviceaccounts", "default") is not None, lambda: "no pod is let in without it")
     yield made
     aws.control.clear_faults()
@@ -288,3 +333,25 @@ def cloud(plane: ControlPlane, aws: AwsDouble, operator: OperatorProcess) -> Ite
     assert made.control.violations() == []
     # The garbage collector learns of a new kind of owner, the CRD's, within half a minute.
     until(lambda: made.objects(CHILDREN) == [], lambda: f"left: {made.kubectl('get', CHILDREN)}", 60)
+
+
+def declared(item: pytest.Item) -> Name:
+    """Return the installation that a story declares with `pytest.mark.installation`."""
+    marker = item.get_closest_marker("installation")
+    assert marker is not None, f"{item.nodeid} does not declare its installation"
+    (name,) = marker.args
+    return cast("Name", name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs the stories in another installation than the one they declare."""
+    parser.addoption("--installation", choices=list(INSTALLATIONS), help="run all stories that this one serves")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the stories that the installation of the command line does not serve."""
+    chosen = config.getoption("installation")
+    stories = [item for item in items if FOLDER in item.path.parents]
+    left_out = [item for item in stories if chosen and declared(item) not in INSTALLATIONS[chosen].stories]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]

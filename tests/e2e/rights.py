@@ -1,20 +1,19 @@
-"""What the operator asked for in all end-to-end tests, which ran with the rights and the IAM policy that go with it.
+"""What the operator asked for in all end-to-end tests, which ran with the permissions and the IAM policy of the chart.
 
-`python -m e2e.rights FOLDER` reads what they left in a folder. A right that no test uses could be taken away without
-one failing: it is one too many, or a test is missing. One that is refused is missing.
+`python -m e2e.rights FOLDER` reads what they left in a folder. A permission that no test uses could be taken away
+without one failing: it is one too many, or a test is missing. One that is refused is missing.
+
+After `make test` each story has run in the installation that it declares, and each permission has been used in one of
+them. After a run with `--installation`, `python -m e2e.rights FOLDER INSTALLATION` compares that one.
 """
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from e2e.conftest import ALLOWED, HOME, INSTALLED, POLICY
-
-USER = f"system:serviceaccount:{HOME}:tgi-operator"
+from e2e.conftest import ALLOWED, POLICY
+from e2e.installations import INSTALLATIONS, Installation
 
 UNINSTALLED = "uninstalled"
 """A file beside the logs of a control plane that lost the operator's roles in the end: refusals there tell nothing."""
@@ -33,32 +32,24 @@ UNUSED: dict[Right, str] = {
 UNUSED_ACTIONS = {"iam:CreateServiceLinkedRole": "AWS asks for it once in an account, where the role is not there yet"}
 
 
-def granted() -> Iterator[Right]:
+def granted(installation: Installation) -> Iterator[Right]:
     """Yield what the operator's own roles allow."""
-    for manifest in yaml.safe_load_all(INSTALLED.read_text()):
-        if manifest["kind"] not in ("ClusterRole", "Role") or "aggregationRule" in manifest:
-            continue
-        if not manifest["metadata"]["name"].startswith("tgi-operator") or _is_of_users(manifest):
-            continue
-        for rule in manifest["rules"]:
-            for group in rule["apiGroups"]:
+    for role in installation.roles():
+        for rule in role["rules"]:
+            for group in rule.get("apiGroups", ()):
                 for resource in rule["resources"]:
                     yield from ((group, resource, verb) for verb in rule["verbs"])
 
 
-def _is_of_users(manifest: dict[str, Any]) -> bool:
-    labels = manifest["metadata"].get("labels", {})
-    return any(label.startswith("rbac.authorization.k8s.io/aggregate-to-") for label in labels)
-
-
-def used(folder: Path) -> Iterator[tuple[Right, int]]:
-    """Yield what the operator asked for on any control plane of this session, and the answers."""
+def used(folder: Path, installations: Iterable[Installation]) -> Iterator[tuple[Right, int]]:
+    """Yield what the operators of installations asked for on any control plane of this session, and the answers."""
+    users = {each.user for each in installations}
     for log in folder.rglob("logs/audit.log"):
         if (log.parent / UNINSTALLED).exists():
             continue
         for line in log.read_text().splitlines():
             event = json.loads(line)
-            if event["user"]["username"] != USER or "objectRef" not in event:
+            if event["user"]["username"] not in users or "objectRef" not in event:
                 continue
             about = event["objectRef"]
             resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
@@ -76,34 +67,41 @@ def granted_actions() -> set[str]:
     return {action for each in statements for action in _listed(each["Action"])}
 
 
-def used_actions(folder: Path) -> set[str]:
-    """Return the actions that an AWS double of these tests was asked for and allowed."""
-    return {action for file in folder.rglob(ALLOWED) for action in json.loads(file.read_text())}
+def used_actions(folder: Path, installations: Iterable[Installation]) -> set[str]:
+    """Return the actions that an AWS double of these tests was asked for by installations, and allowed."""
+    files = [json.loads(file.read_text()) for file in folder.rglob(ALLOWED)]
+    return {action for allowed in files for each in installations for action in allowed[each.name]}
 
 
-def problems(folder: Path) -> Iterator[str]:
-    """Yield what is wrong with the rights and the policy."""
-    found = list(used(folder))
+def problems(folder: Path, installations: Sequence[Installation]) -> Iterator[str]:
+    """Yield what is wrong with the permissions and the policy of installations, all together."""
+    found = list(used(folder, installations))
     needed = {right for right, _ in found}
     if not needed:
         yield f"no end-to-end test has run in {folder}"
     yield from (f"refused: {right}" for right in sorted({right for right, code in found if code == 403}))
-    yield from (f"never used: {right}" for right in sorted(set(granted()) - needed - UNUSED.keys()))
-    yield from (f"not granted, and excused: {right}" for right in sorted(UNUSED.keys() - set(granted())))
-    unused = granted_actions() - used_actions(folder) - UNUSED_ACTIONS.keys()
-    yield from (f"never used: {action}" for action in sorted(unused))
+    given = {right for each in installations for right in granted(each)}
+    excused = UNUSED.keys() & given
+    yield from (f"never used: {right}" for right in sorted(given - needed - excused))
+    yield from (f"not granted: {right}" for right in sorted(needed - given))
+    if any(each.uses_aws for each in installations):
+        unused = granted_actions() - used_actions(folder, installations) - UNUSED_ACTIONS.keys()
+        yield from (f"never used: {action}" for action in sorted(unused))
 
 
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def main(folder: str) -> int:
+def main(folder: str, *names: str) -> int:
     """Print what is wrong; return the exit code."""
-    found = list(problems(Path(folder)))
-    print("\n".join(found) or f"All {len(set(granted()))} rights and {len(granted_actions())} IAM actions are used.")
+    chosen = [each for each in INSTALLATIONS.values() if each.name in names or not names]
+    found = list(problems(Path(folder), chosen))
+    count = len({right for each in chosen for right in granted(each)})
+    where = ", ".join(each.name for each in chosen)
+    print("\n".join(found) or f"All {count} permissions and {len(granted_actions())} IAM actions are used ({where}).")
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

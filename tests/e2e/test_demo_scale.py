@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from e2e.conftest import Cloud, until
 from e2e.test_scaling import AUTOSCALED
 from tgi_sandbox.demo.load import LoadGenerator
 from tgi_sandbox.demo.load_plan import LoadPlan
 from tgi_sandbox.demo.series import Series
+
+pytestmark = pytest.mark.installation("sageMaker")
 
 
 def test_an_endpoint_follows_the_clients_of_locust(cloud: Cloud, tmp_path: Path) -> None:

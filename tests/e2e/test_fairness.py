@@ -12,6 +12,8 @@ import yaml
 from e2e.conftest import FALCON, ZEPHYR, Cloud, manifest, operator_of, until
 from tgi_operator.settings import Settings
 
+pytestmark = pytest.mark.installation("all")
+
 WAIT_SECONDS = 5.0
 
 HANGING = (

@@ -31,7 +31,13 @@ def living(cloud: Cloud, name: str) -> dict[str, Any]:
     return cloud.plane.api.request("GET", path)
 
 
-@pytest.mark.parametrize("spec", [FALCON, ZEPHYR], ids=["SageMaker", "pods"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(FALCON, marks=pytest.mark.installation("sageMaker"), id="SageMaker"),
+        pytest.param(ZEPHYR, marks=pytest.mark.installation("pods"), id="pods"),
+    ],
+)
 def test_spec_labels_and_annotations_are_never_written(cloud: Cloud, spec: Mapping[str, Any]) -> None:
     sync(cloud, "mine", spec)
     cloud.wait_ready("mine")
@@ -52,6 +58,7 @@ def test_spec_labels_and_annotations_are_never_written(cloud: Cloud, spec: Mappi
         assert not {"team", "app.kubernetes.io/instance"} & set(meta.get("labels", {})), child["kind"]
 
 
+@pytest.mark.installation("sageMaker")
 def test_another_label_or_annotation_costs_nothing(cloud: Cloud) -> None:
     sync(cloud, "mine", FALCON)
     cloud.wait_ready("mine")
@@ -66,6 +73,7 @@ def test_another_label_or_annotation_costs_nothing(cloud: Cloud) -> None:
     assert [each.operation for each in cloud.requests()[calls:] if not each.operation.startswith(("Des", "List"))] == []
 
 
+@pytest.mark.installation("sageMaker")
 def test_health_agrees_with_kstatus_at_every_moment(cloud: Cloud) -> None:
     sync(cloud, "mine", FALCON)
     seen: list[str] = []

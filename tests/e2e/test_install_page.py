@@ -11,6 +11,7 @@ import pytest
 
 from e2e import rights
 from e2e.conftest import SPEED, until
+from e2e.installations import ALL
 from integration import definitions
 from tgi_sandbox import cli
 from tgi_sandbox.aws.server import AwsDouble
@@ -90,6 +91,9 @@ def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
     return Newcomer(clone, env)
 
 
+pytestmark = pytest.mark.installation("all")
+
+
 @pytest.mark.parametrize(("chosen", "other"), [(POD_IDENTITY, IRSA), (IRSA, POD_IDENTITY)], ids=["pods", "irsa"])
 def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: str, other: str) -> None:
     steps = [block for block in section("On EKS") if not block.startswith(REGISTRY) and other not in block]
@@ -107,7 +111,7 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
     assert "sagemaker:" in newcomer.follow(read)
 
     newcomer.follow(delete)
-    assert 403 not in {code for _, code in rights.used(plane.layout.directory)}
+    assert 403 not in {code for _, code in rights.used(plane.layout.directory, [ALL])}
     # Its roles go with it, and the leader can no longer give its Lease back.
     (plane.layout.audit_log.parent / rights.UNINSTALLED).touch()
     newcomer.follow(*section("Uninstall"))

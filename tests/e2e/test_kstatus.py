@@ -8,6 +8,8 @@ import pytest
 from e2e.conftest import FALCON, Cloud
 from kstatus import kstatus, kubectl_wait
 
+pytestmark = pytest.mark.installation("sageMaker")
+
 NEW = {**FALCON, "runtime": {"maxTotalTokens": 2048}}
 
 

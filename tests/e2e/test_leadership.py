@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from e2e.conftest import FALCON, HOME, Cloud, until
+from e2e.conftest import FALCON, ZEPHYR, Cloud, until
+from e2e.installations import HOME
 from e2e.relay import Relay
 from integration.install.cluster import Cluster
 from tgi_operator.cli.run import NOT_LEADING
 from tgi_operator.leadership.lease import NAME
 from tgi_sandbox.aws.control import Request
 from tgi_sandbox.operator import OperatorProcess
+
+pytestmark = pytest.mark.installation("sageMaker")
 
 QUICK = {"lease_duration": 4, "renew_deadline": 2.5, "retry_period": 0.4}
 """Less than the defaults, of which the first test waits for the end."""
@@ -58,7 +61,7 @@ def start(cloud: Cloud, tmp_path: Path) -> Iterator[Start]:
     cloud.kubectl("-n", HOME, "delete", "lease", NAME, "--ignore-not-found")
     authority, token = (
         cloud.plane.layout.certificate_authority.read_text(),
-        Cluster(cloud.plane).token_of("tgi-operator"),
+        Cluster(cloud.plane).token_of(cloud.installation.release),
     )
     relays = [Relay(cloud.plane.api.url, authority) for _ in range(2)]
     started: list[Contender] = []
@@ -66,9 +69,12 @@ def start(cloud: Cloud, tmp_path: Path) -> Iterator[Start]:
     def contender(relay: Relay, key: str, settings: dict[str, object]) -> Contender:
         kubeconfig = tmp_path / f"{key}.kubeconfig"
         kubeconfig.write_text(json.dumps(_kubeconfig(relay.address, token)))
-        aws = {**cloud.aws.environment, "AWS_ACCESS_KEY_ID": key}
+        aws = {**cloud.aws.environment, "AWS_ACCESS_KEY_ID": key} if cloud.installation.uses_aws else {}
         election = {"leader_election": "on", "leader_election_namespace": HOME}
-        operator = OperatorProcess(kubeconfig, aws, tmp_path / f"{key}.log", **election, **FAST, **settings)
+        installed = cloud.installation.settings(cloud.namespace)
+        operator = OperatorProcess(
+            kubeconfig, aws, tmp_path / f"{key}.log", **installed, **election, **FAST, **settings
+        )
         made = Contender(key, relay, operator)
         started.append(made)
         operator.start()
@@ -220,3 +226,15 @@ def test_two_hundred_parallel_scrapes_do_not_cost_the_lease(cloud: Cloud, start:
     assert first.leads
     assert not second.leads
     assert lease(cloud)["leaseTransitions"] == 0
+
+
+@pytest.mark.installation("pods")
+def test_the_other_takes_over_pods_that_were_not_ready_yet(cloud: Cloud, start: Start) -> None:
+    first, second = start(**QUICK)
+    cloud.apply("zephyr", ZEPHYR)
+    until(lambda: cloud.object("deployments", "zephyr") is not None, first.log, 10)
+    first.signal(signal.SIGKILL)
+    cloud.wait_ready("zephyr")
+    assert second.leads
+    (deployment,) = cloud.objects("deployments")
+    assert deployment["metadata"]["generation"] == 1, "the other operator found nothing to change"

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from e2e.conftest import FALCON, Cloud, until
 from tgi_operator.api.identifiers import LABEL_ALLOW_USE
+
+pytestmark = pytest.mark.installation("sageMaker")
 
 NEW = {**FALCON, "runtime": {"maxInputTokens": 1024, "maxTotalTokens": 2048}}
 

@@ -16,6 +16,8 @@ from tgi_sandbox.cluster.api import ApiError
 from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
 from tgi_sandbox.processes import Process
 
+pytestmark = pytest.mark.installation("all")
+
 AUTOSCALED = {
     **FALCON,
     "autoscaling": {"minReplicas": 1, "maxReplicas": 4},

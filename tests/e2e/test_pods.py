@@ -14,6 +14,8 @@ import yaml
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
 from kstatus import kstatus
 
+pytestmark = pytest.mark.installation("pods")
+
 Spec = dict[str, Any]
 
 

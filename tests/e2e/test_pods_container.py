@@ -19,6 +19,8 @@ from e2e.test_pods import changed
 from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
 from tgi_sandbox.processes import Process
 
+pytestmark = pytest.mark.installation("pods")
+
 TOKENS = 120
 TOKEN_SECONDS = 0.1
 

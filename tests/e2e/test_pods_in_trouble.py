@@ -16,6 +16,8 @@ from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 from tgi_operator.backends.incluster.seen import pods
 from tgi_sandbox.cluster.script import Outcome, annotations
 
+pytestmark = pytest.mark.installation("pods")
+
 LAUNCHER = 'Error: ArgumentValidation("`max_input_tokens`(2048) must be < `max_total_tokens`(2048)")'
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from e2e.conftest import ZEPHYR, Cloud, cluster, operator_of, until
+from e2e.conftest import ZEPHYR, Cloud, Operators, cluster, until
 from e2e.test_scaling import reach
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, components
-from tgi_sandbox.operator import OperatorProcess
+
+pytestmark = pytest.mark.installation("pods")
 
 WITH_KEDA_ALONE = tuple(part for part in components.WITH_KEDA if part != components.ADAPTER)
 """Without the custom metrics API, KEDA is what is used."""
@@ -29,12 +30,10 @@ def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def operator(
-    plane: ControlPlane, aws: AwsDouble, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OperatorProcess]:
-    folder = tmp_path_factory.mktemp("operator")
-    with operator_of(plane, aws, folder, prometheus_address=plane.prometheus_url) as process:
-        yield process
+def operators(plane: ControlPlane, aws: AwsDouble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operators]:
+    made = Operators(plane, aws, tmp_path_factory.mktemp("operator"), {"prometheus_address": plane.prometheus_url})
+    yield made
+    made.stop()
 
 
 def scaler(cloud: Cloud) -> str:

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 import yaml
 
 from e2e.conftest import ZEPHYR, Cloud, until
 from e2e.test_scaling import reach
+
+pytestmark = pytest.mark.installation("pods")
 
 SMALL: Mapping[str, Any] = {**ZEPHYR, "inCluster": {"gpu": {"count": 1, "products": ["NVIDIA-A100-SXM4-40GB"]}}}
 AUTOSCALED: Mapping[str, Any] = {**SMALL, "autoscaling": {"minReplicas": 2, "maxReplicas": 4}}

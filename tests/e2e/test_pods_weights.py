@@ -13,6 +13,8 @@ from e2e.test_pods import changed
 from kstatus import kstatus
 from tgi_sandbox.cluster.script import annotations
 
+pytestmark = pytest.mark.installation("pods")
+
 CACHED = changed(inCluster={"cache": {"size": "50Gi"}})
 
 

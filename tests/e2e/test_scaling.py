@@ -5,9 +5,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 import yaml
 
 from e2e.conftest import FALCON, Cloud, manifest, until
+
+pytestmark = pytest.mark.installation("sageMaker")
 
 AUTOSCALED: Mapping[str, Any] = {**FALCON, "autoscaling": {"minReplicas": 1, "maxReplicas": 4}}
 WRITES = frozenset(

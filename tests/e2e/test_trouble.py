@@ -4,7 +4,11 @@ import random
 import signal
 import time
 
+import pytest
+
 from e2e.conftest import FALCON, Cloud, until
+
+pytestmark = pytest.mark.installation("sageMaker")
 
 NAMES = [f"falcon-{number}" for number in range(6)]
 

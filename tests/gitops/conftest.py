@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 import argocd
-from e2e.conftest import ACCESS_KEY, HOME, NODES, POLICY, operator_of, until
+from e2e.conftest import NODES, POLICY, operator_of, until
+from e2e.installations import ALL, HOME
 from gitops.argo import NAMESPACE, ArgoCD
 from gitops.repository import FOLDER, Repository
 from integration.install.cluster import Cluster
@@ -71,7 +72,7 @@ class Delivery:
         """Start what the pods of its Deployment would run."""
         self.operator = operator_of(self.cluster.plane, self.aws, self.folder)
         # As it is, for this is the namespace that it is written for.
-        self.aws.control.policy(ACCESS_KEY, json.loads(POLICY.read_text()))
+        self.aws.control.policy(ALL.name, json.loads(POLICY.read_text()))
         self.operator.start()
 
     def stop_operator(self) -> None:

@@ -13,14 +13,14 @@ from tgi_sandbox.cluster import ControlPlane, components
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Yield etcd and the API server; `kubeconfig` is the administrator's, `api` a small client."""
     with ControlPlane(tmp_path_factory.mktemp("control-plane"), components.CORE) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def crd(control_plane: ControlPlane) -> Callable[[], dict[str, Any]]:
     """Install the committed CRD, wait until its resources are served, and return how to read it back."""
     committed = yaml.safe_load(CRD.read_text())

@@ -10,13 +10,13 @@ from tgi_sandbox.cluster.api import ApiServer
 from waiting import is_found, wait_until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("cluster"), nodes=["m5.xlarge", "g5.12xlarge"]) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(control_plane: ControlPlane) -> ApiServer:
     return control_plane.api
 

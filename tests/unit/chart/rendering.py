@@ -13,7 +13,8 @@ from tgi_sandbox.cluster import build
 ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "manifests"
 CHART = MANIFESTS / "chart" / "tgi-operator"
-RELEASE = ("tgi-operator", str(CHART), "--namespace", "tgi-system")
+NAME = "tgi-operator"
+RELEASE = (NAME, str(CHART), "--namespace", "tgi-system")
 
 Object = dict[str, Any]
 
@@ -30,19 +31,19 @@ def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program("helm"), *arguments], capture_output=True, text=True, check=False)
 
 
-def rendered(values: Mapping[str, Any] | None = None) -> list[Object]:
+def rendered(values: Mapping[str, Any] | None = None, release: str = NAME) -> list[Object]:
     """Return the objects of the chart with these values."""
-    done = template(values or {})
+    done = template(values or {}, release)
     assert done.returncode == 0, done.stderr
     return objects(done.stdout)
 
 
-def template(values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+def template(values: Mapping[str, Any], release: str = NAME) -> subprocess.CompletedProcess[str]:
     """Run `helm template` with these values."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(dict(values), file)
         file.flush()
-        return helm("template", *RELEASE, "--values", file.name)
+        return helm("template", release, *RELEASE[1:], "--values", file.name)
 
 
 def kustomized(folder: Path = MANIFESTS) -> list[Object]:
@@ -69,7 +70,8 @@ def of(items: list[Object], kind: str, name: str = "tgi-operator", namespace: st
 
 def container(items: list[Object]) -> dict[str, Any]:
     """Return the operator's container."""
-    (found,) = of(items, "Deployment")["spec"]["template"]["spec"]["containers"]
+    (deployment,) = kinds(items, "Deployment")
+    (found,) = deployment["spec"]["template"]["spec"]["containers"]
     return dict(found)
 
 
