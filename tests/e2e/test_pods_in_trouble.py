@@ -101,7 +101,7 @@ def test_a_crash_loop_in_the_launchers_words(cloud: Cloud) -> None:
 def test_a_probe_that_fails(serving: Cloud) -> None:
     annotate(serving, Outcome.PROBE_FAILURE)
     serving.wait_reason("zephyr", "Ready", "ProbeFailed", 20)
-    assert serving.condition("zephyr", "Available")["status"] == "False"
+    serving.wait_reason("zephyr", "Available", "NotServing", 20)
     annotate(serving, None)
     serving.wait_ready("zephyr")
 

@@ -1,6 +1,7 @@
 """Pods that follow the load of TGI's own metrics: a real HPA over Prometheus and its adapter, and real KEDA."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from e2e.conftest import ZEPHYR, Cloud, Operators, cluster, until
 from e2e.test_scaling import reach
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, components
+from tgi_sandbox.cluster.api import ApiError
 
 pytestmark = pytest.mark.installation("pods")
 
@@ -42,10 +44,13 @@ def scaler(cloud: Cloud) -> str:
 
 
 def put_load(cloud: Cloud, queue_size: int) -> None:
-    """Let so many requests wait in each pod there is."""
+    """Let so many requests wait in each pod there is; one may go meanwhile."""
     for pod in cloud.pods("zephyr"):
-        if "deletionTimestamp" not in pod["metadata"]:
+        try:
             cloud.plane.set_load(cloud.namespace, pod["metadata"]["name"], queue_size=queue_size)
+        except ApiError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
 
 
 def test_a_queue_scales_out_and_its_end_scales_in(cloud: Cloud) -> None:

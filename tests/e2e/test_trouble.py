@@ -33,23 +33,24 @@ def check_done_once(cloud: Cloud, operation: str) -> None:
         assert len(accepted) <= 1, "\n".join(f"{call.time:.1f} {call.operation} {call.outcome}" for call in calls)
 
 
+def kill(cloud: Cloud, chance: random.Random) -> None:
+    """Kill the operator at some moments; the simulation does so at each call."""
+    for _ in range(3):
+        time.sleep(chance.uniform(0.05, 1.2))
+        cloud.operator.process.signal(signal.SIGKILL)
+        cloud.operator.process.wait(10)
+        cloud.operator.start()
+
+
 def test_kill_dash_nine_at_random_moments(cloud: Cloud) -> None:
     chance = random.Random(7)  # noqa: S311 - repeatable
     for name in NAMES:
         cloud.apply(name, FALCON)
-    for _ in range(8):
-        time.sleep(chance.uniform(0.05, 1.2))
-        cloud.operator.process.signal(signal.SIGKILL)
-        cloud.operator.process.wait(10)
-        cloud.operator.start()
+    kill(cloud, chance)
     check_exactly_one_of_each(cloud)
     for number, name in enumerate(NAMES):
         cloud.apply(name, {**FALCON, "runtime": {"maxTotalTokens": 2048 + number}})
-    for _ in range(8):
-        time.sleep(chance.uniform(0.05, 1.2))
-        cloud.operator.process.signal(signal.SIGKILL)
-        cloud.operator.process.wait(10)
-        cloud.operator.start()
+    kill(cloud, chance)
     check_exactly_one_of_each(cloud)
     # An answer that a killed process did not read is still a success to AWS.
     check_done_once(cloud, "CreateEndpoint")
