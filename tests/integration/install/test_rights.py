@@ -43,14 +43,14 @@ def _install(cluster: Cluster, values: dict[str, Any]) -> None:
     cluster.kubectl("wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev")
 
 
-def _serves(cluster: Cluster, folder: Path, watched: str) -> None:
-    """Let the operator make a Deployment with nothing but the rights of its service account."""
+def _serves(cluster: Cluster, folder: Path, watched: str, children: str = CHILDREN, **settings: str) -> None:
+    """Let the operator make these objects with nothing but the rights of its service account."""
     cluster.apply(SECRET, ENDPOINT)
     kubeconfig = cluster.kubeconfig_of("tgi-operator", folder / "kubeconfig")
     log = folder / "operator.log"
-    with OperatorProcess(kubeconfig, {}, log, watch_namespaces=watched):
+    with OperatorProcess(kubeconfig, {}, log, watch_namespaces=watched, **settings):
         deadline = time.monotonic() + _WAIT_SECONDS
-        while len(cluster.kubectl("get", CHILDREN, "-n", "ml", "-o", "name").splitlines()) < 3:
+        while len(cluster.kubectl("get", children, "-n", "ml", "-o", "name").splitlines()) <= children.count(","):
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
         events = cluster.kubectl("get", "events.events.k8s.io", "-n", "ml", "-o", "name")
@@ -78,6 +78,15 @@ def test_the_operator_serves_one_namespace_and_is_let_into_no_other(cluster: Clu
     assert cluster.may("list", "nodes")
     assert cluster.may("create", "leases", NAMESPACE, "coordination.k8s.io")
     assert not cluster.may("create", "leases", "ml", "coordination.k8s.io")
+
+
+def test_network_policies_come_and_go_with_the_rights_that_the_setting_gives(cluster: Cluster, tmp_path: Path) -> None:
+    _install(cluster, {"networkPolicy": {"servingPodsFrom": ["gateway"]}})
+    _serves(cluster, tmp_path, "", f"{CHILDREN},networkpolicies", serving_pods_from="gateway")
+    log = tmp_path / "operator.log"
+    with OperatorProcess(tmp_path / "kubeconfig", {}, log, serving_pods_from="*"):
+        wait_until(lambda: not cluster.kubectl("get", "networkpolicies", "-n", "ml", "-o", "name"), log.read_text)
+    assert "orbidden" not in log.read_text()
 
 
 def test_with_sagemaker_only_the_operator_starts_without_permissions_on_pods(cluster: Cluster, tmp_path: Path) -> None:
