@@ -138,7 +138,7 @@ def test_the_schema_has_every_value_and_nothing_else() -> None:
         ({"extraEnv": [{"value": "x"}]}, "missing property 'name'"),
         ({"crds": {"enabled": "yes"}}, "got string, want boolean"),
         ({"podDisruptionBudget": {"maxUnavailable": 0}}, "minimum"),
-        ({"networkPolicy": {"servingPodsFrom": "gateway"}}, "want array or null"),
+        ({"networkPolicy": {"servingPodsFrom": "gateway"}}, "got string, want null or array"),
         ({"networkPolicy": {"servingPodsFrom": ["Gateway"]}}, "does not match pattern"),
         # A rule without ports lets everything out.
         ({"networkPolicy": {"apiPorts": []}}, "minItems"),
