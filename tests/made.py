@@ -5,6 +5,7 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster.desired import render
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.incluster.desired.strategy import SURGE
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.plans.schedules import Bounds
@@ -36,4 +37,6 @@ def made() -> list[Object]:
     assert wanted.job
     scalers = [autoscaler(_OWNER, spec.autoscaling, Bounds(1, 4), means) for means in _MEANS]
     deployment = wanted.deployment(None, SURGE)
-    return [wanted.service, wanted.budget, wanted.monitor, wanted.claim, wanted.job, deployment, *scalers]
+    policy = network_policy(_OWNER, ("gateway", "monitoring"))
+    assert policy
+    return [policy, wanted.service, wanted.budget, wanted.monitor, wanted.claim, wanted.job, deployment, *scalers]

@@ -9,8 +9,10 @@ from tgi_operator import __version__
 BackendName = Literal["sageMaker", "inCluster"]
 """A backend, by the field of the spec that chooses it."""
 
+_NamespaceOrAll = Annotated[str, Field(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?|\*)$")]
+
 PREFIX = "TGI_OPERATOR_"
-_LISTS = frozenset({"watch_namespaces", "backends", "aws_regions"})
+_LISTS = frozenset({"watch_namespaces", "backends", "aws_regions", "serving_pods_from"})
 """Settings that are lists, separated by commas."""
 
 
@@ -56,6 +58,12 @@ class Settings(BaseModel):
         default="on",
         description="Whether TGIEndpoints are allowed to use only those Secrets and service accounts of their "
         'namespace that carry the label tgi-operator.dev/allow-use: "true".',
+    )
+    serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
+        default=None,
+        description="Namespaces whose pods are allowed to reach the pods that serve, besides the namespace of the "
+        "resource: the operator creates a NetworkPolicy for each resource in the cluster. *: all namespaces; the "
+        "operator deletes the NetworkPolicies that it created. Not set: it leaves NetworkPolicies alone.",
     )
     cluster_id: str = Field(default="", description="Cluster in the owner tags; empty: the uid of kube-system.")
     image: str = Field(

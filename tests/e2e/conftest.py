@@ -53,6 +53,7 @@ GROUPS: Mapping[str, str] = {
     "deployments": "/apis/apps/v1",
     "replicasets": "/apis/apps/v1",
     "jobs": "/apis/batch/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
     "poddisruptionbudgets": "/apis/policy/v1",
     "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "podmonitors": "/apis/monitoring.coreos.com/v1",

@@ -18,6 +18,10 @@ HOME = "tgi-system"
 PERMISSIONS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 VARIABLE = "TGI_OPERATOR_"
+VARIABLES = frozenset(f"{VARIABLE}{name}" for name in ("BACKENDS", "WATCH_NAMESPACES", "SERVING_PODS_FROM"))
+"""What the chart sets that decides which permissions the operator needs."""
+
+ACCESS: Mapping[str, Any] = {"networkPolicy": {"servingPodsFrom": ["monitoring"]}}
 
 
 @dataclass(frozen=True)
@@ -52,30 +56,32 @@ class Installation:
         ]
 
     def settings(self, namespace: str) -> dict[str, str]:
-        """Return the operator's settings by their names in lower case, but for those of its pod."""
+        """Return the settings that its permissions follow from, by their names in lower case."""
         variables = {each["name"]: each.get("value", "") for each in container(self._rendered(namespace))["env"]}
-        return {
-            name.removeprefix(VARIABLE).lower(): value
-            for name, value in variables.items()
-            if name in (f"{VARIABLE}BACKENDS", f"{VARIABLE}WATCH_NAMESPACES")
-        }
+        return {name.removeprefix(VARIABLE).lower(): value for name, value in variables.items() if name in VARIABLES}
 
     def _rendered(self, namespace: str) -> list[Object]:
         watched = {"watchNamespaces": [namespace]} if self.is_namespaced else {}
         return rendered({**self.values, **watched}, self.release)
 
 
-ALL = Installation("all", "tgi-operator", {}, frozenset({"all", "sageMaker", "pods"}))
+ALL = Installation("all", "tgi-operator", ACCESS, frozenset({"all", "sageMaker", "pods"}))
 INSTALLATIONS: Mapping[Name, Installation] = {
     each.name: each
     for each in (
         ALL,
         Installation("sageMaker", "tgi-operator-sagemaker", {"backends": ["sageMaker"]}, frozenset({"sageMaker"})),
-        Installation("pods", "tgi-operator-pods", {"backends": ["inCluster"]}, frozenset({"pods"}), uses_aws=False),
+        Installation(
+            "pods",
+            "tgi-operator-pods",
+            {"backends": ["inCluster"], **ACCESS},
+            frozenset({"pods"}),
+            uses_aws=False,
+        ),
         Installation(
             "namespaced",
             "tgi-operator-namespaced",
-            {"rbac": {"freeGPUs": True}},
+            {"rbac": {"freeGPUs": True}, **ACCESS},
             frozenset({"namespaced", "sageMaker", "pods"}),
             is_namespaced=True,
         ),

@@ -152,6 +152,75 @@ def test_what_another_user_deletes_comes_back(simulation: Simulation, plural: st
     simulation.run_until(simulation.is_ready, within=300)
 
 
+def policies(simulation: Simulation) -> list[list[Object]]:
+    """Return the rules of the NetworkPolicies that there are."""
+    return [each["spec"]["ingress"] for each in simulation.server.objects["networkpolicies"].values()]
+
+
+def administered(simulation: Simulation, namespaces: tuple[str, ...] | None) -> None:
+    """Restart the operator with another list of the namespaces that reach the pods."""
+    simulation.settings = simulation.settings.model_copy(update={"serving_pods_from": namespaces})
+    simulation.restart()
+    simulation.run(10)
+
+
+def test_a_network_policy_is_there_restored_and_removed_as_the_setting_wants(serving: Simulation) -> None:
+    before = pods(serving)
+    administered(serving, ("gateway",))
+    (made,) = policies(serving)
+    serving.server.edit("networkpolicies", "ml", "falcon-7b", {"spec": {"ingress": [*made, {}]}})
+    serving.run_until(lambda: policies(serving) == [made], within=10)
+    serving.server.delete("networkpolicies", "ml", "falcon-7b")
+    serving.run_until(lambda: policies(serving) == [made], within=10)
+    administered(serving, ("gateway", "monitoring"))
+    assert "monitoring" in str(policies(serving))
+    administered(serving, ("*",))
+    assert policies(serving) == []
+    assert serving.is_ready()
+    assert pods(serving) == before
+
+
+def test_without_the_setting_no_network_policy_is_touched_nor_asked_for(serving: Simulation) -> None:
+    administered(serving, ("gateway",))
+    kept = policies(serving)
+    serving.server.denied = {("*", "networkpolicies")}
+    administered(serving, None)
+    since = len(serving.server.requests)
+    serving.run(2 * 3600)
+    serving.apply(NEW)
+    serving.run_until(serving.is_ready, within=600)
+    assert policies(serving) == kept
+    assert "networkpolicies" not in {resource for _, _, resource, _ in serving.server.requests[since:]}
+    serving.delete()
+    serving.run_until(serving.is_gone, within=MINUTE)
+    serving.run(30)
+    assert policies(serving) == [], "garbage collection deletes it with the resource"
+
+
+def test_no_pod_starts_before_its_network_policy_is_accepted() -> None:
+    with Simulation(serving_pods_from=("gateway",)) as simulation:
+        simulation.server.denied = {("patch", "networkpolicies")}
+        simulation.apply(PODS)
+        simulation.run_until(lambda: is_stalled(simulation, "RejectedByKubernetes"), within=MINUTE)
+        assert "NetworkPolicy falcon-7b" in simulation.condition("Stalled")["message"]
+        assert not pods(simulation)
+        simulation.server.denied = set()
+        simulation.run_until(simulation.is_ready, within=600)
+        assert len(policies(simulation)) == 1
+
+
+def test_a_network_policy_of_another_user_is_left_alone() -> None:
+    with Simulation(serving_pods_from=("gateway",)) as simulation:
+        theirs = {"metadata": {"name": "falcon-7b"}, "spec": {"podSelector": {}, "ingress": [{}]}}
+        simulation.server.create("networkpolicies", "ml", theirs)
+        simulation.apply(PODS)
+        simulation.run_until(lambda: is_stalled(simulation, "NotOwned"), within=MINUTE)
+        simulation.settings = simulation.settings.model_copy(update={"serving_pods_from": ("*",)})
+        simulation.restart()
+        simulation.run_until(simulation.is_ready, within=300)
+        assert policies(simulation) == [[{}]]
+
+
 def test_a_deployment_scaled_by_another_user_keeps_its_replicas(serving: Simulation) -> None:
     serving.server.edit("deployments", "ml", "falcon-7b", {"spec": {"replicas": 3}})
     serving.run_until(lambda: serving.status()["readyReplicas"] == 3, within=180)

@@ -12,6 +12,7 @@ from integration.crd.test_in_cluster_admission import POD_TEMPLATE
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster.desired import checks, names, render
+from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.incluster.desired.strategy import SURGE, asked
 from tgi_operator.backends.incluster.kinds import Object, kind_of
 from tgi_operator.backends.incluster.seen.coverage import covers
@@ -178,7 +179,8 @@ class Namespace:
         resource = Resource(owner, 1, deleting=False, spec=read, status=Status())
         wanted = render.desired(resource, read.in_cluster, None, "ghcr.io/tgi-operator/tgi-operator:0.1.0")
         deployment = wanted.deployment(read.replicas or 1, asked(read.rollout) or SURGE)
-        made = (wanted.service, wanted.budget, wanted.claim, wanted.job, deployment)
+        policy = network_policy(owner, ("gateway", "monitoring"))
+        made = (wanted.service, wanted.budget, policy, wanted.claim, wanted.job, deployment)
         return [each for each in made if each is not None]
 
     def path(self, manifest: Object) -> str:
@@ -272,6 +274,9 @@ CHANGES = [
         "Service", {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": 9000}]}}, id="where the port leads"
     ),
     pytest.param("PodDisruptionBudget", {"spec": {"maxUnavailable": "100%"}}, id="the budget"),
+    pytest.param("NetworkPolicy", {"spec": {"ingress": [{}]}}, id="everybody let in"),
+    pytest.param("NetworkPolicy", {"spec": {"podSelector": {"matchLabels": {"selects": "none"}}}}, id="no pods"),
+    pytest.param("NetworkPolicy", {"spec": {"policyTypes": ["Egress"]}}, id="the other direction"),
 ]
 
 

@@ -21,6 +21,7 @@ EVERYTHING: dict[str, Any] = {
         "egress": True,
         "metricsFrom": [{"namespaceSelector": {}}],
         "extraEgress": [{"ports": [{"port": 3128}]}],
+        "servingPodsFrom": ["gateway", "monitoring"],
     },
     "metrics": {
         "serviceMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},

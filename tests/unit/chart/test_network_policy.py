@@ -1,10 +1,14 @@
-"""What the network policy lets in and out: metrics, DNS, the API server, AWS, EKS' credentials, and nothing else."""
+"""What the network policies let in and out, those of the operator and of the pods that serve, and nothing else."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tgi_operator.backends.incluster.desired import names, pod_template
+from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.resource import Owner
-from unit.chart.rendering import MANIFESTS, Object, kinds, objects, of, rendered
+from unit.chart.rendering import Object, kinds, of, rendered
 from unit.chart.traffic import Connection, Peer, allowed
 
 LABELS = of(rendered(), "Deployment")["spec"]["template"]["metadata"]["labels"]
@@ -115,19 +119,32 @@ def test_it_can_be_left_out() -> None:
     assert not _policies({"enabled": False})
 
 
-def test_only_those_that_the_example_names_reach_the_pods_that_serve() -> None:
-    policies = objects((MANIFESTS / "policies" / "serving-pods.yaml").read_text())
-    tgi = Peer("10.0.1.7", "ml", names.server_labels(Owner("c", "ml", "zephyr", "u")))
-    neighbour, gateway = Peer("10.0.1.8", "ml", {"app": "chat"}), Peer("10.0.1.9", "gateway", {"app": "x"})
-    port = pod_template.PORT
-    table = [
-        (Connection(neighbour, tgi, port), True),
-        (Connection(PROMETHEUS, tgi, port), True),
-        (Connection(SOMEBODY, tgi, port), False),
-        (Connection(gateway, tgi, port), False),
-        (Connection(neighbour, tgi, 22), False),
-        (Connection(AWS, tgi, port), False),
-        (Connection(SOMEBODY, neighbour, port), True),
-        (Connection(tgi, AWS, 443), True),
-    ]
-    _holds(policies, table)
+ZEPHYR = Owner("c", "ml", "zephyr", "u")
+SERVING = Peer("10.0.1.7", "ml", names.server_labels(ZEPHYR))
+NEIGHBOUR = Peer("10.0.1.8", "ml", {"app": "chat"})
+GATEWAY = Peer("10.0.1.9", "gateway", {"app": "x"})
+PORT = pod_template.PORT
+
+# Whatever namespaces are listed.
+SERVED = [
+    (Connection(NEIGHBOUR, SERVING, PORT), True),
+    (Connection(SOMEBODY, SERVING, PORT), False),
+    (Connection(AWS, SERVING, PORT), False),
+    (Connection(NEIGHBOUR, SERVING, 22), False),
+    (Connection(NEIGHBOUR, SERVING, PORT, "UDP"), False),
+    (Connection(GATEWAY, SERVING, 22), False),
+    # It is about the pods that serve, and of one resource.
+    (Connection(SOMEBODY, NEIGHBOUR, PORT), True),
+    (Connection(SOMEBODY, Peer("10.0.1.10", "ml", names.server_labels(replace(ZEPHYR, name="falcon"))), PORT), True),
+    (Connection(SOMEBODY, Peer("10.0.1.11", "ml", names.weights_labels(ZEPHYR)), PORT), True),
+    (Connection(SERVING, AWS, 443), True),
+    (Connection(SERVING, SOMEBODY, 25), True),
+]
+
+
+@pytest.mark.parametrize("listed", [(), ("gateway",), ("gateway", "monitoring")], ids=str)
+def test_only_the_own_namespace_and_those_listed_reach_the_pods_that_serve(listed: tuple[str, ...]) -> None:
+    policy = network_policy(ZEPHYR, listed)
+    assert policy is not None
+    sources = [(peer, peer.namespace in listed) for peer in (GATEWAY, PROMETHEUS)]
+    _holds([policy], [*SERVED, *((Connection(peer, SERVING, PORT), allows) for peer, allows in sources)])

@@ -167,6 +167,24 @@ def test_settings_that_need_no_permission_get_none(namespaces: list[str]) -> Non
     assert granted() - granted(clusterId="blue") == {"namespaces"}
 
 
+@pytest.mark.parametrize("namespaces", [[], ["ml", "dev"]], ids=["everywhere", "namespaces"])
+def test_network_policies_are_for_pods_and_only_where_an_administrator_lists_namespaces(namespaces: list[str]) -> None:
+    def granted(backend: str, listed: list[str] | None) -> set[str]:
+        values = {"backends": [backend], "watchNamespaces": namespaces}
+        return _granted(values | {"networkPolicy": {"servingPodsFrom": listed}})
+
+    assert granted("inCluster", ["gateway"]) - granted("inCluster", None) == {"networkpolicies"}
+    assert granted("sageMaker", ["gateway"]) == OF_BOTH
+
+
+@pytest.mark.parametrize("listed", [[], ["*"]], ids=str)
+def test_network_policies_can_be_made_and_removed_with_any_list(listed: list[str]) -> None:
+    items = rendered({"networkPolicy": {"servingPodsFrom": listed}})
+    (rule,) = [rule for _, rule in _rules(items, "ClusterRole") if "networkpolicies" in rule["resources"]]
+    assert (rule["apiGroups"], rule["resources"]) == (["networking.k8s.io"], ["networkpolicies"])
+    assert rule["verbs"] == ["get", "list", "watch", "create", "patch", "delete"]
+
+
 def test_secrets_are_read_and_never_written() -> None:
     for backends in (["sageMaker"], ["inCluster"], ["sageMaker", "inCluster"]):
         rules = [rule for _, rule in _rules(rendered({"backends": backends}), "ClusterRole")]

@@ -15,8 +15,8 @@ from unit.docs import pages
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
-_ELSEWHERE = {"backends", "image", "watch_namespaces", "aws_regions"}
-"""Settings that other values decide: `backends`, `image`, `watchNamespaces` and `aws.regions`."""
+_ELSEWHERE = {"backends", "image", "watch_namespaces", "aws_regions", "serving_pods_from"}
+"""Settings that other values decide, such as `aws.regions` and `networkPolicy.servingPodsFrom`."""
 
 _CONSTRAINTS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength")
 
@@ -66,6 +66,7 @@ def test_every_setting_can_be_set() -> None:
             "watchNamespaces": ["ml", "dev", "ml"],
             "backends": ["inCluster"],
             "aws": {"regions": ["eu-west-1", "us-gov-west-1", "eu-west-1"]},
+            "networkPolicy": {"servingPodsFrom": ["gateway", "monitoring", "gateway"]},
             "image": {"repository": "registry.example:5000/tgi-operator", "tag": "1.2.3"},
         }
     )
@@ -76,10 +77,22 @@ def test_every_setting_can_be_set() -> None:
         watch_namespaces=("ml", "dev"),
         backends=("inCluster",),
         aws_regions=("eu-west-1", "us-gov-west-1"),
+        serving_pods_from=("gateway", "monitoring"),
     )
     assert {name for name in variables if name.startswith(PREFIX)} == {
         f"{PREFIX}{name.upper()}" for name in Settings.model_fields
     }
+
+
+@pytest.mark.parametrize(("value", "expected"), [(None, None), ([], ()), (["*"], ("*",))], ids=str)
+def test_no_list_of_namespaces_reaches_the_operator_as_none(value: Any, expected: Any) -> None:
+    items = rendered({"networkPolicy": {"servingPodsFrom": value}})
+    variables = {each["name"]: each["value"] for each in container(items)["env"] if "value" in each}
+    assert Settings.read({}, variables).serving_pods_from == expected
+
+
+def test_a_null_is_as_no_value() -> None:
+    assert rendered({"networkPolicy": {"servingPodsFrom": None}}) == rendered()
 
 
 def test_the_schema_has_the_settings_of_the_operator() -> None:
@@ -125,6 +138,8 @@ def test_the_schema_has_every_value_and_nothing_else() -> None:
         ({"extraEnv": [{"value": "x"}]}, "missing property 'name'"),
         ({"crds": {"enabled": "yes"}}, "got string, want boolean"),
         ({"podDisruptionBudget": {"maxUnavailable": 0}}, "minimum"),
+        ({"networkPolicy": {"servingPodsFrom": "gateway"}}, "got string, want null or array"),
+        ({"networkPolicy": {"servingPodsFrom": ["Gateway"]}}, "does not match pattern"),
         # A rule without ports lets everything out.
         ({"networkPolicy": {"apiPorts": []}}, "minItems"),
     ],

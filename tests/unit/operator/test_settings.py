@@ -1,5 +1,7 @@
 """Settings from flags and the environment."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -16,6 +18,7 @@ EVERYTHING = {
     "TGI_OPERATOR_BACKENDS": "inCluster, sageMaker",
     "TGI_OPERATOR_POD_TEMPLATE": "unrestricted",
     "TGI_OPERATOR_REQUIRE_LABELS": "off",
+    "TGI_OPERATOR_SERVING_PODS_FROM": "gateway, monitoring",
     "TGI_OPERATOR_METRICS_AUTH": "on",
     "TGI_OPERATOR_CLUSTER_ID": "blue",
     "TGI_OPERATOR_IMAGE": "registry/tgi-operator:1",
@@ -47,6 +50,7 @@ def test_every_setting_is_a_variable() -> None:
         backends=("inCluster", "sageMaker"),
         pod_template="unrestricted",
         require_labels="off",
+        serving_pods_from=("gateway", "monitoring"),
         metrics_auth="on",
         cluster_id="blue",
         allowed_roles_file="/etc/tgi-operator/roles.yaml",
@@ -109,6 +113,25 @@ def test_wrong_value_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings.read({name: value}, {})
     assert [error["loc"] for error in refused.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"TGI_OPERATOR_SERVING_PODS_FROM": ""}, ()),
+        ({"TGI_OPERATOR_SERVING_PODS_FROM": "*"}, ("*",)),
+        ({"TGI_OPERATOR_SERVING_PODS_FROM": "gateway"}, ("gateway",)),
+    ],
+)
+def test_no_list_of_namespaces_is_not_an_empty_one(environment: dict[str, str], expected: Any) -> None:
+    assert Settings.read({}, environment).serving_pods_from == expected
+
+
+@pytest.mark.parametrize("name", ["Gateway", "gate*", "a/b", "-a", "a" * 64])
+def test_what_no_namespace_can_be_called_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="serving_pods_from"):
+        Settings.read({"serving_pods_from": f"monitoring,{name}"}, {})
 
 
 def test_a_backend_that_is_none_is_refused() -> None:

@@ -12,6 +12,10 @@
 - name: TGI_OPERATOR_AWS_REGIONS
   value: {{ uniq . | join "," | quote }}
 {{- end }}
+{{- if not (kindIs "invalid" .Values.networkPolicy.servingPodsFrom) }}
+- name: TGI_OPERATOR_SERVING_PODS_FROM
+  value: {{ uniq .Values.networkPolicy.servingPodsFrom | join "," | quote }}
+{{- end }}
 {{- range $name, $value := .Values.settings }}
 - name: TGI_OPERATOR_{{ snakecase $name | upper }}
   value: {{ $value | toString | quote }}

@@ -47,11 +47,12 @@ class InClusterBackend:
             now,
             restricted=settings.pod_template == "restricted",
             require_labels=settings.require_labels == "on",
+            serving_pods_from=settings.serving_pods_from,
         )
         self._listing = Listing(cluster, self._children, changed)
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
-        """List what exists, now and each hour; return the kinds to watch: those that the cluster serves."""
+        """List what exists, now and each hour; return the kinds to watch."""
         kinds = await self._observer.served_kinds()
         await self._listing.start(kinds, namespaces)
         return kinds

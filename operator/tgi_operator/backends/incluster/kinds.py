@@ -43,8 +43,10 @@ POD = Kind("Pod", "v1", "pods")
 MONITOR = Kind("PodMonitor", "monitoring.coreos.com/v1", "podmonitors")
 HPA = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 SCALED_OBJECT = Kind("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
+NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
-KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR, HPA, SCALED_OBJECT)}
+_ALL = (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR, HPA, SCALED_OBJECT, NETWORK_POLICY)
+KINDS = {kind.name: kind for kind in _ALL}
 
 
 def condition(body: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

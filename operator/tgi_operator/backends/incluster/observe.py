@@ -21,7 +21,17 @@ from tgi_operator.backends.incluster.desired import checks, living, names, refer
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.placement import tolerations
 from tgi_operator.backends.incluster.desired.render import Desired
-from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, MONITOR, POD, SCALED_OBJECT, Kind, kind_of
+from tgi_operator.backends.incluster.kinds import (
+    CLAIM,
+    DEPLOYMENT,
+    JOB,
+    MONITOR,
+    NETWORK_POLICY,
+    POD,
+    SCALED_OBJECT,
+    Kind,
+    kind_of,
+)
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.capacity import Demand
 from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
@@ -53,10 +63,12 @@ class Observer:
         *,
         restricted: bool,
         require_labels: bool,
+        serving_pods_from: tuple[str, ...] | None,
     ) -> None:
         self._cluster = cluster
         self._restricted = restricted
         self._require_labels = require_labels
+        self._serving_pods_from = serving_pods_from
         self._children = children
         self._fetcher = fetcher
         self._now = now
@@ -66,16 +78,28 @@ class Observer:
         self._reading_means = asyncio.Lock()
 
     async def served_kinds(self) -> tuple[Kind, ...]:
-        """Return the kinds to watch: those that the cluster serves."""
+        """Return the kinds to watch: those that the cluster serves and the settings need."""
         self._monitored = await self._serves(MONITOR)
         self._means = replace(self._means, keda=await self._serves(SCALED_OBJECT))
-        served = {MONITOR: self._monitored, SCALED_OBJECT: self._means.keda}
-        return tuple(kind for kind in WATCHED if served.get(kind, True))
+        optional = {
+            MONITOR: self._monitored,
+            SCALED_OBJECT: self._means.keda,
+            NETWORK_POLICY: self._serving_pods_from is not None,
+        }
+        return tuple(kind for kind in WATCHED if optional.get(kind, True))
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
         """Return all that the decision needs."""
         children = self._children.of(key)
-        situation = Situation(resource, None, resource.problem, children, self._now(), monitored=self._monitored)
+        situation = Situation(
+            resource,
+            None,
+            resource.problem,
+            children,
+            self._now(),
+            monitored=self._monitored,
+            serving_pods_from=self._serving_pods_from,
+        )
         if not resource.deleting and resource.problem is None:
             situation = await self._rendered(situation)
         for _ in range(_MOST_ROUNDS):
@@ -111,7 +135,8 @@ class Observer:
         if situation.foreign is not None:
             return situation
         monitor = desired.monitor if situation.monitored else None
-        made = (desired.service, desired.budget, desired.claim, desired.job, situation.autoscaler, monitor)
+        beside = (monitor, situation.autoscaler, situation.network_policy)
+        made = (desired.service, desired.budget, desired.claim, desired.job, *beside)
         return await self._complete(
             situation, [(kind_of(each), each["metadata"]["name"]) for each in made if each is not None]
         )

@@ -137,6 +137,7 @@ class Cluster:
     foreign: str | None = None
     deleting: bool = False
     means: Means = field(default_factory=lambda: Means(custom_metrics=True))
+    serving_pods_from: tuple[str, ...] | None = None
     held: bool = False
     children: dict[Child, Object] = field(default_factory=dict)
 
@@ -173,6 +174,7 @@ class Cluster:
             progress=self.progress,
             claims=claims if self.deleting else None,
             means=self.means,
+            serving_pods_from=self.serving_pods_from,
         )
 
     def plan(self) -> Plan[Step]:

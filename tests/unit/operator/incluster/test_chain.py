@@ -194,9 +194,10 @@ def is_stalled(planned: Plan[Step]) -> bool:
 
 
 def test_new_resource_gets_its_objects() -> None:
-    planned = Cluster(OLD_SPEC, monitored=True).plan()
+    planned = Cluster(OLD_SPEC, monitored=True, serving_pods_from=("gateway",)).plan()
     assert reason(planned) == Reason.CREATING
     assert steps(planned) == [
+        "Apply NetworkPolicy zephyr-7b",
         "Apply Service zephyr-7b",
         "Apply PodDisruptionBudget zephyr-7b",
         "Apply Deployment zephyr-7b",
@@ -355,12 +356,12 @@ def test_first_pods_that_wait_have_nobody_to_make_room() -> None:
     assert not is_stalled(planned)
 
 
-OBJECTS = ("Service", "PodDisruptionBudget", "Deployment")
+OBJECTS = ("Service", "PodDisruptionBudget", "Deployment", "NetworkPolicy")
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_deleted_object_is_restored(kind: str) -> None:
-    cluster = settled()
+    cluster = settled(serving_pods_from=("gateway",))
     del cluster.children[kind, OWNER.name]
     planned = cluster.plan()
     assert f"Apply {kind} zephyr-7b" in steps(planned)
@@ -377,10 +378,15 @@ def test_deleted_object_is_restored(kind: str) -> None:
         ("Deployment", ("spec", "progressDeadlineSeconds"), 1),
         ("Deployment", ("spec", "replicas"), 5),
         ("PersistentVolumeClaim", ("spec", "resources", "requests", "storage"), "1Gi"),
+        ("NetworkPolicy", ("spec", "policyTypes"), ["Egress"]),
+        ("NetworkPolicy", ("spec", "podSelector", "matchLabels", "selects"), "no pod"),
+        ("NetworkPolicy", ("spec", "ingress"), []),
+        ("NetworkPolicy", ("spec", "ingress", 0, "from", 0, "namespaceSelector"), {}),
+        ("NetworkPolicy", ("spec", "ingress", 0, "ports", 0, "endPort"), 65535),
     ],
 )
 def test_changed_object_is_restored(kind: str, path: tuple[str | int, ...], value: Any) -> None:
-    cluster = settled(spec(TWO, **CACHED))
+    cluster = settled(spec(TWO, **CACHED), serving_pods_from=("gateway",))
     (body,) = (body for child, body in cluster.children.items() if child[0] == kind)
     parent: Any = body
     for name in path[:-1]:
@@ -428,8 +434,43 @@ def test_a_refusal_stays_in_the_status_until_the_same_steps_succeed() -> None:
     assert reason(planned) == Reason.UPDATING
 
 
-def test_additions_by_others_stay() -> None:
+@pytest.mark.parametrize("rule", [{}, {"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], ids=["everybody", "addresses"])
+def test_what_others_let_in_beside_is_removed(rule: Object) -> None:
+    """Anywhere else, what others add is theirs. Here it undoes what we applied."""
+    cluster = settled(serving_pods_from=("gateway",))
+    cluster.children["NetworkPolicy", OWNER.name]["spec"]["ingress"].append(rule)
+    assert steps(cluster.step()) == ["Apply NetworkPolicy zephyr-7b"]
+    assert cluster.plan().steps == ()
+
+
+def test_network_policy_follows_the_setting_and_replaces_no_pod() -> None:
     cluster = settled()
+    before = cluster.revision
+    for namespaces, expected in (
+        (("gateway",), ["Apply NetworkPolicy zephyr-7b"]),
+        (("monitoring", "gateway"), ["Apply NetworkPolicy zephyr-7b"]),
+        (("gateway", "monitoring", "gateway"), []),
+        ((), ["Apply NetworkPolicy zephyr-7b"]),
+        (("gateway", "*"), ["Delete NetworkPolicy zephyr-7b"]),
+        (("*",), []),
+    ):
+        cluster.serving_pods_from = namespaces
+        planned = cluster.step()
+        assert steps(planned) == expected, namespaces
+        assert is_ready(planned)
+        assert cluster.plan().steps == ()
+    assert cluster.revision == before
+
+
+def test_network_policy_of_another_owner_is_not_deleted() -> None:
+    cluster = settled(serving_pods_from=("gateway",))
+    cluster.children["NetworkPolicy", OWNER.name]["metadata"]["labels"]["app.kubernetes.io/managed-by"] = "Helm"
+    cluster.serving_pods_from = ("*",)
+    assert cluster.plan().steps == ()
+
+
+def test_additions_by_others_stay() -> None:
+    cluster = settled(serving_pods_from=("gateway",))
     for kind in OBJECTS:
         metadata = cluster.children[kind, OWNER.name]["metadata"]
         metadata.setdefault("annotations", {})["team"] = metadata["labels"]["team"] = "ml"

@@ -65,6 +65,7 @@ JOB = child("Job", spec={"template": {}}, status={"active": 1, "ready": 0})
 CLAIM = child("PersistentVolumeClaim", spec={"accessModes": ["ReadWriteMany"]}, status={"phase": "Pending"})
 SERVICE = child("Service", spec={"ports": [{"port": 80}]}, status={"loadBalancer": {}})
 BUDGET = child("PodDisruptionBudget", spec={"maxUnavailable": 1}, status={"currentHealthy": 1})
+POLICY = child("NetworkPolicy", spec={"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]})
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,7 @@ def test_change_that_decides_nothing_is_no_news(before: Object, path: tuple[str 
         pytest.param(SERVICE, ("spec", "ports"), [{"port": 81}], id="of a Service: its ports"),
         pytest.param(BUDGET, ("spec", "maxUnavailable"), 0, id="of a budget: its spec"),
         pytest.param(BUDGET, ("metadata", "ownerReferences"), [], id="of a budget: its owner"),
+        pytest.param(POLICY, ("spec", "ingress", 0, "from"), [], id="of a NetworkPolicy: what it lets in"),
     ],
 )
 def test_change_that_decides_something_is_news(before: Object, path: tuple[str | int, ...], to: Any) -> None:
@@ -280,7 +282,7 @@ def _version(body: Object) -> int:
     return int(body["metadata"]["resourceVersion"])
 
 
-@pytest.mark.parametrize("body", [DEPLOYMENT, POD, JOB, CLAIM, SERVICE, BUDGET], ids=lambda body: body["kind"])
+@pytest.mark.parametrize("body", [DEPLOYMENT, POD, JOB, CLAIM, SERVICE, BUDGET, POLICY], ids=lambda body: body["kind"])
 def test_what_the_informer_keeps_is_what_is_kept(body: Object) -> None:
     whole = copy.deepcopy(body)
     ours: Object = {"f:spec": {"f:replicas": {}}}

@@ -130,6 +130,10 @@ def test_covered(live: Any, wanted: Any) -> None:
         pytest.param(tgi(args=["a", "b"]), tgi(args=["a"]), id="one more argument"),
         pytest.param(tgi(args=["b", "a"]), tgi(args=["a", "b"]), id="arguments in another order"),
         pytest.param(tgi(args="ab"), tgi(args=["a", "b"]), id="a text for a list"),
+        pytest.param({"ingress": [{"from": []}, {}]}, {"ingress": [{"from": []}]}, id="one more rule"),
+        pytest.param({"ingress": [{}]}, {"ingress": [{"ports": [{"port": 80}]}]}, id="a rule without its ports"),
+        pytest.param({"podSelector": {"a": "1", "b": "2"}}, {"podSelector": {"a": "1"}}, id="a narrower selector"),
+        pytest.param({}, {"ingress": [{}]}, id="no rules"),
         pytest.param(None, {}, id="nothing"),
     ],
 )

@@ -268,6 +268,20 @@ async def test_object_that_is_not_owned_is_left_alone_until_it_is_gone(
     assert reason(await reconcile(backend, shown)) == Reason.CREATING
 
 
+@pytest.mark.parametrize(
+    ("listed", "watched"), [(None, False), ((), True), (("gateway",), True), (("*",), True)], ids=str
+)
+async def test_network_policies_are_watched_and_listed_only_where_the_setting_is_set(
+    listed: tuple[str, ...] | None, watched: bool, server: APIServer
+) -> None:
+    settings = Settings(image=FETCHER, serving_pods_from=listed)
+    backend = InClusterBackend(server, settings, lambda _: None, lambda _: True, lambda: NOW)
+    kinds = await backend.start(())
+    await backend.close()
+    assert ("NetworkPolicy" in [kind.name for kind in kinds]) is watched
+    assert any("networkpolicies" in read for read in server.reads) is watched
+
+
 async def test_object_that_the_watch_has_not_reported_is_not_made_again(
     server: APIServer, backend: InClusterBackend
 ) -> None:

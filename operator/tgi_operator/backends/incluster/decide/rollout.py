@@ -24,7 +24,9 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     else:
         message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, chosen)}"
         verdict = progressing(Reason.UPDATING, message, available=situation.available)
-    manifests = (desired.service, desired.budget, desired.deployment(situation.applied_replicas, chosen))
+    # Before the pods that it is about.
+    policy = situation.network_policy
+    manifests = (policy, desired.service, desired.budget, desired.deployment(situation.applied_replicas, chosen))
     others = (desired.monitor if situation.monitored else None, situation.autoscaler)
     deleted = deployed is None and situation.status.current_revision == desired.revision
     return Plan(

@@ -13,6 +13,7 @@ from tgi_operator.api.status import ConditionType, InClusterStatus, LastFailure,
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.incluster.desired import names, render
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.desired.strategy import Strategy
 from tgi_operator.backends.incluster.kinds import (
@@ -20,6 +21,7 @@ from tgi_operator.backends.incluster.kinds import (
     DEPLOYMENT,
     HPA,
     JOB,
+    NETWORK_POLICY,
     POD,
     SCALED_OBJECT,
     Kind,
@@ -43,10 +45,10 @@ class Situation:
     """All that a rule may look at.
 
     `rendered` is None where the spec has a `problem`, or the resource is being deleted. `foreign` reports an object
-    that is in the way. `monitored`: the cluster has PodMonitors. `means` is what the cluster has for scaling. The rest
-    is read only when a rule asks for it, and None before: `room`, whether GPUs are free for one more pod; `progress`,
-    the last line that the job printed; `claims`, the PVCs of a resource that is being deleted, and `claims_hidden`,
-    whether the operator is not allowed to list them.
+    that is in the way. `monitored`: the cluster has PodMonitors. `means` is what the cluster has for scaling.
+    `serving_pods_from` is the setting of that name. The rest is read only when a rule asks for it, and None before:
+    `room`, whether GPUs are free for one more pod; `progress`, the last line that the job printed; `claims`, the PVCs
+    of a resource that is being deleted, and `claims_hidden`, whether the operator is not allowed to list them.
     """
 
     resource: Resource
@@ -57,6 +59,7 @@ class Situation:
     foreign: str | None = None
     monitored: bool = False
     means: Means = field(default_factory=Means)
+    serving_pods_from: tuple[str, ...] | None = None
     room: bool | None = None
     progress: str | None = None
     claims: tuple[Object, ...] | None = None
@@ -177,10 +180,16 @@ class Situation:
         return autoscaler(self.owner, self.spec.autoscaling, self.bounds, self.means)
 
     @property
-    def former_autoscalers(self) -> tuple[Object, ...]:
-        """Objects of the resource that must no longer set the replica count."""
-        wanted = self.autoscaler["kind"] if self.autoscaler is not None else None
-        found = (self.child(kind, self.owner.name) for kind in (HPA, SCALED_OBJECT) if kind.name != wanted)
+    def network_policy(self) -> Object | None:
+        """The object that should decide which pods reach those that serve."""
+        return network_policy(self.owner, self.serving_pods_from)
+
+    @property
+    def former(self) -> tuple[Object, ...]:
+        """Objects of the resource that it must no longer have: an autoscaler or a NetworkPolicy that is not desired."""
+        wanted = {each["kind"] for each in (self.autoscaler, self.network_policy) if each is not None}
+        optional = (kind for kind in (HPA, SCALED_OBJECT, NETWORK_POLICY) if kind.name not in wanted)
+        found = (self.child(kind, self.owner.name) for kind in optional)
         return tuple(
             each for each in found if each is not None and names.is_ours(each["metadata"]["labels"], self.owner)
         )

@@ -17,7 +17,7 @@ def drifted(situation: Situation) -> Plan[Step] | None:
         return Plan(outcome(situation), steps=(Delete(situation.job),))
     wrong = [manifest for manifest in _wanted(situation) if not _is_right(situation, manifest)]
     # The former autoscaler goes before another replica count is applied.
-    former = tuple(Delete(each) for each in situation.former_autoscalers)
+    former = tuple(Delete(each) for each in situation.former)
     if not wrong and not former:
         return None
     return Plan(
@@ -89,7 +89,7 @@ def _wanted(situation: Situation) -> tuple[Object, ...]:
     job = None if _claim_ends(situation) else desired.job
     monitor = desired.monitor if situation.monitored else None
     made = (desired.service, desired.budget, deployment, desired.claim, job, monitor, situation.autoscaler)
-    return tuple(manifest for manifest in made if manifest is not None)
+    return tuple(manifest for manifest in (situation.network_policy, *made) if manifest is not None)
 
 
 def _is_right(situation: Situation, manifest: Object) -> bool:

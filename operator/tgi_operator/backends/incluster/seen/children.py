@@ -15,6 +15,7 @@ from tgi_operator.backends.incluster.kinds import (
     JOB,
     KINDS,
     MONITOR,
+    NETWORK_POLICY,
     POD,
     SCALED_OBJECT,
     SERVICE,
@@ -47,6 +48,7 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
     MONITOR.name: (),
     HPA.name: ("conditions",),
     SCALED_OBJECT.name: (),
+    NETWORK_POLICY.name: (),
 }
 """Fields of the status that decide something; a change of any other is no news."""
 

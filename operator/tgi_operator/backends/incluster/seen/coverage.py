@@ -18,6 +18,10 @@ _IDENTITIES = ("name", "mountPath", "containerPort", "port", "topologyKey", "ip"
 """Fields that identify the items of a list; an item may share its identity with others."""
 
 
+_WHOLE = frozenset({"podSelector", "ingress"})
+"""Fields of a NetworkPolicy that are compared as a whole: what others add there selects fewer pods or lets more in."""
+
+
 def covers(live: Any, wanted: Any, *, amount: bool = False) -> bool:
     """Return whether everything in `wanted` is in `live` with the same value; what is more in `live` is others'.
 
@@ -36,6 +40,8 @@ def covers(live: Any, wanted: Any, *, amount: bool = False) -> bool:
 
 def _has(live: Mapping[str, Any], name: str, value: Any, *, amount: bool) -> bool:
     if name in live:
+        if name in _WHOLE:
+            return bool(live[name] == value)
         return covers(live[name], value, amount=amount)
     # The API server leaves out what is empty, false or 0.
     return not value

@@ -1,0 +1,31 @@
+"""The setting serving-pods-from -> the NetworkPolicy that decides which pods reach those that serve."""
+
+from collections.abc import Sequence
+
+from tgi_operator.backends.incluster.desired import names, pod_template
+from tgi_operator.backends.incluster.desired.manifests import manifest
+from tgi_operator.backends.incluster.kinds import NETWORK_POLICY, Object
+from tgi_operator.backends.resource import Owner
+
+EVERY_NAMESPACE = "*"
+
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""Label that the API server sets on each namespace, and that nobody can change."""
+
+
+def network_policy(owner: Owner, namespaces: Sequence[str] | None) -> Object | None:
+    """Return the policy that lets in pods of the owner's namespace and of `namespaces`, at the port that serves.
+
+    None where there is to be no policy: `namespaces` is None, or has all of them.
+    """
+    if namespaces is None or EVERY_NAMESPACE in namespaces:
+        return None
+    # Sorted: another order of the same namespaces changes nothing.
+    selectors = ({"matchLabels": {_NAMESPACE_NAME: name}} for name in sorted(set(namespaces)))
+    peers = [{"podSelector": {}}, *({"namespaceSelector": selector} for selector in selectors)]
+    spec = {
+        "podSelector": {"matchLabels": names.selector(owner)},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": peers, "ports": [{"port": pod_template.PORT, "protocol": "TCP"}]}],
+    }
+    return manifest(NETWORK_POLICY, owner, owner.name, spec)
