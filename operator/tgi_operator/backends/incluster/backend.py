@@ -13,6 +13,7 @@ from tgi_operator.backends.incluster.decide.steps import Step
 from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.incluster.listing import Listing
 from tgi_operator.backends.incluster.observe import Observer
+from tgi_operator.backends.incluster.refusals import Refusals
 from tgi_operator.backends.incluster.remedies import remedy
 from tgi_operator.backends.incluster.seen.children import Children
 from tgi_operator.backends.keys import Key
@@ -44,8 +45,8 @@ class InClusterBackend:
             self._children,
             settings.image,
             settings.prometheus_address,
+            Refusals(settings),
             now,
-            restricted=settings.pod_template == "restricted",
             require_labels=settings.require_labels == "on",
         )
         self._listing = Listing(cluster, self._children, changed)

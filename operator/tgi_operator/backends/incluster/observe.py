@@ -17,11 +17,12 @@ from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
 from tgi_operator.backends.incluster.decide.situation import Situation
-from tgi_operator.backends.incluster.desired import checks, living, names, references, restrictions
+from tgi_operator.backends.incluster.desired import living, names, references
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.placement import tolerations
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import CLAIM, DEPLOYMENT, JOB, MONITOR, POD, SCALED_OBJECT, Kind, kind_of
+from tgi_operator.backends.incluster.refusals import Refusals
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.capacity import Demand
 from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
@@ -49,13 +50,13 @@ class Observer:
         children: Children,
         fetcher: str,
         prometheus: str,
+        refusals: Refusals,
         now: Callable[[], datetime],
         *,
-        restricted: bool,
         require_labels: bool,
     ) -> None:
         self._cluster = cluster
-        self._restricted = restricted
+        self._refusals = refusals
         self._require_labels = require_labels
         self._children = children
         self._fetcher = fetcher
@@ -90,7 +91,7 @@ class Observer:
         """Return the situation with what should be in the cluster, or the problem that the spec has."""
         resource, spec = situation.resource, situation.spec
         target = _target(resource)
-        token = checks.first_problem(spec, target) or await secrets.token(
+        token = self._refusals.problem(spec, target) or await secrets.token(
             self._cluster, resource, require_label=self._require_labels
         )
         if isinstance(token, Problem):
@@ -118,7 +119,7 @@ class Observer:
 
     async def _forbidden(self, situation: Situation, desired: Desired) -> Problem | None:
         """Return what the pods ask for and must not have."""
-        problem = restrictions.problem(desired.template) if self._restricted else None
+        problem = self._refusals.rendered_problem(desired)
         if problem is not None or not self._require_labels:
             return problem
         named = references.references(desired, situation.spec)
