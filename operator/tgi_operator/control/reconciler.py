@@ -296,7 +296,7 @@ class Reconciler:
             created=item.created,
             rewritten=self._store.is_rewritten(item.key),
             rivals=self._store.rivals(item),
-            large=item.packed is not None,
+            large=item.packed is not None or _has_schedules(spec),
         )
 
 
@@ -305,6 +305,11 @@ def _remedy(attempt: _Attempt, status: Status, situation: Any, error: Exception)
     if isinstance(error, NotLeadingError):
         return None
     return attempt.backend.remedy(replace(attempt.resource, status=status), situation, error, attempt.number)
+
+
+def _has_schedules(spec: Spec | None) -> bool:
+    """Return whether the spec has schedules: finding the times of one takes up to five milliseconds of a look."""
+    return spec is not None and spec.autoscaling is not None and bool(spec.autoscaling.schedules)
 
 
 def _is_worth_an_event(repetitions: int) -> bool:

@@ -91,7 +91,7 @@ class Observer:
         """Return the situation with what should be in the cluster, or the problem that the spec has."""
         resource, spec = situation.resource, situation.spec
         target = _target(resource)
-        token = self._refusals.problem(spec, target) or await secrets.token(
+        token = await compute(resource, self._refusals.problem, spec, target) or await secrets.token(
             self._cluster, resource, require_label=self._require_labels
         )
         if isinstance(token, Problem):

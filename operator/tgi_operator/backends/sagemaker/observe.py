@@ -9,6 +9,7 @@ from tgi_operator.api.problem import Problem
 from tgi_operator.api.status import ConditionStatus
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends import secrets
+from tgi_operator.backends.computing import compute
 from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
@@ -99,9 +100,10 @@ class Observer:
             followed.check = True
             check_scaling = check_scaling or self._scalable_targets.followed(key) is not None
         if not (followed.check or check_scaling or resource.deleting):
-            confirmed = confirm(situation, listing.endpoints.get(place.endpoint), complete=listing.complete)
+            listed, complete = listing.endpoints.get(place.endpoint), listing.complete
+            confirmed = await compute(resource, confirm, situation, listed, complete=complete)
             if confirmed is not None:
-                followed.saw(listing.endpoints.get(place.endpoint), listing.read_at)
+                followed.saw(listed, listing.read_at)
                 return confirmed
         return await self._read(situation, followed, check_scaling=check_scaling)
 
@@ -152,13 +154,13 @@ class Observer:
         if spec is None or spec.sage_maker is None:
             return resource.problem, None
         target = spec.sage_maker
-        problem = self._refusals.problem(resource, spec, target)
+        problem = await compute(resource, self._refusals.problem, resource, spec, target)
         if problem is not None:
             return problem, None
         token = await secrets.token(self._secrets, resource, require_label=self._require_labels)
         if isinstance(token, Problem):
             return token, None
-        return None, render.desired(place, resource, spec, target, token, running)
+        return None, await compute(resource, render.desired, place, resource, spec, target, token, running)
 
     def _follow_scaling(self, situation: Situation, key: Key) -> bool:
         """Follow a scalable target, or no longer; return whether something is to be read there."""
@@ -190,7 +192,7 @@ class Observer:
             needs = first_needs(situation, check=checking, scaling=check_scaling, owned=owned)
             situation = await self._answer(situation, needs)
         for _ in range(ROUNDS):
-            decision = plan(situation)
+            decision = await compute(situation.resource, plan, situation)
             if not isinstance(decision, Ask):
                 break
             situation = await self._answer(situation, decision.needs)
