@@ -88,7 +88,7 @@ class Settings(BaseModel):
         ge=1,
         le=256,
         description="Resources of one namespace reconciled at the same time in each lane: an AWS region, or the pods "
-        "of the cluster. All namespaces together have twice as many.",
+        "of the cluster. A lane has three times as many; the last third is kept for namespaces that use none.",
     )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Address of the same.")  # noqa: S104 - probes come from outside
@@ -120,8 +120,8 @@ class Settings(BaseModel):
 
     @property
     def lane_workers(self) -> int:
-        """Workers of a lane: whatever one namespace does, as many as it uses are left to the others."""
-        return 2 * self.workers
+        """Workers of a lane: `workers` for a namespace, as many for others, and as many for those that have none."""
+        return 3 * self.workers
 
     @field_validator("renew_deadline")
     @classmethod

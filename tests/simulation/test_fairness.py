@@ -73,6 +73,12 @@ def calls_that_hang(simulation: Simulation) -> None:
     apply_many(simulation, "slow", 100)
 
 
+def calls_that_hang_of_more_namespaces_than_one_has_workers(simulation: Simulation) -> None:
+    simulation.amazon.fail(replace(HANGS, only="crowd-"), "CreateModel")
+    for number in range(simulation.settings.workers + 1):
+        apply_many(simulation, "slow", 20, f"crowd-{number}")
+
+
 def everything(simulation: Simulation) -> None:
     deletions(simulation)
     a_thousand_resources(simulation)
@@ -90,6 +96,7 @@ def everything(simulation: Simulation) -> None:
         regions_that_hang,
         regions_that_do_not_exist,
         calls_that_hang,
+        calls_that_hang_of_more_namespaces_than_one_has_workers,
         everything,
     ],
 )

@@ -1,4 +1,4 @@
-"""Where decisions are computed: in the event loop, or beside it where a spec is so large that the loop would pause."""
+"""Where decisions are computed: in the event loop, or beside it where the loop would pause."""
 
 import asyncio
 from collections.abc import Callable

@@ -5,6 +5,7 @@ import json
 
 from pydantic import BaseModel
 
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Resource
 
 REVISION_LENGTH = 10
@@ -26,17 +27,25 @@ def is_revision(text: str) -> bool:
     return len(text) == REVISION_LENGTH and set(text) <= set("0123456789abcdef")
 
 
-def inputs_digest(resource: Resource, token: str | None, block: BaseModel) -> str:
-    """Return a digest of everything that a user can change about the rendering, independent of the renderer.
+def inputs_digests(resource: Resource, token: HubToken | None, block: BaseModel) -> tuple[str, str]:
+    """Return a digest of everything that a user can change about the rendering, and the one of earlier versions.
 
-    `block` is the backend's part of the spec. `token` identifies the Hub token where the rendering depends on its
-    value, else None; the reference to it is part of `spec.model` anyway. Fields at their default are left out, so that
-    a field that a newer operator adds changes no digest.
+    Both are independent of the renderer. `block` is the backend's part of the spec. `token` is the Hub token where the
+    rendering depends on it, else None; the reference to it is part of `spec.model` anyway. It is identified by its
+    fingerprint, and in earlier versions by its value. Fields at their default are left out, so that a field that a
+    newer operator adds changes no digest.
     """
     assert resource.spec is not None  # noqa: S101 - a spec that the types refuse is never rendered
     parts = (resource.spec.model, resource.spec.runtime, block)
     described = [part.model_dump(mode="json", by_alias=True, exclude_defaults=True) for part in parts]
-    return digest(json.dumps([*described, token, resource.render_request], sort_keys=True))[:_INPUTS_LENGTH]
+
+    def identified_by(secret: str | None) -> str:
+        return digest(json.dumps([*described, secret, resource.render_request], sort_keys=True))[:_INPUTS_LENGTH]
+
+    if token is None:
+        inputs = identified_by(None)
+        return inputs, inputs
+    return identified_by(token.fingerprint), identified_by(token.value)
 
 
 def with_tail(stem: str, tail: str, longest: int) -> str:

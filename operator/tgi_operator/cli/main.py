@@ -7,6 +7,8 @@ import sys
 from tgi_operator import __version__
 from tgi_operator.settings import PREFIX, Settings
 
+_PLAN = "print the AWS calls or objects a file would lead to, offline"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run `tgi-operator`; return the exit code."""
@@ -28,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="watch TGIEndpoints and reconcile them"))
     _add_invoke(commands.add_parser("invoke", help="ask an endpoint something"))
-    _add_plan(commands.add_parser("plan", help="print the AWS calls or objects a file would lead to, offline"))
+    _add_plan(commands.add_parser("plan", help=_PLAN))
     _add_fetch(commands.add_parser("fetch", help="fill a folder with a model's weights, as the operator's Jobs do"))
     _add_catalog(commands.add_parser("catalog", help="the container images of TGI"))
     return root
@@ -74,6 +76,9 @@ def _invoke(options: argparse.Namespace) -> int:
 
 
 def _add_plan(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        f"{_PLAN}; the operator's settings, such as {PREFIX}AWS_REGIONS, are read from the environment"
+    )
     command.add_argument("-f", "--filename", required=True, help="YAML file, a folder of them, or - for standard input")
     command.add_argument("-n", "--namespace", default="default", help="namespace of what names none")
     command.set_defaults(run=_plan)

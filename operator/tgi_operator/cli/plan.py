@@ -13,16 +13,20 @@ from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.hub_token import HubToken
-from tgi_operator.backends.incluster.desired import checks as pod_checks
 from tgi_operator.backends.incluster.desired import render as pods
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, asked
+from tgi_operator.backends.incluster.refusals import Refusals as PodRefusals
 from tgi_operator.backends.plans.schedules import Bounds
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.decide import steps
-from tgi_operator.backends.sagemaker.desired import checks, render
+from tgi_operator.backends.sagemaker.desired import render
+from tgi_operator.backends.sagemaker.refusals import Refusals
 from tgi_operator.cli import input_files
+from tgi_operator.cli.given_settings import InvalidSettingsError, given_settings
 from tgi_operator.cli.input_files import Document
+from tgi_operator.control.reconciler import off_problem
 from tgi_operator.engines.tgi import fit, launcher_options
 from tgi_operator.engines.tgi.launch_checks import Launch
 from tgi_operator.hardware.gpus import gpus
@@ -42,6 +46,11 @@ class InvalidResourceError(ValueError):
 def plan(file: str, namespace: str) -> int:
     """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code."""
     try:
+        settings = given_settings({})
+    except InvalidSettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    try:
         found = input_files.of(file)
     except input_files.UnreadableError as error:
         sys.stderr.write(f"{error}\n")
@@ -51,7 +60,7 @@ def plan(file: str, namespace: str) -> int:
         name = _name(manifest, namespace)
         try:
             resource, spec = read(manifest, namespace)
-            documents = list(creation(resource, spec))
+            documents = list(creation(resource, spec, settings))
         except InvalidResourceError as error:
             sys.stderr.writelines(f"{name}: {problem}\n" for problem in error.problems)
             failed = True
@@ -65,11 +74,11 @@ def plan(file: str, namespace: str) -> int:
 
 
 def planned(manifest: Document, namespace: str) -> Iterable[Document]:
-    """Return the AWS calls, or the objects, that would create what the manifest asks for.
+    """Return the AWS calls, or the objects, that would create what the manifest asks for, by the default settings.
 
     Raises InvalidResourceError.
     """
-    return creation(*read(manifest, namespace))
+    return creation(*read(manifest, namespace), Settings())
 
 
 def read(manifest: Document, namespace: str) -> tuple[Resource, Spec]:
@@ -84,9 +93,15 @@ def read(manifest: Document, namespace: str) -> tuple[Resource, Spec]:
     return Resource(owner, generation=1, deleting=False, spec=spec, status=Status(), fields=fields), spec
 
 
-def creation(resource: Resource, spec: Spec) -> Iterable[Document]:
-    """Return the AWS calls, or the objects, that would create the resource. Raises InvalidResourceError."""
-    return _objects(resource, spec, spec.in_cluster) if spec.in_cluster else _calls(resource, spec)
+def creation(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Document]:
+    """Return the AWS calls, or the objects, by which an operator with these settings would create the resource.
+
+    Raises InvalidResourceError.
+    """
+    _refuse(off_problem(settings.backends, resource.fields))
+    if spec.in_cluster is not None:
+        return _objects(resource, spec, spec.in_cluster, settings)
+    return _calls(resource, spec, settings)
 
 
 def doubtful(spec: Spec) -> str | None:
@@ -104,9 +119,12 @@ def _sage_maker(spec: Spec) -> SageMaker:
     return spec.sage_maker
 
 
-def _calls(resource: Resource, spec: Spec) -> Iterable[Document]:
-    target = _sage_maker(spec)
-    _refuse(checks.first_problem(spec, target))
+def _calls(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Document]:
+    target, refusals = _sage_maker(spec), Refusals(settings)
+    _refuse(refusals.problem(resource, spec, target))
+    if settings.allowed_roles_file:
+        # Which names are allowed is known to those who have the administrators' file.
+        _refuse(refusals.name_problem(resource))
     reference = spec.model.token_secret_ref
     token = HubToken(f"(key {reference.key} of Secret {reference.name})", "") if reference else None
     desired = render.desired(render.place(resource), resource, spec, target, token, None)
@@ -118,12 +136,15 @@ def _calls(resource: Resource, spec: Spec) -> Iterable[Document]:
     return [{step.operation: dict(step.request)} for step in made]
 
 
-def _objects(resource: Resource, spec: Spec, target: InCluster) -> Iterable[Document]:
-    _refuse(pod_checks.first_problem(spec, target))
+def _objects(resource: Resource, spec: Spec, target: InCluster, settings: Settings) -> Iterable[Document]:
+    refusals = PodRefusals(settings)
+    _refuse(refusals.problem(spec, target))
     token = HubToken("(the token)", "") if spec.model.token_secret_ref else None
-    desired = pods.desired(resource, target, token, Settings().image)
+    desired = pods.desired(resource, target, token, settings.image)
+    _refuse(refusals.rendered_problem(desired))
     deployment = desired.deployment(replicas(spec), asked(desired.rollout) or IN_PLACE)
-    made = [desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor]
+    policy = network_policy(desired.owner, settings.serving_pods_from)
+    made = [policy, desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor]
     if spec.autoscaling is not None:
         bounds = _bounds(spec.autoscaling)
         made.append(autoscaler(resource.owner, spec.autoscaling, bounds, Means(custom_metrics=True)))

@@ -9,8 +9,7 @@ import sys
 import uuid
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from tgi_operator.cli.given_settings import InvalidSettingsError, given_settings
 from tgi_operator.control.metrics_access import MetricsAccess
 from tgi_operator.control.probes import Server
 from tgi_operator.control.wiring import build, secret_watch
@@ -19,8 +18,7 @@ from tgi_operator.kube import Kube, NoClusterError
 from tgi_operator.leadership.candidate import Terms
 from tgi_operator.leadership.election import Election
 from tgi_operator.leadership.standing import Standing, Unopposed
-from tgi_operator.schema.wording import in_words
-from tgi_operator.settings import PREFIX, Settings
+from tgi_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +31,9 @@ _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 def run(flags: dict[str, str]) -> int:
     """Run the operator until SIGTERM or SIGINT; return the exit code."""
     try:
-        settings = Settings.read(flags, dict(os.environ))
-    except ValidationError as error:
-        for problem in error.errors():
-            name = str(problem["loc"][0])
-            flag = f"--{name.replace('_', '-')} ({PREFIX}{name.upper()})"
-            sys.stderr.write(f"tgi-operator: {flag} is {problem['input']!r}: {in_words(problem)}\n")
+        settings = given_settings(flags)
+    except InvalidSettingsError as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     configure_logging(settings.log_format, debug=settings.log_level == "DEBUG")
     logging.getLogger().setLevel(settings.log_level)

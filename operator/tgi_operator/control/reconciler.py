@@ -1,7 +1,7 @@
 """One resource once: observe, plan, apply, report. The result is an Outcome; the queue is the worker's alone."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -216,12 +216,12 @@ class Reconciler:
         Nothing was ever made of a spec without one, so its deletion needs nothing. What a backend made that is off now
         is left to an operator that serves it, unless the resource is to leave it behind.
         """
-        off = backend_off(self._backends, item)
+        off = off_problem(self._backends, item.outline)
         if item.deleting and (off is None or resource.retains or not item.status.get("backend")):
             await self._writes.release(item)
             return Done("released")
         message = resource.problem.message if resource.problem else "spec: names no backend; add sageMaker or inCluster"
-        problem = Problem(Reason.INVALID_SPEC, message) if off is None else _off(off)
+        problem = off or Problem(Reason.INVALID_SPEC, message)
         status = self._with(item, stalled(problem.reason, problem.message, available=was_available(resource.status)))
         written = await self._writes.status(item, status)
         for event_type, note in transitions(resource.status, status):
@@ -296,7 +296,7 @@ class Reconciler:
             created=item.created,
             rewritten=self._store.is_rewritten(item.key),
             rivals=self._store.rivals(item),
-            large=item.packed is not None,
+            large=item.packed is not None or _has_schedules(spec),
         )
 
 
@@ -305,6 +305,11 @@ def _remedy(attempt: _Attempt, status: Status, situation: Any, error: Exception)
     if isinstance(error, NotLeadingError):
         return None
     return attempt.backend.remedy(replace(attempt.resource, status=status), situation, error, attempt.number)
+
+
+def _has_schedules(spec: Spec | None) -> bool:
+    """Return whether the spec has schedules: finding the times of one takes up to five milliseconds of a look."""
+    return spec is not None and spec.autoscaling is not None and bool(spec.autoscaling.schedules)
 
 
 def _is_worth_an_event(repetitions: int) -> bool:
@@ -320,18 +325,16 @@ def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
     return next((backend for name, backend in backends.items() if name.casefold() == shown), None)
 
 
-def backend_off(backends: Backends, item: Item) -> BackendName | None:
-    """Return the backend that the spec names and that this operator does not serve, None where it serves it."""
-    names = [name for name in get_args(BackendName) if name in item.outline]
-    return next((name for name in names if name not in backends), None)
-
-
-def _off(name: BackendName) -> Problem:
-    return Problem(
-        Reason.BACKEND_OFF,
-        f"spec.{name}: this operator does not serve the backend; ask an administrator to add {name} to the setting "
-        "`backends`, or create a TGIEndpoint with another backend",
-    )
+def off_problem(served: Container[str], fields: Mapping[str, Any]) -> Problem | None:
+    """Return the problem that a spec names a backend which is not among those `served`, None where it is."""
+    for name in get_args(BackendName):
+        if name in fields and name not in served:
+            return Problem(
+                Reason.BACKEND_OFF,
+                f"spec.{name}: this operator does not serve the backend; ask an administrator to add {name} to the "
+                "setting `backends`, or create a TGIEndpoint with another backend",
+            )
+    return None
 
 
 def describe(error: Exception) -> str:

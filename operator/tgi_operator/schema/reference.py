@@ -42,7 +42,8 @@ A `{KIND}` of `{API_VERSION}` has a `spec`, which you write, and a `status`, whi
 Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields are required where their parent is set.
 The API server checks bounds and rules; the operator checks the rest before it creates anything.
 `tgi-operator plan -f FILE` checks both without a cluster, except for changes of immutable fields: for those, run
-`kubectl apply --dry-run=server -f FILE`. See [troubleshooting](troubleshooting.md).
+`kubectl apply --dry-run=server -f FILE`. If your operator has other [settings](operations.md#settings) than the
+defaults, set the same variables, such as `TGI_OPERATOR_AWS_REGIONS`. See [troubleshooting](troubleshooting.md).
 """
 
 _SIZES = """

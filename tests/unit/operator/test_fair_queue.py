@@ -50,6 +50,13 @@ Event = tuple[str, str, bool]
 EVENTS = st.lists(st.tuples(st.sampled_from(["add", "add", "take", "done"]), st.sampled_from("abcd"), st.booleans()))
 
 
+def may_take(namespace: str, out: Counter[str], limit: int | None) -> bool:
+    """Return whether a namespace that waits may take an item."""
+    if limit is None or not out[namespace]:
+        return True
+    return out[namespace] < limit and out.total() < 2 * limit
+
+
 @given(events=EVENTS, limit=st.sampled_from([None, 1, 2, 5]))
 def test_every_namespace_gets_its_turn_and_its_items_in_order(events: list[Event], limit: int | None) -> None:
     queue: FairQueue[Item] = FairQueue(limit)
@@ -65,18 +72,36 @@ def test_every_namespace_gets_its_turn_and_its_items_in_order(events: list[Event
         elif event == "done" and limit is not None and out[namespace]:
             out[namespace] -= 1
             queue.done(namespace)
+            if not out[namespace]:
+                del passed_over[namespace]
         elif event == "take":
-            may_take = {each.namespace for each in waiting if limit is None or out[each.namespace] < limit}
+            ready = {each.namespace for each in waiting if may_take(each.namespace, out, limit)}
+            with_none = {each for each in ready if limit is None or not out[each]}
             taken = queue.take()
-            assert (taken is None) == (not may_take)
+            assert (taken is None) == (not ready)
             if taken is None:
                 continue
+            peers = with_none or ready
+            assert taken.namespace in peers, "those that have none come first"
             line = [each for each in waiting if each.namespace == taken.namespace]
             assert taken == min(line, key=lambda each: (not each.urgent, each.number))
             waiting.remove(taken)
             out[taken.namespace] += 1
-            assert limit is None or out[taken.namespace] <= limit
-            passed_over = Counter({each: passed_over[each] + 1 for each in may_take - {taken.namespace}})
+            del passed_over[taken.namespace]
+            passed_over.update(peers - {taken.namespace})
             assert max(passed_over.values(), default=0) < len("abcd"), "a namespace waits for one turn of each other"
-        assert bool(queue) == any(limit is None or out[each.namespace] < limit for each in waiting)
+        assert bool(queue) == any(may_take(each.namespace, out, limit) for each in waiting)
     assert queue.idle == (not waiting and (limit is None or not out.total()))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 8])
+def test_what_is_beyond_twice_the_limit_is_for_namespaces_that_have_nothing_out(limit: int) -> None:
+    queue: FairQueue[str] = FairQueue(limit)
+    for namespace in ("a", "b", "c"):
+        for number in range(3 * limit):
+            queue.add(namespace, f"{namespace}{number}")
+    taken = Counter(item[0] for item in drained(queue))
+    assert taken.total() == max(2 * limit, 3)
+    queue.add("d", "d0")
+    queue.add("d", "d1")
+    assert drained(queue) == ["d0"]

@@ -23,6 +23,6 @@ def test_no_file_name_has_two_meanings() -> None:
 
 
 def test_both_backends_have_the_same_rooms() -> None:
-    rooms = {"backend.py", "observe.py", "apply.py", "remedies.py", "desired", "seen", "decide"}
+    rooms = {"backend.py", "observe.py", "refusals.py", "apply.py", "remedies.py", "desired", "seen", "decide"}
     for backend in ("sagemaker", "incluster"):
         assert rooms <= {place.name for place in (BACKENDS / backend).iterdir()}

@@ -39,16 +39,7 @@ class InClusterBackend:
         self._changed = changed
         self._now = now
         self._children = Children(known)
-        self._observer = Observer(
-            cluster,
-            self._children,
-            settings.image,
-            settings.prometheus_address,
-            now,
-            restricted=settings.pod_template == "restricted",
-            require_labels=settings.require_labels == "on",
-            serving_pods_from=settings.serving_pods_from,
-        )
+        self._observer = Observer(cluster, self._children, settings, now)
         self._listing = Listing(cluster, self._children, changed)
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:

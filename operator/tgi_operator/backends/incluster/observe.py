@@ -17,7 +17,7 @@ from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
 from tgi_operator.backends.incluster.decide.situation import Situation
-from tgi_operator.backends.incluster.desired import checks, living, names, references, restrictions
+from tgi_operator.backends.incluster.desired import living, names, references
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.placement import tolerations
 from tgi_operator.backends.incluster.desired.render import Desired
@@ -32,6 +32,7 @@ from tgi_operator.backends.incluster.kinds import (
     Kind,
     kind_of,
 )
+from tgi_operator.backends.incluster.refusals import Refusals
 from tgi_operator.backends.incluster.seen import pods
 from tgi_operator.backends.incluster.seen.capacity import Demand
 from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
@@ -39,6 +40,7 @@ from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.resource import Resource
 from tgi_operator.kube import APIError
+from tgi_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -53,27 +55,15 @@ _MEANS_SECONDS = 20
 class Observer:
     """Reads what a decision needs, and nothing else."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        children: Children,
-        fetcher: str,
-        prometheus: str,
-        now: Callable[[], datetime],
-        *,
-        restricted: bool,
-        require_labels: bool,
-        serving_pods_from: tuple[str, ...] | None,
-    ) -> None:
+    def __init__(self, cluster: Cluster, children: Children, settings: Settings, now: Callable[[], datetime]) -> None:
         self._cluster = cluster
-        self._restricted = restricted
-        self._require_labels = require_labels
-        self._serving_pods_from = serving_pods_from
+        self._settings = settings
+        self._refusals = Refusals(settings)
+        self._require_labels = settings.require_labels == "on"
         self._children = children
-        self._fetcher = fetcher
         self._now = now
         self._monitored = False
-        self._means = Means(prometheus=prometheus)
+        self._means = Means(prometheus=settings.prometheus_address)
         self._means_read: float | None = None
         self._reading_means = asyncio.Lock()
 
@@ -84,7 +74,7 @@ class Observer:
         optional = {
             MONITOR: self._monitored,
             SCALED_OBJECT: self._means.keda,
-            NETWORK_POLICY: self._serving_pods_from is not None,
+            NETWORK_POLICY: self._settings.serving_pods_from is not None,
         }
         return tuple(kind for kind in WATCHED if optional.get(kind, True))
 
@@ -98,7 +88,7 @@ class Observer:
             children,
             self._now(),
             monitored=self._monitored,
-            serving_pods_from=self._serving_pods_from,
+            serving_pods_from=self._settings.serving_pods_from,
         )
         if not resource.deleting and resource.problem is None:
             situation = await self._rendered(situation)
@@ -114,7 +104,7 @@ class Observer:
         """Return the situation with what should be in the cluster, or the problem that the spec has."""
         resource, spec = situation.resource, situation.spec
         target = _target(resource)
-        token = checks.first_problem(spec, target) or await secrets.token(
+        token = await compute(resource, self._refusals.problem, spec, target) or await secrets.token(
             self._cluster, resource, require_label=self._require_labels
         )
         if isinstance(token, Problem):
@@ -126,7 +116,7 @@ class Observer:
         deployment = situation.deployed.body if situation.deployed is not None else None
         jobs, servers = situation.all(JOB), situation.servers
         desired = await compute(
-            resource, living.desired, resource, target, token, self._fetcher, deployment, jobs, servers
+            resource, living.desired, resource, target, token, self._settings.image, deployment, jobs, servers
         )
         problem = await self._forbidden(situation, desired)
         if problem is not None:
@@ -143,7 +133,7 @@ class Observer:
 
     async def _forbidden(self, situation: Situation, desired: Desired) -> Problem | None:
         """Return what the pods ask for and must not have."""
-        problem = restrictions.problem(desired.template) if self._restricted else None
+        problem = self._refusals.rendered_problem(desired)
         if problem is not None or not self._require_labels:
             return problem
         named = references.references(desired, situation.spec)

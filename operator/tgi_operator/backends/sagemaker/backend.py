@@ -15,13 +15,12 @@ from tgi_operator.backends.sagemaker.aws.client import API, SageMakerAPI
 from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError
 from tgi_operator.backends.sagemaker.aws.gateway import OPERATOR, Gateway
 from tgi_operator.backends.sagemaker.aws.operations import Service
-from tgi_operator.backends.sagemaker.aws.regions import Regions
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
 from tgi_operator.backends.sagemaker.observe import Observer
-from tgi_operator.backends.sagemaker.permissions import Permissions
+from tgi_operator.backends.sagemaker.refusals import Refusals
 from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
 from tgi_operator.backends.secrets import SecretReader
@@ -44,14 +43,13 @@ class SageMakerBackend:
             api, settings.aws_reads_per_second, settings.aws_writes_per_second, unanswered=self._unanswered
         )
         sweeps = self._gateway.caller(OPERATOR)
-        permissions = Permissions(settings.allowed_roles_file)
-        self._regions = Regions(settings.aws_regions)
+        self._refusals = Refusals(settings)
         self._endpoints = EndpointSweep(
             sweeps,
             changed,
             interval=settings.sweep_interval,
             drift_reads_per_minute=settings.aws_drift_reads_per_minute,
-            allowed=permissions.version,
+            allowed=self._refusals.permissions_version,
             dropped=self._gateway.drop,
             now=now,
         )
@@ -61,8 +59,7 @@ class SageMakerBackend:
             self._endpoints,
             self._scalable_targets,
             reader,
-            permissions,
-            self._regions,
+            self._refusals,
             now,
             require_labels=settings.require_labels == "on",
         )
@@ -78,7 +75,7 @@ class SageMakerBackend:
     def lane(self, fields: Mapping[str, Any]) -> str:
         """Return the region: one that hangs delays no other. Those that there are not share a lane."""
         region = str(fields.get("sageMaker", {}).get("region", ""))
-        return region if self._regions.problem(region) is None else ""
+        return region if self._refusals.region_problem(region) is None else ""
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
         """Return all that the decision needs; None until the region was listed. Raises AWSError."""

@@ -9,6 +9,7 @@ from tgi_operator.api.problem import Problem
 from tgi_operator.api.status import ConditionStatus
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends import secrets
+from tgi_operator.backends.computing import compute
 from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
@@ -18,15 +19,14 @@ from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.gateway import Gateway
 from tgi_operator.backends.sagemaker.aws.operations import Part
-from tgi_operator.backends.sagemaker.aws.regions import Regions
 from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.confirmation import confirm, first_needs
 from tgi_operator.backends.sagemaker.decide.situation import Situation
-from tgi_operator.backends.sagemaker.desired import checks, names, render, scaling_policies
+from tgi_operator.backends.sagemaker.desired import names, render, scaling_policies
 from tgi_operator.backends.sagemaker.desired.render import Desired, Place
 from tgi_operator.backends.sagemaker.last_owners import LastOwners
 from tgi_operator.backends.sagemaker.part_reads import read_part, read_tags
-from tgi_operator.backends.sagemaker.permissions import Permissions
+from tgi_operator.backends.sagemaker.refusals import Refusals
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Listed, Observed, Outage
@@ -47,8 +47,7 @@ class Observer:
         endpoints: EndpointSweep,
         scalable_targets: ScalableTargetSweep,
         reader: SecretReader,
-        permissions: Permissions,
-        regions: Regions,
+        refusals: Refusals,
         now: Callable[[], datetime],
         *,
         require_labels: bool,
@@ -58,8 +57,7 @@ class Observer:
         self._endpoints = endpoints
         self._scalable_targets = scalable_targets
         self._secrets = reader
-        self._permissions = permissions
-        self._regions = regions
+        self._refusals = refusals
         self._owners = LastOwners()
         self._now = now
 
@@ -69,7 +67,7 @@ class Observer:
         Raises AWSError where AWS cannot be read.
         """
         generated = render.place(resource)
-        unknown_region = self._regions.problem(generated.region)
+        unknown_region = self._refusals.region_problem(generated.region)
         if unknown_region is not None:
             # Not a single connection. What an earlier list of regions let in may still be there.
             begun = resource.status.sage_maker is not None or resource.status.update_revision is not None
@@ -102,9 +100,10 @@ class Observer:
             followed.check = True
             check_scaling = check_scaling or self._scalable_targets.followed(key) is not None
         if not (followed.check or check_scaling or resource.deleting):
-            confirmed = confirm(situation, listing.endpoints.get(place.endpoint), complete=listing.complete)
+            listed, complete = listing.endpoints.get(place.endpoint), listing.complete
+            confirmed = await compute(resource, confirm, situation, listed, complete=complete)
             if confirmed is not None:
-                followed.saw(listing.endpoints.get(place.endpoint), listing.read_at)
+                followed.saw(listed, listing.read_at)
                 return confirmed
         return await self._read(situation, followed, check_scaling=check_scaling)
 
@@ -142,8 +141,7 @@ class Observer:
         """Return the situation before anything is read in AWS."""
         problem, rendered = await self._rendered(resource, place, running=resource.status.image)
         observed = Observed(last_owner=self._owners.of(resource, place))
-        named = resource.fields["sageMaker"].get("endpointName")
-        refused = self._permissions.name_problem(resource.owner.namespace, named) if named else None
+        refused = self._refusals.name_problem(resource)
         return Situation(resource, place, rendered, problem, observed, self._now(), refused)
 
     async def _rendered(
@@ -156,14 +154,13 @@ class Observer:
         if spec is None or spec.sage_maker is None:
             return resource.problem, None
         target = spec.sage_maker
-        problem = self._permissions.role_problem(resource.owner.namespace, target.execution_role_arn)
-        problem = problem or checks.first_problem(spec, target)
+        problem = await compute(resource, self._refusals.problem, resource, spec, target)
         if problem is not None:
             return problem, None
         token = await secrets.token(self._secrets, resource, require_label=self._require_labels)
         if isinstance(token, Problem):
             return token, None
-        return None, render.desired(place, resource, spec, target, token, running)
+        return None, await compute(resource, render.desired, place, resource, spec, target, token, running)
 
     def _follow_scaling(self, situation: Situation, key: Key) -> bool:
         """Follow a scalable target, or no longer; return whether something is to be read there."""
@@ -195,7 +192,7 @@ class Observer:
             needs = first_needs(situation, check=checking, scaling=check_scaling, owned=owned)
             situation = await self._answer(situation, needs)
         for _ in range(ROUNDS):
-            decision = plan(situation)
+            decision = await compute(situation.resource, plan, situation)
             if not isinstance(decision, Ask):
                 break
             situation = await self._answer(situation, decision.needs)

@@ -63,12 +63,12 @@ class Permissions:
     def role_problem(self, namespace: str, role: str) -> Problem | None:
         """Return why a namespace may not use a role, None where it may."""
         try:
-            self._read()
+            entries = self._read()
         except InvalidFileError as error:
             return Problem(Reason.ROLE_NOT_ALLOWED, self._unreadable(error))
-        if all(entry.execution_roles is None for entry in self._entries.values()):
+        if all(entry.execution_roles is None for entry in entries.values()):
             return None
-        allowed = [pattern for entry in self._of(namespace) for pattern in entry.execution_roles or ()]
+        allowed = [pattern for entry in _of(entries, namespace) for pattern in entry.execution_roles or ()]
         if any(fnmatchcase(role, pattern) for pattern in allowed):
             return None
         return Problem(
@@ -80,10 +80,10 @@ class Permissions:
     def name_problem(self, namespace: str, name: str) -> Problem | None:
         """Return why a namespace may not name an endpoint so, None where it may."""
         try:
-            self._read()
+            entries = self._read()
         except InvalidFileError as error:
             return Problem(Reason.ENDPOINT_NAME_NOT_ALLOWED, self._unreadable(error))
-        allowed = [pattern for entry in self._of(namespace) for pattern in entry.endpoint_names]
+        allowed = [pattern for entry in _of(entries, namespace) for pattern in entry.endpoint_names]
         if any(fnmatchcase(name, pattern) for pattern in allowed):
             return None
         return Problem(
@@ -100,21 +100,19 @@ class Permissions:
         except OSError:
             return None
 
-    def _of(self, namespace: str) -> Iterable[_Entry]:
-        return [entry for key, entry in self._entries.items() if fnmatchcase(namespace, key)]
-
     def _unreadable(self, error: InvalidFileError) -> str:
         logger.error("%s: %s", self._file, error)
         return f"The operator's file of permissions cannot be read: {error}"
 
-    def _read(self) -> None:
+    def _read(self) -> Mapping[str, _Entry]:
+        """Return the entries, of one state of the file: large specs are judged in a thread. Raises InvalidFileError."""
         if self._file is None:
-            return
+            return self._entries
         try:
             changed = self._file.stat().st_mtime
             if changed == self._changed:
-                return
-            self._entries = _File.model_validate(yaml.safe_load(self._file.read_text())).namespaces
+                return self._entries
+            entries = self._entries = _File.model_validate(yaml.safe_load(self._file.read_text())).namespaces
         except OSError as error:
             self._changed = None
             raise InvalidFileError(str(error)) from None
@@ -122,3 +120,8 @@ class Permissions:
             self._changed = None
             raise InvalidFileError(" ".join(str(error).split())) from None
         self._changed = changed
+        return entries
+
+
+def _of(entries: Mapping[str, _Entry], namespace: str) -> Iterable[_Entry]:
+    return [entry for key, entry in entries.items() if fnmatchcase(namespace, key)]

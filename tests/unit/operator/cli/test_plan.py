@@ -192,3 +192,53 @@ def test_a_size_in_the_name_that_no_model_has_is_passed_over(file: Path, capsys:
     code, out, err = planned(file, capsys)
     assert (code, err) == (0, "")
     assert "Warning" not in out
+
+
+def test_settings_are_those_of_the_variables(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(SMALLEST.replace("eu-west-1", "eu-new-1"))
+    assert planned(file, capsys)[2].startswith("default/falcon-7b: UnknownRegion: spec.sageMaker.region: eu-new-1 is")
+    monkeypatch.setenv("TGI_OPERATOR_AWS_REGIONS", "eu-new-1")
+    assert "UnknownRegion" not in planned(file, capsys)[2]
+
+
+def test_pod_template_is_not_restricted_where_the_setting_is_unrestricted(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host_path = "    podTemplate: {spec: {volumes: [{name: root, hostPath: {path: /}}]}}\n"
+    file.write_text(SMALLEST.partition("  sageMaker:")[0] + f"  inCluster:\n{host_path}")
+    assert planned(file, capsys)[0] == 1
+    monkeypatch.setenv("TGI_OPERATOR_POD_TEMPLATE", "unrestricted")
+    code, out, err = planned(file, capsys)
+    assert (code, err) == (0, "")
+    assert "hostPath" in out
+
+
+def test_a_network_policy_is_planned_where_the_setting_wants_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(SMALLEST.partition("  sageMaker:")[0] + "  inCluster: {}\n")
+    assert "kind: NetworkPolicy" not in planned(file, capsys)[1]
+    monkeypatch.setenv("TGI_OPERATOR_SERVING_PODS_FROM", "gateway")
+    code, out, err = planned(file, capsys)
+    assert (code, err) == (0, "")
+    assert "kind: NetworkPolicy" in out
+
+
+def test_endpoint_names_are_not_judged_without_the_administrators_file(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(SMALLEST + "    endpointName: prod-llm\n")
+    code, out, err = planned(file, capsys)
+    assert (code, calls(out), err) == (0, CALLS, "")
+
+
+def test_a_setting_that_is_none_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(SMALLEST)
+    monkeypatch.setenv("TGI_OPERATOR_POD_TEMPLATE", "free")
+    code, out, err = planned(file, capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("tgi-operator: --pod-template (TGI_OPERATOR_POD_TEMPLATE) is 'free': ")

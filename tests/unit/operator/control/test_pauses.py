@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -12,14 +12,18 @@ import pytest
 from tgi_operator.api.identifiers import API_VERSION, FINALIZER, KIND
 from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
+from tgi_operator.backends.sagemaker.aws.scope import Scope
+from tgi_operator.backends.sagemaker.backend import SageMakerBackend
 from tgi_operator.control import store
 from tgi_operator.control.controller import Controller
 from tgi_operator.intake import LARGEST_SPEC, Object, Reduce, read_event
 from tgi_operator.settings import Settings
 from tgi_operator.watching import in_background
-from unit.operator.control.given import ApiServer
+from unit.operator.control.given import KEY, SPEC, ApiServer
 
 LONGEST_PAUSE = 0.1
+LONGEST_PAUSE_OF_SCHEDULES = 0.02
 LARGE = Key("ml", "large")
 
 
@@ -121,3 +125,58 @@ async def test_largest_spec_is_taken_in_and_reconciled_beside_the_loop(template:
     assert "deployments" in " ".join(server.applied), "it was reconciled"
     assert pause <= LONGEST_PAUSE
     await controller.close()
+
+
+class Amazon:
+    """AWS without endpoints, where nothing can be created; `tried` is set by the first attempt."""
+
+    def __init__(self) -> None:
+        self.tried = asyncio.Event()
+
+    async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        if operation == "ListEndpoints":
+            return {"Endpoints": []}
+        if operation == "CreateModel":
+            self.tried.set()
+        raise AWSError(
+            Meaning.ENDPOINT_NOT_FOUND if operation == "DescribeEndpoint" else Meaning.REJECTED, operation, "", ""
+        )
+
+    def drop(self, scope: Scope) -> None:
+        """Hold nothing."""
+
+    async def close(self) -> None:
+        """Have nothing under way."""
+
+
+def with_schedules() -> Object:
+    """Return a spec with as many schedules as there can be, whose last and next times are years away."""
+    schedule = {"start": "0 0 29 2 *", "end": "0 12 29 2 *", "minReplicas": 2}
+    schedules = [{"name": f"s-{number}", **schedule} for number in range(20)]
+    return {**SPEC, "autoscaling": {"maxReplicas": 4, "schedules": schedules}}
+
+
+async def pause_of_schedules() -> float:
+    """Return the longest pause while a resource on SageMaker with schedules is reconciled."""
+    server, amazon, over = Cluster(), Amazon(), asyncio.Event()
+
+    def changed(key: Key) -> None:
+        controller.changed(key)
+
+    backend = SageMakerBackend(amazon, Settings(), server, changed)
+    controller = Controller(Settings(), server, "blue", {"sageMaker": backend}, None)
+    await controller.start()
+    body = server.put(KEY, spec=with_schedules(), meta={"finalizers": [FINALIZER]})
+    measuring = asyncio.create_task(longest_pause(over))
+    controller.seen(body)
+    await asyncio.wait_for(amazon.tried.wait(), 20)
+    over.set()
+    pause = await measuring
+    await controller.close()
+    return pause
+
+
+async def test_schedules_are_computed_beside_the_loop() -> None:
+    # The first look loads tables and clients.
+    pauses = [await pause_of_schedules() for _ in range(3)]
+    assert min(pauses) <= LONGEST_PAUSE_OF_SCHEDULES

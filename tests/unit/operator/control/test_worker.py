@@ -15,10 +15,10 @@ pytestmark = pytest.mark.looptime
 class Reconciliations:
     """Workers over keys such as "lane/name" or "lane/namespace/name", and each reconciliation as (time, key, failures).
 
-    Of the workers of a lane, half are for one namespace.
+    Of the workers of a lane, a third are for one namespace.
     """
 
-    def __init__(self, size: int = 4) -> None:
+    def __init__(self, size: int = 6) -> None:
         self.calls: list[tuple[float, str, int]] = []
         self.outcomes: dict[str, list[Outcome | Exception]] = {}
         self.seconds: dict[str, float] = {}
@@ -27,7 +27,7 @@ class Reconciliations:
             lambda key: key.split("/")[0],
             lambda key: key.split("/")[1] if key.count("/") > 1 else "",
             size=size,
-            limit=size // 2,
+            limit=size // 3,
         )
 
     async def reconcile(self, key: str, failures: int) -> Outcome:
@@ -118,8 +118,22 @@ async def test_namespaces_that_hang_leave_workers_to_others(made: Reconciliation
         made.workers.queue.add(f"eu/good/{number}")
     await asyncio.sleep(26)
     keys = [key for _, key, _ in made.calls]
-    assert [key for key in keys if "bad" in key] == ["eu/bad/0", "eu/bad/1"], "half of the workers"
+    assert [key for key in keys if "bad" in key] == ["eu/bad/0", "eu/bad/1"], "a third of the workers"
     assert len([key for key in keys if "good" in key]) == 50
+
+
+async def test_each_of_several_namespaces_that_hang_leaves_a_worker_to_another(made: Reconciliations) -> None:
+    for number in range(50):
+        for namespace in ("a", "b", "c"):
+            made.seconds[f"eu/{namespace}/{number}"] = 1e6
+            made.workers.queue.add(f"eu/{namespace}/{number}", urgent=True)
+    await asyncio.sleep(1)
+    for number in range(20):
+        made.seconds[f"eu/good/{number}"] = 1
+        made.workers.queue.add(f"eu/good/{number}")
+    await asyncio.sleep(21)
+    keys = [key for _, key, _ in made.calls]
+    assert len([key for key in keys if "good" in key]) == 20
 
 
 async def test_no_key_is_left_without_a_worker_whoever_ends_first() -> None:
@@ -146,7 +160,7 @@ async def test_one_namespace_is_as_fast_as_its_share_of_workers_allows(made: Rec
 
 
 async def test_key_that_is_queued_while_the_last_worker_ends_is_not_lost() -> None:
-    made = Reconciliations(size=2)
+    made = Reconciliations(size=3)
     for number in range(20):
         made.workers.queue.add(f"eu/{number}")
         for _ in range(number % 5):

@@ -83,11 +83,12 @@ def desired(
     template = pod_template.pod_template(owner, spec, target, image_uri, source, rendered_token)
     revision = naming.revision(json.dumps(template, sort_keys=True))
     template["metadata"]["labels"][names.LABEL_REVISION] = revision
+    inputs, former = naming.inputs_digests(resource, rendered_token, target)
     deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
     return Desired(
         owner=owner,
-        inputs=naming.inputs_digest(resource, rendered_token.fingerprint if rendered_token else None, target),
-        former_inputs=naming.inputs_digest(resource, rendered_token.value if rendered_token else None, target),
+        inputs=inputs,
+        former_inputs=former,
         revision=revision,
         image=image_uri,
         template=template,

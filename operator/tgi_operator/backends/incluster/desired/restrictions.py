@@ -5,6 +5,7 @@ volumes that the restricted standard has, and TGI's container keeps its security
 sysctls, `nodeName` and the like are no fields of `podTemplate`.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ _VOLUMES = frozenset(
 )
 _SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+_LONGEST_VALUE = 64
 
 Violation = tuple[str, str]
 """A field below the pod template, and what is wrong with it."""
@@ -83,7 +86,7 @@ def _of_volume(volume: Mapping[str, Any]) -> Iterator[Violation]:
     for kind in sorted(volume.keys() - _VOLUMES - {"name"}):
         yield (
             f"spec.volumes[{volume.get('name')}].{kind}",
-            f"the type of volume is not allowed, only {', '.join(sorted(_VOLUMES))}",
+            f"volumes of type {kind} are not allowed, only {', '.join(sorted(_VOLUMES))}",
         )
 
 
@@ -103,25 +106,39 @@ def _of_context(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
             yield f"{where}.{name}", "the profile must not be Unconfined"
     selinux = mapping(context.get("seLinuxOptions"))
     if selinux.get("type", "") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
-        yield f"{where}.seLinuxOptions", "only the types of containers are allowed, and neither user nor role"
+        yield (
+            f"{where}.seLinuxOptions",
+            f"{_shown(selinux)} is not allowed, only the types of containers, and neither user nor role",
+        )
 
 
 def _privileges(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield the privileges that a container's security context asks for."""
     for name in ("privileged", "allowPrivilegeEscalation"):
         if context.get(name):
-            yield f"{where}.{name}", "containers must not gain privileges"
-    if mapping(context.get("capabilities")).get("add"):
-        yield f"{where}.capabilities.add", "containers must not add capabilities"
+            yield f"{where}.{name}", "true is not allowed, because containers must not gain privileges"
+    added = mapping(context.get("capabilities")).get("add")
+    if added:
+        yield (
+            f"{where}.capabilities.add",
+            f"{_shown(added)} is not allowed, because containers must not add capabilities",
+        )
 
 
 def _weakened(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield what TGI's container has no longer of its own security context."""
     if context.get("allowPrivilegeEscalation") is not False:
         yield f"{where}.allowPrivilegeEscalation", "it must stay false"
-    if not _drops_all(mapping(context.get("capabilities")).get("drop")):
-        yield f"{where}.capabilities.drop", "it must keep ALL"
+    dropped = mapping(context.get("capabilities")).get("drop")
+    if not _drops_all(dropped):
+        yield f"{where}.capabilities.drop", f"{_shown(dropped)} is not allowed, because it must keep ALL"
 
 
 def _drops_all(dropped: object) -> bool:
     return isinstance(dropped, Iterable) and "ALL" in dropped
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message has it."""
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -156,18 +156,17 @@ def desired(
     known.
     """
     image_uri = image(spec.runtime, target.region, running)
-    value = token.value if token is not None else None
-    model = _model(spec, target, image_uri, value)
+    model = _model(spec, target, image_uri, token.value if token is not None else None)
     config = _config(spec, target, image_uri)
-    fingerprint = token.fingerprint if token is not None else None
     # The revision is public, and a digest of the token itself would let everybody try passwords.
-    identified = _model(spec, target, image_uri, fingerprint)
+    identified = _model(spec, target, image_uri, token.fingerprint) if token is not None else model
+    rendered_from, former = naming.inputs_digests(resource, token, target)
     content = json.dumps({"model": identified, "config": config}, sort_keys=True)
     return Desired(
         place=where,
         revision=naming.revision(content),
-        rendered_from=naming.inputs_digest(resource, fingerprint, target),
-        former_rendered_from=naming.inputs_digest(resource, value, target),
+        rendered_from=rendered_from,
+        former_rendered_from=former,
         token=token,
         image=image_uri,
         model=model,

@@ -149,21 +149,23 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
         if swept.sweeps % TARGETS_EVERY == 0:
             targets = await scaling_reads.all_targets(self._api, swept.scope)
             now = self._now()
-            self._compare(
+            await self._compare(
                 swept, lambda each, wanted: scalable_target.has_bounds(wanted, targets.get(each.resource_id), now)
             )
         if swept.sweeps % POLICIES_EVERY == 0:
             policies = await scaling_reads.all_policies(self._api, swept.scope)
-            self._compare(swept, lambda each, wanted: _fit(policies.get(each.resource_id, {}), each, wanted))
+            await self._compare(swept, lambda each, wanted: _fit(policies.get(each.resource_id, {}), each, wanted))
             if any(each.wanted is not None and each.wanted.actions for each in swept.followed.values()):
                 actions = await scaling_reads.all_actions(self._api, swept.scope)
-                self._compare(
+                await self._compare(
                     swept,
                     lambda each, wanted: scalable_target.fits(wanted.actions, actions.get(each.resource_id, {})),
                 )
 
-    def _compare(self, swept: SweptTargets, fits: Callable[[FollowedTarget, Scaling], bool]) -> None:
-        for each in swept.followed.values():
+    async def _compare(self, swept: SweptTargets, fits: Callable[[FollowedTarget, Scaling], bool]) -> None:
+        for each in tuple(swept.followed.values()):
+            # Finding the bounds in force takes milliseconds for each target: the loop goes on in between.
+            await asyncio.sleep(0)
             if each.wanted is not None and not fits(each, each.wanted):
                 self._report(each)
 

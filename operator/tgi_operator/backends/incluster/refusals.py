@@ -1,0 +1,26 @@
+"""What is refused of a spec by itself and by the settings, whatever is in the cluster.
+
+The operator and `tgi-operator plan` ask the same two questions: before the objects are rendered, and afterwards.
+"""
+
+from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.incluster.desired import checks, restrictions
+from tgi_operator.backends.incluster.desired.render import Desired
+from tgi_operator.settings import Settings
+
+
+class Refusals:
+    """The refusals of one operator, by its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._restricted = settings.pod_template == "restricted"
+
+    def problem(self, spec: Spec, target: InCluster) -> Problem | None:
+        """Return the first problem of the spec, None where objects can be rendered from it."""
+        return checks.first_problem(spec, target)
+
+    def rendered_problem(self, desired: Desired) -> Problem | None:
+        """Return the first problem of the rendered objects, None where they may be applied."""
+        return restrictions.problem(desired.template) if self._restricted else None

@@ -1,0 +1,52 @@
+"""What is refused of a spec by itself and by the settings, whatever AWS shows.
+
+The operator and `tgi-operator plan` ask the same list: `problem`.
+"""
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.sagemaker import SageMaker
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.sagemaker.aws.regions import Regions
+from tgi_operator.backends.sagemaker.desired import checks
+from tgi_operator.backends.sagemaker.permissions import Permissions
+from tgi_operator.settings import Settings
+
+
+class Refusals:
+    """The refusals of one operator, by its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._regions = Regions(settings.aws_regions)
+        self._permissions = Permissions(settings.allowed_roles_file)
+        self._in_order = (self._region, self._role, self._check)
+
+    def problem(self, resource: Resource, spec: Spec, target: SageMaker) -> Problem | None:
+        """Return the first problem of the spec, None where there is none."""
+        found = (refusal(resource, spec, target) for refusal in self._in_order)
+        return next((problem for problem in found if problem is not None), None)
+
+    def region_problem(self, region: str) -> Problem | None:
+        """Return why a resource may not name a region; None where it may. It comes before any connection."""
+        return self._regions.problem(region)
+
+    def name_problem(self, resource: Resource) -> Problem | None:
+        """Return why the namespace may not use the endpoint's name; None where it may.
+
+        It is apart from the others: an endpoint that was created for this very resource is kept.
+        """
+        named = resource.fields["sageMaker"].get("endpointName")
+        return self._permissions.name_problem(resource.owner.namespace, named) if named else None
+
+    def permissions_version(self) -> float | None:
+        """Return when the administrators' file was last changed; None where there is none to read."""
+        return self._permissions.version()
+
+    def _region(self, _: Resource, __: Spec, target: SageMaker) -> Problem | None:
+        return self._regions.problem(target.region)
+
+    def _role(self, resource: Resource, _: Spec, target: SageMaker) -> Problem | None:
+        return self._permissions.role_problem(resource.owner.namespace, target.execution_role_arn)
+
+    def _check(self, _: Resource, spec: Spec, target: SageMaker) -> Problem | None:
+        return checks.first_problem(spec, target)
