@@ -10,13 +10,17 @@ them. After a run with `--installation`, `python -m e2e.rights FOLDER INSTALLATI
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from e2e.conftest import ALLOWED, POLICY
 from e2e.installations import INSTALLATIONS, Installation
+from tgi_sandbox.cluster import ControlPlane
 
-UNINSTALLED = "uninstalled"
-"""A file beside the logs of a control plane that lost the operator's roles in the end: refusals there tell nothing."""
+WITHDRAWN = "withdrawn.txt"
+"""A file beside the logs of a control plane, with the namespaces in which a test took roles from the operator."""
+
+EVERYWHERE = "*"
 
 Right = tuple[str, str, str]
 """API group, resource with its subresource, and verb."""
@@ -45,8 +49,7 @@ def used(folder: Path, installations: Iterable[Installation]) -> Iterator[tuple[
     """Yield what the operators of installations asked for on any control plane of this session, and the answers."""
     users = {each.user for each in installations}
     for log in folder.rglob("logs/audit.log"):
-        if (log.parent / UNINSTALLED).exists():
-            continue
+        withdrawn = set((log.parent / WITHDRAWN).read_text().split()) if (log.parent / WITHDRAWN).exists() else set()
         for line in log.read_text().splitlines():
             event = json.loads(line)
             if event["user"]["username"] not in users or "objectRef" not in event:
@@ -55,10 +58,18 @@ def used(folder: Path, installations: Iterable[Installation]) -> Iterator[tuple[
             resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
             right = (about.get("apiGroup", ""), resource, event["verb"])
             code = int(event.get("responseStatus", {}).get("code", 0))
+            if code == HTTPStatus.FORBIDDEN and withdrawn & {about.get("namespace", ""), EVERYWHERE}:
+                continue
             yield right, code
             if (event["verb"], code) == ("patch", 201):
                 # A server-side apply that makes the object has to be allowed as create too.
                 yield (*right[:2], "create"), code
+
+
+def withdraw(plane: ControlPlane, namespace: str) -> None:
+    """Note that the operator has lost its roles in a namespace, or `EVERYWHERE`: refusals there tell nothing."""
+    with (plane.layout.audit_log.parent / WITHDRAWN).open("a") as file:
+        file.write(f"{namespace}\n")
 
 
 def granted_actions() -> set[str]:
@@ -79,11 +90,12 @@ def problems(folder: Path, installations: Sequence[Installation]) -> Iterator[st
     needed = {right for right, _ in found}
     if not needed:
         yield f"no end-to-end test has run in {folder}"
-    yield from (f"refused: {right}" for right in sorted({right for right, code in found if code == 403}))
+    yield from (
+        f"refused: {right}" for right in sorted({right for right, code in found if code == HTTPStatus.FORBIDDEN})
+    )
     given = {right for each in installations for right in granted(each)}
     excused = UNUSED.keys() & given
     yield from (f"never used: {right}" for right in sorted(given - needed - excused))
-    yield from (f"not granted: {right}" for right in sorted(needed - given))
     if any(each.uses_aws for each in installations):
         unused = granted_actions() - used_actions(folder, installations) - UNUSED_ACTIONS.keys()
         yield from (f"never used: {action}" for action in sorted(unused))

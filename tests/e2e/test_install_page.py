@@ -113,7 +113,7 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
     newcomer.follow(delete)
     assert 403 not in {code for _, code in rights.used(plane.layout.directory, [ALL])}
     # Its roles go with it, and the leader can no longer give its Lease back.
-    (plane.layout.audit_log.parent / rights.UNINSTALLED).touch()
+    rights.withdraw(plane, rights.EVERYWHERE)
     newcomer.follow(*section("Uninstall"))
     assert made(aws) == []
 

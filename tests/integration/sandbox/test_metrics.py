@@ -100,16 +100,6 @@ def test_pod_has_no_metrics_before_its_first_request(
         assert tgi.values("tgi_concurrent_requests", version) == {asked: "11"}
 
 
-def test_autoscaler_counts_requests_that_are_being_answered(
-    control_plane: ControlPlane, api: ApiServer, namespace: str, tgi: Deployment
-) -> None:
-    tgi.create(replicas=1)
-    _autoscale(api, namespace, "tgi_concurrent_requests", average=4)
-    (pod,) = tgi.pods
-    control_plane.set_load(namespace, pod, queue_size=2, batch_size=6)
-    wait_until(lambda: tgi.ready == 2, lambda: _autoscaler(api, namespace))
-
-
 def test_only_who_may_reads_metrics(
     control_plane: ControlPlane, api: ApiServer, namespace: str, tgi: Deployment
 ) -> None:

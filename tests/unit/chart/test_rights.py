@@ -31,7 +31,7 @@ def test_with_namespaces_only_what_belongs_to_none_is_granted_in_all() -> None:
     granted = of(rendered(EVERYTHING), "ClusterRole")["rules"]
     assert [(rule["resources"], rule["verbs"]) for rule in granted] == [
         (["nodes"], ["list"]),
-        (["tgiendpoints"], ["get", "list", "watch", "patch"]),
+        (["tgiendpoints"], ["list", "watch", "patch"]),
         (["tokenreviews"], ["create"]),
         (["subjectaccessreviews"], ["create"]),
         (["pods"], ["list"]),
@@ -46,16 +46,12 @@ def test_finalizer_can_be_removed_where_the_rights_in_the_namespace_are_gone_alr
         if rule["resources"] == ["tgiendpoints"]
         for verb in rule["verbs"]
     }
-    assert verbs == {"get", "list", "watch", "patch"}
+    assert verbs == {"list", "watch", "patch"}
     assert of(items, "ClusterRoleBinding")["roleRef"]["name"] == of(items, "ClusterRole")["metadata"]["name"]
 
 
 def test_a_namespace_watched_grants_what_all_of_them_would() -> None:
-    everywhere = [
-        # `get` comes with the permissions that outlive a namespace.
-        {**rule, "verbs": ["get", *rule["verbs"]]} if rule["resources"] == ["tgiendpoints"] else rule
-        for rule in of(rendered(), "ClusterRole")["rules"]
-    ]
+    everywhere = of(rendered(), "ClusterRole")["rules"]
     items = rendered({"watchNamespaces": ["ml"]})
     within = of(items, "Role", namespace="ml")["rules"]
     beside = of(items, "ClusterRole")["rules"]

@@ -82,7 +82,7 @@ First what it needs in each namespace it watches.
 # In the whole cluster: a namespace that is being deleted may lose its RoleBinding first, and the finalizer must go.
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 {{- end }}
 {{- if eq (toString .Values.settings.metricsAuth) "on" }}
 - apiGroups: [authentication.k8s.io]
