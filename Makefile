@@ -3,6 +3,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
+# Empty is off: every process of the tests and of the sandbox would compile all that it imports again.
+export PYTHONDONTWRITEBYTECODE :=
+
 UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --quiet
 SOURCES := operator sandbox tests
