@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-# Empty is off: each process of the tests and of the sandbox would compile its 1,600 modules again.
+# Empty is off: every process of the tests and of the sandbox would compile all that it imports again.
 export PYTHONDONTWRITEBYTECODE :=
 
 UV := $(shell command -v uv || echo .tools/bin/uv)

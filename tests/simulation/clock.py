@@ -1,20 +1,80 @@
 """Virtual time: the event loop jumps to its next timer, and AWS's clock is the loop's."""
 
 import asyncio
+import selectors
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-
-import looptime
+from typing import Any
 
 from tgi_sandbox.aws.clock import Clock
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC).timestamp()
 """Wall clock time at which every simulation begins: a Monday."""
 
+_ROUND_SECONDS = 1e-9
+"""How long a round of the loop takes: timers whose delay rounds to nothing would stop time."""
+
+
+class _Selector(selectors.BaseSelector):
+    """Instead of waiting for files, lets the time pass that the loop would have waited."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._files = selectors.DefaultSelector()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return no file at once. Raises RuntimeError where nothing would ever happen."""
+        if timeout is None:
+            raise RuntimeError("the loop has nothing left to wait for")
+        self.now += max(timeout, _ROUND_SECONDS)
+        return []
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Register the loop's own pipe."""
+        return self._files.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Unregister it again."""
+        return self._files.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        """Return what is registered."""
+        return self._files.get_map()
+
+    def close(self) -> None:
+        """Close it."""
+        self._files.close()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time stands still while anything runs, and never waits.
+
+    Unlike looptime's, time does not pass while a thread computes, and no round looks for files: half as fast again.
+    """
+
+    def __init__(self) -> None:
+        self._virtual = _Selector()
+        super().__init__(self._virtual)
+
+    def time(self) -> float:
+        """Return the virtual time in seconds."""
+        return self._virtual.now
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Return the result of a function that another thread would compute: here it takes no time."""
+        future: asyncio.Future[Any] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets it
+            future.set_exception(error)
+        return future
+
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Return an event loop whose time stands still while anything runs, and never waits."""
-    # No idle rounds before a jump: nothing here lives outside the loop.
-    return looptime.new_event_loop(start=0, noop_cycles=0)
+    """Return an event loop that jumps to its next timer."""
+    return _Loop()
 
 
 class LoopClock(Clock):

@@ -10,7 +10,7 @@ from simulation.amazon import DENIED, NO_IMAGE, THROTTLED, UNREACHABLE
 from simulation.simulation import ENDPOINT, SPEC, Object, Simulation, condition, is_ready
 from simulation.test_over import MINUTE, reports
 from simulation.test_scaling import bounds, follows, spec, target
-from simulation.test_stories import IMAGES, NEW, NEWER, ROLE, TAGGED, changed, is_stalled, rolled_back, tags
+from simulation.test_stories import IMAGES, LONG, NEW, NEWER, ROLE, TAGGED, changed, is_stalled, rolled_back, tags
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
@@ -137,7 +137,7 @@ def test_old_revisions_that_cannot_be_read_do_not_keep_the_new_one_from_being_re
 def test_an_announced_attempt_is_made_though_old_revisions_cannot_be_collected(serving: Simulation) -> None:
     with serving.amazon.failing(DENIED, "DeleteModel"):
         serving.apply(NEW)
-        serving.run(4 * 3600)
+        serving.run(LONG)
         serving.script(Outcome.NO_CAPACITY)
         serving.apply(NEWER)
         serving.run_until(lambda: reports(serving, "InsufficientCapacity"), within=1800)
@@ -154,7 +154,8 @@ def test_a_version_whose_rollout_was_refused_is_not_what_an_absent_version_keeps
         serving.apply(changed(version="3.0.1"))
         serving.run_until(lambda: is_stalled(serving, "ImageNotFound"), within=60)
     serving.apply(SPEC)
-    serving.run_until(serving.is_ready, within=60)
+    # For a minute AWS's reads may be older than the refused rollout.
+    serving.run_until(serving.is_ready, within=MINUTE + 10)
     assert serving.status()["image"] == image
     serving.apply(NEW)
     serving.run_until(serving.is_ready, within=600)
@@ -243,7 +244,7 @@ def test_an_update_that_was_undone_is_not_made_again_though_nothing_can_be_colle
     with serving.amazon.failing(DENIED, "DeleteModel"):
         for tokens in (2048, 4096, 8192):
             serving.apply(changed(maxTotalTokens=tokens))
-            serving.run(4 * 3600)
+            serving.run(LONG)
     assert len(serving.amazon.attempted("UpdateEndpoint")) == 3
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,14 @@ def rendered(values: Mapping[str, Any] | None = None, release: str = NAME) -> li
 
 
 def template(values: Mapping[str, Any], release: str = NAME) -> subprocess.CompletedProcess[str]:
-    """Run `helm template` with these values."""
+    """Run `helm template` with these values, once for all who want it."""
+    return _template(yaml.safe_dump(dict(values)), release)
+
+
+@cache
+def _template(values: str, release: str) -> subprocess.CompletedProcess[str]:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        yaml.safe_dump(dict(values), file)
+        file.write(values)
         file.flush()
         return helm("template", release, *RELEASE[1:], "--values", file.name)
 
@@ -54,7 +60,8 @@ def kustomized(folder: Path = MANIFESTS) -> list[Object]:
 
 def objects(text: str) -> list[Object]:
     """Return the objects of a stream of YAML documents."""
-    return [item for item in yaml.safe_load_all(text) if item]
+    # By libyaml: the CRD alone takes PyYAML a second.
+    return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
 
 
 def of(items: list[Object], kind: str, name: str = "tgi-operator", namespace: str | None = None) -> Object:
