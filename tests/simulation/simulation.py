@@ -315,16 +315,23 @@ def is_ready(body: Mapping[str, Any]) -> bool:
 def contradictions(before: Object, after: Object) -> Iterator[str]:
     """Yield what no status may report, whatever happens."""
     name, generation, status = after["metadata"]["name"], after["metadata"]["generation"], after["status"]
-    observed, ready = status["observedGeneration"], condition(after, "Ready")
+    observed = status["observedGeneration"]
     if observed > generation:
         yield f"{name}: observedGeneration {observed} is ahead of generation {generation}"
     if observed < before["status"].get("observedGeneration", -1):
         yield f"{name}: observedGeneration goes back to {observed}"
+    # What another user forged is there until the operator has seen it.
+    forged = set(_contradictions_of_ready(before))
+    yield from (f"{name}: {each}" for each in _contradictions_of_ready(after) if each not in forged)
+
+
+def _contradictions_of_ready(body: Object) -> Iterator[str]:
+    observed, ready = body["status"].get("observedGeneration"), condition(body, "Ready")
     if ready.get("status") != "True":
         return
     if ready["observedGeneration"] != observed:
-        yield f"{name}: Ready is of generation {ready['observedGeneration']}, the status of {observed}"
-    if condition(after, "Available").get("status") != "True" and ready["reason"] != "ScaledToZero":
-        yield f"{name}: Ready, but not Available"
-    if condition(after, "Stalled"):
-        yield f"{name}: Ready, but Stalled"
+        yield f"Ready is of generation {ready['observedGeneration']}, the status of {observed}"
+    if condition(body, "Available").get("status") != "True" and ready["reason"] != "ScaledToZero":
+        yield "Ready, but not Available"
+    if condition(body, "Stalled"):
+        yield "Ready, but Stalled"

@@ -12,7 +12,7 @@ from simulation.amazon import DENIED, EXPIRED, HANGS, THROTTLED, UNREACHABLE, Fa
 from simulation.simulation import ENDPOINT, PODS, REGION, SPEC, Object, Simulation, condition
 from simulation.test_over import MINUTE, reports
 from simulation.test_scaling import bounds, follows, retyped, spec, target
-from simulation.test_stories import NEW, TAGGED, changed, is_stalled, tags, with_target
+from simulation.test_stories import LONG, NEW, TAGGED, changed, is_stalled, tags, with_target
 from tgi_operator.api.identifiers import FINALIZER, PLURAL
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import pod_template
@@ -199,7 +199,7 @@ def test_failures_of_the_past_do_not_delay_what_a_user_asks_for_now() -> None:
         simulation.apply(SPEC)
         simulation.run_until(simulation.is_ready, within=900)
         simulation.apply(NEW)
-        simulation.run(6 * 3600)
+        simulation.run(LONG)
         simulation.amazon.fail(NOT_YET_FOUND, "CreateEndpointConfig")
         before = len(simulation.amazon.calls)
         simulation.apply(changed(maxTotalTokens=2000))

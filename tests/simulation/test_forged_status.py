@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from simulation.simulation import KEY, PODS, REGION, SPEC, Object, Simulation
@@ -121,6 +121,7 @@ def requested_images(simulation: Simulation) -> set[str]:
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@example({"observedGeneration": -1, "sageMaker": {"scalingRevision": "0" * 10}}, True, "deletion")
 @given(forgeries, st.booleans(), st.sampled_from(["nothing", "a new spec", "the endpoint is lost", "deletion"]))
 def test_no_forgery_reaches_what_is_not_owned(forged: Mapping[str, Any], restarted: bool, then: str) -> None:
     with neighbours() as simulation:

@@ -8,7 +8,7 @@ import pytest
 
 from simulation.amazon import DENIED, NO_IMAGE, UNREACHABLE, Fault
 from simulation.simulation import ENDPOINT, PODS, SPEC, Simulation
-from simulation.test_stories import NEW, arn_of, is_stalled, tags
+from simulation.test_stories import LONG, NEW, arn_of, is_stalled, tags
 from tgi_operator.api.identifiers import MOST_ANNOTATION
 from tgi_operator.backends.sagemaker.desired import names
 from tgi_sandbox.aws.lifecycle import Outcome
@@ -128,7 +128,7 @@ def test_a_request_tries_a_failure_that_is_final_once(serving: Simulation) -> No
     serving.apply(NEW)
     serving.run_until(lambda: is_stalled(serving, "ContainerNotHealthy"), within=7200)
     serving.annotate(requestedAt="again")
-    serving.run(6 * 3600)
+    serving.run(LONG)
     assert serving.amazon.made("UpdateEndpoint") == ["UpdateEndpoint"] * 2
     assert is_stalled(serving, "ContainerNotHealthy")
 
