@@ -98,7 +98,7 @@ def test_a_new_revision_keeps_the_number() -> None:
 NUMBERS = st.sampled_from(["fixed", "autoscaled", "absent", "scale"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @hypothesis_given(st.lists(NUMBERS, min_size=1, max_size=8))
 def test_the_number_changes_only_when_somebody_wants_another(acts: list[str]) -> None:
     cluster = Cluster(spec({"replicas": 3})).settle()
