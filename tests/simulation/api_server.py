@@ -91,6 +91,8 @@ class ApiServer:
 
     `denied` are pairs of verb and resource, as roles name them; `outage` is the HTTP status of every answer, or 0 for
     connections that fail. `installed` are the optional API groups that are served.
+
+    An object that is stored never changes: another one takes its place.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -173,16 +175,16 @@ class ApiServer:
             for (namespace, _), each in self.objects[request.plural].items()
             if request.namespace in ("", namespace) and _selected(each, request.query)
         ]
-        return {"apiVersion": api_version, "kind": f"{kind}List", "metadata": {}, "items": copy.deepcopy(found)}
+        return {"apiVersion": api_version, "kind": f"{kind}List", "metadata": {}, "items": found}
 
     def _merge(self, request: Request, present: Object) -> Object:
-        patch = request.body
-        version = patch.get("metadata", {}).pop("resourceVersion", None)
+        meta = dict(request.body.get("metadata", {}))
+        version = meta.pop("resourceVersion", None)
         if version not in (None, present["metadata"]["resourceVersion"]):
             raise RefusedError(
                 409, "the object has been modified; apply your changes to the latest version and try again"
             )
-        return self._store(request, present, merged(present, patch))
+        return self._store(request, present, merged(present, {**request.body, "metadata": meta}))
 
     def _replace(self, request: Request, present: Object) -> Object:
         version = request.body.get("metadata", {}).get("resourceVersion")
@@ -194,7 +196,7 @@ class ApiServer:
         """Keep what the request may change: the status or everything else."""
         if request.plural != PLURAL:
             return self._put(request.plural, request.key, wanted)
-        changed = copy.deepcopy(present)
+        changed = dict(present)
         if request.sub == "status":
             changed["status"] = self._checked_status(present, wanted["status"])
         else:
@@ -309,7 +311,7 @@ class ApiServer:
         """Store an object; an equal one is no change. The last finalizer of a deleted object ends it."""
         present, new = self.objects[plural].get(key), copy.deepcopy(body)
         if present == new:
-            return copy.deepcopy(present)
+            return present
         if present is not None and present.get("spec") != new.get("spec"):
             new["metadata"]["generation"] = present["metadata"]["generation"] + 1
         self._version += 1
@@ -318,17 +320,17 @@ class ApiServer:
         self._notify(plural, "ADDED" if present is None else "MODIFIED", new)
         if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers"):
             self.delete(plural, *key)
-        return copy.deepcopy(new)
+        return new
 
     def _found(self, plural: str, key: Name) -> Object:
         found = self.objects[plural].get(key)
         if found is None:
             raise RefusedError(404, f'{plural} "{key[1]}" not found')
-        return copy.deepcopy(found)
+        return found
 
     def _notify(self, plural: str, change: str, body: Object) -> None:
         for listener in self.listeners:
-            listener(plural, change, copy.deepcopy(body))
+            listener(plural, change, body)
 
     def _collect(self, uid: str) -> None:
         """Delete what the object with this uid owned."""
@@ -353,7 +355,7 @@ def read(method: str, url: str, headers: Mapping[str, str], body: Object | None)
         found["sub"] or "",
         dict(parse_qsl(parts.query)),
         headers.get("Content-Type", ""),
-        copy.deepcopy(body or {}),
+        body or {},
     )
 
 

@@ -160,7 +160,7 @@ class Informer:
         self._connected = True
         for plural in self._watched:
             for body in list(self._server.objects[plural].values()):
-                self._heard(plural, "", copy.deepcopy(body))
+                self._heard(plural, "", body)
 
     def cut(self) -> None:
         """Lose the watches: what happens from now on is not delivered."""
@@ -176,7 +176,7 @@ class Informer:
             return
         if plural in self._children and LABEL_NAME not in body["metadata"].get("labels", {}):
             return
-        self._events.append((plural, change, body))
+        self._events.append((plural, change, copy.deepcopy(body)))
         # One delivery for each event: timers of one time may run in any order, the queue keeps it.
         self._process.later(WATCH_SECONDS, self._deliver)
 
