@@ -60,7 +60,7 @@ def kustomized(folder: Path = MANIFESTS) -> list[Object]:
 
 def objects(text: str) -> list[Object]:
     """Return the objects of a stream of YAML documents."""
-    # By libyaml: the CRD alone takes PyYAML a second.
+    # By libyaml: the CRD alone takes PyYAML half a second.
     return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
 
 
