@@ -46,10 +46,13 @@ cluster-stop: install ## Stop the sandbox.
 checkov: $(filter .tools/%,$(UV)) ## Install checkov, which the tests run on Dockerfile and chart.
 	@$(UV) sync --frozen --quiet --project ci/checkov
 
+# On two processors: end-to-end tests mostly wait.
+WORKERS := 3
+
 .PHONY: test
 test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) tgi-sandbox build --keda
-	@$(RUN) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --basetemp .tests
+	@$(RUN) pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --basetemp .tests
 	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests
 
 INSTALLATIONS := all sageMaker pods namespaced
@@ -58,7 +61,7 @@ INSTALLATIONS := all sageMaker pods namespaced
 test-installations: install ## Run the end-to-end tests in each installation that serves them, and compare its permissions.
 	@$(RUN) tgi-sandbox build --keda
 	@for each in $(INSTALLATIONS); do \
-		$(RUN) pytest --numprocesses 2 --dist loadfile --basetemp .tests-$$each --installation $$each tests/e2e; \
+		$(RUN) pytest --numprocesses $(WORKERS) --dist loadfile --basetemp .tests-$$each --installation $$each tests/e2e; \
 		PYTHONPATH=tests $(RUN) python -m e2e.rights .tests-$$each $$each; \
 	done
 
