@@ -72,8 +72,10 @@ def withdraw(plane: ControlPlane, namespace: str) -> None:
         file.write(f"{namespace}\n")
 
 
-def granted_actions() -> set[str]:
-    """Return the actions of the IAM policy."""
+def granted_actions(installations: Iterable[Installation]) -> set[str]:
+    """Return the actions of the IAM policy, none where no installation uses AWS."""
+    if not any(each.uses_aws for each in installations):
+        return set()
     statements = json.loads(POLICY.read_text())["Statement"]
     return {action for each in statements for action in _listed(each["Action"])}
 
@@ -96,9 +98,8 @@ def problems(folder: Path, installations: Sequence[Installation]) -> Iterator[st
     given = {right for each in installations for right in granted(each)}
     excused = UNUSED.keys() & given
     yield from (f"never used: {right}" for right in sorted(given - needed - excused))
-    if any(each.uses_aws for each in installations):
-        unused = granted_actions() - used_actions(folder, installations) - UNUSED_ACTIONS.keys()
-        yield from (f"never used: {action}" for action in sorted(unused))
+    unused = granted_actions(installations) - used_actions(folder, installations) - UNUSED_ACTIONS.keys()
+    yield from (f"never used: {action}" for action in sorted(unused))
 
 
 def _listed(value: str | list[str]) -> list[str]:
@@ -109,9 +110,9 @@ def main(folder: str, *names: str) -> int:
     """Print what is wrong; return the exit code."""
     chosen = [each for each in INSTALLATIONS.values() if each.name in names or not names]
     found = list(problems(Path(folder), chosen))
-    count = len({right for each in chosen for right in granted(each)})
+    permissions, actions = {right for each in chosen for right in granted(each)}, granted_actions(chosen)
     where = ", ".join(each.name for each in chosen)
-    print("\n".join(found) or f"All {count} permissions and {len(granted_actions())} IAM actions are used ({where}).")
+    print("\n".join(found) or f"All {len(permissions)} permissions and {len(actions)} IAM actions are used ({where}).")
     return 1 if found else 0
 
 
