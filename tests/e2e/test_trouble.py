@@ -94,7 +94,7 @@ def test_a_restart_changes_nothing_and_writes_nothing(cloud: Cloud) -> None:
 
 
 def test_sigterm_ends_at_once(cloud: Cloud) -> None:
-    # In its first second kopf looks at what the cluster serves, and waits five for that when it is told to stop.
+    # In its first second, kopf discovers what the cluster serves. SIGTERM then waits up to five seconds for that.
     cloud.apply("falcon-7b", FALCON)
     cloud.wait_reason("falcon-7b", "Reconciling", "Creating")
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the operator refuses of a spec by itself and by its settings: `tgi-operator plan` reports the same, offline."""
+"""Refusals that follow from the spec and the settings alone: `tgi-operator plan` reports the same, offline."""
 
 import re
 from collections.abc import Mapping

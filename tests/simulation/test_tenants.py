@@ -192,7 +192,7 @@ def test_what_has_a_name_that_is_allowed_no_longer_goes_on_serving_and_is_report
 
 
 def test_an_existing_endpoint_is_taken_over_only_where_an_entry_allows_its_name(shared: Simulation) -> None:
-    """A namespace that somebody else gets inherits no endpoint: the uid in the tags is of the resource that is gone."""
+    """A new owner of a namespace inherits no endpoint: the uid in the tags is that of the deleted resource."""
     shared.apply({**named(), "deletionPolicy": "Retain"}, VICTIM)
     shared.run(30)
     shared.delete(VICTIM)

@@ -14,7 +14,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionType
 from tgi_operator.backends.sagemaker.desired import names
-from tgi_operator.backends.sagemaker.desired.names import TAG_NAME, TAG_NAMESPACE, TAG_UID
 from tgi_operator.cli import answers
 from tgi_operator.intake import Object
 from tgi_operator.kube import APIError, Kube, NoClusterError
@@ -24,7 +23,7 @@ _LONGEST_SECONDS = 480
 _CONFIG = Config(connect_timeout=5, read_timeout=_LONGEST_SECONDS, retries={"total_max_attempts": 1})
 
 
-_TAGS = {TAG_NAMESPACE: "namespace", TAG_NAME: "name", TAG_UID: "uid"}
+_TAGS = {names.TAG_NAMESPACE: "namespace", names.TAG_NAME: "name", names.TAG_UID: "uid"}
 """Owner tags, and the fields of a resource's metadata that they have."""
 
 _NOT_OWNED = (Reason.NOT_OWNED, Reason.ENDPOINT_NAME_NOT_ALLOWED)

@@ -1,4 +1,4 @@
-"""What is refused of a spec by itself and by the settings, whatever is in the cluster.
+"""Refusals that follow from the spec and the settings alone. They do not depend on the cluster.
 
 The operator and `tgi-operator plan` ask the same two questions: before the objects are rendered, and afterwards.
 """

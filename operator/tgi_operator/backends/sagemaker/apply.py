@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.client import Calls
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, Meaning
 from tgi_operator.backends.sagemaker.aws.gateway import Gateway
@@ -46,7 +45,7 @@ class Applier:
             if error.meaning is Meaning.ALREADY_EXISTS and operation.part is not None:
                 with _as_error_of(step):
                     await self._take_existing(situation, step, operation.part, error)
-        followed = self._endpoints.followed(_key(situation))
+        followed = self._endpoints.followed(situation.resource.key)
         if operation.leads_to is not None and followed is not None:
             followed.saw(Listed(operation.leads_to, ""))
 
@@ -104,7 +103,3 @@ def _count(config: Mapping[str, object]) -> object:
     """Return the instance count of a configuration, None for anything else."""
     variants = config.get("ProductionVariants")
     return variants[0].get("InitialInstanceCount") if isinstance(variants, list) and variants else None
-
-
-def _key(situation: Situation) -> Key:
-    return Key(situation.resource.owner.namespace, situation.resource.owner.name)

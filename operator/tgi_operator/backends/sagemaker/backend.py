@@ -98,7 +98,7 @@ class SageMakerBackend:
         """Return how to go on after an AWSError, None after any other error."""
         if not isinstance(error, AWSError):
             return None
-        followed = self._endpoints.followed(Key(resource.owner.namespace, resource.owner.name))
+        followed = self._endpoints.followed(resource.key)
         if followed is not None and (error.meaning in NOT_FOUND or remedies.is_upkeep(situation, error)):
             # Something that the decision counts on is not there, or was not put there: read everything.
             followed.check = True

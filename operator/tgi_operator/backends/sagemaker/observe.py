@@ -119,9 +119,8 @@ class Observer:
             return generated
         if _remembers(resource, former):
             return former
-        possible = former.endpoint in listing.endpoints
-        if not listing.complete and not _remembers(resource, generated):
-            possible = True
+        unlisted = not listing.complete and not _remembers(resource, generated)
+        possible = unlisted or former.endpoint in listing.endpoints
         readable = self._endpoints.outage(generated.scope) is None and not resource.retains
         return former if possible and readable and await self._is_owned(resource, former) else generated
 

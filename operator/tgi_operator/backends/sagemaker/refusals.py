@@ -1,4 +1,4 @@
-"""What is refused of a spec by itself and by the settings, whatever AWS shows.
+"""Refusals that follow from the spec and the settings alone. They do not depend on AWS.
 
 The operator and `tgi-operator plan` ask the same list: `problem`.
 """
@@ -19,12 +19,14 @@ class Refusals:
     def __init__(self, settings: Settings) -> None:
         self._regions = Regions(settings.aws_regions)
         self._permissions = Permissions(settings.allowed_roles_file)
-        self._in_order = (self._region, self._role, self._check)
 
     def problem(self, resource: Resource, spec: Spec, target: SageMaker) -> Problem | None:
         """Return the first problem of the spec, None where there is none."""
-        found = (refusal(resource, spec, target) for refusal in self._in_order)
-        return next((problem for problem in found if problem is not None), None)
+        return (
+            self._regions.problem(target.region)
+            or self._permissions.role_problem(resource.owner.namespace, target.execution_role_arn)
+            or checks.first_problem(spec, target)
+        )
 
     def region_problem(self, region: str) -> Problem | None:
         """Return why a resource may not name a region; None where it may. It comes before any connection."""
@@ -41,12 +43,3 @@ class Refusals:
     def permissions_version(self) -> float | None:
         """Return when the administrators' file was last changed; None where there is none to read."""
         return self._permissions.version()
-
-    def _region(self, _: Resource, __: Spec, target: SageMaker) -> Problem | None:
-        return self._regions.problem(target.region)
-
-    def _role(self, resource: Resource, _: Spec, target: SageMaker) -> Problem | None:
-        return self._permissions.role_problem(resource.owner.namespace, target.execution_role_arn)
-
-    def _check(self, _: Resource, spec: Spec, target: SageMaker) -> Problem | None:
-        return checks.first_problem(spec, target)

@@ -41,11 +41,10 @@ def desired(
     if rendered.revision == revision:
         # The revision of the Deployment proves the image that the status remembers.
         return rendered
-    rendered = render.desired(resource, target, token, fetcher)
-    if _image(rendered.template) == rendered.image:
-        # An unnamed version keeps the image that runs. `podTemplate` names none that would come before it.
-        running = _running(_image(template), resource.status.image, servers)
-        rendered = render.desired(resource, target, token, fetcher, running)
+    # An unnamed version keeps the image that runs, unless `podTemplate` names one.
+    named = _image(rendered.template) != rendered.image
+    running = None if named else _running(_image(template), resource.status.image, servers)
+    rendered = render.desired(resource, target, token, fetcher, running)
     # A label that cannot be a revision is a change by others.
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered

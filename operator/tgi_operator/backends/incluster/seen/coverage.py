@@ -17,7 +17,6 @@ _AMOUNTS = frozenset(
 _IDENTITIES = ("name", "mountPath", "containerPort", "port", "topologyKey", "ip", "key", "type")
 """Fields that identify the items of a list; an item may share its identity with others."""
 
-
 _WHOLE = frozenset({"podSelector", "ingress"})
 """Fields of a NetworkPolicy that are compared as a whole: what others add there selects fewer pods or lets more in."""
 
