@@ -23,13 +23,15 @@ def annotations(
     exit_code: int | None = None,
     message: str | None = None,
     logs: str | None = None,
+    life: int | None = None,
 ) -> dict[str, str]:
-    """Return the annotations of what is given."""
+    """Return the annotations of what is given; `life` is the restart count that the outcome is about, else any."""
     values = {
         "outcome": outcome,
         "start-seconds": start_seconds,
         "exit-code": exit_code,
         "message": message,
         "logs": logs,
+        "life": life,
     }
     return {PREFIX + name: str(value) for name, value in values.items() if value is not None}

@@ -60,6 +60,17 @@ def test_crash_loop(pods: Pods) -> None:
     assert pods.get("tgi")["status"]["phase"] == "Running"
 
 
+def test_an_outcome_of_one_life_is_not_that_of_the_next(
+    control_plane: ControlPlane, namespace: str, pods: Pods
+) -> None:
+    pods.create("tgi", annotations(Outcome.CRASH_LOOP, start_seconds=0, life=0))
+    container = pods.wait("tgi", lambda container: container.get("restartCount") == 1 and container["started"])
+    assert (container["ready"], "running" in container["state"]) == (False, True)
+    control_plane.annotate_pod(namespace, "tgi", annotations(Outcome.OK, life=1))
+    pods.wait_ready("tgi")
+    assert pods.container("tgi")["restartCount"] == 1
+
+
 @pytest.mark.parametrize(("policy", "message"), [("FallbackToLogsOnError", "the end"), ("File", None)])
 def test_last_words_are_those_of_the_log_where_the_pod_asks_for_it(
     pods: Pods, policy: str, message: str | None

@@ -1,7 +1,6 @@
 """The real command as a process, the Hub double, and S3 of the AWS double."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -35,14 +34,15 @@ class Command:
 
     def killed(self, ready: Callable[[], bool], *arguments: str | Path, **environment: str) -> None:
         """Run it, and kill it as soon as `ready`."""
-        process = subprocess.Popen(self._command(*arguments), env=self._variables(environment))
-        deadline = time.monotonic() + 30
-        while not ready():
-            assert process.poll() is None, "it ended"
-            assert time.monotonic() < deadline, "it never got so far"
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with subprocess.Popen(self._command(*arguments), env=self._variables(environment)) as process:
+            try:
+                deadline = time.monotonic() + 30
+                while not ready():
+                    assert process.poll() is None, "it ended"
+                    assert time.monotonic() < deadline, "it never got so far"
+                    time.sleep(0.01)
+            finally:
+                process.kill()
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
         """Start it."""
@@ -66,6 +66,14 @@ class Command:
             **self.environment,
             **environment,
         }
+
+
+def holds_more_than(size: int, folder: Path, pattern: str) -> bool:
+    """Return whether a file of a folder has more bytes; one that is whole may be moved away meanwhile."""
+    try:
+        return any(path.stat().st_size > size for path in folder.glob(pattern))
+    except FileNotFoundError:
+        return False
 
 
 def make_command(folder: Path, environment: Mapping[str, str]) -> Command:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from integration.weights.conftest import MIB, Command, make_command
+from integration.weights.conftest import MIB, Command, holds_more_than, make_command
 from integration.weights.relay import Relay
 from tgi_sandbox.aws.server import AwsDouble
 
@@ -168,11 +168,10 @@ def test_a_killed_download_leaves_whole_files_only_and_the_next_goes_on(
     large = {"model-00002-of-00002.safetensors": os.urandom(24 * MIB)}
     put(s3, FILES | large)
 
-    def has_a_part() -> bool:
-        return any(path.stat().st_size > MIB for path in (claim / ".fetch" / "partial").glob("*"))
-
     with Relay(aws.address, limit=4 * MIB) as relay:
-        fetch.killed(has_a_part, URI, claim, AWS_ENDPOINT_URL=relay.address)
+        fetch.killed(
+            lambda: holds_more_than(MIB, claim / ".fetch" / "partial", "*"), URI, claim, AWS_ENDPOINT_URL=relay.address
+        )
     whole = {name: content for name, content in FILES.items() if name not in large}
     assert fetched(claim) == whole
     aws.control.clear_requests()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from huggingface_hub import try_to_load_from_cache
 
-from integration.weights.conftest import MIB, Command, make_command
+from integration.weights.conftest import MIB, Command, holds_more_than, make_command
 from tgi_sandbox.hub import Commit, Fault, HubDouble, Repository
 
 MODEL = "acme/tiny-7b"
@@ -136,10 +136,7 @@ def test_a_killed_download_goes_on_where_it_was(
     hub.faults.add(Fault(SHARD, after=12 * MIB, hold=True))
     blobs = cache / "models--acme--tiny-7b" / "blobs"
 
-    def has_a_part() -> bool:
-        return any(path.stat().st_size for path in blobs.glob("*.incomplete"))
-
-    fetch.killed(has_a_part, URI, cache)
+    fetch.killed(lambda: holds_more_than(0, blobs, "*.incomplete"), URI, cache)
     assert not (snapshot(cache, commit) / SHARD).exists()
     assert not (cache / "models--acme--tiny-7b" / "refs" / "main").exists()
     hub.requests.clear()

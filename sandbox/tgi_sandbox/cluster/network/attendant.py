@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.2
 _FAILED = 1
 
 # Runs, and is not ready.
-_STARTING = annotations(Outcome.PROBE_FAILURE)
+_STARTING = Outcome.PROBE_FAILURE
 
 
 class Attendant:
@@ -42,17 +42,18 @@ class Attendant:
                 attending.add_done_callback(self._attending.discard)
 
     async def _attend(self, pod: Pod, container: Container) -> None:
-        await self._tell(pod, _STARTING)
+        life = container.restarts
+        await self._tell(pod, annotations(_STARTING, life=life))
         try:
             process = await self._containers.run(pod, container)
         except UnreachableError as error:
-            await self._tell(pod, annotations(Outcome.CRASH_LOOP, exit_code=_FAILED, message=str(error)))
+            await self._tell(pod, annotations(Outcome.CRASH_LOOP, exit_code=_FAILED, message=str(error), life=life))
             return
-        await self._tell(pod, annotations(Outcome.OK))
+        await self._tell(pod, annotations(Outcome.OK, life=life))
         # No thread waits instead: there are few.
         while not process.wait(0):  # noqa: ASYNC110 (nothing tells when a child has ended)
             await asyncio.sleep(_POLL_SECONDS)
-        await self._tell(pod, annotations(Outcome.CRASH_LOOP, exit_code=process.returncode))
+        await self._tell(pod, annotations(Outcome.CRASH_LOOP, exit_code=process.returncode, life=life))
 
     async def _tell(self, pod: Pod, script: dict[str, str]) -> None:
         with suppress(ApiError, OSError):  # the pod is gone, or the API server is

@@ -3,8 +3,14 @@
 
 def annotation($name): .metadata.annotations["sandbox.tgi-operator.dev/" + $name];
 
+# The containers of a pod share one fate, so the first speaks for all.
+def container: .status.containerStatuses[0];
+
+# Whether the outcome is that of an earlier life: what runs now has not said how it goes.
+def outlived: annotation("life") as $life | $life != null and ($life | tonumber) != (container.restartCount // 0);
+
 def outcome:
-  annotation("outcome")
+  if outlived then "probe-failure" else annotation("outcome") end
   // if any(.spec.containers[].image; endswith(":does-not-exist")) then "image-pull" else "ok" end;
 
 def job: any(.metadata.ownerReferences[]?; .kind == "Job");
@@ -12,9 +18,6 @@ def job: any(.metadata.ownerReferences[]?; .kind == "Job");
 def dies: outcome | IN("crash-loop", "oom-killed");
 
 def fails: (job and outcome == "job-failed") or (dies and .spec.restartPolicy == "Never");
-
-# The containers of a pod share one fate, so the first speaks for all.
-def container: .status.containerStatuses[0];
 
 def start_seconds: annotation("start-seconds") // if job then "0" else "1" end | tonumber;
 
