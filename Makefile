@@ -47,7 +47,7 @@ checkov: $(filter .tools/%,$(UV)) ## Install checkov, which the tests run on Doc
 	@$(UV) sync --frozen --quiet --project ci/checkov
 
 # On two processors: end-to-end tests mostly wait.
-WORKERS := 3
+WORKERS := 4
 
 .PHONY: test
 test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.

@@ -15,7 +15,7 @@ NAMESPACE = "tgi-system"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A control plane of its own for each test: what is installed is the whole cluster's."""
+    """A control plane, and what is installed into it."""
 
     plane: ControlPlane
 

@@ -1,7 +1,6 @@
-"""An empty cluster for each test."""
+"""A cluster for the tests of a module: each leaves what the next can install over."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -9,8 +8,8 @@ from integration.install.cluster import Cluster
 from tgi_sandbox.cluster import ControlPlane, components
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Yield a cluster that nothing was installed into."""
-    with ControlPlane(tmp_path / "cluster", components.CORE) as plane:
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Yield a cluster that nothing was installed into but by the tests of the same module."""
+    with ControlPlane(tmp_path_factory.mktemp("cluster"), components.CORE) as plane:
         yield Cluster(plane)

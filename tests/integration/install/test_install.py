@@ -18,18 +18,6 @@ def _pod(change: dict[str, Any] | None = None) -> str:
     return yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", **template})
 
 
-def test_kustomize_installs_pods_that_the_restricted_standard_lets_in(cluster: Cluster) -> None:
-    told = cluster.kubectl("apply", "-k", "manifests")
-    assert len(told.splitlines()) == len(kustomized())
-    labels = cluster.kubectl("get", "namespace", NAMESPACE, "-o", "jsonpath={.metadata.labels}")
-    assert '"pod-security.kubernetes.io/enforce":"restricted"' in labels
-    create = ("create", "--dry-run=server", "--namespace", NAMESPACE, "-f", "-")
-    assert "created (server dry run)" in cluster.kubectl(*create, stdin=_pod())
-    refused = cluster.kubectl(*create, stdin=_pod({"securityContext": {}}), check=False)
-    assert 'violates PodSecurity "restricted:latest"' in refused
-    assert "unchanged" in cluster.kubectl("apply", "-k", "manifests")
-
-
 def test_helm_installs_and_upgrades_and_leaves_the_crd(cluster: Cluster) -> None:
     told = cluster.helm("install", *RELEASE, "--create-namespace", "--set", "metrics.dashboards.enabled=true")
     assert "GPU is billed" in told
@@ -43,15 +31,27 @@ def test_helm_installs_and_upgrades_and_leaves_the_crd(cluster: Cluster) -> None
     assert cluster.exists("crd", CRD)
 
 
+def test_a_crd_that_is_not_kept_goes_with_the_release(cluster: Cluster) -> None:
+    cluster.helm("install", *RELEASE, "--create-namespace", "--set", "crds.keep=false")
+    cluster.helm("uninstall", "tgi-operator", "--namespace", NAMESPACE)
+    cluster.kubectl("wait", "--for=delete", f"crd/{CRD}", "--timeout=30s")
+
+
+def test_kustomize_installs_pods_that_the_restricted_standard_lets_in(cluster: Cluster) -> None:
+    told = cluster.kubectl("apply", "-k", "manifests")
+    assert len(told.splitlines()) == len(kustomized())
+    labels = cluster.kubectl("get", "namespace", NAMESPACE, "-o", "jsonpath={.metadata.labels}")
+    assert '"pod-security.kubernetes.io/enforce":"restricted"' in labels
+    create = ("create", "--dry-run=server", "--namespace", NAMESPACE, "-f", "-")
+    assert "created (server dry run)" in cluster.kubectl(*create, stdin=_pod())
+    refused = cluster.kubectl(*create, stdin=_pod({"securityContext": {}}), check=False)
+    assert 'violates PodSecurity "restricted:latest"' in refused
+    assert "unchanged" in cluster.kubectl("apply", "-k", "manifests")
+
+
 def test_helm_takes_over_what_kustomize_installed(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-k", "manifests")
     cluster.helm("upgrade", "--install", *RELEASE, "--take-ownership")
     cluster.helm("uninstall", "tgi-operator", "--namespace", NAMESPACE)
     assert not cluster.exists("deployment", "tgi-operator")
     assert cluster.exists("crd", CRD)
-
-
-def test_a_crd_that_is_not_kept_goes_with_the_release(cluster: Cluster) -> None:
-    cluster.helm("install", *RELEASE, "--create-namespace", "--set", "crds.keep=false")
-    cluster.helm("uninstall", "tgi-operator", "--namespace", NAMESPACE)
-    cluster.kubectl("wait", "--for=delete", f"crd/{CRD}", "--timeout=30s")
