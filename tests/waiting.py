@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tgi_sandbox.cluster.api import ApiError, ApiServer
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 def wait_until(condition: Callable[[], object], describe: Callable[[], object] = str) -> None:

@@ -12,6 +12,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.backends import served
 from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import render as pods
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
@@ -21,12 +22,11 @@ from tgi_operator.backends.incluster.refusals import Refusals as PodRefusals
 from tgi_operator.backends.plans.schedules import Bounds
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.decide import steps
-from tgi_operator.backends.sagemaker.desired import render
+from tgi_operator.backends.sagemaker.desired import places, render
 from tgi_operator.backends.sagemaker.refusals import Refusals
 from tgi_operator.cli import input_files
 from tgi_operator.cli.given_settings import InvalidSettingsError, given_settings
 from tgi_operator.cli.input_files import Document
-from tgi_operator.control.reconciler import off_problem
 from tgi_operator.engines.tgi import fit, launcher_options
 from tgi_operator.engines.tgi.launch_checks import Launch
 from tgi_operator.hardware.gpus import gpus
@@ -98,7 +98,7 @@ def creation(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Doc
 
     Raises InvalidResourceError.
     """
-    _refuse(off_problem(settings.backends, resource.fields))
+    _refuse(served.problem(settings.backends, resource.fields))
     if spec.in_cluster is not None:
         return _objects(resource, spec, spec.in_cluster, settings)
     return _calls(resource, spec, settings)
@@ -127,7 +127,7 @@ def _calls(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Docum
         _refuse(refusals.name_problem(resource))
     reference = spec.model.token_secret_ref
     token = HubToken(f"(key {reference.key} of Secret {reference.name})", "") if reference else None
-    desired = render.desired(render.place(resource), resource, spec, target, token, None)
+    desired = render.desired(places.generated(resource.key, resource.fields), resource, spec, target, token, None)
     made = [*steps.create(desired, replicas(spec))]
     if spec.autoscaling is not None and desired.scaling is not None:
         made.append(steps.register(desired.scaling.register(_bounds(spec.autoscaling))))

@@ -1,10 +1,10 @@
 """One resource once: observe, plan, apply, report. The result is an Outcome; the queue is the worker's alone."""
 
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.api.times import rfc3339
+from tgi_operator.backends import served
 from tgi_operator.backends.base import Backend, Remedy
 from tgi_operator.backends.computing import compute
 from tgi_operator.backends.keys import Key
@@ -27,7 +28,6 @@ from tgi_operator.control.writes import GoneError, StatusRefusedError, Writes
 from tgi_operator.kube import APIError
 from tgi_operator.leadership.fence import NotLeadingError
 from tgi_operator.schema import wording
-from tgi_operator.settings import BackendName
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class Reconciler:
         Nothing was ever made of a spec without one, so its deletion needs nothing. What a backend made that is off now
         is left to an operator that serves it, unless the resource is to leave it behind.
         """
-        off = off_problem(self._backends, item.outline)
+        off = served.problem(self._backends, item.outline)
         if item.deleting and (off is None or resource.retains or not item.status.get("backend")):
             await self._writes.release(item)
             return Done("released")
@@ -323,18 +323,6 @@ def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
             return backend
     shown = str(item.status.get("backend", "")).casefold()
     return next((backend for name, backend in backends.items() if name.casefold() == shown), None)
-
-
-def off_problem(served: Container[str], fields: Mapping[str, Any]) -> Problem | None:
-    """Return the problem that a spec names a backend which is not among those `served`, None where it is."""
-    for name in get_args(BackendName):
-        if name in fields and name not in served:
-            return Problem(
-                Reason.BACKEND_OFF,
-                f"spec.{name}: this operator does not serve the backend; ask an administrator to add {name} to the "
-                "setting `backends`, or create a TGIEndpoint with another backend",
-            )
-    return None
 
 
 def describe(error: Exception) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from tgi_operator.api.identifiers import FINALIZER, MOST_ANNOTATION, RENDER_ANNOTATION, REQUEST_ANNOTATION
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Rival
-from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.sagemaker.desired import places
+from tgi_operator.backends.sagemaker.desired.places import Place
 from tgi_operator.intake import LARGEST_SPEC, Object, our_annotations
 
 _SMALL_SPEC = 8 * 1024
@@ -34,7 +35,7 @@ class Item:
     """One TGIEndpoint as last seen.
 
     `outline` is the spec without its large fields; a large spec itself is `packed`. `refused` is what is wrong with a
-    spec that is too large to be read at all. `endpoint` is region and name of its endpoint on SageMaker.
+    spec that is too large to be read at all. `place` is where its endpoint on SageMaker is.
     """
 
     key: Key
@@ -48,7 +49,7 @@ class Item:
     render_request: str = ""
     request: str = ""
     created: str = ""
-    endpoint: tuple[str, str] | None = None
+    place: Place | None = None
     packed: bytes | None = None
     refused: str = ""
 
@@ -100,19 +101,10 @@ def item(body: Mapping[str, Any]) -> Item:
         render_request=annotations.get(RENDER_ANNOTATION, "")[:MOST_ANNOTATION],
         request=annotations.get(REQUEST_ANNOTATION, "")[:MOST_ANNOTATION],
         created=meta.get("creationTimestamp", ""),
-        endpoint=_endpoint(key, outline.get("sageMaker") or {}, status.get("sageMaker") or {}),
+        place=places.shown(key, outline, status),
         packed=zlib.compress(text, 1) if large and not refused else None,
         refused=refused,
     )
-
-
-def _endpoint(key: Key, block: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return region and name of the endpoint on SageMaker; one that an earlier version has named keeps its name."""
-    if "region" not in block:
-        return None
-    former = names.former_endpoint_name(key)
-    generated = former if shown.get("endpointName") == former else names.endpoint_name(key)
-    return block["region"], block.get("endpointName") or generated
 
 
 def reduced(body: Object) -> Object:
@@ -154,7 +146,7 @@ class Store:
         self._items: dict[Key, Item] = {}
         self._by_secret: dict[tuple[str, str], set[Key]] = {}
         self._secrets: dict[tuple[str, str], str] = {}
-        self._by_endpoint: dict[tuple[str, str], tuple[Key, ...]] = {}
+        self._by_place: dict[Place, tuple[Key, ...]] = {}
         self._rewritten: dict[Key, str] = {}
         self._expected: dict[Key, Mapping[str, Any]] = {}
 
@@ -179,8 +171,8 @@ class Store:
         self._items[new.key] = new
         if new.secret is not None:
             self._by_secret.setdefault(new.secret, set()).add(new.key)
-        if new.endpoint is not None:
-            self._by_endpoint[new.endpoint] = (*self._by_endpoint.get(new.endpoint, ()), new.key)
+        if new.place is not None:
+            self._by_place[new.place] = (*self._by_place.get(new.place, ()), new.key)
         if old is None:
             return True
         rewritten = new.status not in (old.status, self._expected.get(new.key))
@@ -190,9 +182,9 @@ class Store:
 
     def rivals(self, known: Item) -> tuple[Rival, ...] | None:
         """Return the other items with the same endpoint; None while not all items were seen yet."""
-        if known.endpoint is None or not self.complete:
-            return () if known.endpoint is None else None
-        others = (self._items[key] for key in self._by_endpoint.get(known.endpoint, ()) if key != known.key)
+        if known.place is None or not self.complete:
+            return () if known.place is None else None
+        others = (self._items[key] for key in self._by_place.get(known.place, ()) if key != known.key)
         return tuple(other.as_rival for other in others)
 
     def is_rewritten(self, key: Key) -> bool:
@@ -240,11 +232,11 @@ class Store:
         return set(keys)
 
     def _unlink(self, old: Item) -> None:
-        if old.endpoint is not None:
-            keys_left = tuple(key for key in self._by_endpoint.get(old.endpoint, ()) if key != old.key)
-            self._by_endpoint[old.endpoint] = keys_left
+        if old.place is not None:
+            keys_left = tuple(key for key in self._by_place.get(old.place, ()) if key != old.key)
+            self._by_place[old.place] = keys_left
             if not keys_left:
-                del self._by_endpoint[old.endpoint]
+                del self._by_place[old.place]
         if old.secret is None:
             return
         keys = self._by_secret.get(old.secret, set())

@@ -4,7 +4,7 @@ import asyncio
 
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner, Resource
-from tgi_operator.backends.sagemaker.desired.render import Place
+from tgi_operator.backends.sagemaker.desired.places import Place
 
 RESERVED_SECONDS = 120
 """How long a name stays reserved once its owner is gone: the owner may be applied again, or is in another cluster."""

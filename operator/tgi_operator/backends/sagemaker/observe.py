@@ -22,8 +22,9 @@ from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide.chain import plan
 from tgi_operator.backends.sagemaker.decide.confirmation import confirm, first_needs
 from tgi_operator.backends.sagemaker.decide.situation import Situation
-from tgi_operator.backends.sagemaker.desired import names, render, scaling_policies
-from tgi_operator.backends.sagemaker.desired.render import Desired, Place
+from tgi_operator.backends.sagemaker.desired import names, places, render, scaling_policies
+from tgi_operator.backends.sagemaker.desired.places import Place
+from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.backends.sagemaker.last_owners import LastOwners
 from tgi_operator.backends.sagemaker.part_reads import read_part, read_tags
 from tgi_operator.backends.sagemaker.refusals import Refusals
@@ -66,7 +67,7 @@ class Observer:
 
         Raises AWSError where AWS cannot be read.
         """
-        generated = render.place(resource)
+        generated = places.generated(resource.key, resource.fields)
         unknown_region = self._refusals.region_problem(generated.region)
         if unknown_region is not None:
             # Not a single connection. What an earlier list of regions let in may still be there.
@@ -113,7 +114,7 @@ class Observer:
         The status shows which name that is. Where it does not, and there may be an endpoint of the former name, the
         tags of that endpoint do.
         """
-        former = render.former_place(resource)
+        former = places.former(resource.key, resource.fields)
         listing = self._endpoints.listing(generated.scope) or Listing(complete=True)
         if former is None or generated.endpoint in listing.endpoints:
             return generated

@@ -10,7 +10,9 @@ import pytest
 from tgi_operator.api.identifiers import FINALIZER, MOST_ANNOTATION, RENDER_ANNOTATION, REQUEST_ANNOTATION
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Rival
+from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.sagemaker.desired.places import Place
 from tgi_operator.control.store import Item, Store, item, reduced
 from tgi_operator.intake import LARGEST_SPEC
 
@@ -310,7 +312,7 @@ def test_large_spec_takes_no_more_memory_than_its_text() -> None:
 @pytest.mark.parametrize("size", [8_193, LARGEST_SPEC, LARGEST_SPEC + 1, 1_400_000])
 def test_outline_of_a_large_spec_has_what_lanes_names_and_deletion_need(size: int) -> None:
     found = item(body(1, spec=spec_of(size)))
-    assert found.endpoint == ("eu-west-1", "ml-falcon")
+    assert found.place == Place(Scope("", "eu-west-1"), "ml-falcon")
     assert found.outline["sageMaker"] == {"region": "eu-west-1", "endpointName": "ml-falcon"}
     assert found.outline["deletionPolicy"] == "Retain"
     assert found.secret == ("ml", "hub")

@@ -18,7 +18,7 @@ from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.aws.scope import Scope
-from tgi_operator.backends.sagemaker.desired import checks, names, render
+from tgi_operator.backends.sagemaker.desired import checks, names, places, render
 from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.engines.tgi import images
 from tgi_sandbox.aws.validation import validate as validate_as_aws
@@ -51,7 +51,9 @@ def desired(described: dict[str, Any], token: str | None = None, image: str | No
     resource = Resource(OWNER, 1, deleting=False, spec=spec, status=Status(), fields=described)
     assert spec.sage_maker is not None
     hub_token = HubToken(token, "s-1") if token is not None else None
-    return render.desired(render.place(resource), resource, spec, spec.sage_maker, hub_token, image)
+    return render.desired(
+        places.generated(resource.key, resource.fields), resource, spec, spec.sage_maker, hub_token, image
+    )
 
 
 def environment(described: dict[str, Any], token: str | None = None) -> dict[str, str]:
@@ -439,16 +441,16 @@ def test_url_is_the_one_botocore_calls(region: str) -> None:
     client = SESSION.create_client(
         "sagemaker-runtime", region_name=region, aws_access_key_id="x", aws_secret_access_key="x"
     )
-    assert render.Place(Scope("", region), "chat").url == f"{client.meta.endpoint_url}/endpoints/chat/invocations"
+    assert places.Place(Scope("", region), "chat").url == f"{client.meta.endpoint_url}/endpoints/chat/invocations"
 
 
 def test_place_is_the_name_of_the_spec_or_of_the_resource() -> None:
     unreadable = Resource(OWNER, 1, deleting=False, spec=None, status=Status(), fields=spec(renamedLater=True))
-    assert render.place(unreadable) == render.Place(Scope("", "us-east-1"), ENDPOINT)
-    assert render.former_place(unreadable) == render.Place(Scope("", "us-east-1"), "ml-zephyr-7b")
+    assert places.generated(unreadable.key, unreadable.fields) == places.Place(Scope("", "us-east-1"), ENDPOINT)
+    assert places.former(unreadable.key, unreadable.fields) == places.Place(Scope("", "us-east-1"), "ml-zephyr-7b")
     named = replace(unreadable, fields=spec(endpointName="chat"))
-    assert render.place(named) == render.Place(Scope("", "us-east-1"), "chat")
-    assert render.former_place(named) is None
+    assert places.generated(named.key, named.fields) == places.Place(Scope("", "us-east-1"), "chat")
+    assert places.former(named.key, named.fields) is None
 
 
 def test_example_passes_the_checks() -> None:

@@ -24,7 +24,8 @@ from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.aws.operations import Part
 from tgi_operator.backends.sagemaker.decide import memory
 from tgi_operator.backends.sagemaker.desired import names, render
-from tgi_operator.backends.sagemaker.desired.render import Desired, Place
+from tgi_operator.backends.sagemaker.desired.places import Place
+from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Observed
 

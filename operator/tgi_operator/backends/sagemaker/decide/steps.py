@@ -6,7 +6,8 @@ from typing import Any
 
 from tgi_operator.backends.sagemaker.aws.errors import Meaning
 from tgi_operator.backends.sagemaker.desired import names
-from tgi_operator.backends.sagemaker.desired.render import Desired, Place
+from tgi_operator.backends.sagemaker.desired.places import Place
+from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Request, addressed
 
 

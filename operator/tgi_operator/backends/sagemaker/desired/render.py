@@ -10,8 +10,8 @@ from tgi_operator.api.spec import Runtime, Spec
 from tgi_operator.backends import naming
 from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Resource
-from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import names, scaling_policies
+from tgi_operator.backends.sagemaker.desired.places import Place
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling
 from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.hardware.instances import instance
@@ -23,25 +23,6 @@ MODEL_DIRECTORY = "/opt/ml/model"
 """Where SageMaker puts a ModelDataSource; TGI does not look there by itself."""
 
 _LEGACY_TOKEN_BEFORE = (2, 0, 0)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where on SageMaker a resource lives; it stays the same for all its revisions."""
-
-    scope: Scope
-    endpoint: str
-
-    @property
-    def region(self) -> str:
-        """The AWS region."""
-        return self.scope.region
-
-    @property
-    def url(self) -> str:
-        """Where InvokeEndpoint requests go."""
-        host = f"runtime.sagemaker.{self.region}.{images.dns_suffix(self.region)}"
-        return f"https://{host}/endpoints/{self.endpoint}/invocations"
 
 
 @dataclass(frozen=True)
@@ -126,20 +107,6 @@ def image(runtime: Runtime, region: str, running: str | None) -> str:
     if runtime.version is None and running is not None:
         return running
     return images.image(runtime.version or images.newest_version(), region)
-
-
-def place(resource: Resource) -> Place:
-    """Return where the resource lives, from a spec that need not be readable otherwise."""
-    block = resource.fields["sageMaker"]
-    return Place(Scope("", block["region"]), block.get("endpointName") or names.endpoint_name(resource.key))
-
-
-def former_place(resource: Resource) -> Place | None:
-    """Return where an endpoint that an earlier version named may be; None where the spec names the endpoint."""
-    block = resource.fields["sageMaker"]
-    if block.get("endpointName"):
-        return None
-    return Place(Scope("", block["region"]), names.former_endpoint_name(resource.key))
 
 
 def follows_running_image(runtime: Runtime) -> bool:

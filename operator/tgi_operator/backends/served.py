@@ -1,0 +1,20 @@
+"""Which backends this operator serves, by its setting `backends`."""
+
+from collections.abc import Container, Mapping
+from typing import Any, get_args
+
+from tgi_operator.api.problem import Problem
+from tgi_operator.api.reasons import Reason
+from tgi_operator.settings import BackendName
+
+
+def problem(served: Container[str], fields: Mapping[str, Any]) -> Problem | None:
+    """Return the problem that a spec names a backend which is not among those `served`, None where it is."""
+    for name in get_args(BackendName):
+        if name in fields and name not in served:
+            return Problem(
+                Reason.BACKEND_OFF,
+                f"spec.{name}: this operator does not serve the backend; ask an administrator to add {name} to the "
+                "setting `backends`, or create a TGIEndpoint with another backend",
+            )
+    return None
