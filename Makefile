@@ -52,7 +52,7 @@ WORKERS := 4
 .PHONY: test
 test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.
 	@$(RUN) tgi-sandbox build --keda
-	@$(RUN) pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder --basetemp .tests
+	@$(RUN) pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --basetemp .tests
 	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests
 
 INSTALLATIONS := all sageMaker pods namespaced
@@ -61,7 +61,7 @@ INSTALLATIONS := all sageMaker pods namespaced
 test-installations: install ## Run the end-to-end tests in each installation that serves them, and compare its permissions.
 	@$(RUN) tgi-sandbox build --keda
 	@for each in $(INSTALLATIONS); do \
-		$(RUN) pytest --numprocesses $(WORKERS) --dist loadgroup --basetemp .tests-$$each --installation $$each tests/e2e; \
+		$(RUN) pytest --numprocesses $(WORKERS) --dist loadfile --basetemp .tests-$$each --installation $$each tests/e2e; \
 		PYTHONPATH=tests $(RUN) python -m e2e.rights .tests-$$each $$each; \
 	done
 
