@@ -21,10 +21,10 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """The commands of a shell block: comments, outputs and prompts are left out."""
+        """The commands of a shell block, each on one line: comments, outputs and prompts are left out."""
         if self.language not in ("sh", "console"):
             return []
-        lines = [line.strip() for line in self.text.splitlines()]
+        lines = [line.strip() for line in re.sub(r"\s*\\\n\s*", " ", self.text).splitlines()]
         if self.language == "console":
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
         return [line for line in lines if line and not line.startswith("#")]
