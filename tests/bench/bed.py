@@ -37,8 +37,8 @@ class Bed:
         """Start `kubectl apply` of all manifests at once; return what waits for its end and returns its seconds."""
         file = Path(tempfile.mkstemp(suffix=".yaml")[1])
         file.write_text("---\n".join(manifests))
-        # To validate, kubectl parses the OpenAPI document of the whole group again for each object (GVSpec in client-go's
-        # openapi3), which takes the processors that the operator is measured on.
+        # To validate, kubectl parses the OpenAPI document of the whole group for each object (GVSpec of client-go):
+        # that would take the processors on which the operator is measured.
         command = [self.kubectl, "--kubeconfig", str(self.plane.kubeconfig), "apply", "--validate=ignore"]
         command += ["-f", str(file)]
         started, ended = time.monotonic(), list[float]()
