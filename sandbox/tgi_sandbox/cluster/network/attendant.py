@@ -6,6 +6,7 @@ the other way round: the process comes first, and the pod follows it by the same
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 
 from tgi_sandbox.cluster.api import ApiError, ApiServer
 from tgi_sandbox.cluster.network.containers import Containers
@@ -42,18 +43,18 @@ class Attendant:
                 attending.add_done_callback(self._attending.discard)
 
     async def _attend(self, pod: Pod, container: Container) -> None:
-        life = container.restarts
-        await self._tell(pod, annotations(_STARTING, life=life))
+        of_this_life = partial(annotations, life=container.restarts)
+        await self._tell(pod, of_this_life(_STARTING))
         try:
             process = await self._containers.run(pod, container)
         except UnreachableError as error:
-            await self._tell(pod, annotations(Outcome.CRASH_LOOP, exit_code=_FAILED, message=str(error), life=life))
+            await self._tell(pod, of_this_life(Outcome.CRASH_LOOP, exit_code=_FAILED, message=str(error)))
             return
-        await self._tell(pod, annotations(Outcome.OK, life=life))
+        await self._tell(pod, of_this_life(Outcome.OK))
         # No thread waits instead: there are few.
         while not process.wait(0):  # noqa: ASYNC110 (nothing tells when a child has ended)
             await asyncio.sleep(_POLL_SECONDS)
-        await self._tell(pod, annotations(Outcome.CRASH_LOOP, exit_code=process.returncode, life=life))
+        await self._tell(pod, of_this_life(Outcome.CRASH_LOOP, exit_code=process.returncode))
 
     async def _tell(self, pod: Pod, script: dict[str, str]) -> None:
         with suppress(ApiError, OSError):  # the pod is gone, or the API server is

@@ -10,7 +10,7 @@ from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.engines.tgi import images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where on SageMaker a resource lives; it stays the same for all its revisions."""
 
