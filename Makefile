@@ -50,9 +50,10 @@ checkov: $(filter .tools/%,$(UV)) ## Install checkov, which the tests run on Doc
 WORKERS := 4
 
 .PHONY: test
-test: lint types checkov ## Lint, types, unit, integration and end-to-end tests.
+test: ## Lint, types, unit, integration and end-to-end tests.
+	@$(MAKE) --jobs 2 --output-sync --no-print-directory lint types checkov
 	@$(RUN) tgi-sandbox build --keda
-	@$(RUN) pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --basetemp .tests
+	@$(RUN) pytest --numprocesses $(WORKERS) --no-loadscope-reorder --basetemp .tests
 	@PYTHONPATH=tests $(RUN) python -m e2e.rights .tests
 
 INSTALLATIONS := all sageMaker pods namespaced
@@ -61,7 +62,7 @@ INSTALLATIONS := all sageMaker pods namespaced
 test-installations: install ## Run the end-to-end tests in each installation that serves them, and compare its permissions.
 	@$(RUN) tgi-sandbox build --keda
 	@for each in $(INSTALLATIONS); do \
-		$(RUN) pytest --numprocesses $(WORKERS) --dist loadfile --basetemp .tests-$$each --installation $$each tests/e2e; \
+		$(RUN) pytest --numprocesses $(WORKERS) --basetemp .tests-$$each --installation $$each tests/e2e; \
 		PYTHONPATH=tests $(RUN) python -m e2e.rights .tests-$$each $$each; \
 	done
 

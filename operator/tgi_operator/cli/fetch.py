@@ -7,7 +7,7 @@ from pathlib import Path
 from types import FrameType
 
 from tgi_operator.redaction import redacted
-from tgi_operator.weights import bucket, folder, hub
+from tgi_operator.weights import folder
 from tgi_operator.weights.failures import FetchError, LastingError, of_volume
 from tgi_operator.weights.progress import say
 from tgi_operator.weights.source import Folder, HubModel, parse
@@ -49,8 +49,13 @@ def _fetched(
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}") from error
+    # Each imports a large library that the other does not need.
     if isinstance(source, HubModel):
+        from tgi_operator.weights import hub
+
         return hub.fetch(source, revision or "main", target, token, seconds, allow_pickle=allow_pickle)
+    from tgi_operator.weights import bucket
+
     return bucket.fetch(source, target, seconds)
 
 

@@ -27,6 +27,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"size": len, "string": str}
 _METHODS: Mapping[str, Callable[..., Any]] = {
     "sum": sum,
+    "join": "".join,
     "startsWith": str.startswith,
     "lowerAscii": str.lower,
     "matches": lambda text, pattern: re.search(pattern.replace("$", r"\Z"), text) is not None,

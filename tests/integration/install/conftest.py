@@ -1,4 +1,4 @@
-"""A cluster for the tests of a module: each leaves what the next can install over."""
+"""One cluster for all tests here: each leaves what the next can install over."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ from integration.install.cluster import Cluster
 from tgi_sandbox.cluster import ControlPlane, components
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Yield a cluster that nothing was installed into but by the tests of the same module."""
+    """Yield a cluster into which nobody else installs."""
     with ControlPlane(tmp_path_factory.mktemp("cluster"), components.CORE) as plane:
         yield Cluster(plane)

@@ -69,3 +69,5 @@ def test_who_may_not_create_pods_runs_none_by_a_tgiendpoint(cluster: Cluster) ->
     role = "arn:aws:iam::111122223333:role/tgi-exec-ml"
     rented = {"region": "eu-west-1", "executionRoleARN": role, "instanceType": "ml.g5.xlarge"}
     assert "created" in _as(cluster, "narrow", "apply", "-f", "-", stdin=_endpoint(sageMaker=rented))
+    assert "deleted" in _as(cluster, "narrow", "delete", "tgi", "zephyr")
+    cluster.kubectl("delete", "-f", str(POLICY))

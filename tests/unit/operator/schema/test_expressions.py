@@ -12,6 +12,7 @@ SELF: dict[str, Any] = {
     "count": 3,
     "off": False,
     "empty": {},
+    "words": ["one", "three"],
     "items": [{"type": "a", "n": 1}, {"type": "b"}, {"type": "b"}],
 }
 
@@ -39,6 +40,7 @@ SELF: dict[str, Any] = {
         ("self.name in []", False),
         ("self.count + size(self.name) + 1 == 13", True),
         ("self.items.map(x, size(x.type) + (has(x.n) ? x.n : 0)).sum() == 4", True),
+        ("size(self.words.join()) == 8 && self.words.join() == 'onethree'", True),
         ("self.empty.map(k, size(k)).sum() == 0", True),
         ("self.map(k, size(k) + size(k)).sum() > 20", True),
         ("self['name'] == 'Falcon-7b' && self.items.all(x, x['type'] == x.type)", True),
