@@ -28,6 +28,7 @@ class _OneProcessForEachControlPlane(LoadFileScheduling):
         return super()._split_scope(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
     """Return what distributes the tests, whatever `--dist` says."""
     return _OneProcessForEachControlPlane(config, log)

@@ -1,13 +1,13 @@
 """SageMaker and Application Auto Scaling: the emulator's world in process, with faults for each operation."""
 
 import asyncio
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from simulation.copying import copied
 from tgi_operator.backends.sagemaker.aws.errors import AWSError, meaning
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_sandbox.aws import errors
@@ -138,7 +138,7 @@ class Amazon:
         except AWSError as error:
             self.refusals.append((operation, error.message))
             raise
-        self.calls.append(Made(self.world.clock.now(), region, operation, copy.deepcopy(dict(request))))
+        self.calls.append(Made(self.world.clock.now(), region, operation, copied(dict(request))))
         return response
 
     def _authorize(self, region: str, operation: str, request: Mapping[str, Any]) -> None:
@@ -157,7 +157,7 @@ class Amazon:
         past = self.stale.get(operation)
         if isinstance(past, AWSError):
             raise past
-        return copy.deepcopy(dict(past)) if past is not None else None
+        return copied(dict(past)) if past is not None else None
 
     def _fault(self, region: str, operation: str, request: Mapping[str, Any]) -> Fault | None:
         if self.cut and not operation.startswith(READS):
@@ -171,7 +171,7 @@ class Amazon:
 
     def direct(self, operation: str, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Carry out one operation as any user of the account. Raises AWSError."""
-        plain = copy.deepcopy(dict(request))
+        plain = copied(dict(request))
         try:
             validate(operation, plain)
             call = Call(self.world, self.region(region), self.world.clock.now())

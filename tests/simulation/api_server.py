@@ -5,7 +5,6 @@ Status writes of TGIEndpoints are checked against the limits of the generated CR
 
 import asyncio
 import base64
-import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +18,7 @@ import aiohttp
 from simulation import crd_schema
 from simulation.applying import apply, without_fields
 from simulation.clock import LoopClock
+from simulation.copying import copied
 from tgi_operator.api.identifiers import API_VERSION, KIND, LABEL_ALLOW_USE, PLURAL
 from tgi_operator.backends.incluster.kinds import KINDS, Object
 from tgi_operator.schema.crd import crd
@@ -248,12 +248,12 @@ class ApiServer:
     def set_spec(self, plural: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Object:
         """Replace an object's spec as a user."""
         present = self._found(plural, (namespace, name))
-        return self._put(plural, (namespace, name), {**present, "spec": copy.deepcopy(dict(spec))})
+        return self._put(plural, (namespace, name), {**present, "spec": copied(dict(spec))})
 
     def set_status(self, plural: str, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
         """Replace an object's status."""
         present = self._found(plural, (namespace, name))
-        return self._put(plural, (namespace, name), {**present, "status": copy.deepcopy(dict(status))})
+        return self._put(plural, (namespace, name), {**present, "status": copied(dict(status))})
 
     def get(self, plural: str, namespace: str, name: str) -> Object | None:
         """Return an object as it is stored, None where there is none."""
@@ -302,14 +302,15 @@ class ApiServer:
             "generation": 1,
             "creationTimestamp": self.clock.rfc3339(),
         }
-        made = {"apiVersion": api_version, "kind": kind, **copy.deepcopy(dict(body)), "metadata": meta}
+        made = {"apiVersion": api_version, "kind": kind, **copied(dict(body)), "metadata": meta}
         if plural == PLURAL:
-            made["status"] = copy.deepcopy(ENDPOINT_SCHEMA["status"]["default"])
+            made["status"] = copied(ENDPOINT_SCHEMA["status"]["default"])
         return made
 
     def _put(self, plural: str, key: Name, body: Object) -> Object:
         """Store an object; an equal one is no change. The last finalizer of a deleted object ends it."""
-        present, new = self.objects[plural].get(key), copy.deepcopy(body)
+        present = self.objects[plural].get(key)
+        new: Object = copied(body)
         if present == new:
             return present
         if present is not None and present.get("spec") != new.get("spec"):
@@ -390,7 +391,7 @@ def _owners(body: Object) -> list[str]:
 
 def merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
     """Return `old` after the JSON merge patch `change` (RFC 7386)."""
-    result = copy.deepcopy(dict(old))
+    result: Object = copied(dict(old))
     for key, value in change.items():
         if value is None:
             result.pop(key, None)
@@ -398,5 +399,5 @@ def merged(old: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
             before = result.get(key)
             result[key] = merged(before if isinstance(before, dict) else {}, value)
         else:
-            result[key] = copy.deepcopy(value)
+            result[key] = copied(value)
     return result

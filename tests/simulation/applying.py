@@ -1,8 +1,9 @@
 """Server-side apply, with lists as one value each: who owns which field, and what a conflict is."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from simulation.copying import copied
 
 Object = dict[str, Any]
 Field = tuple[str, ...]
@@ -18,7 +19,7 @@ def apply(present: Object, manifest: Object, manager: str, *, force: bool) -> tu
     disputed = [path for path, value in wanted.items() if path in others and _at(present, path) != value]
     if disputed and not force:
         return present, [".".join(path) for path in disputed]
-    result = copy.deepcopy(present)
+    result = copied(present)
     for path in owned.get(manager, set()) - wanted.keys() - others.keys():
         _remove(result, path)
     for path, value in wanted.items():
@@ -78,7 +79,7 @@ def _at(body: Mapping[str, Any], path: Field) -> Any:
 def _set(body: Object, path: Field, value: Any) -> None:
     for part in path[:-1]:
         body = body.setdefault(part, {})
-    body[path[-1]] = copy.deepcopy(value)
+    body[path[-1]] = copied(value)
 
 
 def _remove(body: Object, path: Field) -> None:

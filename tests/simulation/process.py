@@ -1,7 +1,6 @@
 """One process of the operator: its tasks, its clients, its watches and its sudden end."""
 
 import asyncio
-import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import Context, ContextVar, copy_context
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 from simulation.amazon import Amazon
 from simulation.api_server import ApiServer, read
+from simulation.copying import copied
 from tgi_operator.api.identifiers import PLURAL
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
 from tgi_operator.backends.incluster.kinds import Kind, Object
@@ -176,7 +176,7 @@ class Informer:
             return
         if plural in self._children and LABEL_NAME not in body["metadata"].get("labels", {}):
             return
-        self._events.append((plural, change, copy.deepcopy(body)))
+        self._events.append((plural, change, copied(body)))
         # One delivery for each event: timers of one time may run in any order, the queue keeps it.
         self._process.later(WATCH_SECONDS, self._deliver)
 

@@ -49,6 +49,7 @@ def releases() -> dict[str, Any]:
     return dict(yaml.safe_load(files(__package__).joinpath("data/releases.yaml").read_text()))
 
 
+@cache
 def newest_version() -> str:
     """Return the newest version of TGI in the catalogue."""
     return max(map(str, catalogue()["versions"]), key=_numbers)
