@@ -44,6 +44,17 @@ def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from panel.get("panels", ())
 
 
+def rows(dashboard: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the panels of each row of a dashboard, by the row's title."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for panel in panels(dashboard):
+        if panel["type"] == "row":
+            found[panel["title"]] = row = []
+        else:
+            row.append(panel)
+    return found
+
+
 def alerts() -> list[dict[str, Any]]:
     """Return the alert rules."""
     return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]

@@ -1,4 +1,4 @@
-"""Draws a Grafana dashboard with matplotlib: each panel in its place, with the answers of a Prometheus."""
+"""Draws the rows of a Grafana dashboard with matplotlib: each panel in its place, with the answers of a Prometheus."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +17,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
-
-import monitoring
 
 Panel = Mapping[str, Any]
 
@@ -46,22 +44,24 @@ class Series:
     values: Sequence[float]
 
 
-def draw(dashboard: Mapping[str, Any], get: Callable[..., Any], times: range, file: Path) -> None:
-    """Draw all panels of a dashboard, with its rows open and everything selected; `get` is that of a Prometheus."""
-    panels = list(monitoring.panels(dashboard))
-    height = 1 + max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
+def picture(name: str, row: str) -> str:
+    """Return the file name of the picture of a dashboard's row."""
+    return f"dashboard-{name}-{row.lower().replace(' ', '-')}.svg"
+
+
+def draw(panels: Sequence[Panel], get: Callable[..., Any], times: range, file: Path) -> None:
+    """Draw the panels of a row, with everything selected; `get` is that of a Prometheus."""
+    top = min(panel["gridPos"]["y"] for panel in panels)
+    height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) - top
     minutes = [(time - times[0]) / 60 for time in times]
     figure = Figure(figsize=(12, 0.36 * height), facecolor="#f4f5f7")
     grid = figure.add_gridspec(height, 24)
-    figure.add_subfigure(grid[0, :], facecolor="none").suptitle(dashboard["title"], y=0.7, weight="bold")
     for panel in panels:
         x, y, w, h = (panel["gridPos"][side] for side in "xywh")
-        part = figure.add_subfigure(grid[y + 1 : y + 1 + h, x : x + w], edgecolor="#d8dbe0", linewidth=1)
+        part = figure.add_subfigure(grid[y - top : y - top + h, x : x + w], edgecolor="#d8dbe0", linewidth=1)
         variables = {"namespace": ".+", "job": ".+", "name": REPEATED if "repeat" in panel else ".+"}
         title = Template(panel["title"]).substitute(variables)
         part.suptitle(title, x=0.1 / w, y=1 - 0.2 / h, ha="left", fontsize=9, weight="bold")
-        if panel["type"] == "row":
-            continue
         part.set_facecolor("white")
         part.subplots_adjust(left=2.3 / w, right=1 - 0.5 / w, bottom=1 / h, top=1 - 0.9 / h)
         axes = part.add_subplot()

@@ -9,14 +9,21 @@ import pytest
 
 import monitoring
 from bench.dashboards import life
-from bench.dashboards.panels import REPEATED, ask, draw
+from bench.dashboards.panels import REPEATED, Panel, ask, draw, picture
 from tgi_operator.api.spec import Spec
 
 DOCS = Path(__file__).parents[3] / "docs"
 TIMES = range(1000, 1009, 2)
 FOUND = {"metric": {"le": "0.5", "pod": "a"}, "values": [[1000, "1"], [1004, "NaN"], [1008, "2"]]}
 
-each_dashboard = pytest.mark.parametrize("name", monitoring.DASHBOARDS)
+each_row = pytest.mark.parametrize(
+    ("file", "panels"),
+    {
+        picture(name, row): panels
+        for name, dashboard in monitoring.DASHBOARDS.items()
+        for row, panels in monitoring.rows(dashboard).items()
+    }.items(),
+)
 
 
 @pytest.mark.parametrize(("name", "spec"), life.SPECS.items())
@@ -36,25 +43,25 @@ def test_a_query_is_asked_without_variables(instant: bool, start: str, values: l
     assert series.values == pytest.approx(values, nan_ok=True)
 
 
-@each_dashboard
+@each_row
 @pytest.mark.parametrize("found", [[FOUND], []])
-def test_every_panel_is_drawn(name: str, found: list[dict[str, Any]], tmp_path: Path) -> None:
-    draw(monitoring.DASHBOARDS[name], lambda *_, **__: {"result": found}, TIMES, tmp_path / "new.svg")
-    assert titles(name) <= texts(tmp_path / "new.svg")
-    assert ("No data" in texts(tmp_path / "new.svg")) == (not found)
+def test_every_panel_is_drawn(file: str, panels: list[Panel], found: list[dict[str, Any]], tmp_path: Path) -> None:
+    draw(panels, lambda *_, **__: {"result": found}, TIMES, tmp_path / file)
+    assert titles(panels) <= texts(tmp_path / file)
+    assert ("No data" in texts(tmp_path / file)) == (not found)
 
 
-@each_dashboard
-def test_the_pictures_in_docs_are_up_to_date(name: str) -> None:
-    file = DOCS / f"dashboard-{name}.svg"
-    assert titles(name) <= texts(file), "run make dashboards"
-    assert "No data" not in texts(file)
-    assert file.stat().st_size < 500_000
+@each_row
+def test_the_pictures_in_docs_are_up_to_date(file: str, panels: list[Panel]) -> None:
+    assert titles(panels) <= texts(DOCS / file), "run make dashboards"
+    assert "No data" not in texts(DOCS / file)
+    assert (DOCS / file).stat().st_size < 250_000
+    assert f"({file})" in (DOCS / "monitoring.md").read_text()
 
 
-def titles(name: str) -> set[str]:
-    """Return the titles of a dashboard's panels."""
-    return {panel["title"].replace("$name", REPEATED) for panel in monitoring.panels(monitoring.DASHBOARDS[name])}
+def titles(panels: list[Panel]) -> set[str]:
+    """Return the titles of panels."""
+    return {panel["title"].replace("$name", REPEATED) for panel in panels}
 
 
 def texts(file: Path) -> set[str]:

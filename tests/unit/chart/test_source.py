@@ -1,6 +1,8 @@
 """One source: what Kustomize installs is what the chart renders, and the CRD has one copy."""
 
+import os
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -70,6 +72,27 @@ def test_a_package_has_the_crd_itself(tmp_path: Path) -> None:
         assert crd
         assert objects(crd.read().decode()) == [CRD]
     assert not {name for name in names if name.endswith((".gitkeep", "kustomization.yaml"))}
+
+
+def test_a_release_names_its_image_and_where_the_project_is(tmp_path: Path) -> None:
+    chart = tmp_path / "tgi-operator"
+    shutil.copytree(CHART, chart)
+    known = {
+        "IMAGE": "ghcr.io/acme/tgi-operator",
+        "DIGEST": f"sha256:{'0' * 64}",
+        "PROJECT_URL": "https://github.com/acme/tgi-operator",
+        "ICON_URL": "https://raw.githubusercontent.com/acme/tgi-operator/v0.1.0/docs/icon.svg",
+    }
+    script = [str(ROOT / "ci" / "release-chart.sh"), str(chart)]
+    subprocess.run(script, check=True, env=os.environ | known)
+    image = container(objects(helm("template", "tgi-operator", str(chart)).stdout))["image"]
+    assert image == f"{known['IMAGE']}@{known['DIGEST']}"
+    chart_file = yaml.safe_load((chart / "Chart.yaml").read_text())
+    assert (chart_file["home"], chart_file["icon"]) == (known["PROJECT_URL"], known["ICON_URL"])
+    assert yaml.safe_load(chart_file["annotations"]["artifacthub.io/images"])[0]["image"] == image
+    assert "[INFO]" not in helm("lint", "--strict", str(chart)).stdout
+    # A second run finds no place for the digest: nothing is published half written.
+    assert subprocess.run(script, check=False, env=os.environ | known | {"DIGEST": "sha256:1"}).returncode != 0
 
 
 def test_the_chart_says_what_it_is() -> None:
