@@ -118,7 +118,7 @@ def test_where_nothing_ever_failed_a_share_is_zero(tmp_path: Path) -> None:
         'tgi_request_failure{namespace="ml", job="ml/zephyr", err="validation"}': "3x80",
         'tgi_operator_aws_calls_total{operation="ListEndpoints", result="OK"}': "0+1x80",
     }
-    shares = [query for query in monitoring.queries() if query.panel in ("Failed", "Throttled")]
+    shares = [query for query in monitoring.queries() if query.panel in ("Error ratio", "Throttled API calls")]
     assert {query.dashboard for query in shares} == set(monitoring.DASHBOARDS)
     zero = [{"labels": "{}", "value": 0}]
     tests = [{"expr": query.expression, "eval_time": "15m", "exp_samples": zero} for query in shares]
