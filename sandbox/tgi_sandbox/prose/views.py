@@ -62,12 +62,12 @@ def messages(text: str) -> list[Line]:
 
 
 def descriptions(text: str) -> list[Line]:
-    """Return the values of the keys `description` of a YAML file."""
+    """Return the values of the keys `description` and `summary` of a YAML file, such as a CRD or rules for alerts."""
     lines = text.splitlines()
     return [
         line
         for key, value in _pairs(yaml.compose(text, Loader=yaml.SafeLoader))
-        if key == "description" and isinstance(value, yaml.ScalarNode)
+        if key in ("description", "summary") and isinstance(value, yaml.ScalarNode)
         for line in _scalar(lines, value)
     ]
 
