@@ -1,4 +1,4 @@
-"""What Vale and the limit of line lengths find in files."""
+"""Findings of Vale, and of the limit of line lengths."""
 
 import json
 import re
@@ -27,7 +27,7 @@ class ValeError(RuntimeError):
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong in one place."""
+    """A problem in one place."""
 
     path: Path
     line: int
