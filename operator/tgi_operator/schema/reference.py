@@ -87,7 +87,7 @@ kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
 ```
 
 To have the operator look again and retry at once what failed,
-[request it](operations.md#request-another-look-or-attempt). Kubernetes restarts pods automatically.
+[request it](operations.md#request-an-immediate-retry). Kubernetes restarts pods automatically.
 
 ```sh
 kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"

@@ -140,7 +140,7 @@ def _compile(go: Path, name: str, target: Path, progress: Progress) -> None:
     log.unlink(missing_ok=True)
     unfinished = target.with_name(f".{name}-{os.getpid()}")
     command = [go, "build", "-C", program.module.folder, *_flags(program), "-o", unfinished, program.package]
-    compiler = Process(f"go build {name}", [*map(str, command)], log, go_environment(os.environ))
+    compiler = Process(f"go build {name}", [*map(str, command)], log, _environment(program))
     compiler.start()
     try:
         while not compiler.wait(_TICK_SECONDS):
@@ -153,6 +153,10 @@ def _compile(go: Path, name: str, target: Path, progress: Progress) -> None:
     finally:
         compiler.stop()
         unfinished.unlink(missing_ok=True)
+
+
+def _environment(program: Program) -> dict[str, str]:
+    return go_environment(os.environ) | ({"CGO_ENABLED": "1"} if program.cgo else {})
 
 
 def _flags(program: Program) -> list[str]:

@@ -41,11 +41,12 @@ class Module:
 
 @dataclass(frozen=True)
 class Program:
-    """A main package, and the build tags that leave out what the sandbox has no use for."""
+    """A main package, the build tags that leave out parts, and whether it needs a C compiler."""
 
     module: Module
     package: str
     tags: str = ""
+    cgo: bool = False
 
 
 KUBERNETES = Module(_FOLDER, "about 9 minutes of CPU time, half of it in the first two, and 4 GB of disk")
@@ -59,6 +60,7 @@ ARGOCD = Module(_FOLDER / "modules" / "argocd", "about 8 minutes of CPU time, mo
 _KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "about a minute of CPU time")
 _KUBECTL_VALIDATE = Module(_FOLDER / "modules" / "kubectl-validate", "about 3 minutes of CPU time and 2 GB of disk")
 _CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "a few seconds after the control plane")
+VALE = Module(_FOLDER / "modules" / "vale", "about 3 minutes of CPU time")
 # Has no programs: its requirements are read, see `definitions`.
 DEFINITIONS = Module(_FOLDER / "modules" / "definitions", "a few seconds to download")
 
@@ -83,6 +85,8 @@ PROGRAMS: Mapping[str, Program] = {
     "kube-score": Program(_KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score"),
     "kubectl-validate": Program(_KUBECTL_VALIDATE, "sigs.k8s.io/kubectl-validate"),
     "cyclonus": Program(_CYCLONUS, "github.com/mattfenwick/cyclonus/cmd/cyclonus"),
+    # Checks the English of the project; no cluster needs it. It parses programming languages by grammars in C.
+    "vale": Program(VALE, "github.com/vale-cli/vale/v3/cmd/vale", cgo=True),
     "keda-operator": Program(KEDA, "github.com/kedacore/keda/v2/cmd/operator"),
     "keda-metrics-apiserver": Program(KEDA, "github.com/kedacore/keda/v2/cmd/adapter"),
     "argocd-redis": Program(ARGOCD, "tgi-sandbox/argocd"),
@@ -92,5 +96,5 @@ PROGRAMS: Mapping[str, Program] = {
 }
 # What a cluster is made of, and its users need.
 CLUSTER = tuple(name for name, program in PROGRAMS.items() if program.module is KUBERNETES)
-# All but those that cost as much as the rest together.
-USUAL = tuple(name for name, program in PROGRAMS.items() if program.module not in (KEDA, ARGOCD))
+# All but those that cost as much as the rest together, and the one that needs a C compiler.
+USUAL = tuple(name for name, program in PROGRAMS.items() if program.module not in (KEDA, ARGOCD, VALE))

@@ -143,7 +143,7 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
         assert address.endswith("/docs/runbooks.md")
         assert anchor == alert["alert"].lower()
         assert anchor in pages.anchors(RUNBOOKS)
-        for part in ("**Means**", "**Look**", "**Do**"):
+        for part in ("**Meaning**", "**Diagnosis**", "**Action**"):
             assert part in sections[alert["alert"]], (alert["alert"], part)
         assert {"summary", "description"} < set(alert["annotations"])
         assert alert["labels"]["severity"] in ("info", "warning", "critical")

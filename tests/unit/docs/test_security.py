@@ -9,7 +9,7 @@ import pytest
 from unit.docs.pages import ROOT, prose
 
 PAGE = ROOT / "SECURITY.md"
-PROMISES = prose(PAGE).partition("\n## What is promised\n")[2].partition("\n## ")[0]
+PROMISES = prose(PAGE).partition("\n## Security promises\n")[2].partition("\n## ")[0]
 ROWS = [line for line in PROMISES.splitlines() if line.startswith("| ") and not line.startswith("| promise ")]
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", PROMISES)))
 

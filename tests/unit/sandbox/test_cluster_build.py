@@ -9,7 +9,7 @@ import pytest
 
 from tgi_sandbox.cluster import build
 from tgi_sandbox.cluster.build import BuildError
-from tgi_sandbox.cluster.programs import ARGOCD, CLUSTER, KEDA, KUBERNETES, PROGRAMS, USUAL, Module
+from tgi_sandbox.cluster.programs import ARGOCD, CLUSTER, KEDA, KUBERNETES, PROGRAMS, USUAL, VALE, Module
 from tgi_sandbox.cluster.progress import Progress
 
 # Stands for go: `go version` answers as Go does, `go build` writes its last argument to the file after -o.
@@ -77,6 +77,11 @@ def test_programs_of_several_modules_are_built_each_into_its_folder(folder: Path
     assert found == {name: build.bin_folder(PROGRAMS[name].module) / name for name in names}
     assert len({path.parent for path in found.values()}) == 3
     assert _calls(folder) == [PROGRAMS[name].package for name in names]
+
+
+def test_c_is_compiled_for_the_program_that_needs_it_alone() -> None:
+    with_c = {name for name, program in PROGRAMS.items() if build._environment(program)["CGO_ENABLED"] == "1"}
+    assert with_c == {"vale"}
 
 
 def test_only_what_is_asked_for_is_built(folder: Path) -> None:
@@ -178,6 +183,6 @@ def test_every_program_is_a_tool_of_its_module(module: Module) -> None:
     assert sorted(tools) == sorted(program.package for program in PROGRAMS.values() if program.module == module)
 
 
-def test_only_what_costs_most_is_not_built_unasked() -> None:
-    assert {PROGRAMS[name].module for name in set(PROGRAMS) - set(USUAL)} == {KEDA, ARGOCD}
+def test_only_what_costs_most_or_needs_a_c_compiler_is_not_built_unasked() -> None:
+    assert {PROGRAMS[name].module for name in set(PROGRAMS) - set(USUAL)} == {KEDA, ARGOCD, VALE}
     assert set(CLUSTER) < set(USUAL)

@@ -25,7 +25,7 @@
   value: /etc/tgi-operator/roles.yaml
 {{- end }}
 {{- if not .Values.aws.instanceMetadata }}
-# Without a role of its own the operator must not take that of the node.
+# Without its own role, the operator must not use the role of its node.
 - name: AWS_EC2_METADATA_DISABLED
   value: "true"
 {{- end }}

@@ -18,7 +18,7 @@ First what it needs in each namespace it watches.
   resources: [events]
   verbs: [create, patch]
 {{- if has "inCluster" .Values.backends }}
-# From here on: what inCluster needs.
+# The following rules are for inCluster.
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints/finalizers]
   verbs: [update]
@@ -79,7 +79,7 @@ First what it needs in each namespace it watches.
   verbs: [list]
 {{- end }}
 {{- if .Values.watchNamespaces }}
-# In the whole cluster: a namespace that is being deleted may lose its RoleBinding first, and the finalizer must go.
+# Cluster-wide, because a namespace may lose its RoleBinding during deletion before the finalizer is removed.
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints]
   verbs: [list, watch, patch]

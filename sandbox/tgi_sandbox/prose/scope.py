@@ -1,0 +1,53 @@
+"""Which files are checked, and how their prose is found: the tables of scope.yaml."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TABLES = Path(__file__).with_name("scope.yaml")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file and the view of its prose."""
+
+    path: Path
+    view: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of one kind, as patterns relative to the clone."""
+
+    name: str
+    view: str
+    files: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+    def sources(self, root: Path) -> list[Source]:
+        """Return the files; a pattern without one is a mistake."""
+        found: dict[Path, None] = {}
+        for pattern in self.files:
+            matching = sorted(path for path in root.glob(pattern) if path.is_file())
+            if not matching:
+                raise LookupError(f"{TABLES.name}: {self.name}: {pattern} matches no file")
+            found |= dict.fromkeys(matching)
+        excluded = {path for pattern in self.without for path in root.glob(pattern)}
+        return [Source(path, self.view) for path in found if path not in excluded]
+
+
+def covered() -> list[Part]:
+    """Return what must be without findings."""
+    return _parts("covered")
+
+
+def outside() -> list[Part]:
+    """Return what is not covered yet."""
+    return _parts("outside")
+
+
+def _parts(table: str) -> list[Part]:
+    rows: list[dict[str, Any]] = yaml.safe_load(TABLES.read_text())[table] or []
+    return [Part(row["name"], row["view"], tuple(row["files"]), tuple(row.get("without", ()))) for row in rows]
