@@ -329,6 +329,11 @@ class Kube:
         body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
         return await self._request("PATCH", _path(namespace, name), body, content_type=_MERGE_PATCH)
 
+    async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> Object:
+        """Return the TGIEndpoint after its annotations were set. Raises APIError."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        return await self._request("PATCH", _path(namespace, name), body, content_type=_MERGE_PATCH)
+
     async def set_status(self, namespace: str, name: str, change: Object) -> Object:
         """Return the object after the merge patch `change` of its status."""
         metrics.KUBERNETES_WRITES.labels("status").inc()
