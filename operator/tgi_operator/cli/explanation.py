@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import fill
 
 import click
 
@@ -22,6 +23,9 @@ _UNSEEN = (
     "The operator has not reported on this resource. Run `kubectl tgi version` to see whether it runs, and check "
     "whether it watches this namespace."
 )
+_WIDTH = 100
+"""Columns of the text that is the same for every resource with that reason."""
+
 _COLORS = {"Ready": "green", "In progress": "yellow", "Deleting": "yellow", "Action required": "red"}
 
 
@@ -199,7 +203,7 @@ def _lines(explained: Object, now: datetime) -> Iterator[str]:
     yield f"  {explained['model']} on {explained['backend']}"
     if explained["reason"]:
         yield f"\n{click.style(explained['reason'], bold=True)}: {explained['message']}"
-    yield f"\nWhat to do: {explained['whatToDo']}"
+    yield "\n" + fill(f"What to do: {explained['whatToDo']}", _WIDTH, subsequent_indent="  ")
     yield f"  {_about(explained['reason'])}"
     retry = explained["nextRetry"]
     if retry:
@@ -211,11 +215,16 @@ def _lines(explained: Object, now: datetime) -> Iterator[str]:
     yield from _table("Conditions", explained["conditions"], now)
     if explained["aws"]:
         yield "\nAWS:"
-        yield from (f"  {name}: {value}" for name, value in explained["aws"].items() if value)
+        yield from (f"  {_label(name)}: {value}" for name, value in explained["aws"].items() if value)
     if explained["cluster"]:
         yield from _objects(explained["cluster"])
     yield from _events(explained["events"], now)
     yield from (f"\nNot shown: {each}" for each in explained["unreadable"])
+
+
+def _label(name: str) -> str:
+    """Return a field's name as words, such as Log group."""
+    return re.sub(r"[A-Z]", lambda match: f" {match[0].lower()}", name).capitalize()
 
 
 def _about(reason: str | None) -> str:

@@ -31,7 +31,7 @@ def namespace(access: Access) -> str:
 
 
 def _in_pod(access: Access) -> bool:
-    given = access.kubeconfig or access.context or "KUBECONFIG" in os.environ
+    given = access.kubeconfig or access.context or os.environ.get("KUBECONFIG") is not None
     return not given and "KUBERNETES_SERVICE_HOST" in os.environ
 
 
@@ -40,7 +40,7 @@ def _kubeconfigs(access: Access) -> Iterator[dict[str, Any]]:
     import yaml
 
     paths = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    for name in [paths] if access.kubeconfig else paths.split(os.pathsep):
+    for name in paths.split(os.pathsep):
         path = Path(name).expanduser()
         if not name or not path.is_file():
             continue

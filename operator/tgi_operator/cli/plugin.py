@@ -9,6 +9,7 @@ from tgi_operator import __version__
 from tgi_operator.cli import shared_commands
 from tgi_operator.cli.command_line import Access, Group, cluster_options, output_option
 from tgi_operator.cli.main import start
+from tgi_operator.exit_codes import ExitCode
 
 NAME = "kubectl tgi"
 _NO_FILES = 4
@@ -30,7 +31,7 @@ def complete(arguments: Sequence[str] | None = None) -> int:
     for item in ShellComplete(group, {}, NAME, "").get_completions(before, incomplete):
         click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
     click.echo(f":{_NO_FILES}")
-    return 0
+    return ExitCode.SUCCESS
 
 
 @click.group(cls=Group)

@@ -16,10 +16,16 @@ def add_to(group: Group, name: str) -> None:
     group.add_command(_completion(group, name))
 
 
+def _page(name: str, command: str) -> str:
+    """Return where a command is documented: in the section of the plugin's."""
+    return "" if name.startswith("kubectl") else f"docs/cli.md#kubectl-tgi-{command}"
+
+
 def _plan(name: str) -> click.Command:
     @click.command(
         "plan",
         cls=Command,
+        page=_page(name, "plan"),
         short_help="Show what a file leads to, offline.",
         examples=(
             f"{name} plan -f endpoint.yaml",
@@ -59,6 +65,7 @@ def _version(name: str) -> click.Command:
     @click.command(
         "version",
         cls=Command,
+        page=_page(name, "version"),
         short_help="Show the versions of this client, the operator and the CRD.",
         examples=(f"{name} version", f"{name} version -o json"),
     )
@@ -79,6 +86,7 @@ def _completion(group: Group, name: str) -> click.Command:
     @click.command(
         "completion",
         cls=Command,
+        page=_page(name, "completion"),
         short_help="Print a script that completes commands in a shell.",
         examples=(
             f"source <({name} completion bash)",

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import aiohttp
-from kubernetes.aio import config
-from kubernetes.aio.client.configuration import Configuration
 
 from tgi_operator.api.identifiers import API_VERSION, GROUP, PLURAL
 from tgi_operator.cli import kubeconfig
@@ -34,24 +32,11 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 @asynccontextmanager
 async def connected(access: Access) -> AsyncIterator[Kube]:
     """Connect to the cluster that kubectl would use. Raises NoClusterError."""
-    kube = await _connect(access)
+    kube = await Kube.connect(kubeconfig=access.kubeconfig, context=access.context)
     try:
         yield kube
     finally:
         await kube.close()
-
-
-async def _connect(access: Access) -> Kube:
-    if access.kubeconfig is None and access.context is None:
-        return await Kube.connect()
-    configuration = Configuration()
-    try:
-        await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=access.kubeconfig, context=access.context, client_configuration=configuration
-        )
-    except (config.ConfigException, OSError) as error:
-        raise NoClusterError(f"no Kubernetes cluster: {error}") from None
-    return Kube(configuration)
 
 
 async def resource(kube: Kube, access: Access, name: str) -> Object:

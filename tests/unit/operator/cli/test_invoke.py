@@ -71,7 +71,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, resource: dict[str, Any], tags: dict[st
     """Return exit code, AWS and cluster after a prompt."""
     client, cluster = Client(tags), Cluster(resource)
 
-    async def connect() -> Cluster:
+    async def connect(**_: object) -> Cluster:
         return cluster
 
     monkeypatch.setattr(Kube, "connect", connect)
