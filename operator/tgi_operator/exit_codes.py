@@ -26,8 +26,8 @@ class ExitCode(IntEnum):
     )
     USAGE = 2, "An argument, an option or a setting is wrong. `run`: there is no Kubernetes cluster."
     LASTING = 3, "`fetch`: the same failure repeats until you change what the error message names."
-    NOT_LEADING = 4, "`run`: the process is no longer the leader, and ended immediately."
+    NOT_LEADING = 4, "`run`: the process is no longer the leader, and exited immediately."
     STALLED = 5, "`wait`: the resource is `Stalled` and needs a change."
-    TIMED_OUT = 6, "`wait`, `retry`: the time is over."
+    TIMED_OUT = 6, "`wait`, `retry`: the timeout expired."
     INTERRUPTED = 130, "You pressed Ctrl-C."
     TERMINATED = 143, "`fetch`: SIGTERM ended the process. The next run continues where it stopped."

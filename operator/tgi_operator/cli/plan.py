@@ -111,7 +111,7 @@ def creation(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Doc
 
 
 def warnings(spec: Spec) -> Iterable[str]:
-    """Yield why a spec that the operator accepts will hardly work."""
+    """Yield why a spec that the operator accepts is unlikely to work."""
     options = launcher_options.options(spec.runtime, None)
     doubt = fit.too_large(Launch(spec.model, spec.runtime, options, _machine(spec)))
     if doubt is not None:

@@ -88,8 +88,8 @@ def status(access: Access, name: str, form: str | None) -> None:
 def wait(access: Access, name: str, condition: str, timeout: float) -> None:
     """Wait until the TGIEndpoint NAME has a condition for its present spec.
 
-    Ends with exit code 5 as soon as the resource is Stalled, because then it needs a change, and with 6 when the time
-    is over.
+    Exits with code 5 as soon as the resource is Stalled, because then it needs a change, and with code 6 when the
+    timeout expires.
     """
     from tgi_operator.cli.until import wait as until
 

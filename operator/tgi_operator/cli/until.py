@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import aiohttp
+
 from tgi_operator.api.identifiers import REQUEST_ANNOTATION
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.cli import resource_fields as fields
@@ -12,7 +14,7 @@ from tgi_operator.cli import target
 from tgi_operator.cli.command_line import Access, Failure
 from tgi_operator.exit_codes import ExitCode
 from tgi_operator.intake import Object
-from tgi_operator.kube import Kube
+from tgi_operator.kube import APIError, Kube
 
 _INTERVAL = 1.0
 """Seconds between two reads of the resource."""
@@ -71,12 +73,22 @@ async def _until(kube: Kube, access: Access, name: str, done: Callable[[Object],
     try:
         async with asyncio.timeout(seconds):
             while True:
-                last = await target.resource(kube, access, name)
-                if done(last):
-                    return last
+                try:
+                    last = await target.resource(kube, access, name)
+                except (APIError, aiohttp.ClientError) as error:
+                    # An API server that restarts does not end a wait that began.
+                    if last is None or not _may_pass(error):
+                        raise
+                else:
+                    if done(last):
+                        return last
                 await asyncio.sleep(_INTERVAL)
     except TimeoutError:
         raise Failure(_timed_out(name, last, seconds), ExitCode.TIMED_OUT) from None
+
+
+def _may_pass(error: Exception) -> bool:
+    return not isinstance(error, APIError) or error.status == 429 or error.status >= 500
 
 
 def _timed_out(name: str, resource: Object | None, seconds: float) -> str:
