@@ -105,18 +105,23 @@ class Kube:
         self._informers: _Pool | None = None
 
     @classmethod
-    async def connect(cls, guard: Callable[[], None] = _unguarded) -> "Kube":
-        """Return a client for KUBECONFIG, else for the cluster this pod runs in, else for ~/.kube/config.
+    async def connect(
+        cls, guard: Callable[[], None] = _unguarded, kubeconfig: str | None = None, context: str | None = None
+    ) -> "Kube":
+        """Return a client for `kubeconfig` or KUBECONFIG, else for this pod's cluster, else for ~/.kube/config.
 
         Raises NoClusterError where there is none of them.
         """
         configuration = Configuration()
+        paths = kubeconfig or os.environ.get("KUBECONFIG")
         try:
-            if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+            if paths is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                _check_kubeconfig()
-                await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+                found = _existing(paths or "~/.kube/config")
+                await config.load_kube_config(  # type: ignore[no-untyped-call]
+                    config_file=found, context=context, client_configuration=configuration
+                )
         except config.ConfigException as error:
             raise NoClusterError(f"no Kubernetes cluster: {error}: set KUBECONFIG") from None
         return cls(configuration, guard)
@@ -329,6 +334,11 @@ class Kube:
         body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
         return await self._request("PATCH", _path(namespace, name), body, content_type=_MERGE_PATCH)
 
+    async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> Object:
+        """Return the TGIEndpoint after its annotations were set. Raises APIError."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        return await self._request("PATCH", _path(namespace, name), body, content_type=_MERGE_PATCH)
+
     async def set_status(self, namespace: str, name: str, change: Object) -> Object:
         """Return the object after the merge patch `change` of its status."""
         metrics.KUBERNETES_WRITES.labels("status").inc()
@@ -346,11 +356,15 @@ class Kube:
         await self._request("PATCH", f"{_events_path(namespace)}/{name}", change, content_type=_MERGE_PATCH)
 
 
-def _check_kubeconfig() -> None:
-    """Raise NoClusterError where there is no kubeconfig: the client would warn of it first, and then name a key."""
-    paths = os.environ.get("KUBECONFIG", "~/.kube/config")
-    if not any(Path(path).expanduser().is_file() for path in paths.split(os.pathsep) if path):
+def _existing(paths: str) -> str:
+    """Return the kubeconfig files that exist, joined: the client would warn of the others.
+
+    Raises NoClusterError where there is none: the client would name a key that is missing.
+    """
+    found = [path for name in paths.split(os.pathsep) if name and (path := Path(name).expanduser()).is_file()]
+    if not found:
         raise NoClusterError(f"no Kubernetes cluster: there is no file {paths}: set KUBECONFIG")
+    return os.pathsep.join(str(path) for path in found)
 
 
 def _is_proxied(url: str) -> bool:

@@ -15,7 +15,7 @@ from e2e.conftest import FALCON, ZEPHYR, Cloud, until
 from e2e.installations import HOME
 from e2e.relay import Relay
 from integration.install.cluster import Cluster
-from tgi_operator.cli.run import NOT_LEADING
+from tgi_operator.exit_codes import ExitCode
 from tgi_operator.leadership.lease import NAME
 from tgi_sandbox.aws.control import Request
 from tgi_sandbox.operator import OperatorProcess
@@ -175,7 +175,7 @@ def test_a_leader_that_was_paused_writes_nothing_when_it_wakes(cloud: Cloud, sta
     cloud.control.clear_faults()
     woken = first.signal(signal.SIGCONT)
     assert first.operator.process.wait(10)
-    assert first.operator.process.returncode == NOT_LEADING
+    assert first.operator.process.returncode == ExitCode.NOT_LEADING
     for name in (*names, "falcon-late"):
         cloud.wait_ready(name)
     assert first.relay.writes(woken) == []
@@ -193,7 +193,7 @@ def test_a_leader_that_is_cut_off_ends_before_its_lease(cloud: Cloud, start: Sta
     assert first.operator.process.wait(10)
     assert time.monotonic() - cut < QUICK["lease_duration"]
     assert not second.leads
-    assert first.operator.process.returncode == NOT_LEADING
+    assert first.operator.process.returncode == ExitCode.NOT_LEADING
     assert seconds_to_work(cloud, second, "falcon-1", cut) < 10
     check_one_after_the_other(cloud, "first", "sandbox", "second")
 

@@ -1,5 +1,1 @@
-"""The command `tgi-operator`."""
-
-from tgi_operator.cli.main import main
-
-__all__ = ["main"]
+"""The commands `tgi-operator` and `kubectl tgi`."""

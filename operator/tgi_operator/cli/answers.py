@@ -1,17 +1,26 @@
-"""What is asked of TGI, and what it answers."""
+"""Requests to TGI, and what is in its answers."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+Message = dict[str, str]
 
-def request(prompt: str, *, chat: bool, stream: bool, max_new_tokens: int) -> dict[str, Any]:
-    """Return the body: TGI's own shape for a prompt, OpenAI's for a chat; /invocations tells them apart."""
-    if chat:
-        messages = [{"role": "user", "content": prompt}]
-        return {"messages": messages, "stream": stream, "max_tokens": max_new_tokens}
+
+def prompt(text: str, *, stream: bool, max_new_tokens: int) -> dict[str, Any]:
+    """Return the body for a prompt, in TGI's own shape; /invocations tells it from a conversation."""
     parameters = {"max_new_tokens": max_new_tokens, "return_full_text": False}
-    return {"inputs": prompt, "parameters": parameters, "stream": stream}
+    return {"inputs": text, "parameters": parameters, "stream": stream}
+
+
+def conversation(messages: Sequence[Message], *, stream: bool, max_new_tokens: int) -> dict[str, Any]:
+    """Return the body for a conversation, in OpenAI's shape."""
+    return {"messages": [*messages], "stream": stream, "max_tokens": max_new_tokens}
+
+
+def message(role: str, text: str) -> Message:
+    """Return a message of a conversation; `role` is user or assistant."""
+    return {"role": role, "content": text}
 
 
 def server_sent_events(lines: bytes) -> Iterator[dict[str, Any]]:

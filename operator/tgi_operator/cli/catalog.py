@@ -1,4 +1,4 @@
-"""`tgi-operator catalog`: the TGI images known, and how the table is made anew from the SageMaker SDK."""
+"""`tgi-operator catalog`: the TGI images known, and how their table is regenerated from the SageMaker SDK."""
 
 import json
 import sys
@@ -8,36 +8,37 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from tgi_operator.cli import machine_output
+from tgi_operator.cli.command_line import Failure
 from tgi_operator.engines.tgi import images
 
 FRAMEWORK = "huggingface-llm"
 
 
-def list_images(region: str) -> int:
-    """Print every version with its image in `region`; return the exit code."""
+def list_images(region: str, form: str | None) -> None:
+    """Print every version with its image in `region`. Raises Failure."""
     try:
-        for tgi in images.catalogue()["versions"]:
-            sys.stdout.write(f"{tgi:10}{images.image(tgi, region)}\n")
+        found = {tgi: images.image(tgi, region) for tgi in images.catalogue()["versions"]}
     except images.UnknownImageError as error:
-        sys.stderr.write(f"tgi-operator: {error}\n")
-        return 1
-    return 0
+        raise Failure(str(error)) from None
+    if form is not None:
+        machine_output.write({"region": region, "images": found}, form)
+    else:
+        sys.stdout.writelines(f"{tgi:10}{image}\n" for tgi, image in found.items())
 
 
-def refresh() -> int:
-    """Write the table anew from the installed SageMaker SDK; return the exit code."""
+def refresh() -> None:
+    """Regenerate the table from the installed SageMaker SDK. Raises Failure."""
     try:
         source = files("sagemaker.core").joinpath(f"image_uri_config/{FRAMEWORK}.json")
     except ModuleNotFoundError:
-        sys.stderr.write("tgi-operator: install the SDK first: uv sync --extra catalog\n")
-        return 1
+        raise Failure("install the SDK first: uv sync --extra catalog") from None
     table = convert(
         json.loads(source.read_text())["inference"], f"sagemaker-core {version('sagemaker-core')}, Apache-2.0"
     )
     target = Path(str(files("tgi_operator.engines.tgi").joinpath(images.CATALOGUE)))
     target.write_text(f"{json.dumps(table, indent=1)}\n")
     sys.stdout.write(f"{len(table['versions'])} versions, {len(table['registries'])} regions: {target}\n")
-    return 0
 
 
 def convert(inference: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from tgi_operator.exit_codes import ExitCode
 from tgi_operator.redaction import redacted
 from tgi_operator.weights import folder
 from tgi_operator.weights.failures import FetchError, LastingError, of_volume
@@ -31,7 +32,7 @@ def fetch(uri: str, directory: str | None, revision: str | None, progress_second
         _leave_message(text)
         return error.exit_code
     say(f"{found} holds a model")
-    return 0
+    return ExitCode.SUCCESS
 
 
 def _fetched(
@@ -66,5 +67,5 @@ def _leave_message(text: str) -> None:
         path.write_bytes(text.encode()[:_TERMINATION_MESSAGE_BYTES])
 
 
-def _end(number: int, _: FrameType | None) -> None:
-    os._exit(128 + number)
+def _end(_number: int, _: FrameType | None) -> None:
+    os._exit(ExitCode.TERMINATED)

@@ -62,14 +62,17 @@ def _read(name: str, read: Callable[[], _T]) -> _T:
         raise UnreadableError(f"{name}: {error.strerror}") from None
 
 
-def of(file: str) -> list[Document]:
-    """Return the TGIEndpoints of what `file` names; other kinds beside them are passed over. Raises UnreadableError."""
+def of(file: str) -> list[tuple[str, Document]]:
+    """Return the TGIEndpoints of what `file` names, each with the name of its file. Other kinds are passed over.
+
+    Raises UnreadableError.
+    """
     read = texts(file)
     everything = [(each.name, document) for each in read for document in objects(each)]
     ours = []
     for name, document in everything:
         if is_ours(document):
-            ours.append(document)
+            ours.append((name, document))
         elif _is_nearly_ours(document):
             raise UnreadableError(f"{name}: {_kind(document)} is none of this operator's: write {_WANTED}")
     if not ours:

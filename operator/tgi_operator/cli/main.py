@@ -1,138 +1,198 @@
-"""TGIEndpoints: run the operator, see what it would do, ask an endpoint something."""
+"""`tgi-operator`: the operator, and tools that need no plugin. A command imports what it needs when it runs."""
 
-import argparse
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
 
 from tgi_operator import __version__
-from tgi_operator.settings import PREFIX, Settings
+from tgi_operator.cli import shared_commands
+from tgi_operator.cli.command_line import Access, Command, Group, Option, cluster_options, output_option, run
 
-_PLAN = "print the AWS calls or objects a file would lead to, offline"
+NAME = "tgi-operator"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run `tgi-operator`; return the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; the interpreter must not complain at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return start(group, NAME, sys.argv[1:] if arguments is None else arguments)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all subcommands. A subcommand is imported when it is run."""
-    root = argparse.ArgumentParser(prog="tgi-operator", description=__doc__)
-    root.add_argument("--version", action="version", version=f"tgi-operator {__version__}")
-    commands = root.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands.add_parser("run", help="watch TGIEndpoints and reconcile them"))
-    _add_invoke(commands.add_parser("invoke", help="ask an endpoint something"))
-    _add_plan(commands.add_parser("plan", help=_PLAN))
-    _add_fetch(commands.add_parser("fetch", help="fill a folder with a model's weights, as the operator's Jobs do"))
-    _add_catalog(commands.add_parser("catalog", help="the container images of TGI"))
-    return root
+def start(commands: Group, name: str, arguments: Sequence[str]) -> int:
+    """Run a command, or answer the completion script of a shell; return the exit code."""
+    program = name.replace(" ", "-")
+    variable = shared_commands.variable(program)
+    instruction = os.environ.get(variable)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(commands, {}, program, variable, instruction)
+    return run(commands, name, arguments)
 
 
-def _add_run(command: argparse.ArgumentParser) -> None:
-    for name, field in Settings.model_fields.items():
-        flag = f"--{name.replace('_', '-')}"
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-        text = f"{field.description} ({PREFIX}{name.upper()}, default: {default or 'none'})"
-        command.add_argument(flag, dest=name, metavar="VALUE", help=text)
-    command.set_defaults(run=_run)
+@click.group(cls=Group)
+@click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
+def group() -> None:
+    """Run the operator, check TGIEndpoints, send prompts to them, and fetch weights.
+
+    The kubectl plugin `kubectl tgi` shows and explains the resources of a cluster.
+    """
 
 
-def _run(options: argparse.Namespace) -> int:
-    from tgi_operator.cli.run import run
+class RunCommand(Command):
+    """`run`, whose options are the settings: they are read when they are needed, because pydantic takes its time."""
 
-    flags = {name: value for name in Settings.model_fields if (value := getattr(options, name)) is not None}
-    return run(flags)
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the settings as options, in groups."""
+        if not self.params:
+            from tgi_operator.settings import GROUPS, PREFIX, Settings
 
-
-def _add_invoke(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", help="name of the TGIEndpoint")
-    command.add_argument("prompt", help="what to ask")
-    command.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
-    command.add_argument("--chat", action="store_true", help="as a message of a chat, with the model's template")
-    command.add_argument("--no-stream", action="store_true", help="print the answer when it is complete")
-    command.add_argument("--max-new-tokens", type=int, default=200, help="longest answer, in tokens (default: 200)")
-    command.set_defaults(run=_invoke)
-
-
-def _invoke(options: argparse.Namespace) -> int:
-    from tgi_operator.cli.invoke import invoke
-
-    return invoke(
-        options.namespace,
-        options.name,
-        options.prompt,
-        chat=options.chat,
-        stream=not options.no_stream,
-        max_new_tokens=options.max_new_tokens,
-    )
+            fields = Settings.model_fields
+            self.params = [
+                Option(
+                    [f"--{name.replace('_', '-')}", name],
+                    group=title,
+                    metavar=shown_values(fields[name].annotation),
+                    help=f"{fields[name].description} Default: {shown_default(fields[name].default)}. "
+                    f"[{PREFIX}{name.upper()}]",
+                )
+                for title, names in GROUPS.items()
+                for name in names
+            ]
+        return super().get_params(ctx)
 
 
-def _add_plan(command: argparse.ArgumentParser) -> None:
-    command.description = (
-        f"{_PLAN}; the operator's settings, such as {PREFIX}AWS_REGIONS, are read from the environment"
-    )
-    command.add_argument("-f", "--filename", required=True, help="YAML file, a folder of them, or - for standard input")
-    command.add_argument("-n", "--namespace", default="default", help="namespace of what names none")
-    command.set_defaults(run=_plan)
+def shown_values(annotation: Any) -> str:
+    """Return how the help shows the values of a setting: its choices, or their type."""
+    from typing import Literal, get_args, get_origin
+
+    if get_origin(annotation) is Literal:
+        return f"[{'|'.join(get_args(annotation))}]"
+    return {int: "NUMBER", float: "NUMBER", str: "TEXT"}.get(annotation, "LIST")
 
 
-def _plan(options: argparse.Namespace) -> int:
-    from tgi_operator.cli.plan import plan
-
-    return plan(options.filename, options.namespace)
-
-
-def _add_fetch(command: argparse.ArgumentParser) -> None:
-    command.add_argument("source", help="hf://OWNER/NAME, s3://BUCKET/PREFIX/, or file:///PATH, which is only checked")
-    command.add_argument("directory", nargs="?", help="where to: the Hugging Face cache, or the folder of the files")
-    command.add_argument("--revision", help="commit, branch or tag of an hf:// model (default: main)")
-    command.add_argument("--allow-pickle", action="store_true", help="take .bin weights where there are no safetensors")
-    command.add_argument(
-        "--progress-seconds", type=float, default=10.0, metavar="N", help="time between two lines (default: 10)"
-    )
-    command.set_defaults(run=_fetch)
+def shown_default(default: Any) -> str:
+    """Return how the help shows the default of a setting."""
+    return (",".join(default) if isinstance(default, tuple) else str(default or "")) or "none"
 
 
-def _fetch(options: argparse.Namespace) -> int:
-    from tgi_operator.cli.fetch import fetch
+@group.command(
+    "run",
+    cls=RunCommand,
+    short_help="Run the operator: watch TGIEndpoints and reconcile them.",
+    examples=("tgi-operator run --log-format text", "tgi-operator run --backends inCluster --watch-namespaces ml,dev"),
+    page="docs/operations.md#settings",
+)
+def run_command(**settings: str | None) -> int:
+    """Run the operator until SIGTERM or SIGINT.
 
-    return fetch(
-        options.source,
-        options.directory,
-        options.revision,
-        options.progress_seconds,
-        allow_pickle=options.allow_pickle,
-    )
+    It connects to the cluster of KUBECONFIG, else to the one that its pod is in, else to that of ~/.kube/config. Each
+    option is an environment variable too; the option takes precedence. Separate the items of a LIST by commas.
+    """
+    from tgi_operator.cli.run import run as operate
 
-
-def _add_catalog(command: argparse.ArgumentParser) -> None:
-    commands = command.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("list", help="print the known versions and their images")
-    listing.add_argument("--region", default="us-east-1", help="AWS region (default: us-east-1)")
-    listing.set_defaults(run=_list)
-    refresh = commands.add_parser("refresh", help="make the table anew from the SageMaker SDK")
-    refresh.set_defaults(run=_refresh)
+    return operate({name: value for name, value in settings.items() if value is not None})
 
 
-def _list(options: argparse.Namespace) -> int:
+@group.command(
+    "invoke",
+    short_help="Send a prompt to an endpoint.",
+    examples=(
+        'tgi-operator invoke zephyr-7b "What is deep learning?"',
+        'tgi-operator invoke zephyr-7b --chat "Hello!" -n ml',
+    ),
+)
+@click.argument("name", help="Name of the TGIEndpoint.")
+@click.argument("prompt", help="The prompt.")
+@click.option("--chat", is_flag=True, help="Send the prompt as a chat message: TGI applies the model's chat template.")
+@click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
+@click.option(
+    "--max-new-tokens", type=int, default=200, show_default=True, metavar="NUMBER", help="Longest answer, in tokens."
+)
+@cluster_options
+def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat: bool, no_stream: bool) -> None:
+    """Send PROMPT to the TGIEndpoint NAME and print the answer as it arrives.
+
+    For SageMaker this needs AWS credentials that allow to invoke the endpoint and to read its tags. Pods are reached
+    through the API server.
+    """
+    from tgi_operator.cli import answers
+    from tgi_operator.cli.invoke import invoke as send
+
+    stream = not no_stream
+    messages = [answers.message("user", prompt)]
+    if chat:
+        body = answers.conversation(messages, stream=stream, max_new_tokens=max_new_tokens)
+    else:
+        body = answers.prompt(prompt, stream=stream, max_new_tokens=max_new_tokens)
+    send(access, name, body, stream=stream)
+
+
+@group.command(
+    "fetch",
+    short_help="Fetch a model's weights into a folder, as the operator's Jobs do.",
+    examples=(
+        "tgi-operator fetch hf://HuggingFaceH4/zephyr-7b-beta /data",
+        "tgi-operator fetch s3://models/zephyr-7b/ /models/zephyr-7b",
+        "tgi-operator fetch file:///models/zephyr-7b",
+    ),
+    page="docs/operations.md#fetching-weights",
+)
+@click.argument("source", help="hf://OWNER/NAME, s3://BUCKET/PREFIX/, or file:///PATH, which is only checked.")
+@click.argument(
+    "directory",
+    required=False,
+    help="The Hugging Face cache for hf://, and the folder of the files for s3://.",
+)
+@click.option("--revision", metavar="REVISION", help="Commit, branch or tag of an hf:// model. Default: main.")
+@click.option("--allow-pickle", is_flag=True, help="Take .bin weights where there are no safetensors.")
+@click.option(
+    "--progress-seconds",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="NUMBER",
+    help="Seconds between two lines of progress.",
+)
+def fetch(
+    source: str, directory: str | None, revision: str | None, progress_seconds: float, *, allow_pickle: bool
+) -> int:
+    """Fetch the weights of SOURCE into DIRECTORY, and check them."""
+    from tgi_operator.cli.fetch import fetch as fill
+
+    return fill(source, directory, revision, progress_seconds, allow_pickle=allow_pickle)
+
+
+@group.group("catalog", short_help="List the container images of TGI on SageMaker.")
+def catalog() -> None:
+    """List the container images of TGI on SageMaker."""
+
+
+@catalog.command(
+    "list",
+    short_help="List the known versions and their images.",
+    examples=("tgi-operator catalog list --region eu-west-1", "tgi-operator catalog list -o json"),
+)
+@click.option("--region", default="us-east-1", show_default=True, metavar="REGION", help="AWS region.")
+@output_option
+def list_catalog(region: str, form: str | None) -> None:
+    """List the TGI versions that the operator knows, with their images."""
     from tgi_operator.cli.catalog import list_images
 
-    return list_images(options.region)
+    list_images(region, form)
 
 
-def _refresh(_: argparse.Namespace) -> int:
-    from tgi_operator.cli.catalog import refresh
+@catalog.command(
+    "refresh",
+    short_help="Regenerate the catalog from the SageMaker SDK.",
+    examples=("uv sync --extra catalog", "tgi-operator catalog refresh"),
+)
+def refresh() -> None:
+    """Regenerate the catalog in the installed package from the SageMaker SDK, an extra of about 1 GB."""
+    from tgi_operator.cli.catalog import refresh as regenerate
 
-    return refresh()
+    regenerate()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+shared_commands.add_to(group, NAME)

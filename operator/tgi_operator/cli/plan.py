@@ -1,9 +1,7 @@
-"""`tgi-operator plan`: what a file would lead to, without a cluster, an account or a credential."""
+"""`plan`: what a file would lead to, without a cluster, an account or a credential."""
 
 import sys
 from collections.abc import Iterable
-
-import yaml
 
 from tgi_operator.api.autoscaling import Autoscaling
 from tgi_operator.api.incluster import InCluster
@@ -25,12 +23,15 @@ from tgi_operator.backends.sagemaker.decide import steps
 from tgi_operator.backends.sagemaker.desired import places, render
 from tgi_operator.backends.sagemaker.refusals import Refusals
 from tgi_operator.cli import input_files
+from tgi_operator.cli import plan_reports as reports
 from tgi_operator.cli.given_settings import InvalidSettingsError, given_settings
 from tgi_operator.cli.input_files import Document
-from tgi_operator.engines.tgi import fit, launcher_options
+from tgi_operator.cli.plan_reports import Hardware, Result
+from tgi_operator.engines.tgi import fit, launcher_options, spelling
 from tgi_operator.engines.tgi.launch_checks import Launch
+from tgi_operator.exit_codes import ExitCode
 from tgi_operator.hardware.gpus import gpus
-from tgi_operator.hardware.instances import instance
+from tgi_operator.hardware.instances import Instance, instance
 from tgi_operator.schema.admission import NotAdmittedError, admitted
 from tgi_operator.settings import Settings
 
@@ -43,34 +44,39 @@ class InvalidResourceError(ValueError):
         self.problems = problems
 
 
-def plan(file: str, namespace: str) -> int:
-    """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code."""
+def plan(file: str, namespace: str, form: str, *, strict: bool) -> int:
+    """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code. Raises Failure."""
     try:
         settings = given_settings({})
     except InvalidSettingsError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return ExitCode.USAGE
     try:
         found = input_files.of(file)
     except input_files.UnreadableError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    failed, between = False, ""
-    for manifest in found:
-        name = _name(manifest, namespace)
-        try:
-            resource, spec = read(manifest, namespace)
-            documents = list(creation(resource, spec, settings))
-        except InvalidResourceError as error:
-            sys.stderr.writelines(f"{name}: {problem}\n" for problem in error.problems)
-            failed = True
-            continue
-        sys.stdout.write(f"{between}# {name}\n")
-        if (doubt := doubtful(spec)) is not None:
-            sys.stdout.write(f"# Warning: {doubt}\n")
-        yaml.safe_dump_all(documents, sys.stdout, sort_keys=False)
-        between = "---\n"
-    return 1 if failed else 0
+        reports.unreadable(str(error), form)
+        return ExitCode.FAILED
+    results = [_result(name, manifest, namespace, settings) for name, manifest in found]
+    reports.report(results, form, strict=strict)
+    failed = any(each.problems or (strict and each.warnings) for each in results)
+    return ExitCode.FAILED if failed else ExitCode.SUCCESS
+
+
+def _result(file: str, manifest: Document, namespace: str, settings: Settings) -> Result:
+    name = _name(manifest, namespace)
+    try:
+        resource, spec = read(manifest, namespace)
+        documents = tuple(creation(resource, spec, settings))
+    except InvalidResourceError as error:
+        return Result(file, name, problems=tuple(error.problems))
+    return Result(file, name, documents, tuple(warnings(spec)), hardware=_hardware(spec))
+
+
+def _hardware(spec: Spec) -> Hardware:
+    machine, scaling = _machine(spec), spec.autoscaling
+    most = scaling.max_replicas if scaling is not None else replicas(spec)
+    kind = "pod" if spec.in_cluster else _sage_maker(spec).instance_type
+    return Hardware(kind, machine.gpu, machine.count, replicas(spec), most)
 
 
 def planned(manifest: Document, namespace: str) -> Iterable[Document]:
@@ -104,13 +110,19 @@ def creation(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Doc
     return _calls(resource, spec, settings)
 
 
-def doubtful(spec: Spec) -> str | None:
-    """Return why a spec that can be tried will hardly work."""
+def warnings(spec: Spec) -> Iterable[str]:
+    """Yield why a spec that the operator accepts is unlikely to work."""
+    options = launcher_options.options(spec.runtime, None)
+    doubt = fit.too_large(Launch(spec.model, spec.runtime, options, _machine(spec)))
+    if doubt is not None:
+        yield doubt
+    yield from spelling.misspelled(spec.runtime)
+
+
+def _machine(spec: Spec) -> Instance:
     if spec.in_cluster:
-        machine = gpus(spec.in_cluster.gpu.products, spec.in_cluster.gpu.count)
-    else:
-        machine = instance(_sage_maker(spec).instance_type)
-    return fit.too_large(Launch(spec.model, spec.runtime, launcher_options.options(spec.runtime, None), machine))
+        return gpus(spec.in_cluster.gpu.products, spec.in_cluster.gpu.count)
+    return instance(_sage_maker(spec).instance_type)
 
 
 def _sage_maker(spec: Spec) -> SageMaker:

@@ -7,25 +7,25 @@ import signal
 import socket
 import sys
 import uuid
-from pathlib import Path
 
+import aiohttp
+
+from tgi_operator.api.identifiers import API_VERSION
 from tgi_operator.cli.given_settings import InvalidSettingsError, given_settings
+from tgi_operator.cli.kubeconfig import POD_NAMESPACE
+from tgi_operator.cli.target import NO_CRD
 from tgi_operator.control.metrics_access import MetricsAccess
 from tgi_operator.control.probes import Server
 from tgi_operator.control.wiring import build, secret_watch
+from tgi_operator.exit_codes import ExitCode
 from tgi_operator.handlers import configure_logging, watch
-from tgi_operator.kube import Kube, NoClusterError
+from tgi_operator.kube import APIError, Kube, NoClusterError
 from tgi_operator.leadership.candidate import Terms
 from tgi_operator.leadership.election import Election
 from tgi_operator.leadership.standing import Standing, Unopposed
 from tgi_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-NOT_LEADING = 4
-"""Exit code of a leader that is none any more."""
-
-_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def run(flags: dict[str, str]) -> int:
@@ -34,7 +34,7 @@ def run(flags: dict[str, str]) -> int:
         settings = given_settings(flags)
     except InvalidSettingsError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return ExitCode.USAGE
     configure_logging(settings.log_format, debug=settings.log_level == "DEBUG")
     logging.getLogger().setLevel(settings.log_level)
     for noisy in ("kopf.objects", "kopf.activities", "botocore", "urllib3"):
@@ -45,10 +45,10 @@ def run(flags: dict[str, str]) -> int:
         asyncio.run(_operate(settings))
     except NoClusterError as error:
         sys.stderr.write(f"tgi-operator: {error}\n")
-        return 2
+        return ExitCode.USAGE
     except asyncio.CancelledError:
         logger.info("Stopped before there was anything to do")
-    return 0
+    return ExitCode.SUCCESS
 
 
 async def _operate(settings: Settings) -> None:
@@ -66,6 +66,7 @@ async def _operate(settings: Settings) -> None:
         await server.start()
         try:
             await standing.win()
+            await _warn_without_crd(kube)
             kinds = await controller.start()
             controller.run(secret_watch(settings, kube, controller).run())
             logger.info("Watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
@@ -78,6 +79,15 @@ async def _operate(settings: Settings) -> None:
     finally:
         await kube.close()
         await standing.resign()
+
+
+async def _warn_without_crd(kube: Kube) -> None:
+    try:
+        found = await kube.get(f"/apis/{API_VERSION}")
+    except (APIError, aiohttp.ClientError, TimeoutError):
+        return  # the controller reports it, and tries again
+    if found is None:
+        logger.warning("No TGIEndpoint can be read: %s", NO_CRD)
 
 
 def _stop_on_sigterm() -> None:
@@ -99,11 +109,11 @@ async def _standing(settings: Settings) -> Standing:
 def _namespace(settings: Settings) -> str:
     if settings.leader_election_namespace:
         return settings.leader_election_namespace
-    return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "default"
+    return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else "default"
 
 
 def _end() -> None:
     """End the process on the spot, with all its connections and threads, as `kill -9` would."""
     logger.error("This operator does not lead any more, and ends")
     logging.shutdown()
-    os._exit(NOT_LEADING)
+    os._exit(ExitCode.NOT_LEADING)

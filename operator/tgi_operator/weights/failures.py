@@ -5,6 +5,8 @@ import os
 import re
 from pathlib import Path
 
+from tgi_operator.exit_codes import ExitCode
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NAME = {errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
@@ -14,7 +16,7 @@ _QUERY = re.compile(r"\?[^\s'\")]+")
 class FetchError(Exception):
     """A failure in one line for a person: what was found, and what to do."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
 
 class PassingError(FetchError):
@@ -24,7 +26,7 @@ class PassingError(FetchError):
 class LastingError(FetchError):
     """Fails the same way until a person has changed something."""
 
-    exit_code = 3
+    exit_code = ExitCode.LASTING
 
 
 def of_volume(error: OSError, directory: Path) -> LastingError | None:

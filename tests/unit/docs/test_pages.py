@@ -14,11 +14,12 @@ from tgi_operator import metrics
 from tgi_operator.backends.sagemaker.aws import operations
 from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.sweep import endpoints
-from tgi_operator.cli.main import parser as operator_parser
+from tgi_operator.cli.main import group as operator_commands
+from tgi_operator.cli.plugin import group as plugin_commands
 from tgi_operator.schema import reference
 from tgi_operator.settings import PREFIX, Settings
 from tgi_sandbox.cli import _parser as sandbox_parser
-from unit.docs import pages
+from unit.docs import commands, pages
 from unit.docs.pages import PAGES, ROOT
 
 OPERATIONS = ROOT / "docs" / "operations.md"
@@ -66,15 +67,18 @@ def test_commands_are_understood(page: Path) -> None:
     for command in pages.commands(page):
         plain = re.sub(r"^([A-Z_]+=\S+ )*(\.venv/bin/)?| 2> \S+", "", command)
         words = shlex.split(plain.rstrip("&… "), comments=True)
-        if len(words) < 2 or words[0] not in ("tgi-operator", "tgi-sandbox"):
+        if words[:2] == ["kubectl", "tgi"]:
+            assert commands.understands(plugin_commands, words[2:]), command
+        if words[:1] == ["tgi-operator"]:
+            assert commands.understands(operator_commands, words[1:]), command
+        if len(words) < 2 or words[0] != "tgi-sandbox":
             continue
         if words[:2] == ["tgi-sandbox", "helm"]:
             continue  # what follows is Helm's
         if words[:2] in (["tgi-sandbox", "aws"], ["tgi-sandbox", "tgi"]):
             assert set(words[2::2]) <= {"--port"}, command
             continue
-        parser = operator_parser() if words[0] == "tgi-operator" else sandbox_parser()
-        assert _understands(parser, words[1:]), command
+        assert _understands(sandbox_parser(), words[1:]), command
 
 
 def _understands(parser: argparse.ArgumentParser, words: list[str]) -> bool:

@@ -44,7 +44,8 @@ Check = Callable[[Launch], Problem | None]
 
 
 @cache
-def _types() -> dict[str, Any]:
+def typed_options() -> dict[str, Any]:
+    """Return the type of each option that the launcher parses, by environment name."""
     return dict(yaml.safe_load(files(__package__).joinpath("data/launcher.yaml").read_text()))
 
 
@@ -93,7 +94,7 @@ def set_twice(launch: Launch) -> Problem | None:
 def wrong_value(launch: Launch) -> Problem | None:
     """The launcher parses every option it knows, and ends with an error at the first it cannot."""
     for name, value in launch.environment.items():
-        kind = _types().get(name)
+        kind = typed_options().get(name)
         if isinstance(kind, list) and value not in kind:
             return _conflict(f"spec.runtime: {name} is {value!r}: use one of {', '.join(kind)}")
         if isinstance(kind, str):

@@ -7,7 +7,7 @@ import pytest
 
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
-from tgi_operator.cli import invoke
+from tgi_operator.cli.main import main
 from tgi_operator.kube import Kube
 
 ENDPOINT = "ml-victim-0123456789ab"
@@ -71,13 +71,12 @@ def ask(monkeypatch: pytest.MonkeyPatch, resource: dict[str, Any], tags: dict[st
     """Return exit code, AWS and cluster after a prompt."""
     client, cluster = Client(tags), Cluster(resource)
 
-    async def connect() -> Cluster:
+    async def connect(**_: object) -> Cluster:
         return cluster
 
     monkeypatch.setattr(Kube, "connect", connect)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
-    code = invoke.invoke("ml", "victim", "Secret?", chat=False, stream=False, max_new_tokens=8)
-    return code, client, cluster
+    return main(["invoke", "-n", "ml", "victim", "Secret?", "--no-stream"]), client, cluster
 
 
 def test_a_prompt_goes_to_an_endpoint_with_the_tags_of_the_resource(

@@ -178,11 +178,11 @@ def test_a_resource_without_a_name(file: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(SMALLEST.replace("falcon-7b-instruct", "falcon-40b-instruct"))
-    code, out, _ = planned(file, capsys)
+    code, out, err = planned(file, capsys)
     assert code == 0
-    assert out.splitlines()[1] == (
-        "# Warning: the weights of hf://tiiuae/falcon-40b-instruct have about 80 GB in 16 bit, 1 GPU(s) A10G have "
-        "24 GB: take a larger spec.sageMaker.instanceType, or set spec.runtime.quantize"
+    assert err == (
+        "default/falcon-7b: Warning: the weights of hf://tiiuae/falcon-40b-instruct have about 80 GB in 16 bit, "
+        "1 GPU(s) A10G have 24 GB: take a larger spec.sageMaker.instanceType, or set spec.runtime.quantize\n"
     )
     assert calls(out) == CALLS
 

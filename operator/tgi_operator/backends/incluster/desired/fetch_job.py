@@ -12,6 +12,7 @@ from tgi_operator.backends.incluster.desired.manifests import literal, manifest
 from tgi_operator.backends.incluster.kinds import JOB, Object
 from tgi_operator.backends.incluster.seen.pods import FETCHER
 from tgi_operator.backends.resource import Owner
+from tgi_operator.exit_codes import ExitCode
 
 DATA = "/data"
 """Where the cache is mounted: HF_HOME of TGI's images."""
@@ -22,9 +23,6 @@ _SCRATCH = "scratch"
 
 FETCHER_UID = 65532
 """User of the operator's image."""
-
-FAILS_AGAIN = 3
-"""Exit code of `tgi-operator fetch` for what another try would not change."""
 
 _SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
 """Variables of `runtime.env` that lead to the weights, for the job as for the pods."""
@@ -153,7 +151,7 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
     if _is_bound_to_a_node(target):
         # The volume is made where its first pod runs: that must be where the GPUs are.
         pod |= placement.placement(target)
-    rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [FAILS_AGAIN]}}]
+    rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [int(ExitCode.LASTING)]}}]
     job_spec = {
         "backoffLimit": _TRIES,
         "activeDeadlineSeconds": _LONGEST_SECONDS,

@@ -1,0 +1,210 @@
+"""`kubectl tgi`: the kubectl plugin. A command imports what it needs when it runs."""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+from tgi_operator import __version__
+from tgi_operator.cli import shared_commands
+from tgi_operator.cli.command_line import Access, Group, cluster_options, output_option
+from tgi_operator.cli.main import start
+from tgi_operator.exit_codes import ExitCode
+
+NAME = "kubectl tgi"
+_NO_FILES = 4
+"""The directive by which a plugin keeps kubectl from completing file names."""
+
+_name_argument = click.argument("name", help="Name of the TGIEndpoint.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `kubectl tgi`; return the exit code."""
+    return start(group, NAME, sys.argv[1:] if arguments is None else arguments)
+
+
+def complete(arguments: Sequence[str] | None = None) -> int:
+    """Print the completions that `kubectl tgi` asks `kubectl_complete-tgi` for; return the exit code."""
+    from click.shell_completion import ShellComplete
+
+    *before, incomplete = (sys.argv[1:] if arguments is None else list(arguments)) or [""]
+    for item in ShellComplete(group, {}, NAME, "").get_completions(before, incomplete):
+        click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
+    click.echo(f":{_NO_FILES}")
+    return ExitCode.SUCCESS
+
+
+@click.group(cls=Group)
+@click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
+def group() -> None:
+    """Show, explain and use the TGIEndpoints of a cluster.
+
+    Namespace, context and cluster are those of kubectl.
+    """
+
+
+@group.command(
+    "status",
+    short_help="Explain a resource: conditions, what to do, next retry, Events.",
+    examples=("kubectl tgi status zephyr-7b", "kubectl tgi status zephyr-7b -n ml -o json"),
+)
+@_name_argument
+@output_option
+@cluster_options
+def status(access: Access, name: str, form: str | None) -> None:
+    """Explain the state of the TGIEndpoint NAME.
+
+    Shows the reason and what to do, the time of the next retry, conditions, the pods or the names in AWS, and recent
+    Events.
+    """
+    from tgi_operator.cli.explain import status as explain
+
+    explain(access, name, form)
+
+
+@group.command(
+    "wait",
+    short_help="Wait until a resource is Ready, or fail at once if it is Stalled.",
+    examples=("kubectl tgi wait zephyr-7b", "kubectl tgi wait zephyr-7b --for Available --timeout 300"),
+)
+@_name_argument
+@click.option(
+    "--for",
+    "condition",
+    type=click.Choice(("Ready", "Available")),
+    default="Ready",
+    show_default=True,
+    help="Condition to wait for.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=1800,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest wait, in seconds.",
+)
+@cluster_options
+def wait(access: Access, name: str, condition: str, timeout: float) -> None:
+    """Wait until the TGIEndpoint NAME has a condition for its present spec.
+
+    Exits with code 5 as soon as the resource is Stalled, because then it needs a change, and with code 6 when the
+    timeout expires.
+    """
+    from tgi_operator.cli.until import wait as until
+
+    until(access, name, condition, timeout)
+
+
+@group.command(
+    "retry",
+    short_help="Have the operator retry now.",
+    examples=("kubectl tgi retry zephyr-7b",),
+)
+@_name_argument
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest wait for the operator, in seconds.",
+)
+@cluster_options
+def retry(access: Access, name: str, timeout: float) -> None:
+    """Have the operator read everything about the TGIEndpoint NAME again, and retry what failed.
+
+    Sets the annotation tgi-operator.dev/requestedAt, and waits until status.lastHandledRequest has its value.
+    """
+    from tgi_operator.cli.until import retry as request
+
+    request(access, name, timeout)
+
+
+@group.command(
+    "chat",
+    short_help="Chat with a model.",
+    examples=(
+        "kubectl tgi chat zephyr-7b",
+        'kubectl tgi chat zephyr-7b "What is deep learning?"',
+        "kubectl tgi chat zephyr-7b < questions.txt",
+    ),
+)
+@_name_argument
+@click.argument("prompt", required=False, help="One prompt. Default: each line of standard input.")
+@click.option(
+    "--max-new-tokens", type=int, default=512, show_default=True, metavar="NUMBER", help="Longest answer, in tokens."
+)
+@cluster_options
+def chat(access: Access, name: str, prompt: str | None, max_new_tokens: int) -> None:
+    """Chat with the model of the TGIEndpoint NAME, with the model's chat template.
+
+    Answers PROMPT. Without it, answers each line of standard input, and remembers the conversation; Ctrl-D ends it.
+    """
+    from tgi_operator.cli.invoke import chat as talk
+
+    talk(access, name, _lines() if prompt is None else [prompt], max_new_tokens)
+
+
+def _lines() -> Iterator[str]:
+    """Yield the lines that a user types, or those of a file."""
+    while True:
+        try:
+            line = input("> " if sys.stdin.isatty() else "")
+        except EOFError:
+            return
+        if line.strip():
+            yield line
+
+
+@group.command(
+    "logs",
+    short_help="Print the logs of the pods, or where they are in CloudWatch.",
+    examples=("kubectl tgi logs zephyr-7b", "kubectl tgi logs zephyr-7b --tail 500"),
+)
+@_name_argument
+@click.option(
+    "--tail",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="LINES",
+    help="Last lines of each container.",
+)
+@cluster_options
+def logs(access: Access, name: str, tail: int) -> None:
+    """Print the last lines of the containers that serve the TGIEndpoint NAME or fetch its weights.
+
+    For SageMaker, print the CloudWatch log group and the AWS CLI command that reads it.
+    """
+    from tgi_operator.cli.reaching import logs as show
+
+    show(access, name, tail)
+
+
+@group.command("url", short_help="Print the URL for requests.", examples=("kubectl tgi url zephyr-7b",))
+@_name_argument
+@cluster_options
+def url(access: Access, name: str) -> None:
+    """Print the URL of the TGIEndpoint NAME for requests."""
+    from tgi_operator.cli.reaching import url as show
+
+    show(access, name)
+
+
+@group.command(
+    "events",
+    short_help="List the Events of a resource and its pods.",
+    examples=("kubectl tgi events zephyr-7b", "kubectl tgi events zephyr-7b -o yaml"),
+)
+@_name_argument
+@output_option
+@cluster_options
+def events(access: Access, name: str, form: str | None) -> None:
+    """List the Events of the TGIEndpoint NAME and its pods, the oldest first."""
+    from tgi_operator.cli.explain import events as show
+
+    show(access, name, form)
+
+
+shared_commands.add_to(group, NAME)

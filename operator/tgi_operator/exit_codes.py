@@ -1,0 +1,33 @@
+"""The exit codes of all commands, in one table."""
+
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """An exit code; `doc` is its row in docs/cli.md."""
+
+    doc: str
+
+    def __new__(cls, value: int, doc: str = "") -> Self:
+        """Return the exit code `value`, documented by `doc`."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.doc = doc
+        return member
+
+    SUCCESS = 0, "The command did what it was asked to do."
+    FAILED = (
+        1,
+        (
+            "The command failed, and the error message shows why. `plan`: a resource is refused, or has a warning with "
+            "`--strict`. `fetch`: the failure may pass, so the Job retries."
+        ),
+    )
+    USAGE = 2, "An argument, an option or a setting is wrong. `run`: there is no Kubernetes cluster."
+    LASTING = 3, "`fetch`: the same failure repeats until you change what the error message names."
+    NOT_LEADING = 4, "`run`: the process is no longer the leader, and exited immediately."
+    STALLED = 5, "`wait`: the resource is `Stalled` and needs a change."
+    TIMED_OUT = 6, "`wait`, `retry`: the timeout expired."
+    INTERRUPTED = 130, "You pressed Ctrl-C."
+    TERMINATED = 143, "`fetch`: SIGTERM ended the process. The next run continues where it stopped."
