@@ -13,7 +13,7 @@ asyncio.set_event_loop(None)
 _SHARING = {
     "tests/integration/install": ("test_",),
     "tests/integration/sandbox": ("test_cluster.py", "test_network.py", "test_pods.py"),
-    "tests/integration": ("crd/", "gitops/", "incluster/", "intake/", "manifests/"),
+    "tests/integration": ("cli/", "crd/", "gitops/", "incluster/", "intake/", "manifests/"),
 }
 """Folders with a control plane, and the files or folders in them whose tests use it."""
 
