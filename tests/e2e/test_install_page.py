@@ -105,7 +105,7 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
     assert {entry.access_key[:4] for entry in aws.control.requests() if entry.operation == "CreateEndpoint"} == {"ASIA"}
 
     # The policy is for names that begin with the namespace ml.
-    newcomer.follow("kubectl apply -f manifests/examples/tgiendpoint.yaml")
+    newcomer.follow("sed '/namespace: ml/d' manifests/examples/tgiendpoint.yaml | kubectl apply -f -")
     read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}{.status.conditions[*].message}'"
     until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
     assert "sagemaker:" in newcomer.follow(read)
@@ -125,8 +125,8 @@ def test_kubectl(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble) -> Non
     newcomer.follow(apply)
     assert "deployment" in newcomer.follow("kubectl --namespace tgi-system get deployment -o name")
     # Without a role the operator starts, and says what is missing.
-    newcomer.follow("kubectl apply -f manifests/examples/tgiendpoint.yaml")
-    read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}'"
+    newcomer.follow("kubectl create namespace ml", "kubectl apply -f manifests/examples/tgiendpoint.yaml")
+    read = "kubectl --namespace ml get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}'"
     until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
     assert made(aws) == []
 
