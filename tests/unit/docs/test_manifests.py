@@ -1,6 +1,7 @@
 """The resources in documents and examples can work, and what installs the operator renders."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tgi_operator.handlers import STOP_SECONDS
 from tgi_operator.leadership import lease
 from tgi_operator.settings import Settings
 from tgi_sandbox.aws import iam
-from unit.chart.rendering import MANIFESTS, Object, container, kinds, kustomized, of
+from unit.chart.rendering import MANIFESTS, Object, container, kinds, kustomized, of, rendered
 from unit.docs import pages
 from unit.docs.pages import PAGES, ROOT
 
@@ -45,6 +46,21 @@ def test_every_yaml_shown_can_be_read(page: Path) -> None:
         if block.language == "yaml":
             for manifest in yaml.safe_load_all(block.text):
                 assert "apiVersion" not in manifest or "kind" in manifest, block.text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_chart_takes_all_values_shown(page: Path) -> None:
+    for block in pages.blocks(page):
+        if block.language == "yaml" and block.text.startswith("# values.yaml"):
+            assert rendered(yaml.safe_load(block.text))
+
+
+def test_the_output_shown_has_the_columns_of_the_definition() -> None:
+    definition = yaml.safe_load((ROOT / "crds" / "tgiendpoints.yaml").read_text())
+    columns = definition["spec"]["versions"][0]["additionalPrinterColumns"]
+    (block,) = (block for block in pages.blocks(ROOT / "README.md", "What you see") if block.language == "console")
+    shown = re.split(r"\s{2,}", block.text.splitlines()[1])
+    assert shown == ["NAME", *(column["name"].upper() for column in columns if not column.get("priority"))]
 
 
 def test_there_are_resources() -> None:
