@@ -1,5 +1,6 @@
 """The site: it builds strictly, loads nothing from another host, and its search finds every page."""
 
+import html
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from docs_site import hook
+from tgi_operator.api.reasons import Reason
 from unit.docs import pages
 from unit.docs.pages import ROOT
 
@@ -114,6 +116,24 @@ def test_files_of_the_repository_are_shown(site: Path) -> None:
 )
 def test_lists_are_nested_as_python_markdown_needs_it(written: str, expected: str) -> None:
     assert hook.widened(written) == expected
+
+
+def test_a_link_to_a_reason_names_it() -> None:
+    linked = re.findall(r"\[`(\w+)`\]\(troubleshooting\.md#(\w+)\)", (ROOT / "docs" / "symptoms.md").read_text())
+    assert len({name for name, _ in linked}) > 30
+    for name, anchor in linked:
+        assert Reason(name).lower() == anchor
+
+
+def test_the_recording_is_of_the_example_and_runs_anywhere() -> None:
+    recording = (ROOT / "docs" / "demo.svg").read_text()
+    example = yaml.safe_load((ROOT / "manifests" / "examples" / "tgiendpoint.yaml").read_text())
+    text = html.unescape("".join(re.findall(r">([^<>]+)</text>", recording)).replace("\xa0", " "))
+    for shown in ("tgiendpoint.yaml", example["metadata"]["name"], example["spec"]["sageMaker"]["instanceType"]):
+        assert shown in text, shown
+    assert "InService" in text
+    assert "@keyframes" in recording
+    assert "<script" not in recording
 
 
 def test_anchors_of_the_site_are_those_of_github(site: Path) -> None:
