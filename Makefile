@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 UV := $(shell command -v uv || echo .tools/bin/uv)
 RUN := $(UV) run --frozen --quiet
-SOURCES := operator sandbox tests
+SOURCES := operator sandbox tests ci/docs_site
 
 .PHONY: help
 help: ## Show this list.
@@ -29,6 +29,14 @@ CHART := manifests/chart/tgi-operator
 .PHONY: demo
 demo: install ## Deploy the example on the sandbox and ask it a question; BACKEND=incluster: in pods.
 	@$(RUN) tgi-sandbox demo --backend $(BACKEND)
+
+# Waits are cut to two seconds; the last screen stays for ten. The recorder ends where its input does: a FIFO does not.
+.PHONY: demo-recording
+demo-recording: install ## Record `make demo` as docs/demo.svg.
+	@$(RUN) tgi-sandbox build
+	@input=$$(mktemp --dry-run) && mkfifo $$input && trap "rm -f $$input" EXIT && \
+		$(RUN) termtosvg docs/demo.svg --command "make --no-print-directory demo" --template window_frame \
+		--screen-geometry 110x46 --max-frame-duration 2000 --loop-delay 10000 0<> $$input
 
 .PHONY: demo-scale
 demo-scale: install ## Let an endpoint follow real load on the sandbox; BACKEND=incluster: pods.
@@ -73,13 +81,25 @@ argocd-check: install ## Deliver the example by the real Argo CD, compiled on fi
 	@$(RUN) pytest --exitfirst --basetemp .argocd tests/gitops
 
 .PHONY: lint
-lint: install ## Check style, English, layers, Dockerfile and workflows.
+lint: install ## Check style, English, layers, Dockerfile, workflows and the links of the documentation.
 	@$(RUN) ruff check $(SOURCES)
 	@$(RUN) ruff format --check --quiet $(SOURCES)
 	@$(RUN) lint-imports --no-cache
 	@$(RUN) python -m tgi_sandbox.prose
 	@$(RUN) zizmor --offline --quiet .github/workflows
 	@$(RUN) hadolint Dockerfile sandbox/tgi_sandbox/image/distroless.Containerfile
+	@$(MKDOCS) build --strict --quiet
+
+# The notice is about MkDocs 2, which this project does not use.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs
+
+.PHONY: docs
+docs: install ## Build the documentation's site into site/.
+	@$(MKDOCS) build --strict --quiet
+
+.PHONY: docs-serve
+docs-serve: install ## Serve the documentation on 127.0.0.1:8000, and build it again after each change.
+	@$(MKDOCS) serve
 
 .PHONY: types
 types: install ## Check types.

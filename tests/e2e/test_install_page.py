@@ -1,10 +1,7 @@
 """docs/install.md, followed word for word on the sandbox: EKS with either kind of credentials, and kubectl."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,10 +9,10 @@ import pytest
 from e2e import rights
 from e2e.conftest import SPEED, until
 from e2e.installations import ALL
+from e2e.newcomer import IMPATIENT, Newcomer, made
 from integration import definitions
-from tgi_sandbox import cli
 from tgi_sandbox.aws.server import AwsDouble
-from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.cluster import ControlPlane, components
 from tgi_sandbox.cluster.definitions import definitions as known
 from unit.docs import pages
 from unit.docs.pages import ROOT
@@ -23,41 +20,6 @@ from unit.docs.pages import ROOT
 PAGE = ROOT / "docs" / "install.md"
 POD_IDENTITY, IRSA = "create-pod-identity-association", "create-open-id-connect-provider"
 REGISTRY = ("aws ecr", "docker ")
-IMPATIENT = "echo 'settings: {leaderElection: \"on\", sweepInterval: 1}' >> values.yaml"
-"""All that the page does not say: AWS' time runs faster here than the sweep is made for."""
-
-
-@dataclass(frozen=True)
-class Newcomer:
-    """A shell in a clone, with the sandbox's variables; what one block exports is not there in the next script."""
-
-    folder: Path
-    env: Path
-
-    def follow(self, *blocks: str) -> str:
-        """Run blocks of a page one after the other, as one script; return what they print."""
-        script = "\n".join(["set -euo pipefail", f"source {self.env}", *blocks])
-        done = subprocess.run(
-            ["bash", "-c", script],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.folder,
-            env={
-                "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-                "HOME": str(self.folder.parent),
-                "XDG_CACHE_HOME": str(build.cache_folder().parent),
-            },
-            timeout=150,
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-
-def made(aws: AwsDouble) -> list[str]:
-    """Return the names of all endpoints, configurations and models."""
-    kinds = ("endpoints", "endpoint_configs", "models")
-    return [name for region in aws.control.state()["regions"] for kind in kinds for name in region[kind]]
 
 
 def section(heading: str) -> list[str]:
@@ -80,15 +42,7 @@ def plane(aws: AwsDouble, tmp_path: Path) -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
-    clone = tmp_path / "clone"
-    clone.mkdir()
-    for name in ("manifests", "crds"):
-        (clone / name).symlink_to(ROOT / name)
-    (clone / ".venv").symlink_to(sys.prefix)
-    env = tmp_path / "env"
-    kubectl = build.find(["kubectl"])["kubectl"]
-    env.write_text(cli.environment_file(plane.kubeconfig, aws.address, kubectl))
-    return Newcomer(clone, env)
+    return Newcomer.in_clone(tmp_path, plane, aws)
 
 
 pytestmark = pytest.mark.installation("all")
@@ -105,7 +59,7 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
     assert {entry.access_key[:4] for entry in aws.control.requests() if entry.operation == "CreateEndpoint"} == {"ASIA"}
 
     # The policy is for names that begin with the namespace ml.
-    newcomer.follow("kubectl apply -f manifests/examples/tgiendpoint.yaml")
+    newcomer.follow("sed '/namespace: ml/d' manifests/examples/tgiendpoint.yaml | kubectl apply -f -")
     read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}{.status.conditions[*].message}'"
     until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
     assert "sagemaker:" in newcomer.follow(read)
@@ -125,8 +79,8 @@ def test_kubectl(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble) -> Non
     newcomer.follow(apply)
     assert "deployment" in newcomer.follow("kubectl --namespace tgi-system get deployment -o name")
     # Without a role the operator starts, and says what is missing.
-    newcomer.follow("kubectl apply -f manifests/examples/tgiendpoint.yaml")
-    read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}'"
+    newcomer.follow("kubectl create namespace ml", "kubectl apply -f manifests/examples/tgiendpoint.yaml")
+    read = "kubectl --namespace ml get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}'"
     until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
     assert made(aws) == []
 

@@ -1,6 +1,7 @@
 """The demo: a cluster, an AWS and the operator come up, a resource becomes an endpoint, and the endpoint answers."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,17 +25,21 @@ AWS_SPEED = 24
 def demo(folder: Path, backend: str) -> int:
     """Run the demo with its files in `folder`; return the exit code. Everything it started ends with it."""
     example = BACKENDS[backend]
-    name = str(yaml.safe_load(example.read_text())["metadata"]["name"])
+    metadata = yaml.safe_load(example.read_text())["metadata"]
+    name, namespace = str(metadata["name"]), str(metadata["namespace"])
     with staged(folder, NODES, AWS_SPEED, sweep_interval=1) as stage:
+        stage.kubectl("create", "namespace", namespace)
+        stage.kubectl("config", "set-context", "--current", "--namespace", namespace)
         stage.apply(example)
-        watch(stage, name, AWS_SPEED)
+        watch(stage, name, AWS_SPEED, namespace)
         stage.kubectl("get", "tgi", name)
         if backend == "incluster":
             stage.kubectl("get", "deployments,services,jobs,pods", "-l", f"tgi-operator.dev/name={name}")
         stage.kubectl("get", "events", "--field-selector", f"involvedObject.name={name}")
-        stage.console.print(f"\n[bold]$ tgi-operator invoke {name} {QUESTION!r}[/bold]", highlight=False)
-        ask = [str(Path(sys.executable).with_name("tgi-operator")), "invoke", name, QUESTION]
+        ask = ["invoke", "--namespace", namespace, name, QUESTION]
+        stage.console.print(f"\n[bold]$ tgi-operator {shlex.join(ask)}[/bold]", highlight=False)
         environment = {**os.environ, **stage.aws.environment, "KUBECONFIG": str(stage.plane.kubeconfig)}
-        subprocess.run(ask, env=environment, check=True)  # noqa: S603 - our own command
+        program = str(Path(sys.executable).with_name("tgi-operator"))
+        subprocess.run([program, *ask], env=environment, check=True)  # noqa: S603 - our own command
     stage.console.print("\nEverything is stopped. `make cluster` starts a sandbox that stays.")
     return 0

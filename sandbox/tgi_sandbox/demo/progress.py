@@ -47,7 +47,7 @@ class Progress:
         return table
 
 
-def watch(stage: Stage, name: str, aws_speed: float) -> Mapping[str, Any]:
+def watch(stage: Stage, name: str, aws_speed: float, namespace: str = "default") -> Mapping[str, Any]:
     """Show the resource's conditions until it is Ready, and return it.
 
     That is a live table on a terminal, else a line for each change.
@@ -55,7 +55,7 @@ def watch(stage: Stage, name: str, aws_speed: float) -> Mapping[str, Any]:
     progress = Progress()
     live = stage.console.is_terminal
     with Live(console=stage.console, refresh_per_second=_REFRESHES_PER_SECOND, auto_refresh=live) as display:
-        while not _is_ready(resource := stage.read(name)):
+        while not _is_ready(resource := stage.read(name, namespace)):
             news = progress.add(resource)
             if live:
                 display.update(Group(progress.table(name), _clock(progress, aws_speed)))

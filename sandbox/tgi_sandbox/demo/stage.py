@@ -44,9 +44,9 @@ class Stage:
         """Apply a TGIEndpoint; a new CRD's storage takes a moment to be there."""
         _retry(lambda: self.kubectl("apply", "-f", str(manifest)))
 
-    def read(self, name: str) -> dict[str, Any]:
-        """Return a TGIEndpoint of the default namespace."""
-        path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/default/tgiendpoints/{name}"
+    def read(self, name: str, namespace: str = "default") -> dict[str, Any]:
+        """Return a TGIEndpoint."""
+        path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{namespace}/tgiendpoints/{name}"
         return self.plane.api.request("GET", path)
 
 
@@ -60,7 +60,7 @@ def staged(
     """
     console = Console()
     programs = build.ensure({"kubectl", *parts})
-    console.print("Starting a Kubernetes control plane and an AWS double …")
+    console.print("Starting a Kubernetes control plane and an AWS emulator …")
     with ControlPlane(folder / "cluster", parts, nodes) as plane, AwsDouble(speed=aws_speed) as aws:
         stage = Stage(console, plane, aws, programs["kubectl"])
         stage.kubectl("apply", "-f", str(CRD))

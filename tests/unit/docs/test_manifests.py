@@ -1,6 +1,7 @@
 """The resources in documents and examples can work, and what installs the operator renders."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tgi_operator.backends.keys import Key
+from tgi_operator.backends.sagemaker.desired import names
 from tgi_operator.cli.input_files import resources
 from tgi_operator.cli.plan import planned
 from tgi_operator.handlers import STOP_SECONDS
 from tgi_operator.leadership import lease
 from tgi_operator.settings import Settings
 from tgi_sandbox.aws import iam
-from unit.chart.rendering import MANIFESTS, Object, container, kinds, kustomized, of
+from unit.chart.rendering import MANIFESTS, Object, container, kinds, kustomized, of, rendered
 from unit.docs import pages
 from unit.docs.pages import PAGES, ROOT
 
@@ -45,6 +48,21 @@ def test_every_yaml_shown_can_be_read(page: Path) -> None:
                 assert "apiVersion" not in manifest or "kind" in manifest, block.text
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_chart_takes_all_values_shown(page: Path) -> None:
+    for block in pages.blocks(page):
+        if block.language == "yaml" and block.text.startswith("# values.yaml"):
+            assert rendered(yaml.safe_load(block.text))
+
+
+def test_the_output_shown_has_the_columns_of_the_definition() -> None:
+    definition = yaml.safe_load((ROOT / "crds" / "tgiendpoints.yaml").read_text())
+    columns = definition["spec"]["versions"][0]["additionalPrinterColumns"]
+    (block,) = (block for block in pages.blocks(ROOT / "README.md", "What you see") if block.language == "console")
+    shown = re.split(r"\s{2,}", block.text.splitlines()[1])
+    assert shown == ["NAME", *(column["name"].upper() for column in columns if not column.get("priority"))]
+
+
 def test_there_are_resources() -> None:
     assert len(SHOWN) >= 4
 
@@ -66,6 +84,45 @@ def test_every_role_shown_is_one_that_the_documented_policy_may_pass(name: str) 
     for file in ("operator-policy.json", "operator-policy-strict.json"):
         policy = iam.read(json.loads((MANIFESTS / "iam" / file).read_text()))
         assert policy.allows("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"})
+
+
+EXAMPLES = {
+    f"{file.name}: {item['metadata']['name']}": item
+    for file in sorted((MANIFESTS / "examples").glob("*.yaml"))
+    for item in yaml.safe_load_all(file.read_text())
+}
+POLICIES = [iam.read(json.loads(file.read_text())) for file in sorted((MANIFESTS / "iam").glob("*.json"))]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_in_the_namespace_that_the_documented_policies_cover(name: str) -> None:
+    endpoint = names.endpoint_name(Key(EXAMPLES[name]["metadata"]["namespace"], "x"))
+    arn = f"arn:aws:sagemaker:us-east-1:111122223333:endpoint/{endpoint}"
+    assert all(policy.allows("sagemaker:DescribeEndpoint", arn) for policy in POLICIES)
+    elsewhere = arn.replace("/ml-", "/default-")
+    assert not any(policy.allows("sagemaker:DescribeEndpoint", elsewhere) for policy in POLICIES)
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if "sageMaker" in EXAMPLES[name].get("spec", {})])
+def test_every_example_on_sagemaker_is_cheap(name: str) -> None:
+    assert EXAMPLES[name]["spec"]["sageMaker"]["instanceType"] in ("ml.g5.xlarge", "ml.g5.2xlarge", "ml.g6.xlarge")
+    assert EXAMPLES[name]["spec"].get("replicas", 1) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in SHOWN if "sageMaker" in SHOWN[name]["spec"]])
+def test_every_resource_shown_is_in_one_region(name: str) -> None:
+    assert SHOWN[name]["spec"]["sageMaker"]["region"] == "us-east-1"
+
+
+def test_no_example_can_overwrite_a_secret_that_is_used() -> None:
+    secrets = {item["metadata"]["name"]: item for item in EXAMPLES.values() if item["kind"] == "Secret"}
+    assert list(secrets) == ["example-without-a-token"]
+    used = {item["spec"]["model"].get("tokenSecretRef", {}).get("name") for item in SHOWN.values()}
+    assert "hub-token" in used
+    assert not used & secrets.keys()
+    (example,) = secrets.values()
+    assert example["immutable"]
+    assert set(example["stringData"].values()) == {""}
 
 
 def test_what_is_installed_is_complete(installed: list[Object]) -> None:

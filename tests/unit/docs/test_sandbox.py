@@ -32,8 +32,8 @@ def test_durations_are_those_of_the_double() -> None:
 
 
 def endpoint_of(example: Mapping[str, Any]) -> str:
-    """Return the name of the endpoint of an example that is applied to the default namespace."""
-    return names.endpoint_name(Key("default", example["metadata"]["name"]))
+    """Return the name of the endpoint of an example."""
+    return names.endpoint_name(Key(example["metadata"]["namespace"], example["metadata"]["name"]))
 
 
 def test_endpoints_are_those_of_the_examples() -> None:
@@ -53,6 +53,9 @@ def test_names_in_commands_are_those_of_the_examples() -> None:
     }
     assert {name for names in named for name in names if name} <= known
     assert not [command for command in COMMANDS if re.search(r"-[0-9a-f]{5}\b", command)], "a pod has another name"
+    namespaces = {example["metadata"]["namespace"] for example in EXAMPLES}
+    assert set(re.findall(r"/namespaces/([\w-]+)/", "\n".join(COMMANDS))) == namespaces
+    assert namespaces == {"ml"}
 
 
 def test_requests_are_taken() -> None:

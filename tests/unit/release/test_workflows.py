@@ -105,7 +105,7 @@ def test_a_job_may_write_only_what_it_says(file: Path) -> None:
     for name, job in _jobs(file).items():
         allowed = job.get("permissions", {})
         assert set(allowed.values()) <= {"read", "write"}, name
-        assert (allowed.get("contents") == "write") == (name == "release")
+        assert (allowed.get("contents") == "write") == (name in ("release", "docs"))
 
 
 @each_workflow

@@ -79,7 +79,10 @@ def requests(wanted: Desired) -> list[tuple[str, dict[str, Any]]]:
 def test_example_is_these_three_requests() -> None:
     """A change of the revision rolls every endpoint there is: whoever makes it must mean it."""
     example = yaml.safe_load(EXAMPLE.read_text())["spec"]
-    example["sageMaker"]["executionRoleARN"] = "arn:aws:iam::111122223333:role/tgi-exec"
+    example["sageMaker"] |= {
+        "executionRoleARN": "arn:aws:iam::111122223333:role/tgi-exec",
+        "instanceType": "ml.g5.12xlarge",
+    }
     wanted = desired(example)
     tags = [
         {"Key": "tgi-operator.dev/cluster", "Value": "c-1"},

@@ -1,0 +1,53 @@
+"""docs/quickstart.md, followed with the sandbox's cluster and AWS emulator in place of kind and AWS."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import SPEED
+from e2e.newcomer import IMPATIENT, Newcomer, made
+from tgi_sandbox.aws.server import AwsDouble
+from tgi_sandbox.cluster import ControlPlane, components
+from unit.docs import pages
+from unit.docs.pages import ROOT
+
+BLOCKS = [
+    block.text
+    for block in pages.blocks(ROOT / "docs" / "quickstart.md", "kind and an AWS account")
+    if block.language == "sh" and not block.text.startswith("kind ")
+]
+
+pytestmark = pytest.mark.installation("all")
+
+
+@pytest.fixture
+def aws() -> Iterator[AwsDouble]:
+    with AwsDouble(speed=SPEED) as double:
+        # As `tgi-sandbox up` does. No association has a role for the operator.
+        double.control.cluster(components.EKS_CLUSTER, components.ISSUER)
+        yield double
+
+
+@pytest.fixture
+def plane(aws: AwsDouble, tmp_path: Path) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path / "cluster", nodes=["m5.xlarge"], aws=aws.address) as running:
+        yield running
+
+
+@pytest.fixture
+def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
+    return Newcomer.in_clone(tmp_path, plane, aws)
+
+
+def test_kind(newcomer: Newcomer, aws: AwsDouble) -> None:
+    install, create, call, delete = BLOCKS
+    values, helm = re.split(r"(?=^helm )", install, maxsplit=1, flags=re.MULTILINE)
+    said = newcomer.follow(values, IMPATIENT, helm, create)
+    assert re.search(r"zephyr-7b +SageMaker +True +InService", said)
+    # The clone of the tests is installed.
+    said = newcomer.follow(call.removeprefix("make install\n"))
+    assert "deep learning" in said.lower()
+    newcomer.follow(delete)
+    assert made(aws) == []
