@@ -45,6 +45,7 @@ def test_right_sentences_are_not_found(tmp_path: Path) -> None:
     [
         ("markdown", "# Title\n\n- An item\n- It puts right what changed.\n", 4),
         ("markdown", "| change | effect |\n|---|---|\n| one | none |\n| two | is put right |\n", 4),
+        ("markdown", "| change | effect |\n|---|---|\n| one | What serves goes on. |\n", 3),
         ("markdown", "```sh\necho told\n```\n\nIt was told.\n", 5),
         ("comments", "# Right.\na: 1\nb: 2 # As told.\n", 3),
         ("comments", "a: 1\n  # What serves\n  # is being created.\n", 2),
