@@ -23,6 +23,10 @@ MOST_TAG_KEYS = 100
 MOST_MESSAGE = 4096
 """Characters of a condition's message; metav1.Condition allows 32,768."""
 
+LONGEST_MODEL = 16
+LONGEST_HARDWARE = 13
+"""Characters of the short forms: with them, `kubectl get` fits into 100 columns."""
+
 ReasonWord = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
 
 
@@ -213,6 +217,23 @@ class Status(APIObject):
         max_length=8,
         json_schema_extra=list_map("type"),
         description="Ready and Available; Reconciling and Stalled while they are True; with autoscaling ScalingActive.",
+    )
+    summary: str | None = Field(
+        default=None,
+        max_length=32,
+        description="Ready and desired replicas, and what to do: `1/1`, `0/1 wait` (it continues automatically), "
+        "`0/1 act` (a person must change something). For people: programs read the conditions.",
+    )
+    model: str | None = Field(
+        default=None,
+        max_length=LONGEST_MODEL,
+        description="Short form of spec.model.uri, such as `zephyr-7b-beta`. For people.",
+    )
+    hardware: str | None = Field(
+        default=None,
+        max_length=LONGEST_HARDWARE,
+        description="Short form of the instance type or of the GPUs of a pod, such as `g5.12xlarge` or `2 L4`. "
+        "For people.",
     )
     backend: str | None = Field(
         default=None, max_length=63, description="Backend of the endpoint: SageMaker or InCluster."

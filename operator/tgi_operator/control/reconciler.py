@@ -13,6 +13,7 @@ from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.api.summary import with_summary
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends import served
 from tgi_operator.backends.base import Backend, Remedy
@@ -141,7 +142,7 @@ class Reconciler:
             # Conditions that change to and fro with each attempt report nothing.
             status = as_reported(resource.status, status)
         if plan.ahead:
-            attempt = replace(attempt, item=await self._write_status(attempt.item, status))
+            attempt = replace(attempt, item=await self._write_status(attempt, status))
         try:
             for step in plan.steps:
                 await backend.apply(situation, step)
@@ -192,13 +193,14 @@ class Reconciler:
 
     async def _report_status(self, attempt: _Attempt, status: Status) -> None:
         """Write a status, and post Events for what changed since the resource's last one."""
-        item = await self._write_status(attempt.item, status)
+        item = await self._write_status(attempt, status)
         for event_type, note in transitions(attempt.resource.status, status):
             await self._events.post(item, event_type, note)
 
-    async def _write_status(self, item: Item, status: Status) -> Item:
+    async def _write_status(self, attempt: _Attempt, status: Status) -> Item:
+        item = attempt.item
         try:
-            return await self._writes.status(item, status)
+            return await self._writes.status(item, with_summary(status, attempt.resource.spec))
         except (StatusRefusedError, *_KUBERNETES_ERRORS) as error:
             if not item.deleting:
                 raise
@@ -223,7 +225,7 @@ class Reconciler:
         message = resource.problem.message if resource.problem else "spec: names no backend; add sageMaker or inCluster"
         problem = off or Problem(Reason.INVALID_SPEC, message)
         status = self._with(item, stalled(problem.reason, problem.message, available=was_available(resource.status)))
-        written = await self._writes.status(item, status)
+        written = await self._writes.status(item, with_summary(status, resource.spec))
         for event_type, note in transitions(resource.status, status):
             await self._events.post(written, event_type, note)
         return Done("stalled")
@@ -257,7 +259,7 @@ class Reconciler:
         try:
             before = _read_status(item)
             status = self._with(item, progressing(reason, message, available=was_available(before)))
-            written = await self._writes.status(item, status)
+            written = await self._writes.status(item, with_summary(status, None))
             for event_type, note in transitions(before, status):
                 await self._events.post(written, event_type, note)
         except GoneError:

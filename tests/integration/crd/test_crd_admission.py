@@ -350,6 +350,9 @@ def condition(kind: str, status: str, reason: str) -> Object:
 
 STATUS: Object = {
     "observedGeneration": 1,
+    "summary": "1/3 wait",
+    "model": "falcon-7b-instr…",
+    "hardware": "g5.12xlarge",
     "backend": "SageMaker",
     "replicas": 2,
     "readyReplicas": 1,
@@ -357,7 +360,11 @@ STATUS: Object = {
     "selector": "",
     "url": "https://runtime.sagemaker.eu-west-1.amazonaws.com/endpoints/chat/invocations",
     "currentRevision": "0123456789",
-    "conditions": [condition("Ready", "False", "Updating"), condition("Reconciling", "True", "Updating")],
+    "conditions": [
+        condition("Ready", "False", "Updating"),
+        condition("Available", "True", "Serving"),
+        condition("Reconciling", "True", "Updating"),
+    ],
 }
 
 
@@ -413,16 +420,17 @@ def rows(table: str) -> list[list[str]]:
 def test_kubectl_get_shows_the_columns(endpoints: Endpoints) -> None:
     created = endpoints.create(spec({"replicas": 3}))
     header, before = rows(endpoints.kubectl("get", "tgi").stdout)
-    assert header == ["NAME", "BACKEND", "READY", "REASON", "REPLICAS", "DESIRED", "URL", "AGE"]
+    assert header == ["NAME", "READY", "REASON", "STATUS", "MODEL", "ON"]
     assert before[0] == "falcon-7b"
 
     endpoints.replace(created | {"status": STATUS}, "/status")
     _, after = rows(endpoints.kubectl("get", "tgi").stdout)
-    assert after[:-1] == ["falcon-7b", "SageMaker", "False", "Updating", "1", "3", STATUS["url"]]
+    assert after == ["falcon-7b", "False", "Updating", "1/3", "wait", "falcon-7b-instr…", "g5.12xlarge"]
 
-    header, wide = rows(endpoints.kubectl("get", "tgiendpoint", "falcon-7b", "-o", "wide").stdout)
-    assert header[-6:] == ["MODEL", "INSTANCE", "REVISION", "MIN", "MAX", "MESSAGE"]
-    assert " ".join(wide[8:]) == ("hf://tiiuae/falcon-7b-instruct ml.g5.12xlarge 0123456789 As the operator says.")
+    _, wide = rows(endpoints.kubectl("get", "tgiendpoint", "falcon-7b", "-o", "wide").stdout)
+    uri, url = "hf://tiiuae/falcon-7b-instruct", STATUS["url"]
+    assert " ".join(wide[7:10]) == "True SageMaker 0123456789"
+    assert " ".join(wide[11:]) == f"{uri} {url} As the operator says."
 
 
 def test_resource_is_in_its_category(endpoints: Endpoints) -> None:

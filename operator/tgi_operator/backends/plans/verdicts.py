@@ -107,7 +107,7 @@ def unreadable(status: Status, generation: int, reason: Reason, message: str, no
     unknown = ConditionStatus.UNKNOWN
     updates = [
         ConditionUpdate(ConditionType.READY, unknown, reason, message),
-        ConditionUpdate(ConditionType.AVAILABLE, unknown, reason, message),
+        ConditionUpdate(ConditionType.AVAILABLE, unknown, *_SERVING[unknown]),
         *_kept(status, ConditionType.STALLED, ConditionType.RECONCILING, ConditionType.SCALING_ACTIVE),
     ]
     reconciling = conditions.get(status.conditions, ConditionType.RECONCILING)

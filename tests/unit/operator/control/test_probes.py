@@ -132,7 +132,7 @@ async def test_series_of_a_resource_are_those_of_its_status(serving: Serving, mo
         of(0, "replicas", kind="max"): 4,
         of(0, "scaling_active", reason="Autoscaling"): 1,
         of(1, "condition", type="Ready", reason="AWSUnavailable"): 0,
-        of(1, "condition", type="Available", reason="AWSUnavailable"): 0,
+        of(1, "condition", type="Available", reason="ServingUnknown"): 0,
         of(1, "condition", type="Reconciling", reason="Creating"): 1,
         ("tgi_operator_endpoints", ("reason", "InService")): 1,
         ("tgi_operator_endpoints", ("reason", "AWSUnavailable")): 1,

@@ -10,6 +10,7 @@ from tgi_operator.api import conditions
 from tgi_operator.api.identifiers import FINALIZER, RENDER_ANNOTATION
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
+from tgi_operator.api.summary import with_summary
 from tgi_operator.backends.base import Remedy
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.control.events import EventRecorder
@@ -207,7 +208,7 @@ class TestErrorsOfTheBackend:
         given.backend.remedies = Remedy(status(DENIED), 30)
         assert await given.reconcile(failures=failures) == Failed("retry", 30)
         ((resource, situation, number),) = given.backend.asked
-        assert (resource.status, number) == (built_on, failures + 1)
+        assert (with_summary(resource.status, resource.spec), number) == (built_on, failures + 1)
         assert situation == (plan if isinstance(plan, Plan) else None)
         assert given.server.shown() == status(DENIED)
         assert ("Warning", Reason.ACCESS_DENIED) in given.server.reasons()

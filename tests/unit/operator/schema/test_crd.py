@@ -1,6 +1,7 @@
 """The committed CRD: current, and as strict as the API conventions ask."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def test_every_column_shows_an_existing_field() -> None:
         path = column["jsonPath"]
         if path.startswith(".metadata."):
             continue
-        before, condition, field = path.partition('[?(@.type=="Ready")]')
+        before, condition, field = re.sub('[?][(]@.type=="(Ready|Available)"[)]', "?", path).partition("[?]")
         expected = {"date": "string"}.get(column["type"], column["type"])
         assert type_at(f"{before}[]{field}" if condition else path) == expected, column["name"]
 
@@ -149,8 +150,8 @@ def test_columns_of_the_narrow_and_the_wide_table() -> None:
     columns = VERSION["additionalPrinterColumns"]
     narrow = [column["name"] for column in columns if not column.get("priority")]
     wide = [column["name"] for column in columns if column.get("priority")]
-    assert narrow == ["Backend", "Ready", "Reason", "Replicas", "Desired", "URL", "Age"]
-    assert wide == ["Model", "Instance", "Revision", "Min", "Max", "Message"]
+    assert narrow == ["Ready", "Reason", "Status", "Model", "On"]
+    assert wide == ["Available", "Backend", "Revision", "Min", "Max", "Age", "URI", "URL", "Message"]
 
 
 def test_short_name_and_category() -> None:
