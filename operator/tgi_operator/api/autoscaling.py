@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tgi_operator.api.formats import Form, Format, OwnName
 from tgi_operator.api.objects import ATOMIC_LIST, APIObject, Int32, Positive, Quantity, cel, list_map
 
 Seconds = Annotated[Int32, Field(ge=0, le=3600)]
@@ -173,8 +174,17 @@ class Behavior(APIObject):
     scale_down: ScalingRules | None = Field(default=None, description="Downwards.")
 
 
-_CRON_FIELD = r"[0-9A-Za-z*,/-]{1,64}"
-Cron = Annotated[str, Field(max_length=128, pattern=rf"^{_CRON_FIELD}( {_CRON_FIELD}){{4}}$")]
+_CRON_FIELD = "[0-9A-Za-z*,/-]{1,64}"
+Cron = Annotated[
+    str,
+    Field(max_length=128),
+    Format(
+        Form(
+            f"^{_CRON_FIELD}( {_CRON_FIELD}){{4}}$",
+            "must be cron's five fields (minute hour day-of-month month day-of-week), such as 0 8 * * MON-FRI",
+        )
+    ),
+]
 
 
 class Schedule(APIObject):
@@ -186,11 +196,13 @@ class Schedule(APIObject):
         )
     }
 
-    name: str = Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", description="Name.")
-    time_zone: str = Field(
+    name: OwnName = Field(description="Name.")
+    time_zone: Annotated[
+        str,
+        Field(max_length=64),
+        Format(Form("^[A-Za-z0-9_+/-]+$", "must be an IANA time zone, such as Europe/Madrid or UTC")),
+    ] = Field(
         default="UTC",
-        max_length=64,
-        pattern=r"^[A-Za-z0-9_+/-]+$",
         description="IANA time zone, such as Europe/Madrid.",
     )
     start: Cron = Field(

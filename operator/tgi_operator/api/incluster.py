@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tgi_operator.api.formats import Form, Format, NameOfObject
 from tgi_operator.api.objects import (
     ATOMIC_LIST,
     SET_LIST,
@@ -71,7 +72,7 @@ class Cache(APIObject):
         )
     }
 
-    claim_name: ObjectName | None = Field(default=None, description="Name of a claim in the namespace.")
+    claim_name: NameOfObject | None = Field(default=None, description="Name of a claim in the namespace.")
     size: Quantity | None = Field(
         default=None, description="Size of a new claim, such as 100Gi. It may grow where its storage class lets it."
     )
@@ -85,11 +86,20 @@ class Cache(APIObject):
         json_schema_extra=cel(("self == oldSelf", "accessMode of a claim is immutable")),
         description="Absent: ReadWriteMany, which pods on several nodes need. Immutable.",
     )
-    sub_path: str | None = Field(
+    sub_path: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=255),
+            Format(
+                Form(
+                    "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+                    "must be a folder without a slash at the beginning or the end, such as models/zephyr-7b",
+                )
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=255,
-        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
         description="Folder in the volume. Several TGIEndpoints may share one.",
     )
 
@@ -136,9 +146,9 @@ class PodMonitor(APIObject):
     labels: dict[str, LabelValue] = Field(
         default={}, max_length=16, description="Labels by which a Prometheus selects PodMonitors."
     )
-    interval: str = Field(
-        default="15s", max_length=16, pattern=r"^[1-9][0-9]*(s|m)$", description="Time between two scrapes."
-    )
+    interval: Annotated[
+        str, Field(max_length=16), Format(Form("^[1-9][0-9]*(s|m)$", "must be seconds or minutes, such as 15s or 1m"))
+    ] = Field(default="15s", description="Time between two scrapes.")
 
 
 class InCluster(APIObject):
@@ -176,7 +186,7 @@ class InCluster(APIObject):
     runtime_class_name: ObjectName | None = Field(
         default=None, description="Runtime class of the pods, such as nvidia where it is not the nodes' default."
     )
-    service_account_name: ObjectName | None = Field(
+    service_account_name: NameOfObject | None = Field(
         default=None,
         description="Service account of the pods and of the job that fetches weights: its AWS identity reads `s3://`.",
     )

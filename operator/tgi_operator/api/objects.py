@@ -1,14 +1,29 @@
 """What every API type shares: camelCase names, closed objects, CEL rules and list semantics."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from tgi_operator.api.formats import Form, Format
+
 
 def cel(*rules: tuple[str, str]) -> dict[str, Any]:
     """Return the schema extension for (CEL rule, message) pairs."""
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
+
+
+def also_cel(*rules: tuple[str, str]) -> Callable[[dict[str, Any]], None]:
+    """Return the schema extension for (CEL rule, message) pairs of a field whose type has rules of its own."""
+
+    def extend(schema: dict[str, Any]) -> None:
+        schema["x-kubernetes-validations"] = [
+            *schema.get("x-kubernetes-validations", ()),
+            *cel(*rules)["x-kubernetes-validations"],
+        ]
+
+    return extend
 
 
 def list_map(*keys: str) -> dict[str, Any]:
@@ -43,34 +58,44 @@ class APIObject(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
-def _int_or_string(pattern: str, **bounds: int) -> WithJsonSchema:
+def _int_or_string(**bounds: int) -> WithJsonSchema:
     """Return the schema of what may be written as a number or as text, in the one form a structural schema allows."""
     either = [{"type": "integer"}, {"type": "string"}]
-    schema = {"x-kubernetes-int-or-string": True, "anyOf": either, "minimum": 0, "maxLength": 32, "pattern": pattern}
-    return WithJsonSchema(schema | bounds)
+    return WithJsonSchema({"x-kubernetes-int-or-string": True, "anyOf": either, "minimum": 0, "maxLength": 32} | bounds)
+
+
+def _written(form: Form) -> Format:
+    """Return the format of what may be written as a number or as text."""
+    return Format(form, text="string(self)")
 
 
 def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
-Quantity = Annotated[str, BeforeValidator(_text), Field(max_length=32, pattern=_QUANTITY), _int_or_string(_QUANTITY)]
+_QUANTITY = Form(
+    "^[0-9]+([.][0-9]+)?([mkMGTPE]|[KMGTPE]i)?$",
+    "must be a Kubernetes quantity, such as 24Gi, 24G or 500m; GB and MB are not units: write G or Gi, M or Mi",
+)
+Quantity = Annotated[str, BeforeValidator(_text), Field(max_length=32), _int_or_string(), _written(_QUANTITY)]
 """A resource.Quantity as text, such as 24Gi."""
 
-_COUNT_OR_PERCENT = r"^((0|[1-9][0-9]{0,5})|(0|[1-9][0-9]?|100)%)$"
-CountOrPercent = Annotated[
-    str, BeforeValidator(_text), Field(pattern=_COUNT_OR_PERCENT), _int_or_string(_COUNT_OR_PERCENT, maximum=999_999)
-]
+_COUNT_OR_PERCENT = Form(
+    "^((0|[1-9][0-9]{0,5})|(0|[1-9][0-9]?|100)%)$", "must be a number of pods or a percentage, such as 1 or 25%"
+)
+CountOrPercent = Annotated[str, BeforeValidator(_text), _int_or_string(maximum=999_999), _written(_COUNT_OR_PERCENT)]
 """An IntOrString as text: a number of pods, or a percentage of them."""
 
 _PORT_NUMBER = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
-_PORT = rf"^({_PORT_NUMBER}|[-a-z0-9]*[a-z][-a-z0-9]*)$"
+_PORT = Form(
+    f"^({_PORT_NUMBER}|[-a-z0-9]*[a-z][-a-z0-9]*)$", "must be the number or the name of a port, such as 8080 or http"
+)
 PortReference = Annotated[
     str,
     BeforeValidator(_text),
-    Field(max_length=32, pattern=_PORT),
+    Field(max_length=32),
     PlainSerializer(lambda text: int(text) if text.isdecimal() else text),
-    _int_or_string(_PORT, minimum=1, maximum=65535),
+    _int_or_string(minimum=1, maximum=65535),
+    _written(_PORT),
 ]
 """An IntOrString as text: the number or the name of a port. It is written as a number where it is one."""

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tgi_operator.api.autoscaling import IN_CLUSTER_METRICS, SAGEMAKER_METRICS, Autoscaling
+from tgi_operator.api.formats import Form, Format, NameOfObject
 from tgi_operator.api.incluster import InCluster, Rollout
 from tgi_operator.api.objects import APIObject, Int32, Positive, cel, list_map
 from tgi_operator.api.sagemaker import SageMaker
@@ -14,23 +15,42 @@ HF_SCHEME = "hf://"
 S3_SCHEME = "s3://"
 PVC_SCHEME = "pvc://"
 
-_HF_URI = r"hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
-_S3_URI = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?"
-_PVC_URI = r"pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?"
+URI = Annotated[
+    str,
+    Field(max_length=1024),
+    Format(
+        Form("^(hf|s3|pvc)://", "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"),
+        Form(
+            "^hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
+            "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta; a revision goes into model.revision",
+            prefix=HF_SCHEME,
+        ),
+        Form(
+            "^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?$",
+            "must be a folder of safetensors files that ends with a slash: s3://BUCKET/FOLDER/, such as "
+            "s3://my-models/zephyr-7b/",
+            prefix=S3_SCHEME,
+        ),
+        Form(
+            "^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
+            "must be pvc://CLAIM/FOLDER, the name of a PVC and a folder in it, such as pvc://weights/zephyr-7b",
+            prefix=PVC_SCHEME,
+        ),
+    ),
+]
 
 
 class SecretKeyRef(APIObject):
     """One key of a Secret in the namespace of the resource."""
 
-    name: str = Field(
-        min_length=1,
-        max_length=253,
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        description="Name of the Secret.",
-    )
-    key: str = Field(
-        min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key whose value is the token."
-    )
+    name: NameOfObject = Field(description="Name of the Secret.")
+    key: Annotated[
+        str,
+        Field(min_length=1, max_length=253),
+        Format(
+            Form("^[-._a-zA-Z0-9]+$", "must be a key of a Secret: letters, digits, '-', '_' and '.', such as token")
+        ),
+    ] = Field(description="Key whose value is the token.")
 
 
 class Model(APIObject):
@@ -49,17 +69,24 @@ class Model(APIObject):
         )
     }
 
-    uri: str = Field(
-        max_length=1024,
-        pattern=rf"^({_HF_URI}|{_S3_URI}|{_PVC_URI})$",
+    uri: URI = Field(
         description="`hf://owner/name` on the Hugging Face Hub, `s3://bucket/prefix/` of safetensors files, or, in the "
         "cluster, `pvc://claim/folder` of a volume claim that has them.",
     )
-    revision: str | None = Field(
+    revision: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=255),
+            Format(
+                Form(
+                    "^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+                    "must be a commit, branch or tag of the model on the Hub, such as main or a commit hash",
+                )
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=255,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$",
         description="Hub commit, branch or tag. Pin a commit for a deployment that never changes by itself.",
     )
     allow_pickle: bool | None = Field(
@@ -118,7 +145,16 @@ class Quantize(StrEnum):
 class EnvVar(APIObject):
     """A launcher option by its environment name."""
 
-    name: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Name.")
+    name: Annotated[
+        str,
+        Field(min_length=1, max_length=128),
+        Format(
+            Form(
+                "^[A-Za-z_][A-Za-z0-9_]*$",
+                "must be the name of an environment variable: letters, digits and _, such as MAX_BATCH_TOTAL_TOKENS",
+            )
+        ),
+    ] = Field(description="Name.")
     value: str = Field(min_length=1, max_length=1024, description="Value, exactly as the launcher takes it.")
 
 
@@ -139,18 +175,27 @@ class Runtime(APIObject):
         )
     }
 
-    version: str | None = Field(
+    version: (
+        Annotated[
+            str,
+            Field(max_length=32),
+            Format(Form("^[0-9]+[.][0-9]+([.][0-9]+)?$", "must be a version of TGI, such as 3.3.6 or 3.3")),
+        ]
+        | None
+    ) = Field(
         default=None,
-        max_length=32,
-        pattern=r"^[0-9]+\.[0-9]+(\.[0-9]+)?$",
         description="Version of TGI, such as 3.3.6. Absent: the newest known for the backend when the resource is "
         "created; an upgrade of the operator does not change it.",
     )
-    image: str | None = Field(
+    image: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=255),
+            Format(Form("^[!-~]+$", "must be a container image without spaces, such as REGISTRY/REPOSITORY:TAG")),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=255,
-        pattern=r"^[!-~]+$",
         description="A whole container image instead of a version. SageMaker pulls from Amazon ECR only.",
     )
     dtype: DType | None = Field(default=None, description="`DTYPE`: type the weights are loaded as.")

@@ -178,9 +178,18 @@ def _bounds(schema: Schema) -> str:
     said += _counts(schema, "Properties", "fields" if "properties" in schema else "entries")
     if "pattern" in schema:
         said.append(f"`{schema['pattern']}`")
+    said += [rule["message"] for rule in _formats(schema)]
     if "items" in schema and (inner := _bounds(schema["items"])):
         said.append(f"each {inner}")
     return "; ".join(said)
+
+
+def _formats(schema: Schema) -> list[Mapping[str, str]]:
+    """Return the rules of a single value that say what it looks like, whatever it begins with."""
+    if "properties" in schema or "items" in schema or "additionalProperties" in schema:
+        return []
+    rules = schema.get("x-kubernetes-validations", ())
+    return [rule for rule in rules if "oldSelf" not in rule["rule"] and "startsWith" not in rule["rule"]]
 
 
 def _counts(schema: Schema, what: str, unit: str) -> list[str]:
@@ -191,8 +200,11 @@ def _counts(schema: Schema, what: str, unit: str) -> list[str]:
 
 
 def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, message) of every CEL rule."""
+    """Yield (path, message) of every CEL rule that the tables do not have."""
+    formats = _formats(schema)
     for rule in schema.get("x-kubernetes-validations", ()):
+        if rule in formats:
+            continue
         yield f"`{path}`" if path else "", rule["message"]
     for name, child in schema.get("properties", {}).items():
         yield from _rules(child, f"{path}.{name}".lstrip("."))

@@ -81,7 +81,7 @@ REFUSED = [
     ),
     (pods(schedules=[HOURS]), "minReplicas or maxReplicas must be set"),
     (pods(schedules=[{**HOURS, "minReplicas": 5}]), "a schedule's minReplicas must not be greater"),
-    (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "should match"),
+    (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "must be cron's five fields"),
     (pods(schedules=[{**HOURS, "minReplicas": 2}, {**HOURS, "minReplicas": 3}]), "Duplicate value"),
 ]
 

@@ -22,6 +22,9 @@ SMALLEST: Spec = {
         "instanceType": "ml.g5.12xlarge",
     },
 }
+SCHEMES = "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"
+ON_HUB = "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta"
+FOLDER = "must be a folder of safetensors files that ends with a slash: s3://BUCKET/FOLDER/"
 FROM_S3 = {"model": {"uri": "s3://weights/falcon/"}}
 
 
@@ -157,7 +160,7 @@ REFUSED = [
     pytest.param(runtime(quantize="FP8"), 'spec.runtime.quantize: Unsupported value: "FP8"', id="quantize in capitals"),
     pytest.param(runtime(numShard=0), "should be greater than or equal to 1", id="no shards"),
     pytest.param(runtime(numShard="4"), "spec.runtime.numShard in body must be of type", id="a number as a text"),
-    pytest.param(runtime(version="latest"), "spec.runtime.version in body should match", id="a version that moves"),
+    pytest.param(runtime(version="latest"), "must be a version of TGI, such as 3.3.6", id="a version that moves"),
     pytest.param(
         runtime(env=[{"name": "QUANTIZE", "value": ""}]),
         "spec.runtime.env[0].value in body should be at least 1 chars long",
@@ -169,18 +172,20 @@ REFUSED = [
         id="an option twice",
     ),
     pytest.param(
-        runtime(env=[{"name": "1A", "value": "1"}]), "spec.runtime.env[0].name in body should match", id="no name"
+        runtime(env=[{"name": "1A", "value": "1"}]), "must be the name of an environment variable", id="no name"
     ),
     *(
-        pytest.param(spec({"model": {"uri": uri}}), "spec.model.uri in body should match", id=reason)
-        for uri, reason in (
-            ("tiiuae/falcon-7b", "a uri without its scheme"),
-            ("hf://falcon-7b", "a Hub uri without its owner"),
-            ("hf://tiiuae/falcon-7b/main", "a Hub uri with too many parts"),
-            ("https://huggingface.co/tiiuae/falcon-7b", "the address of a web page"),
-            ("s3://weights/falcon", "a prefix of S3 that may be a file"),
-            ("s3://Weights/falcon/", "a bucket in capitals"),
-            ("", "an empty uri"),
+        pytest.param(spec({"model": {"uri": uri}}), message, id=reason)
+        for uri, reason, message in (
+            ("tiiuae/falcon-7b", "a uri without its scheme", SCHEMES),
+            ("hf://falcon-7b", "a Hub uri without its owner", ON_HUB),
+            ("hf://tiiuae/falcon-7b/main", "a Hub uri with too many parts", ON_HUB),
+            ("hf://tiiuae/falcon-7b@main", "a Hub uri with a revision", "a revision goes into model.revision"),
+            ("https://huggingface.co/tiiuae/falcon-7b", "the address of a web page", SCHEMES),
+            ("s3://weights/falcon", "a prefix of S3 that may be a file", FOLDER),
+            ("s3://weights/falcon/model.tar.gz", "an archive", FOLDER),
+            ("s3://Weights/falcon/", "a bucket in capitals", FOLDER),
+            ("", "an empty uri", SCHEMES),
         )
     ),
     pytest.param(
@@ -204,29 +209,34 @@ REFUSED = [
         id="isolation from the Hub that the model comes from",
     ),
     *(
-        pytest.param(spec(executionRoleARN=arn), "spec.sageMaker.executionRoleARN in body should match", id=reason)
+        pytest.param(
+            spec(executionRoleARN=arn),
+            "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/NAME",
+            id=reason,
+        )
         for arn, reason in (
             ("arn:aws:iam::111122223333:user/somebody", "a user for a role"),
             ("arn:aws:iam::1111222233:role/tgi-exec", "an account of ten digits"),
-            ("tgi-execution-role-of-somebody", "a role by its name"),
+            ("tgi-execution-role", "a role by its name"),
         )
     ),
     *(
-        pytest.param(spec(instanceType=name), "spec.sageMaker.instanceType in body should match", id=reason)
-        for name, reason in (
-            ("g5.12xlarge", "an instance type of EC2"),
-            ("ml.g5", "an instance type without its size"),
-            ("ML.G5.12XLARGE", "an instance type in capitals"),
+        pytest.param(spec(instanceType=name), message, id=reason)
+        for name, reason, message in (
+            ("g5.12xlarge", "an instance type of EC2", "must begin with ml., as instance types of SageMaker do"),
+            ("ml.g5", "an instance type without its size", "must be ml.FAMILY.SIZE, such as ml.g5.12xlarge"),
+            ("ML.G5.12XLARGE", "an instance type in capitals", "must begin with ml."),
         )
     ),
-    pytest.param(spec(region="Ireland"), "spec.sageMaker.region in body should match", id="a region by another name"),
+    pytest.param(spec(region="Ireland"), "must be an AWS region, such as us-east-1", id="a region by another name"),
+    pytest.param(spec(region="us-east-1a"), "not an Availability Zone: leave out the letter", id="a zone"),
     pytest.param(
         spec(endpointName="a" * 64),
         "spec.sageMaker.endpointName: Too long: may not be more than 63 bytes",
         id="64 chars",
     ),
     *(
-        pytest.param(spec(endpointName=name), "spec.sageMaker.endpointName in body should match", id=reason)
+        pytest.param(spec(endpointName=name), "must be lower-case letters and digits, joined by single", id=reason)
         for name, reason in (
             ("Falcon", "an endpoint name in capitals, which AWS would lower"),
             ("falcon.7b", "an endpoint name with a dot"),

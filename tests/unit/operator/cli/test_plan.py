@@ -158,7 +158,7 @@ def test_everything_wrong_is_told(file: Path, capsys: pytest.CaptureFixture[str]
         for problem in (
             'unknown field "spec.sageMaker.instancetype": did you mean instanceType?',
             "spec.runtime.version: must be text, not 3.3: write it in quotes",
-            'spec.sageMaker.region: must match ^[a-z]{2,4}(-[a-z]+)+-[0-9]+$, not "Ireland"',
+            'spec.sageMaker.region: must be an AWS region, such as us-east-1, not "Ireland"',
         )
     ]
 
