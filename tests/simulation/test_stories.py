@@ -107,7 +107,11 @@ def test_a_container_that_never_answers_is_not_started_twice(applied: Simulation
     applied.script(Outcome.PING_FAILURE, times=None)
     applied.run(LONG)
     assert is_stalled(applied, "ContainerNotHealthy")
-    assert "did not pass the ping health check" in applied.condition("Ready")["message"]
+    message = applied.condition("Ready")["message"]
+    assert "did not pass the ping health check" in message
+    group = f"/aws/sagemaker/Endpoints/{ENDPOINT}"
+    assert f"Logs: CloudWatch log group {group}: https://{REGION}.console.aws.amazon.com/cloudwatch/" in message
+    assert message.endswith(f"#logsV2:log-groups/log-group/{group.replace('/', '$252F')}")
     assert applied.amazon.made("CreateEndpoint") == ["CreateEndpoint"]
 
 

@@ -60,9 +60,9 @@ class Condition(APIObject):
     observed_generation: int | None = Field(
         default=None, ge=0, json_schema_extra={"format": "int64"}, description="Generation of the spec that it reports."
     )
-    last_transition_time: Time = Field(description="When the status changed last.")
-    reason: ReasonWord = Field(description="Reason, one CamelCase word.")
-    message: str = Field(max_length=MOST_MESSAGE, description="Reason for people.")
+    last_transition_time: Time = Field(description="When the status of the condition last changed.")
+    reason: ReasonWord = Field(description="Reason as one CamelCase word, such as InService.")
+    message: str = Field(max_length=MOST_MESSAGE, description="What is going on, and what to do, for people.")
 
 
 class LastFailure(APIObject):
@@ -205,18 +205,18 @@ class ScalingStatus(APIObject):
 
 
 class Status(APIObject):
-    """Observed state, written by the operator only."""
+    """Observed state, set by the operator."""
 
     observed_generation: int = Field(
         default=-1,
         json_schema_extra={"format": "int64"},
-        description="Generation of the spec that the status reports; -1 before the first reconciliation.",
+        description="Generation of the spec that this status reflects; -1 before the first reconciliation.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
         max_length=8,
         json_schema_extra=list_map("type"),
-        description="Ready and Available; Reconciling and Stalled while they are True; with autoscaling ScalingActive.",
+        description="Ready and Available; Reconciling and Stalled only while True; ScalingActive with autoscaling.",
     )
     summary: str | None = Field(
         default=None,

@@ -109,7 +109,7 @@ class Reconciler:
             return await self._kubernetes_failed(key, error, failures + 1)
         except Exception:
             logger.exception("The reconciliation failed", extra={"object": str(key)})
-            message = "The operator met an error of its own; see its log."
+            message = "Internal error; the operator retries automatically: report a bug, with the traceback in its log"
             await self._report(key, Reason.RECONCILE_ERROR, message, failures)
             return Failed("error")
 
@@ -154,7 +154,13 @@ class Reconciler:
         return await self._finish(attempt, situation, plan)
 
     async def _finish(self, attempt: _Attempt, situation: Any, plan: Plan[Any]) -> Outcome:
-        """Collect what nothing needs any more, post Events, and write the final status or release the resource."""
+        """Release a resource of which nothing is left; else post Events, collect old revisions, write the status."""
+        if plan.finished:
+            attempt.backend.forget(attempt.item.key)
+            await self._writes.release(attempt.item)
+            # Only now: where another write made the release fail, all of this is repeated.
+            await self._post(attempt.item, plan.notes)
+            return Done("released")
         await self._post(attempt.item, plan.notes)
         try:
             for step in plan.collection:
@@ -169,10 +175,6 @@ class Reconciler:
                 raise
             return await self._mend(attempt, remedy.no_later_than(plan.after), error)
         await self._post(attempt.item, () if plan.collected is None else (plan.collected,))
-        if plan.finished:
-            attempt.backend.forget(attempt.item.key)
-            await self._writes.release(attempt.item)
-            return Done("released")
         await self._report_status(attempt, plan.clean or plan.reached)
         self._store.compared(attempt.seen)
         label = "acted" if plan.steps or plan.collection else "observed"
@@ -188,7 +190,7 @@ class Reconciler:
     async def _collection_failed(self, attempt: _Attempt, error: Exception) -> None:
         if not _is_worth_an_event(attempt.number - 1):
             return
-        message = f"old revisions: could not be deleted: {describe(error)}; the operator tries again"
+        message = f"Old revisions: deletion failed: {describe(error)}; the operator retries automatically"
         await self._events.post(attempt.item, *of_note(Note(Reason.COLLECTION_FAILED, message)))
 
     async def _report_status(self, attempt: _Attempt, status: Status) -> None:

@@ -43,7 +43,8 @@ def crd() -> dict[str, Any]:
     """Return the CustomResourceDefinition manifest."""
     schema = {
         "type": "object",
-        "description": "A large language model served by HuggingFace Text Generation Inference.",
+        "description": "A large language model, served by Text Generation Inference (TGI) on Amazon SageMaker "
+        "or in pods.",
         "required": ["spec"],
         **cel(
             (

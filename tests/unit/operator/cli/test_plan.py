@@ -198,7 +198,7 @@ def test_settings_are_those_of_the_variables(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(SMALLEST.replace("eu-west-1", "eu-new-1"))
-    assert planned(file, capsys)[2].startswith("default/falcon-7b: UnknownRegion: spec.sageMaker.region: eu-new-1 is")
+    assert planned(file, capsys)[2].startswith("default/falcon-7b: UnknownRegion: spec.sageMaker.region: unknown AWS")
     monkeypatch.setenv("TGI_OPERATOR_AWS_REGIONS", "eu-new-1")
     assert "UnknownRegion" not in planned(file, capsys)[2]
 

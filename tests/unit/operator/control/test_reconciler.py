@@ -165,6 +165,16 @@ class TestDeletion:
         assert given.server.reasons() == [("Normal", Reason.DELETED)]
         assert given.server.writes == ["finalizers"]
 
+    async def test_event_is_posted_once_although_the_release_is_repeated(self) -> None:
+        plan = Plan[str](status(SERVES), finished=True, notes=(Note(Reason.DELETED, "Gone."),))
+        given = Given(plan, plan, meta=deleting())
+        given.server.failures["set_finalizers"] = APIError(409, "the object has been modified")
+        assert await given.reconcile() == Failed("conflict")
+        assert given.server.reasons() == []
+        del given.server.failures["set_finalizers"]
+        assert await given.reconcile() == Done("released")
+        assert given.server.reasons() == [("Normal", Reason.DELETED)]
+
     @pytest.mark.parametrize("error", [APIError(403, "no"), APIError(422, "no"), APIError(500, "no"), TimeoutError()])
     @pytest.mark.parametrize("ahead", [True, False])
     async def test_it_goes_on_where_no_status_can_be_written(self, error: Exception, ahead: bool) -> None:

@@ -52,6 +52,11 @@ class Desired:
         return names.set_name(self.place.endpoint, self.revision)
 
     @property
+    def instance_type(self) -> str:
+        """The instance type, such as ml.g5.12xlarge."""
+        return str(self.config["ProductionVariants"][0]["InstanceType"])
+
+    @property
     def patience_seconds(self) -> int:
         """How long AWS may be at one change: start-up and download at their limits, and an hour for the rest."""
         variant = self.config["ProductionVariants"][0]
