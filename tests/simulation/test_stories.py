@@ -719,9 +719,14 @@ def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simul
         (changed(numShard=8), "InvalidNumShard", "there are 4 GPU(s) for it"),
         (changed(numShard=4), "InvalidNumShard", "attention heads"),
         (changed(env=[{"name": "HF_TOKEN", "value": "x"}]), "ConflictingOptions", "spec.model.tokenSecretRef"),
-        (with_target(instanceType="ml.m5.large"), "UnsupportedInstanceType", "ml.m5.large has no GPU"),
+        (
+            with_target(instanceType="ml.m5.large"),
+            "UnsupportedInstanceType",
+            "ml.m5.large is not in the instance table",
+        ),
         (with_target(instanceType="ml.g7e.12xlarge"), "UnsupportedInstanceType", "no kernels"),
         (with_target(region="cn-north-1"), "InvalidSpec", "aws-cn"),
+        (with_target(region="us-weast-1"), "UnknownRegion", "unknown AWS region us-weast-1; did you mean us-west-1?"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -24,9 +24,10 @@ class Form:
     message: str
     prefix: str = ""
 
-    def rule(self, text: str) -> str:
-        """Return the CEL rule about `text`, a CEL expression."""
-        matches = f"{text}.matches('{self.pattern}')"
+    @property
+    def rule(self) -> str:
+        """The CEL rule."""
+        matches = f"self.matches('{self.pattern}')"
         return f"!self.startsWith('{self.prefix}') || {matches}" if self.prefix else matches
 
     def fits(self, text: str) -> bool:
@@ -36,25 +37,22 @@ class Form:
 
 
 class Format:
-    """Metadata of a text type: the forms that its values must have.
+    """Metadata of a text type: the forms that its values must have."""
 
-    `text` is the CEL expression for the text of a value, `string(self)` where that may be an integer.
-    """
-
-    def __init__(self, *forms: Form, text: str = "self") -> None:
+    def __init__(self, *forms: Form) -> None:
         self._forms = forms
-        self._text = text
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Return the type's schema with the check of the forms."""
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+        return core_schema.no_info_after_validator_function(self.checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the type's JSON schema with the rules."""
-        rules = [{"rule": form.rule(self._text), "message": form.message} for form in self._forms]
+        rules = [{"rule": form.rule, "message": form.message} for form in self._forms]
         return handler(schema) | {"x-kubernetes-validations": rules}
 
-    def _checked(self, text: str) -> str:
+    def checked(self, text: str) -> str:
+        """Return the text. Raises ValueError with the sentence of the first form that it does not have."""
         for form in self._forms:
             if not form.fits(text):
                 raise ValueError(form.message)

@@ -28,6 +28,7 @@ _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"size": len, "string": str}
 _METHODS: Mapping[str, Callable[..., Any]] = {
     "sum": sum,
     "startsWith": str.startswith,
+    "endsWith": str.endswith,
     "lowerAscii": str.lower,
     "matches": lambda text, pattern: re.search(pattern.replace("$", r"\Z"), text) is not None,
 }

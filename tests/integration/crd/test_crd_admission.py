@@ -149,12 +149,12 @@ REFUSED = [
     ),
     pytest.param(
         runtime(dtype="float16", quantize="awq"),
-        "dtype and quantize exclude each other, but for bitsandbytes",
+        "dtype and quantize exclude each other, except for bitsandbytes",
         id="dtype and quantize",
     ),
     pytest.param(
         runtime(maxInputTokens=2048, maxTotalTokens=2048),
-        "maxInputTokens must be less than maxTotalTokens: the answer needs room",
+        "maxInputTokens must be less than maxTotalTokens, because the answer needs room",
         id="no room for an answer",
     ),
     pytest.param(runtime(quantize="FP8"), 'spec.runtime.quantize: Unsupported value: "FP8"', id="quantize in capitals"),
@@ -462,4 +462,4 @@ def test_kubectl_wait_does_not_take_an_old_condition_for_an_answer(endpoints: En
 
 def test_kubectl_explain_describes_the_fields(endpoints: Endpoints) -> None:
     explained = endpoints.kubectl("explain", "tgi.spec.sageMaker.executionRoleARN").stdout
-    assert "Role SageMaker assumes to pull the image" in explained
+    assert "IAM role that SageMaker assumes to pull the image" in explained

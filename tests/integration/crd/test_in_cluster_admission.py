@@ -239,12 +239,12 @@ REFUSED = [
     ),
     pytest.param(
         {"model": SMALLEST["model"], "sageMaker": SAGEMAKER, "rollout": {"maxSurge": 1}},
-        "rollout is of pods",
+        "rollout is for pods",
         id="rollout on SageMaker",
     ),
     pytest.param(
         spec({"model": {"uri": "s3://weights/zephyr/"}}),
-        "set inCluster.cache to the claim",
+        "set inCluster.cache to the PVC",
         id="S3 without a claim",
     ),
     pytest.param(
@@ -253,7 +253,7 @@ REFUSED = [
     pytest.param(spec(cache={}), "set exactly one", id="neither claim nor size"),
     pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "set exactly one", id="claim and size"),
     pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "they need size", id="class of a claim"),
-    pytest.param(spec(cache={"size": "much"}), "must be a Kubernetes quantity, such as 24Gi", id="no quantity"),
+    pytest.param(spec(cache={"size": "much"}), "spec.inCluster.cache.size", id="no quantity"),
     pytest.param(spec(cache={"size": -1}), "spec.inCluster.cache.size", id="less than nothing"),
     pytest.param(spec(cache={"claimName": "a", "subPath": "../b"}), "subPath", id="another folder"),
     pytest.param(spec({"rollout": {"maxSurge": 0, "maxUnavailable": 0}}), "must not both be 0", id="both 0"),
@@ -277,7 +277,9 @@ REFUSED = [
     pytest.param(spec(podDisruptionBudget={}), "podDisruptionBudget.maxUnavailable", id="a budget of what"),
     pytest.param(spec(resources={"requests": {"cpu": "-1"}}), "spec.inCluster.resources.requests", id="less CPU"),
     pytest.param(
-        spec(resources={"limits": {"memory": "24GB"}}), "GB and MB are not units: write G or Gi", id="no suffix"
+        spec(resources={"limits": {"memory": "24GB"}}),
+        "GB and MB are not units of Kubernetes: write G or Gi",
+        id="no suffix",
     ),
     pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "they need size", id="mode of a claim"),
     pytest.param(spec(cache={"size": "1Gi", "accessMode": "ReadOnlyMany"}), "accessMode", id="a claim to read only"),

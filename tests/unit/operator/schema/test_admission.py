@@ -151,6 +151,15 @@ def test_names_with_pods_are_those_of_services() -> None:
             ],
         ),
         (
+            incluster.spec(resources={"limits": {"memory": "24GB"}}),
+            [
+                (
+                    "spec.inCluster.resources.limits.memory: GB and MB are not units of Kubernetes: write G or Gi, M "
+                    'or Mi, such as 24Gi, not "24GB"'
+                )
+            ],
+        ),
+        (
             sagemaker.runtime(env=[{"name": "A", "value": "1"}] * 2),
             ['spec.runtime.env[1]: {"name": "A"} is there already: remove one'],
         ),
