@@ -33,7 +33,7 @@ def test_region_that_does_not_exist_is_a_problem_that_names_field_value_and_what
 
 @pytest.mark.parametrize(
     ("region", "meant"),
-    [("us-weast-1", "us-west-1"), ("us-esat-1", "us-east-1"), ("eu-centrl-1", "eu-central-1")],
+    [("us-weast-1", "us-west-1"), ("ap-souteast-1", "ap-southeast-1"), ("eu-centrl-1", "eu-central-1")],
 )
 def test_misspelled_region_is_answered_with_the_one_that_was_probably_meant(region: str, meant: str) -> None:
     problem = Regions(()).problem(region)

@@ -20,7 +20,7 @@ from tgi_operator.models import sharding, sizes
 Request = dict[str, Any]
 
 MODEL_DIRECTORY = "/opt/ml/model"
-"""Where SageMaker puts a ModelDataSource; TGI does not look there by itself."""
+"""Where SageMaker puts a ModelDataSource; TGI does not look there on its own."""
 
 _LEGACY_TOKEN_BEFORE = (2, 0, 0)
 
