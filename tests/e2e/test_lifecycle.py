@@ -43,8 +43,8 @@ def test_a_resource_becomes_an_endpoint_that_answers(cloud: Cloud) -> None:
     about = [request for request in cloud.control.requests(since) if request.name.startswith(cloud.namespace)]
     assert len(about) <= 8, [request.operation for request in about]
     columns = cloud.kubectl("get", "tgi").splitlines()
-    assert columns[0].split() == ["NAME", "BACKEND", "READY", "REASON", "REPLICAS", "DESIRED", "URL", "AGE"]
-    assert columns[1].split()[:6] == ["falcon-7b", "SageMaker", "True", "InService", "1", "1"]
+    assert columns[0].split() == ["NAME", "READY", "REASON", "STATUS", "MODEL", "ON"]
+    assert columns[1].split() == ["falcon-7b", "True", "InService", "1/1", "falcon-7b-instr…", "g5.12xlarge"]
     until(lambda: events(cloud) == {"Creating", "InService"}, lambda: str(events(cloud)), 10)
     question = "What is deep learning?"
     assert "deep learning" in invoke(cloud, "falcon-7b", question)

@@ -214,7 +214,7 @@ def test_scale_reaches_aws_within_two_seconds_and_waits_for_an_update(cloud: Clo
     until(lambda: ready_replicas(cloud, "falcon-7b") == 3, lambda: str(cloud.get("falcon-7b")["status"]))
     refused = [each for each in cloud.requests() if each.outcome != "OK" and not each.operation.startswith("Describe")]
     assert refused == []
-    assert cloud.get("falcon-7b")["status"]["scaling"]["history"][0]["reason"] == "spec.replicas"
+    assert cloud.get("falcon-7b")["status"]["scaling"]["history"][0]["reason"] == "spec.replicas changed"
 
 
 def test_an_hpa_scales_the_resource_and_git_does_not_fight_it(cloud: Cloud) -> None:

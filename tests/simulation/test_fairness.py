@@ -176,7 +176,7 @@ UNKNOWN: Object = with_target(region="eu-west-9")
 def test_region_that_does_not_exist_is_refused_before_any_connection(simulation: Simulation) -> None:
     simulation.apply(UNKNOWN)
     simulation.run_until(lambda: is_stalled(simulation, "UnknownRegion"), within=5)
-    assert "spec.sageMaker.region: eu-west-9 is not an AWS region" in simulation.condition("Ready")["message"]
+    assert "spec.sageMaker.region: unknown AWS region eu-west-9" in simulation.condition("Ready")["message"]
     simulation.run(600)
     assert simulation.amazon.attempts == []
     simulation.delete()

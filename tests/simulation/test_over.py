@@ -345,6 +345,9 @@ CAUSES = {
     "update denied": Cause("AccessDenied", update_denied, lambda s: s.amazon.mend("UpdateEndpoint"), by_attempt=True),
     "tags denied": Cause("AccessDenied", tagging(DENIED), lambda s: s.amazon.mend("AddTags"), by_attempt=True),
     "tags throttled": Cause("Throttled", tagging(THROTTLED), lambda s: s.amazon.mend("AddTags"), by_attempt=True),
+    "PVC not there": faulty_pods(
+        "PVCNotFound", unschedulable='0/1 nodes are available: persistentvolumeclaim "weights" not found.'
+    ),
     "pods not schedulable": faulty_pods("Unschedulable", unschedulable="0/1 nodes are available: 1 too small."),
     "pods' image missing": faulty_pods("ImagePullFailed", image_pull="manifest unknown: not found"),
     "registry away": faulty_pods("ImagePullFailed", image_pull="dial tcp: i/o timeout"),
@@ -503,6 +506,7 @@ BY_A_CHANGE_OF_THE_SPEC = {
     "UnsupportedInstanceType",
     "InvalidNumShard",
     "PodNotRestricted",
+    "UnsupportedGPU",
     "ConflictingOptions",
     "RejectedByAWS",
     "EndpointFailed",

@@ -73,7 +73,11 @@ REFUSALS = {
     "a region that the administrators do not allow": Refusal(
         Reason.UNKNOWN_REGION,
         SPEC,
-        ("spec.sageMaker.region", "eu-west-1 is not allowed", "have the administrators add this one to --aws-regions"),
+        (
+            "spec.sageMaker.region",
+            "eu-west-1 is not allowed",
+            "ask the administrators to add this one to",
+        ),
         {"aws_regions": "us-east-1,us-west-2"},
     ),
     "a path of the node": Refusal(
@@ -106,7 +110,7 @@ REFUSALS = {
     "a role of another namespace": Refusal(
         Reason.ROLE_NOT_ALLOWED,
         SPEC,
-        ("spec.sageMaker.executionRoleARN", "role/tgi-exec-falcon may not be used", "use one of those"),
+        ("spec.sageMaker.executionRoleARN", "role/tgi-exec-falcon is not allowed", "use an allowed role"),
         permissions=PERMISSIONS,
     ),
     "an endpoint name of another namespace": Refusal(
@@ -129,6 +133,11 @@ REFUSALS = {
         Reason.UNSUPPORTED_INSTANCE_TYPE,
         with_target(instanceType="ml.p3.2xlarge"),
         ("spec.sageMaker.instanceType", "ml.p3.2xlarge", "ml.g5"),
+    ),
+    "a GPU that is too old": Refusal(
+        Reason.UNSUPPORTED_GPU,
+        {**PODS, "inCluster": {"gpu": {"products": ["Tesla-V100-SXM2-16GB"]}}},
+        ("spec.inCluster.gpu.products", "Tesla-V100-SXM2-16GB cannot run TGI", "remove it"),
     ),
     "more shards than GPUs": Refusal(
         Reason.INVALID_NUM_SHARD,

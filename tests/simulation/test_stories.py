@@ -107,7 +107,11 @@ def test_a_container_that_never_answers_is_not_started_twice(applied: Simulation
     applied.script(Outcome.PING_FAILURE, times=None)
     applied.run(LONG)
     assert is_stalled(applied, "ContainerNotHealthy")
-    assert "did not pass the ping health check" in applied.condition("Ready")["message"]
+    message = applied.condition("Ready")["message"]
+    assert "did not pass the ping health check" in message
+    group = f"/aws/sagemaker/Endpoints/{ENDPOINT}"
+    assert f"Logs: CloudWatch log group {group}: https://{REGION}.console.aws.amazon.com/cloudwatch/" in message
+    assert message.endswith(f"#logsV2:log-groups/log-group/{group.replace('/', '$252F')}")
     assert applied.amazon.made("CreateEndpoint") == ["CreateEndpoint"]
 
 
@@ -715,9 +719,14 @@ def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simul
         (changed(numShard=8), "InvalidNumShard", "there are 4 GPU(s) for it"),
         (changed(numShard=4), "InvalidNumShard", "attention heads"),
         (changed(env=[{"name": "HF_TOKEN", "value": "x"}]), "ConflictingOptions", "spec.model.tokenSecretRef"),
-        (with_target(instanceType="ml.m5.large"), "UnsupportedInstanceType", "ml.m5.large has no GPU"),
+        (
+            with_target(instanceType="ml.m5.large"),
+            "UnsupportedInstanceType",
+            "ml.m5.large is not in the instance table",
+        ),
         (with_target(instanceType="ml.g7e.12xlarge"), "UnsupportedInstanceType", "no kernels"),
         (with_target(region="cn-north-1"), "InvalidSpec", "aws-cn"),
+        (with_target(region="us-weast-1"), "UnknownRegion", "unknown AWS region us-weast-1; did you mean us-west-1?"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

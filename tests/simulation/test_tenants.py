@@ -177,7 +177,7 @@ def test_what_has_a_name_that_is_allowed_no_longer_goes_on_serving_and_is_report
     allow(shared, NOBODY)
     shared.run(90)
     assert shared.is_ready(VICTIM)
-    assert "may not be used in namespace ml" in shared.condition("Ready", VICTIM)["message"]
+    assert "is not allowed in namespace ml" in shared.condition("Ready", VICTIM)["message"]
     shared.apply(named(NEW), VICTIM)
     shared.run(30)
     ready(shared)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tgi_operator.api.formats import Form, Format, OwnName
 from tgi_operator.api.objects import ATOMIC_LIST, APIObject, Int32, Positive, Quantity, cel, list_map
 
 Seconds = Annotated[Int32, Field(ge=0, le=3600)]
@@ -24,7 +25,7 @@ SAGEMAKER_METRICS = (MetricType.CONCURRENT_REQUESTS, MetricType.INVOCATIONS_PER_
 
 
 class MetricTarget(APIObject):
-    """What the metric is kept at."""
+    """Target value of a metric."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -32,8 +33,10 @@ class MetricTarget(APIObject):
         )
     }
 
-    average_value: Quantity | None = Field(default=None, description="For each instance or pod.")
-    value: Quantity | None = Field(default=None, description="As it is: of a CloudWatch metric.")
+    average_value: Quantity | None = Field(
+        default=None, description="Target average for each instance or pod, such as 5."
+    )
+    value: Quantity | None = Field(default=None, description="Target value of a CloudWatch metric, such as 70.")
 
 
 class Statistic(StrEnum):
@@ -49,39 +52,44 @@ class Statistic(StrEnum):
 class Dimension(APIObject):
     """A dimension of a CloudWatch metric."""
 
-    name: str = Field(min_length=1, max_length=255, description="Name.")
-    value: str = Field(min_length=1, max_length=1024, description="Value.")
+    name: str = Field(min_length=1, max_length=255, description="Name, such as EndpointName.")
+    value: str = Field(min_length=1, max_length=1024, description="Value, such as the name of the endpoint.")
 
 
 class CloudWatchMetric(APIObject):
     """One metric of CloudWatch."""
 
     id: str | None = Field(
-        default=None, max_length=255, pattern=r"^[a-z][a-zA-Z0-9_]*$", description="Its name in `expression`."
+        default=None,
+        max_length=255,
+        pattern=r"^[a-z][a-zA-Z0-9_]*$",
+        description="Name of the metric in `expression`, such as queue.",
     )
-    namespace: str = Field(min_length=1, max_length=255, description="Namespace, such as /aws/sagemaker/Endpoints.")
-    metric_name: str = Field(min_length=1, max_length=255, description="Name, such as GPUUtilization.")
-    statistic: Statistic = Field(description="Statistic of one minute.")
+    namespace: str = Field(
+        min_length=1, max_length=255, description="CloudWatch namespace, such as /aws/sagemaker/Endpoints."
+    )
+    metric_name: str = Field(min_length=1, max_length=255, description="Name of the metric, such as GPUUtilization.")
+    statistic: Statistic = Field(description="Statistic over one minute, such as Average.")
     dimensions: tuple[Dimension, ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra=list_map("name"),
-        description="Dimensions. Absent: EndpointName and VariantName of this endpoint.",
+        description="Dimensions of the metric. Default: EndpointName and VariantName of this endpoint.",
     )
 
 
 class CloudWatch(APIObject):
-    """Metrics of CloudWatch, and what is made of them."""
+    """CloudWatch metrics, and the expression that combines them."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
             (
                 "size(self.metrics) == 1 || has(self.expression)",
-                "several metrics need an expression that makes one number of them",
+                "several metrics need an expression that combines them into one value",
             ),
             (
                 "!has(self.expression) || self.metrics.all(m, has(m.id))",
-                "each metric needs an id by which the expression names it",
+                "each metric needs an id, which the expression uses",
             ),
         )
     }
@@ -90,7 +98,7 @@ class CloudWatch(APIObject):
         min_length=1,
         max_length=5,
         json_schema_extra=ATOMIC_LIST,
-        description="The metrics.",
+        description="Metrics to track, or to combine with `expression`.",
     )
     expression: str | None = Field(
         default=None, min_length=1, max_length=2048, description="Metric math over the ids, such as `queue / hosts`."
@@ -98,27 +106,30 @@ class CloudWatch(APIObject):
 
 
 class Metric(APIObject):
-    """A metric, and what it is kept at by changing the number of replicas."""
+    """A metric and its target, which the autoscaler reaches by changing the replica count."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
             (
                 "has(self.cloudWatch) == (self.type == 'CloudWatch')",
-                "cloudWatch goes with type CloudWatch, and only so",
+                "cloudWatch must be set with type CloudWatch, and only with that type",
             ),
             (
                 "has(self.target.value) == (self.type == 'CloudWatch')",
-                "target.value is of CloudWatch metrics; all others are averages: use target.averageValue",
+                "target.value is only for CloudWatch metrics; for other types, set target.averageValue",
             ),
         )
     }
 
     type: MetricType = Field(
-        description="`ConcurrentRequests`: requests that run or wait. `QueueDepth`: requests that wait, of pods. "
-        "`InvocationsPerInstance`: requests a minute, on SageMaker. `CloudWatch`: any metric, on SageMaker."
+        description="`ConcurrentRequests`: requests that run or wait. `QueueDepth`: requests that wait, for pods only. "
+        "`InvocationsPerInstance`: requests per minute, on SageMaker only. `CloudWatch`: any CloudWatch metric, on "
+        "SageMaker only."
     )
-    target: MetricTarget = Field(description="What it is kept at.")
-    cloud_watch: CloudWatch | None = Field(default=None, description="The metric of type CloudWatch.")
+    target: MetricTarget = Field(description="Target of the metric.")
+    cloud_watch: CloudWatch | None = Field(
+        default=None, description="CloudWatch metric to track, with type CloudWatch."
+    )
 
 
 class PolicyType(StrEnum):
@@ -129,11 +140,13 @@ class PolicyType(StrEnum):
 
 
 class ScalingPolicy(APIObject):
-    """How much may change within a time."""
+    """How many replicas may be added or removed per period."""
 
-    type: PolicyType = Field(description="Pods, or percent of them.")
-    value: Positive = Field(description="So many.")
-    period_seconds: Annotated[Int32, Field(ge=1, le=1800)] = Field(description="Within this time.")
+    type: PolicyType = Field(description="Unit of `value`: Pods, or Percent of the current pods.")
+    value: Positive = Field(description="Replicas, or percent, to add or remove per period, such as 2.")
+    period_seconds: Annotated[Int32, Field(ge=1, le=1800)] = Field(
+        description="Length of the period in seconds, such as 60."
+    )
 
 
 class SelectPolicy(StrEnum):
@@ -145,40 +158,50 @@ class SelectPolicy(StrEnum):
 
 
 class ScalingRules(APIObject):
-    """How fast the number changes in one direction."""
+    """How fast the replica count changes in one direction."""
 
     stabilization_window_seconds: Seconds | None = Field(
         default=None,
-        description="Pods: the most careful of the numbers computed within this time is taken; absent: 0 up, 300 down. "
-        "SageMaker: the pause after a scaling before the next one (cooldown); absent: 60 up, 300 down.",
+        description="For pods: uses the most conservative recommendation seen in this window; default: 0 up, 300 down. "
+        "On SageMaker: the cooldown after a scaling activity; default: 60 up, 300 down.",
     )
     select_policy: SelectPolicy | None = Field(
         default=None,
-        description="Which of the policies counts; Disabled: never in this direction. On SageMaker only scaleDown can "
-        "be Disabled.",
+        description="Policy that applies: Max or Min change. Disabled turns off scaling in this direction; on "
+        "SageMaker "
+        "only for scaleDown.",
     )
     policies: tuple[ScalingPolicy, ...] | None = Field(
         default=None,
         min_length=1,
         max_length=8,
         json_schema_extra=ATOMIC_LIST,
-        description="How much may change, of pods only.",
+        description="How many replicas may be added or removed per period, for pods only.",
     )
 
 
 class Behavior(APIObject):
-    """How fast the number of replicas changes."""
+    """How fast the replica count changes."""
 
-    scale_up: ScalingRules | None = Field(default=None, description="Upwards.")
-    scale_down: ScalingRules | None = Field(default=None, description="Downwards.")
+    scale_up: ScalingRules | None = Field(default=None, description="Scale-up behavior.")
+    scale_down: ScalingRules | None = Field(default=None, description="Scale-down behavior.")
 
 
-_CRON_FIELD = r"[0-9A-Za-z*,/-]{1,64}"
-Cron = Annotated[str, Field(max_length=128, pattern=rf"^{_CRON_FIELD}( {_CRON_FIELD}){{4}}$")]
+_CRON_FIELD = "[0-9A-Za-z*,/-]{1,64}"
+Cron = Annotated[
+    str,
+    Field(max_length=128),
+    Format(
+        Form(
+            f"^{_CRON_FIELD}( {_CRON_FIELD}){{4}}$",
+            "must be cron's five fields (minute hour day-of-month month day-of-week), such as 0 8 * * MON-FRI",
+        )
+    ),
+]
 
 
 class Schedule(APIObject):
-    """Other bounds for certain hours."""
+    """Scaling bounds for certain hours."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -186,29 +209,35 @@ class Schedule(APIObject):
         )
     }
 
-    name: str = Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", description="Name.")
-    time_zone: str = Field(
+    name: OwnName = Field(description="Name of the schedule, such as office-hours.")
+    time_zone: Annotated[
+        str,
+        Field(max_length=64),
+        Format(Form("^[A-Za-z0-9_+/-]+$", "must be an IANA time zone, such as Europe/Madrid or UTC")),
+    ] = Field(
         default="UTC",
-        max_length=64,
-        pattern=r"^[A-Za-z0-9_+/-]+$",
         description="IANA time zone, such as Europe/Madrid.",
     )
     start: Cron = Field(
-        description="When it begins, in cron's five fields: minute hour day-of-month month day-of-week."
+        description="Start, as five cron fields: minute hour day-of-month month day-of-week, such as `0 8 * * MON-FRI`."
     )
-    end: Cron = Field(description="When the bounds of `autoscaling` apply again.")
-    min_replicas: Positive | None = Field(default=None, description="At least so many. Absent: as `autoscaling` says.")
-    max_replicas: Positive | None = Field(default=None, description="At most so many. Absent: as `autoscaling` says.")
+    end: Cron = Field(description="End, as five cron fields. The bounds of `autoscaling` then apply again.")
+    min_replicas: Positive | None = Field(
+        default=None, description="Lower bound on replicas. Default: that of `autoscaling`."
+    )
+    max_replicas: Positive | None = Field(
+        default=None, description="Upper bound on replicas. Default: that of `autoscaling`."
+    )
 
 
 class Autoscaling(APIObject):
-    """The number of replicas follows the load."""
+    """Makes the replica count follow the load."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
             (
                 "self.minReplicas >= 1",
-                "minReplicas must be at least 1: neither a real-time endpoint nor a metric of pods wakes up from zero",
+                "minReplicas must be at least 1: neither a real-time endpoint nor a pod metric can scale up from zero",
             ),
             ("self.minReplicas <= self.maxReplicas", "minReplicas must not be greater than maxReplicas"),
             (
@@ -217,33 +246,34 @@ class Autoscaling(APIObject):
                     "(has(s.minReplicas) ? s.minReplicas : self.minReplicas) <= "
                     "(has(s.maxReplicas) ? s.maxReplicas : self.maxReplicas))"
                 ),
-                "a schedule's minReplicas must not be greater than its maxReplicas, or else than autoscaling's",
+                "a schedule's minReplicas must not be greater than its maxReplicas (default: that of autoscaling)",
             ),
             (
                 (
                     "!has(self.metrics) || self.metrics.all(m, m.type == 'CloudWatch' || "
                     "self.metrics.exists_one(n, n.type == m.type))"
                 ),
-                "each metric type but CloudWatch may be there once",
+                "each metric type except CloudWatch may appear only once",
             ),
         )
     }
 
     min_replicas: Annotated[Int32, Field(ge=0, le=10_000)] = Field(
-        default=1, description="At least so many, 1 or more."
+        default=1, description="Lower bound on replicas, at least 1."
     )
-    max_replicas: Annotated[Int32, Field(ge=1, le=10_000)] = Field(description="At most so many.")
+    max_replicas: Annotated[Int32, Field(ge=1, le=10_000)] = Field(description="Upper bound on replicas, such as 4.")
     metrics: tuple[Metric, ...] = Field(
         default=(),
         max_length=5,
         json_schema_extra=ATOMIC_LIST,
-        description="The metric that asks for most replicas wins. Absent: ConcurrentRequests at 5 on SageMaker, "
-        "QueueDepth at 5 of pods.",
+        description="Metrics to track. The one that needs the most replicas decides. Default: "
+        "ConcurrentRequests at 5 on "
+        "SageMaker, QueueDepth at 5 for pods.",
     )
-    behavior: Behavior = Field(default=Behavior(), description="How fast the number changes.")
+    behavior: Behavior = Field(default=Behavior(), description="How fast the replica count changes.")
     schedules: tuple[Schedule, ...] = Field(
         default=(),
         max_length=20,
         json_schema_extra=list_map("name"),
-        description="Other bounds for certain hours. The latest start or end of any of them decides.",
+        description="Bounds for certain hours. The latest start or end of a schedule decides.",
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tgi_operator.api.formats import Form, Format, NameOfObject
 from tgi_operator.api.objects import (
     ATOMIC_LIST,
     SET_LIST,
@@ -25,40 +26,40 @@ DEFAULT_GPU_RESOURCE = "nvidia.com/gpu"
 
 
 class GPU(APIObject):
-    """The GPUs of one pod."""
+    """GPUs of each pod."""
 
     resource_name: LabelKey = Field(
-        default=DEFAULT_GPU_RESOURCE, description="Resource that the device plugin offers on the nodes."
+        default=DEFAULT_GPU_RESOURCE, description="Extended resource of the device plugin, such as nvidia.com/gpu."
     )
-    count: Annotated[Int32, Field(ge=1, le=16)] = Field(default=1, description="GPUs of each pod.")
+    count: Annotated[Int32, Field(ge=1, le=16)] = Field(default=1, description="Number of GPUs of each pod, such as 2.")
     products: tuple[LabelValue, ...] = Field(
         default=(),
         max_length=16,
         json_schema_extra=SET_LIST,
-        description="GPU products to run on, as the node label `nvidia.com/gpu.product` names them, such as "
-        "NVIDIA-L4. Absent: any.",
+        description="GPU products to run on: values of the node label `nvidia.com/gpu.product`, such as NVIDIA-L4. "
+        "Default: any GPU.",
     )
 
 
 class AccessMode(StrEnum):
-    """Access modes of a claim that pods on several nodes, or one after the other, can use."""
+    """Access modes of a PVC that pods on several nodes, or one after the other, can use."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"
     READ_WRITE_MANY = "ReadWriteMany"
 
 
 class Cache(APIObject):
-    """A volume claim that keeps the weights: they are fetched once, and pods start from it without the Hub."""
+    """A PVC that keeps the weights: a Job downloads them once, and pods start without the Hub."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
             (
                 "has(self.claimName) != has(self.size)",
-                "claimName uses a claim that is there, size makes a new one: set exactly one",
+                "claimName uses an existing PVC, size creates a new one: set exactly one",
             ),
             (
                 "has(self.size) || !has(self.storageClassName) && !has(self.accessMode)",
-                "storageClassName and accessMode are of a new claim: they need size",
+                "storageClassName and accessMode are for a new PVC: they need size",
             ),
             (
                 (
@@ -66,38 +67,52 @@ class Cache(APIObject):
                     "has(self.storageClassName) == has(oldSelf.storageClassName) && "
                     "has(self.accessMode) == has(oldSelf.accessMode)"
                 ),
-                "storageClassName and accessMode of a claim are immutable: create a new TGIEndpoint",
+                "storageClassName and accessMode of a PVC are immutable: create a new TGIEndpoint",
             ),
         )
     }
 
-    claim_name: ObjectName | None = Field(default=None, description="Name of a claim in the namespace.")
+    claim_name: NameOfObject | None = Field(
+        default=None, description="Name of an existing PVC in the namespace, such as weights."
+    )
     size: Quantity | None = Field(
-        default=None, description="Size of a new claim, such as 100Gi. It may grow where its storage class lets it."
+        default=None,
+        description="Size of a new PVC, such as 100Gi. It can grow if the storage class allows volume expansion.",
     )
     storage_class_name: ObjectName | None = Field(
         default=None,
-        json_schema_extra=cel(("self == oldSelf", "storageClassName of a claim is immutable")),
-        description="Storage class of the new claim. Absent: the cluster's default. Immutable.",
+        json_schema_extra=cel(("self == oldSelf", "storageClassName of a PVC is immutable")),
+        description="Storage class of the new PVC, such as efs. Default: that of the cluster. Immutable.",
     )
     access_mode: AccessMode | None = Field(
         default=None,
-        json_schema_extra=cel(("self == oldSelf", "accessMode of a claim is immutable")),
-        description="Absent: ReadWriteMany, which pods on several nodes need. Immutable.",
+        json_schema_extra=cel(("self == oldSelf", "accessMode of a PVC is immutable")),
+        description="Access mode of the new PVC. Default: ReadWriteMany, which pods on several nodes need. Immutable.",
     )
-    sub_path: str | None = Field(
+    sub_path: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=255),
+            Format(
+                Form(
+                    "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+                    "must be a folder without a slash at the beginning or the end, such as models/zephyr-7b",
+                )
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=255,
-        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
-        description="Folder in the volume. Several TGIEndpoints may share one.",
+        description="Folder in the volume, such as models. Several TGIEndpoints can share one.",
     )
 
 
 class TopologySpreadConstraint(APIObject):
-    """How the pods are spread; the selector is that of the resource's own pods."""
+    """How the pods are spread; the selector matches the pods of this resource."""
 
-    topology_key: LabelKey = Field(description="Node label, such as topology.kubernetes.io/zone.")
+    topology_key: LabelKey = Field(
+        description="Node label that pods are spread over, such as topology.kubernetes.io/zone."
+    )
     max_skew: Positive = Field(default=1, description="Pods that one domain may have more than another.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
         default="ScheduleAnyway", description="What the scheduler does where it cannot."
@@ -105,13 +120,17 @@ class TopologySpreadConstraint(APIObject):
 
 
 class Resources(APIObject):
-    """CPU, memory and ephemeral storage of the container; the GPUs are in `gpu`."""
+    """CPU, memory and ephemeral storage of the container. GPUs are set in `gpu`."""
 
     requests: dict[str, Quantity] = Field(
-        default={}, max_length=16, description="What the container needs, such as `cpu: 4` and `memory: 24Gi`."
+        default={},
+        max_length=16,
+        description="Resource requests of the container, such as `cpu: 4` and `memory: 24Gi`.",
     )
     limits: dict[str, Quantity] = Field(
-        default={}, max_length=16, description="The most it may take. /dev/shm counts as memory."
+        default={},
+        max_length=16,
+        description="Resource limits of the container, such as `memory: 48Gi`. /dev/shm counts as memory.",
     )
 
 
@@ -125,77 +144,88 @@ class PodDefault(StrEnum):
 
 
 class PodDisruptionBudget(APIObject):
-    """How many pods a drain may take at once."""
+    """How many pods may be unavailable during voluntary disruptions such as a node drain."""
 
-    max_unavailable: CountOrPercent = Field(description="Pods, or a percentage of them.")
+    max_unavailable: CountOrPercent = Field(description="Number or percentage of pods, such as 1 or 25%.")
 
 
 class PodMonitor(APIObject):
-    """How Prometheus scrapes the pods, where the cluster has the API monitoring.coreos.com."""
+    """How Prometheus scrapes the pods, if the cluster has the API monitoring.coreos.com."""
 
     labels: dict[str, LabelValue] = Field(
-        default={}, max_length=16, description="Labels by which a Prometheus selects PodMonitors."
+        default={},
+        max_length=16,
+        description="Labels that your Prometheus selects PodMonitors by, such as `release: prometheus`.",
     )
-    interval: str = Field(
-        default="15s", max_length=16, pattern=r"^[1-9][0-9]*(s|m)$", description="Time between two scrapes."
-    )
+    interval: Annotated[
+        str, Field(max_length=16), Format(Form("^[1-9][0-9]*(s|m)$", "must be seconds or minutes, such as 15s or 1m"))
+    ] = Field(default="15s", description="Scrape interval, such as 15s.")
 
 
 class InCluster(APIObject):
-    """Pods of the cluster."""
+    """Serving in pods of this cluster."""
 
     gpu: GPU = Field(default=GPU(), description="GPUs of each pod.")
-    resources: Resources = Field(default=Resources(), description="Other resources of each pod.")
+    resources: Resources = Field(default=Resources(), description="CPU, memory and ephemeral storage of each pod.")
     shared_memory_size: Quantity | None = Field(
-        default=None, description="Size of /dev/shm, over which GPUs exchange data. Absent: 1Gi."
+        default=None, description="Size of /dev/shm, which GPUs use to exchange data, such as 8Gi. Default: 1Gi."
     )
     cache: Cache | None = Field(
         default=None,
-        description="Claim that keeps the weights. Absent: each pod downloads them when it starts.",
+        description="PVC that keeps the weights. Default: each pod downloads them when it starts.",
     )
     startup_timeout_seconds: Annotated[Int32, Field(ge=60, le=86400)] | None = Field(
         default=None,
-        description="Time a container has to load the model and answer. Absent: by the size in the model's name, "
-        "else 900.",
+        description="Seconds that a container has to load the model and answer, such as 1800. Default: "
+        "estimated from the "
+        "parameter count in the model's name, else 900.",
     )
     termination_grace_period_seconds: Annotated[Int32, Field(ge=30, le=86400)] = Field(
         default=480,
-        description="Time a pod has to answer what it accepted before it ends; 180 s of it are TGI's own.",
+        description="Seconds that a pod has to finish accepted requests before it ends. TGI itself needs 180 of them.",
     )
-    node_selector: dict[str, LabelValue] = Field(default={}, max_length=32, description="Labels of the nodes.")
+    node_selector: dict[str, LabelValue] = Field(
+        default={}, max_length=32, description="Node labels that the pods need, such as `pool: gpu`."
+    )
     tolerations: tuple[Toleration, ...] | None = Field(
         default=None,
         max_length=32,
         json_schema_extra=ATOMIC_LIST,
-        description="Taints that are borne. Absent: NoSchedule of `gpu.resourceName`.",
+        description="Node taints that the pods tolerate. Default: NoSchedule of `gpu.resourceName`.",
     )
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
-        default=(), max_length=8, json_schema_extra=list_map("topologyKey"), description="How the pods are spread."
+        default=(),
+        max_length=8,
+        json_schema_extra=list_map("topologyKey"),
+        description="How the pods are spread over nodes or zones.",
     )
-    priority_class_name: ObjectName | None = Field(default=None, description="Priority class of the pods.")
+    priority_class_name: ObjectName | None = Field(
+        default=None, description="Priority class of the pods, such as high-priority."
+    )
     runtime_class_name: ObjectName | None = Field(
-        default=None, description="Runtime class of the pods, such as nvidia where it is not the nodes' default."
+        default=None, description="Runtime class of the pods, such as nvidia if it is not the default of the nodes."
     )
-    service_account_name: ObjectName | None = Field(
+    service_account_name: NameOfObject | None = Field(
         default=None,
-        description="Service account of the pods and of the job that fetches weights: its AWS identity reads `s3://`.",
+        description="Service account of the pods and of the Job that downloads weights. Its AWS identity reads `s3://`.",
     )
     pod_disruption_budget: PodDisruptionBudget | None = Field(
-        default=None, description="Absent: one pod at a time may be unavailable."
+        default=None, description="Limit for voluntary disruptions. Default: one pod at a time may be unavailable."
     )
-    pod_monitor: PodMonitor = Field(default=PodMonitor(), description="Scraping by Prometheus.")
+    pod_monitor: PodMonitor = Field(default=PodMonitor(), description="How Prometheus scrapes the pods.")
     omit_defaults: tuple[PodDefault, ...] = Field(
         default=(),
         max_length=4,
         json_schema_extra=SET_LIST,
-        description="Parts of the pod that the operator leaves out. GPURequest: requests and limits of GPUs, and the "
+        description="Defaults that the operator leaves out of the pod. GPURequest: the GPU requests and limits, "
+        "and the "
         "default toleration. LivenessProbe: the liveness probe. PreStopHook: the wait for requests in progress. "
         "SharedMemory: the volume at /dev/shm.",
     )
     pod_template: PodTemplate | None = Field(
         default=None,
-        description="Changes of the pod, in the form of a PodTemplateSpec. They take precedence over all other "
-        "fields. Items of lists are merged by name; other lists are replaced. TGI's container is `tgi`.",
+        description="Overrides: a PodTemplateSpec merged over the rendered pod, with precedence over all other fields. "
+        "Lists with named items are merged by name; other lists are replaced. TGI's container is `tgi`.",
     )
 
     @property
@@ -205,7 +235,7 @@ class InCluster(APIObject):
 
 
 class Rollout(APIObject):
-    """How a change reaches the pods."""
+    """How a change is rolled out to the pods."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -215,19 +245,20 @@ class Rollout(APIObject):
                     "string(self.maxSurge) != '0%' || string(self.maxUnavailable) != '0' && "
                     "string(self.maxUnavailable) != '0%'"
                 ),
-                "maxSurge and maxUnavailable must not both be 0: no pod could ever be replaced",
+                "maxSurge and maxUnavailable must not both be 0, or no pod could be replaced",
             ),
         )
     }
 
     max_surge: CountOrPercent | None = Field(
-        default=None, description="Pods that may be there beyond `replicas`: each needs free GPUs."
+        default=None, description="Pods that may exist in addition to `replicas`, such as 1. Each needs free GPUs."
     )
     max_unavailable: CountOrPercent | None = Field(
-        default=None, description="Pods that may be missing. Absent, as maxSurge: by whether a GPU is free."
+        default=None,
+        description="Pods that may be unavailable, such as 25%. Default, as for maxSurge: depends on free GPUs.",
     )
     progress_deadline_seconds: Positive | None = Field(
         default=None,
-        description="Time without progress after which a change is reported as failed. Absent: the start-up time and "
-        "ten minutes.",
+        description="Seconds without progress after which a change is reported as failed. Default: the startup timeout "
+        "plus 600.",
     )

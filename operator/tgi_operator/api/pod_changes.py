@@ -16,10 +16,10 @@ from tgi_operator.api.objects import (
     Int32,
     LabelKey,
     LabelValue,
+    NestedQuantity,
     ObjectName,
     PortReference,
     Positive,
-    Quantity,
     list_map,
     most_fields,
 )
@@ -265,8 +265,10 @@ class VolumeMount(APIObject):
 class ContainerResources(APIObject):
     """Requests and limits of a container."""
 
-    requests: dict[str, Quantity] | None = Field(default=None, max_length=8, description="What the container needs.")
-    limits: dict[str, Quantity] | None = Field(default=None, max_length=8, description="The most it may take.")
+    requests: dict[str, NestedQuantity] | None = Field(
+        default=None, max_length=8, description="What the container needs."
+    )
+    limits: dict[str, NestedQuantity] | None = Field(default=None, max_length=8, description="The most it may take.")
 
 
 Arguments = Annotated[tuple[Text, ...], Field(max_length=32, json_schema_extra=ATOMIC_LIST)]
@@ -583,7 +585,7 @@ class EmptyDirVolume(APIObject):
     medium: Literal["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"] | None = Field(
         default=None, description="Memory, or by default the disk of the node."
     )
-    size_limit: Quantity | None = Field(default=None, description="The most it may hold.")
+    size_limit: NestedQuantity | None = Field(default=None, description="The most it may hold.")
 
 
 class ClaimVolume(APIObject):
@@ -643,7 +645,7 @@ class Metadata(APIObject):
 class ClaimResources(APIObject):
     """The size of a PVC."""
 
-    requests: dict[str, Quantity] = Field(max_length=2, description="Size, as `storage`.")
+    requests: dict[str, NestedQuantity] = Field(max_length=2, description="Size, as `storage`.")
 
 
 class ClaimSpec(APIObject):

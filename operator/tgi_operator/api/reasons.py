@@ -1,414 +1,610 @@
-"""Every reason a condition or an Event can carry, each with what it means and what to do."""
+"""Every reason a condition or an Event can carry, each with what it means, what to do, and the command to look with."""
 
 from enum import StrEnum
 from typing import Self
 
+_DESCRIBE = "kubectl describe tgi NAME"
+_PLAN = "tgi-operator plan -f FILE"
+_PODS = "kubectl describe pods -l tgi-operator.dev/name=NAME"
+_POD_LOGS = "kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server --tail=100"
+_CRASH_LOGS = f"{_POD_LOGS} --previous"
+_DEPLOYMENT = "kubectl describe deployment NAME"
+_FETCH_LOGS = "kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=weights --tail=100"
+_HPA = "kubectl describe hpa -l tgi-operator.dev/name=NAME"
+_OPERATOR_LOGS = "kubectl logs -n tgi-system -l app.kubernetes.io/name=tgi-operator --prefix --tail=100"
+_ENDPOINT = "aws sagemaker describe-endpoint --endpoint-name ENDPOINT --region REGION"
+_ENDPOINT_LOGS = "aws logs tail /aws/sagemaker/Endpoints/ENDPOINT --since 1h --region REGION"
+_ROLE = "aws iam get-role --role-name ROLE"
+_SECRET = "kubectl get secret SECRET --show-labels"  # noqa: S105 - a command
+_QUOTA = "kubectl describe resourcequota"
+_ACTIVITIES = (
+    "aws application-autoscaling describe-scaling-activities --service-namespace sagemaker --region REGION \\\n"
+    "  --resource-id endpoint/ENDPOINT/variant/AllTraffic"
+)
+
 
 class Reason(StrEnum):
-    """A CamelCase reason; its docstring is the text of the troubleshooting page."""
+    """A CamelCase reason: what it `means`, how to `fix` it, and the command with which to `look` closer.
 
-    doc: str
+    These are the texts of the troubleshooting page.
+    """
 
-    def __new__(cls, value: str, doc: str = "") -> Self:
-        """Return the reason `value`, documented by `doc`."""
+    means: str
+    fix: str
+    look: str
+
+    def __new__(cls, value: str, means: str = "", fix: str = "", look: str = "") -> Self:
+        """Return the reason `value` with its texts."""
         member = str.__new__(cls, value)
         member._value_ = value
-        member.doc = doc
+        member.means, member.fix, member.look = means, fix, look
         return member
 
     # Serving
-    IN_SERVICE = "InService", "This generation is rolled out and serves. Nothing to do."
-    SCALING = "Scaling", "The endpoint serves this generation while its replica count changes. Nothing to do."
-
-    SERVING = "Serving", "Reason of Available: the endpoint accepts requests, whichever generation it runs."
+    IN_SERVICE = "InService", "This generation of the spec is rolled out and serves.", "Nothing to do.", _DESCRIBE
+    SCALING = (
+        "Scaling",
+        "The endpoint serves this generation of the spec while its replica count changes.",
+        "Wait.",
+        _DESCRIBE,
+    )
+    SERVING = (
+        "Serving",
+        "Reason of `Available`: the endpoint accepts requests, with this revision or an older one.",
+        "Nothing to do.",
+        _DESCRIBE,
+    )
     NOT_SERVING = (
         "NotServing",
-        "Reason of Available: no instance or pod accepts requests. The reason of Ready shows why.",
+        "Reason of `Available`: no instance or pod accepts requests.",
+        "See the reason of `Ready`.",
+        _DESCRIBE,
     )
     SERVING_UNKNOWN = (
         "ServingUnknown",
-        "Reason of Available: whether the endpoint accepts requests is not known. The reason of Ready shows why.",
+        "Reason of `Available`: the operator cannot read whether the endpoint accepts requests.",
+        "See the reason of `Ready`.",
+        _DESCRIBE,
+    )
+    SCALED_TO_ZERO = (
+        "ScaledToZero",
+        "The replica count is 0, so no pod serves.",
+        "Scale the Deployment, or set `spec.replicas`.",
+        _DEPLOYMENT,
     )
 
-    SCALED_TO_ZERO = "ScaledToZero", "The replica count is 0, so no pod serves. Scale the Deployment, or set replicas."
-
     # Following the load (ScalingActive)
-    AUTOSCALING = "Autoscaling", "The replica count follows the load within the bounds in force."
+    AUTOSCALING = (
+        "Autoscaling",
+        "The replica count follows the load within the bounds in force.",
+        "Nothing to do.",
+        "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
+    )
     ENDPOINT_NOT_IN_SERVICE = (
         "EndpointNotInService",
-        "The replica count does not follow the load until the endpoint is in service. Wait.",
+        "The replica count does not follow the load until the endpoint is in service.",
+        "Wait. If it lasts, see the reason of `Ready`.",
+        _DESCRIBE,
     )
     NO_METRICS = (
         "NoMetrics",
         (
             "The autoscaler has no value of the metric and keeps the replica count. TGI reports its metrics from the "
-            "first request on. If this lasts, check whether Prometheus scrapes the pods."
+            "first request on."
         ),
+        "Send a request. If it lasts, check that Prometheus scrapes the pods.",
+        _HPA,
     )
     METRICS_API_MISSING = (
         "MetricsAPIMissing",
+        "The cluster serves no custom metrics API, and KEDA is not installed or `--prometheus-address` is not set.",
         (
-            "The cluster serves no custom metrics API, and KEDA is not installed or `--prometheus-address` is not "
-            "set. Install one of them as docs/scaling.md describes. The operator notices the metrics API within 30 "
+            "Install one of them as [scaling](scaling.md) describes. The operator notices the metrics API within 30 "
             "seconds; for KEDA, restart the operator."
         ),
+        "kubectl get apiservices | grep metrics",
     )
     SCALING_FAILED = (
         "ScalingFailed",
-        (
-            "The autoscaler requested another replica count and did not get it. The message has the autoscaler's "
-            "error; it tries again automatically."
-        ),
+        "The autoscaler requested another replica count and did not get it. It retries automatically.",
+        "Act on the autoscaler's error in the message.",
+        f"{_HPA}\n{_ACTIVITIES}",
     )
-
     POLICY_CONFLICT = (
         "PolicyConflict",
         (
-            "A scaling policy that is not owned by this resource already tracks the metric, and AWS takes one policy "
-            "for a metric. The endpoint serves. Delete the policy that the message names, or remove the metric from "
-            "spec.autoscaling.metrics."
+            "A scaling policy that is not owned by this resource already tracks the metric, and AWS accepts one policy "
+            "for a metric. The endpoint serves."
+        ),
+        "Delete the policy that the message names, or remove the metric from `spec.autoscaling.metrics`.",
+        (
+            "aws application-autoscaling describe-scaling-policies --service-namespace sagemaker --region REGION \\\n"
+            "  --resource-id endpoint/ENDPOINT/variant/AllTraffic"
         ),
     )
     SCALING_UNKNOWN = (
         "ScalingUnknown",
         (
-            "Application Auto Scaling cannot be read, so the operator does not know whether the replica count follows "
-            "the load. The message has the error message of AWS. The operator reads it again within 5 minutes."
+            "The operator cannot read Application Auto Scaling, so it does not know whether the replica count follows "
+            "the load. It retries within 5 minutes."
         ),
+        "Act on the AWS error in the message, often a missing permission of the operator's role.",
+        _ACTIVITIES,
     )
 
     # On the way
-    CREATING = "Creating", "The endpoint or its pods are being created and load the model. Wait: minutes are usual."
+    CREATING = (
+        "Creating",
+        (
+            "The endpoint or its pods are being created, and the containers load the model. That usually takes "
+            "minutes: the larger the model, the longer."
+        ),
+        "Wait. If it takes longer than the startup timeout, read the logs of the container.",
+        f"{_ENDPOINT_LOGS}\n{_POD_LOGS}",
+    )
     FETCHING_WEIGHTS = (
         "FetchingWeights",
-        "A job downloads the weights into the PVC. The pods follow when the job is done.",
+        "A Job downloads the weights to the PVC. The pods start once the Job is complete.",
+        "Wait. The message shows the progress.",
+        _FETCH_LOGS,
     )
-    UPDATING = "Updating", "A new revision is being rolled out. The old revision serves meanwhile."
-    SYSTEM_UPDATING = "SystemUpdating", "AWS maintains the endpoint, which serves. Changes wait until AWS is done."
-    ROLLING_BACK = "RollingBack", "AWS returns the endpoint to its previous capacity. Wait."
+    UPDATING = (
+        "Updating",
+        "A new revision is being rolled out. The old revision serves until the new one is ready.",
+        "Wait.",
+        _DESCRIBE,
+    )
+    SYSTEM_UPDATING = (
+        "SystemUpdating",
+        "AWS is maintaining the endpoint, which serves. Changes wait until AWS is done.",
+        "Wait.",
+        _ENDPOINT,
+    )
+    ROLLING_BACK = (
+        "RollingBack",
+        "AWS is returning the endpoint to its previous capacity.",
+        "Wait. The status then shows why the update failed.",
+        _ENDPOINT,
+    )
     UNSCHEDULABLE = (
         "Unschedulable",
-        (
-            "No node has room for a pod; the message has the scheduler's error. Free or add GPUs of that kind, or "
-            "change gpu, nodeSelector or tolerations. If the message names a PersistentVolumeClaim, create it, or run "
-            "`kubectl describe pvc`. The pod starts automatically when it fits."
-        ),
+        "No node has room for a pod. The pod starts automatically once it fits.",
+        "Act on the scheduler's error: free or add GPUs, or change `gpu`, `nodeSelector` or `tolerations`.",
+        _PODS,
     )
-    DELETING = "Deleting", "The endpoint and everything that belongs to it are being deleted."
-    REPLACING = "Replacing", "The operator deletes a failed endpoint and then creates it again."
-    THROTTLED = "Throttled", "AWS limits the rate of calls. The operator slows down and retries automatically."
+    DELETING = (
+        "Deleting",
+        "The endpoint and everything that belongs to it are being deleted.",
+        "Wait. SageMaker deletes an endpoint only after a change in progress is done.",
+        _ENDPOINT,
+    )
+    REPLACING = (
+        "Replacing",
+        "The operator deletes a failed endpoint and then creates it again.",
+        "Wait.",
+        _ENDPOINT,
+    )
+    THROTTLED = (
+        "Throttled",
+        "AWS limits the rate of requests. The operator slows down and retries automatically.",
+        "Wait. If it lasts, find out what else in the account calls SageMaker.",
+        _OPERATOR_LOGS,
+    )
     AWS_UNAVAILABLE = (
         "AWSUnavailable",
         (
-            "AWS does not answer or reports internal errors. When this lasts for two sweeps and at least a minute, "
-            "Ready and Available are Unknown until AWS can be read again. The operator retries automatically; what "
-            "serves goes on serving."
+            "AWS does not answer, or reports internal errors. When this lasts for two sweeps and at least a minute, "
+            "`Ready` and `Available` are Unknown until AWS can be read again. The operator retries automatically, and "
+            "the endpoint continues to serve."
         ),
+        "Wait. If it lasts, check the AWS Health Dashboard and the network between the operator and AWS.",
+        _OPERATOR_LOGS,
     )
     CREDENTIALS_EXPIRED = (
         "CredentialsExpired",
-        (
-            "The operator's AWS credentials have expired or were not issued. The operator requests new ones "
-            "automatically. If this lasts, check the role and, with EKS Pod Identity, the association and the add-on."
-        ),
+        "The operator's AWS credentials expired or are unavailable. The operator requests new ones automatically.",
+        "If it lasts, check the operator's role and, with EKS Pod Identity, the association and the add-on.",
+        _OPERATOR_LOGS,
     )
     INSUFFICIENT_CAPACITY = (
         "InsufficientCapacity",
         (
             "AWS has no free instances of this type. The operator retries after 1 to 30 minutes, up to 50 times; the "
-            "message has the time. Another instanceType or region may help."
+            "message has the time."
         ),
+        "Wait, or use another `instanceType`. Another region needs a new TGIEndpoint.",
+        _ENDPOINT,
     )
     INTERNAL_FAILURE = (
         "InternalFailure",
         (
-            "AWS failed internally (`Request to service failed`). The operator retries after 1 to 30 minutes, up to "
-            "50 times; the message has the time."
+            "AWS reported an internal error (`Request to service failed`). The operator retries after 1 to 30 minutes, "
+            "up to 50 times; the message has the time."
         ),
+        "Wait. If it lasts, contact AWS Support.",
+        _ENDPOINT,
     )
     KUBERNETES_ERROR = (
         "KubernetesError",
         (
-            "The API server has refused requests of the operator, or has not answered, more than three times in a "
-            "row. The message names the request: check the operator's Role, quotas and admission webhooks. The "
+            "The API server rejected requests of the operator, or did not answer, more than three times in a row. The "
             "operator retries within a minute."
         ),
+        "The message names the request: check the operator's Role, quotas and admission webhooks.",
+        _OPERATOR_LOGS,
     )
     UNKNOWN_ENDPOINT_STATUS = (
         "UnknownEndpointStatus",
         (
             "AWS reports an EndpointStatus that this version of the operator does not know, so the operator changes "
-            "nothing. Ready and Available are Unknown meanwhile. Upgrade the operator."
+            "nothing. `Ready` and `Available` are Unknown."
         ),
+        "Upgrade the operator.",
+        _ENDPOINT,
     )
     RECONCILE_ERROR = (
         "ReconcileError",
-        "The operator met an internal error and retries. Its log has the traceback: report it as a bug.",
+        "The operator has an internal error. It retries automatically.",
+        "Report it as a bug, with the traceback from the operator's log.",
+        _OPERATOR_LOGS,
     )
 
     # For a person to change: the spec
     INVALID_SPEC = (
         "InvalidSpec",
-        "A field of the spec, or a combination of fields, cannot work. The message names the fields and what to write.",
+        "A field of the spec, or a combination of fields, cannot work.",
+        "Change the fields that the message names. If the CRD is older than the operator, apply the matching CRD.",
+        _PLAN,
     )
     UNKNOWN_REGION = (
         "UnknownRegion",
         (
-            "spec.sageMaker.region is not an AWS region, or not one that the administrators of the operator allow. The "
-            "operator makes no connection. Create a new TGIEndpoint in another region, or have the administrators add "
-            "the region to `--aws-regions`; the operator then restarts and continues. A resource that was deployed "
-            "there is deleted only then."
+            "`spec.sageMaker.region` is not an AWS region, or not one that the administrators of the operator allow. "
+            "The operator makes no connection to it."
         ),
+        (
+            "Create a new TGIEndpoint in another region, or ask the administrators to add the region to "
+            "`--aws-regions`; the operator then restarts and continues. A resource that was deployed there is deleted "
+            "only then."
+        ),
+        "kubectl get tgi NAME -o jsonpath='{.spec.sageMaker.region}'",
     )
     UNKNOWN_VERSION = (
         "UnknownVersion",
-        (
-            "The catalog has no image of that TGI version for that region. `tgi-operator catalog list` shows those "
-            "that it has."
-        ),
+        "The operator knows no image of that TGI version.",
+        "Set `runtime.version` to a version that the message or the command lists, or set `runtime.image`.",
+        "tgi-operator catalog list",
     )
     UNSUPPORTED_INSTANCE_TYPE = (
         "UnsupportedInstanceType",
-        "TGI does not run on that instance type. Choose one with GPUs.",
+        "TGI does not run on that instance type, or the operator's instance table does not contain it.",
+        "Use an instance type that the message lists.",
+        _PLAN,
+    )
+    UNSUPPORTED_GPU = (
+        "UnsupportedGPU",
+        "TGI does not run on a GPU in `gpu.products`.",
+        "Remove the product that the message names.",
+        "kubectl get nodes -L nvidia.com/gpu.product",
     )
     INVALID_NUM_SHARD = (
         "InvalidNumShard",
-        "numShard does not fit the GPUs of the instance or the attention heads of the model.",
+        "`numShard` does not fit the GPUs, or the attention heads of the model.",
+        "Change `runtime.numShard` or the number of GPUs as the message says.",
+        _PLAN,
     )
     CONFLICTING_OPTIONS = (
         "ConflictingOptions",
-        "Launcher options contradict each other or have a wrong value. The message names them.",
+        "Launcher options contradict each other, or have a wrong value.",
+        "Change the options that the message names.",
+        _PLAN,
     )
     SECRET_NOT_FOUND = (
         "SecretNotFound",
-        (
-            "The Secret of model.tokenSecretRef does not exist in the namespace. Create it; the operator notices "
-            "within a minute."
-        ),
+        "The Secret of `model.tokenSecretRef` does not exist in the namespace.",
+        "Create it with the command in the message. The operator notices within a minute.",
+        _SECRET,
     )
     SECRET_KEY_NOT_FOUND = (
         "SecretKeyNotFound",
-        (
-            "The Secret of model.tokenSecretRef has no such key, or its value is empty. Add it; the operator notices "
-            "within a minute."
-        ),
+        "The Secret of `model.tokenSecretRef` does not have the key, or its value is empty.",
+        "Add the key to the Secret. The operator notices within a minute.",
+        "kubectl describe secret SECRET",
     )
     BACKEND_OFF = (
         "BackendOff",
         (
-            "This operator does not serve the backend that the spec names, and changes nothing of the resource. What "
-            "runs already goes on serving. Ask an administrator to add the backend to the setting `backends`, or "
-            "create a TGIEndpoint with the other backend."
+            "This operator does not serve the backend that the spec names, and changes nothing. An existing endpoint "
+            "continues to serve."
         ),
+        (
+            "Ask an administrator to add the backend to the setting `backends`, or create a TGIEndpoint with the other "
+            "backend."
+        ),
+        _DESCRIBE,
     )
     POD_NOT_RESTRICTED = (
         "PodNotRestricted",
         (
-            "podTemplate asks for something that reaches beyond the pod: paths of the node, privileges, capabilities, "
-            "or a container without its security profiles. The message names the field: remove it. What runs already "
-            "goes on serving. Administrators allow it with the setting `pod-template: unrestricted`."
+            "`podTemplate` requests something that reaches beyond the pod: paths of the node, privileges, "
+            "capabilities, or a container without its security profiles. Existing pods continue to serve."
         ),
+        "Remove the field that the message names. Administrators allow it with `pod-template: unrestricted`.",
+        _PLAN,
     )
     USE_NOT_ALLOWED = (
         "UseNotAllowed",
         (
             "A Secret or service account that the spec names does not exist, or lacks the label "
-            '`tgi-operator.dev/allow-use: "true"`. The message names the field and has the `kubectl label` command. '
-            "What runs already goes on serving. The operator notices the label within a minute."
+            '`tgi-operator.dev/allow-use: "true"`. Existing pods or instances continue to serve.'
         ),
+        "Run the `kubectl label` command of the message. The operator notices the label within a minute.",
+        _SECRET,
+    )
+    PVC_NOT_FOUND = (
+        "PVCNotFound",
+        "A PersistentVolumeClaim (PVC) that the spec names does not exist in the namespace.",
+        "Create the PVC, and the pod starts automatically; or name another PVC in `cache.claimName` or `model.uri`.",
+        f"kubectl get pvc\n{_PODS}",
     )
     REJECTED_BY_AWS = (
         "RejectedByAWS",
         (
-            "AWS refused a request. An invalid request is not repeated until the spec changes; for a refusal that the "
-            "operator does not know, the message has the time of the next attempt."
+            "AWS rejected a request. The operator does not repeat an invalid request until the spec changes. After an "
+            "error that the operator does not know, the message has the time of the next attempt."
         ),
+        "Act on the AWS error in the message.",
+        _DESCRIBE,
     )
-
     REJECTED_BY_KUBERNETES = (
         "RejectedByKubernetes",
         (
-            "The API server refused an object that is rendered from the spec, often because of podTemplate, or "
-            "because another user or controller changed the object. The message has the error and the time of the "
-            "next attempt."
+            "The API server rejected an object that is rendered from the spec, often because of `podTemplate`, or "
+            "because another user or controller changed the object. The message has the time of the next attempt."
         ),
+        "Act on the error in the message: change `podTemplate`, or the policy that rejects the object.",
+        _DEPLOYMENT,
     )
 
     # For a person to change: the account or the cluster
     NOT_OWNED = (
         "NotOwned",
         (
-            "An object of that name exists and is not owned by this resource, or another TGIEndpoint with that "
-            "endpoint name comes first. The operator never touches it: choose another name. To hand an endpoint over "
-            "to this resource, add the tags that the message names; the operator notices within a minute."
+            "An object of that name exists and is not owned by this resource, or another TGIEndpoint with the same "
+            "endpoint name comes first. The operator never changes it."
         ),
+        (
+            "Use another name. To hand an endpoint over to this resource, add the tags that the message names; the "
+            "operator notices within a minute."
+        ),
+        "aws sagemaker list-tags --resource-arn ARN --region REGION",
     )
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         (
-            "The account's quota is used up. Request more in AWS Service Quotas. In the cluster, raise the "
-            "ResourceQuota. The operator retries automatically; on SageMaker every 10 to 30 minutes, and the message "
-            "has the time."
+            "A quota is used up: of the AWS account, or a ResourceQuota of the namespace. The operator retries "
+            "automatically, on SageMaker every 10 to 30 minutes; the message has the time."
         ),
+        (
+            "Request an increase of the quota that the message names in AWS Service Quotas. In the cluster, raise the "
+            "ResourceQuota."
+        ),
+        f"aws service-quotas list-service-quotas --service-code sagemaker --region REGION\n{_QUOTA}",
     )
     ACCESS_DENIED = (
         "AccessDenied",
         (
-            "The operator's IAM identity lacks a permission, or is not allowed to pass the role: check its policy. "
-            "With sts:AssumeRoleWithWebIdentity, the operator's own role is missing, or its trust policy does not "
-            "name this issuer and service account; with OpenIDConnect, IAM lacks the cluster's issuer as a provider. "
-            "The operator retries within 5 minutes. If a read was denied, Ready is Unknown."
+            "The operator's role lacks an IAM permission, or is not allowed to pass the execution role. The operator "
+            "retries within 5 minutes. If a read was denied, `Ready` is Unknown."
         ),
+        (
+            "Check the policy of the operator's role. With `sts:AssumeRoleWithWebIdentity` in the message, the role is "
+            "missing, or its trust policy does not name this issuer and service account. With `OpenIDConnect`, IAM "
+            "lacks the cluster's issuer as a provider."
+        ),
+        _OPERATOR_LOGS,
     )
     ROLE_NOT_ALLOWED = (
         "RoleNotAllowed",
-        (
-            "The namespace is not allowed to use executionRoleARN. Use a role that it is allowed to use, or ask the "
-            "administrators of the operator."
-        ),
+        "The namespace is not allowed to use `executionRoleARN`.",
+        "Use a role that the message lists, or ask the administrators of the operator.",
+        _DESCRIBE,
     )
     ENDPOINT_NAME_NOT_ALLOWED = (
         "EndpointNameNotAllowed",
+        "The namespace is not allowed to use `spec.sageMaker.endpointName`.",
         (
-            "The namespace is not allowed to use spec.sageMaker.endpointName. Create a TGIEndpoint without "
-            "endpointName, or ask the administrators of the operator to allow the name for the namespace. The operator "
-            "notices within 30 seconds."
+            "Create a TGIEndpoint without `endpointName`, or ask the administrators of the operator to allow the name. "
+            "The operator notices within 30 seconds."
         ),
+        _DESCRIBE,
     )
     MODEL_DATA_NOT_READABLE = (
         "ModelDataNotReadable",
         (
-            "The execution role cannot read the weights in S3. Check model.uri, and s3:GetObject and s3:ListBucket of "
-            "executionRoleARN. The operator retries after 1 to 30 minutes; the message has the time."
+            "The execution role cannot read the weights in S3. The operator retries after 1 to 30 minutes; the message "
+            "has the time."
         ),
+        "Check `model.uri`, and the permissions s3:GetObject and s3:ListBucket of `executionRoleARN`.",
+        "aws s3 ls s3://BUCKET/FOLDER/",
     )
     IMAGE_NOT_FOUND = (
         "ImageNotFound",
         (
-            "Amazon ECR has no such image, or does not let SageMaker pull it. Check runtime.image or runtime.version "
-            "and the region, or push the image. The operator retries after 1 to 30 minutes; the message has the time."
+            "Amazon ECR does not have the image, or does not let SageMaker pull it. The operator retries after 1 to 30 "
+            "minutes; the message has the time."
         ),
+        "Check the region and `runtime.image` or `runtime.version`, or push the image.",
+        "aws ecr describe-images --repository-name REPOSITORY --region REGION",
     )
     INVALID_EXECUTION_ROLE = (
         "InvalidExecutionRole",
         (
-            "SageMaker cannot assume executionRoleARN. Check that it exists and trusts sagemaker.amazonaws.com. The "
-            "operator retries after 1 to 10 minutes; the message has the time."
+            "SageMaker cannot assume `executionRoleARN`. The operator retries after 1 to 10 minutes; the message has "
+            "the time."
         ),
+        "Check that the role exists and that its trust policy names sagemaker.amazonaws.com.",
+        _ROLE,
     )
 
     # For a person to change: what was tried and failed
     ENDPOINT_FAILED = (
         "EndpointFailed",
-        "The endpoint could not be created. The message has the FailureReason of AWS. Change the spec.",
+        "SageMaker could not create the endpoint. The message has the FailureReason of AWS.",
+        "Read the logs of the container, and change the spec.",
+        f"{_ENDPOINT}\n{_ENDPOINT_LOGS}",
     )
     UPDATE_ROLLED_BACK = (
         "UpdateRolledBack",
-        "The new revision failed, and AWS returned to the old one, which serves. Change the spec.",
+        "The new revision failed, and AWS returned to the old one, which serves.",
+        "Read the logs of the container, and change the spec.",
+        _ENDPOINT_LOGS,
     )
     UPDATE_ROLLBACK_FAILED = (
         "UpdateRollbackFailed",
-        (
-            "The update and its rollback failed; a mixed fleet still serves. Change the spec to roll out another "
-            "revision, or delete the endpoint in AWS to have it created again."
-        ),
+        "The update and its rollback failed. Instances of both revisions may serve.",
+        "Change the spec to roll out another revision, or delete the endpoint in AWS to have it created again.",
+        f"{_ENDPOINT}\n{_ENDPOINT_LOGS}",
     )
     CONTAINER_NOT_HEALTHY = (
         "ContainerNotHealthy",
-        (
-            "The container did not start, or did not pass its health check in time. Read the endpoint's log group and "
-            "change the spec."
-        ),
+        "The container did not start, or did not pass its health check in time.",
+        "Read the log group that the message names, and change the spec.",
+        _ENDPOINT_LOGS,
     )
     MODEL_DOWNLOAD_FAILED = (
         "ModelDownloadFailed",
         (
-            "The weights could not be downloaded. Check uri, revision, token and role. On SageMaker, the operator "
-            "retries every 30 minutes, up to 5 times; the message has the time. In the cluster, set the annotation "
-            "`tgi-operator.dev/requestedAt` to try again."
+            "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times; "
+            "the message has the time."
         ),
+        (
+            "Check the uri, the revision, the token and the role. In the cluster, then set the annotation "
+            "`tgi-operator.dev/requestedAt` to retry."
+        ),
+        f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
-        "The container image cannot be pulled. Check runtime.version or image, and imagePullSecrets.",
+        "A node cannot pull the container image.",
+        "Check `runtime.version` or `runtime.image`, and `imagePullSecrets` in `podTemplate`.",
+        _PODS,
     )
     CRASH_LOOP_BACK_OFF = (
         "CrashLoopBackOff",
-        "The container ends again and again. The message has its exit code and last output. Change the spec.",
+        "The container ends again and again. The message has its exit code and its last log lines.",
+        "Act on the error in the log, usually by a change of the spec.",
+        _CRASH_LOGS,
     )
-    OOM_KILLED = "OOMKilled", "The container used more memory than its limit. Raise resources.limits.memory."
+    OOM_KILLED = (
+        "OOMKilled",
+        "The container used more memory than its limit.",
+        "Raise `resources.limits.memory`.",
+        _PODS,
+    )
     OUT_OF_GPU_MEMORY = (
         "OutOfGPUMemory",
-        (
-            "The model, or one batch of it, does not fit into the GPU memory. Lower maxBatchPrefillTokens or "
-            "maxTotalTokens, quantize, or use more or larger GPUs."
-        ),
+        "The model, or one batch of it, does not fit into the GPU memory.",
+        ("Lower `maxBatchPrefillTokens` or `maxTotalTokens`, quantize the model, or use more or larger GPUs."),
+        _CRASH_LOGS,
     )
     UNSUPPORTED_MODEL = (
         "UnsupportedModel",
-        (
-            "TGI does not support this model with these options, or not on this GPU. The message has the launcher's "
-            "error: choose another model, version, quantization or GPU."
-        ),
+        "TGI does not support this model with these options or on this GPU. The message has the launcher's error.",
+        "Use another model, version, quantization or GPU.",
+        _CRASH_LOGS,
     )
     PROBE_FAILED = (
         "ProbeFailed",
-        "A pod runs but does not pass its health check. The kubelet restarts it if that lasts. Read its log.",
+        "A pod runs but does not pass its health check. If that lasts, the kubelet restarts it.",
+        "Read its log.",
+        _POD_LOGS,
     )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
-        (
-            "A change takes longer than it should. SageMaker cannot cancel it: ask AWS support. In the cluster, the "
-            "old pods go on serving; check the new ones."
-        ),
+        "A change takes longer than it should. In the cluster, the old pods continue to serve.",
+        "On SageMaker, contact AWS Support: a change cannot be canceled. In the cluster, check the new pods.",
+        f"{_ENDPOINT}\n{_PODS}",
     )
-
     OUT_OF_SERVICE = (
         "OutOfService",
-        "AWS took the endpoint out of service. Delete it in AWS to have it created again, or ask AWS support.",
+        "AWS took the endpoint out of service.",
+        "Delete the endpoint in AWS to have it created again, or contact AWS Support.",
+        _ENDPOINT,
     )
 
     # Events only
-    DELETED = "Deleted", "The endpoint or its pods, and everything that belongs to them, are deleted."
+    DELETED = (
+        "Deleted",
+        "The endpoint or its pods, and everything that belongs to them, are deleted.",
+        "Nothing to do.",
+        "kubectl get events --field-selector reason=Deleted",
+    )
     LEFT_ALONE = (
         "LeftAlone",
         (
-            "The resource is gone, and something of it may be left: an endpoint that is not tagged as its own or that "
-            "the operator is not allowed to read, one whose finalizer another user removed, or a PVC. The message "
-            "names it. An endpoint goes on being billed: delete it in AWS."
+            "The resource is gone, and something of it may be left: an endpoint whose tags do not name the resource or "
+            "that the operator is not allowed to read, one whose finalizer another user removed, or a PVC. An endpoint "
+            "continues to be billed."
         ),
+        "Delete in AWS or in the cluster what the message names.",
+        _ENDPOINT,
     )
     RETAINED = (
         "Retained",
-        (
-            "The resource was deleted with deletionPolicy Retain. The message names what stays. An endpoint goes on "
-            "being billed."
-        ),
+        "The resource was deleted with `deletionPolicy: Retain`. An endpoint continues to be billed.",
+        "Delete what the message names when you no longer need it.",
+        _ENDPOINT,
     )
-    SCALED = "Scaled", "Another replica count was requested. The message has who or what requested it."
-    BOUNDS_CHANGED = "BoundsChanged", "Other bounds are in force: a schedule began or ended, or the spec changed."
+    SCALED = (
+        "Scaled",
+        "The replica count changed. The message has who or what requested it.",
+        "Nothing to do.",
+        "kubectl get tgi NAME -o jsonpath='{.status.scaling.history}'",
+    )
+    BOUNDS_CHANGED = (
+        "BoundsChanged",
+        "Other scaling bounds are in force: a schedule began or ended, or the spec changed.",
+        "Nothing to do.",
+        "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
+    )
     AUTOSCALING_STOPPED = (
         "AutoscalingStopped",
-        "autoscaling was removed from the spec. The replica count stays as it is.",
+        "`autoscaling` was removed from the spec. The replica count stays as it is.",
+        "Nothing to do.",
+        _DESCRIBE,
     )
-    TAGS_RESTORED = "TagsRestored", "The operator reverted the tags of the endpoint to the spec's."
+    TAGS_RESTORED = (
+        "TagsRestored",
+        "The operator reverted the tags of the endpoint to those of the spec.",
+        "Nothing to do. To change tags, change `spec.sageMaker.tags`.",
+        "aws sagemaker list-tags --resource-arn ARN --region REGION",
+    )
     COLLECTION_FAILED = (
         "CollectionFailed",
         (
-            "Models, configurations or jobs of old revisions could not be deleted. They cost nothing and do not "
-            "change Ready. The message has the error. The operator retries after 1 minute to an hour."
+            "Models, endpoint configurations or Jobs of old revisions could not be deleted. They cost nothing and do "
+            "not change `Ready`. The operator retries after 1 minute to an hour."
         ),
+        "Act on the error in the message.",
+        _OPERATOR_LOGS,
     )
     STATUS_REFUSED = (
         "StatusRefused",
         (
-            "The API server refused the status that the operator wrote, so the status may be out of date. Install the "
-            "CRD of this version of the operator, and check admission webhooks and the operator's Role. The operator "
-            "retries within a minute."
+            "The API server rejected the status that the operator wrote, so the status may be out of date. The "
+            "operator retries within a minute."
         ),
+        "Apply the CRD of this version of the operator, and check admission webhooks and the operator's Role.",
+        _OPERATOR_LOGS,
     )
-    COLLECTED = "Collected", "The operator deleted what old revisions left."
-    RESTORED = "Restored", "The operator restored what another user or controller deleted or changed."
+    COLLECTED = "Collected", "The operator deleted what old revisions left.", "Nothing to do.", _DESCRIBE
+    RESTORED = (
+        "Restored",
+        "The operator restored what another user or controller deleted or changed.",
+        "Nothing to do. To change it permanently, change the spec.",
+        _DESCRIBE,
+    )
 
     @classmethod
     def known(cls, text: str) -> "Reason | None":

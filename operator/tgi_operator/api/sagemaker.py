@@ -8,21 +8,61 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tgi_operator.api.objects import SET_LIST, APIObject, Int32, cel, list_map
+from tgi_operator.api.formats import Form, Format
+from tgi_operator.api.objects import SET_LIST, APIObject, Int32, also_cel, cel, list_map
+
+Region = Annotated[
+    str,
+    Field(max_length=32),
+    Format(
+        Form(
+            "^.?$|([^0-9][a-z]|[^a-z])$",
+            "must be an AWS region, not an Availability Zone: leave out the letter at the end, as in us-east-1",
+        ),
+        Form("^[a-z]{2,4}(-[a-z]+)+-[0-9]+[a-z]?$", "must be an AWS region, such as us-east-1"),
+    ),
+]
+RoleARN = Annotated[
+    str,
+    Field(max_length=2048),
+    Format(
+        Form(
+            "^arn:aws[a-z-]*:iam::[0-9]{12}:role/?[a-zA-Z_0-9+=,.@_/-]+$",
+            "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/NAME",
+        )
+    ),
+]
+InstanceType = Annotated[
+    str,
+    Field(max_length=64),
+    Format(
+        Form("^ml[.]", "must begin with ml., as instance types of SageMaker do, such as ml.g5.12xlarge"),
+        Form("^ml[.][a-z0-9-]+[.][a-z0-9-]+$", "must be ml.FAMILY.SIZE, such as ml.g5.12xlarge", prefix="ml."),
+    ),
+]
+
+
+def _id_of(what: str, example: str) -> Format:
+    return Format(Form("^[-0-9a-zA-Z]+$", f"must be the ID of a {what}, such as {example}"))
 
 
 class VPCConfig(APIObject):
     """`VpcConfig` of CreateModel."""
 
-    security_group_ids: tuple[Annotated[str, Field(max_length=32, pattern=r"^[-0-9a-zA-Z]+$")], ...] = Field(
+    security_group_ids: tuple[
+        Annotated[str, Field(max_length=32), _id_of("security group", "sg-0123456789abcdef0")], ...
+    ] = Field(
         alias="securityGroupIDs",
         min_length=1,
         max_length=5,
         json_schema_extra=SET_LIST,
-        description="Security groups of the endpoint's network interfaces.",
+        description="Security groups of the network interfaces, such as sg-0123456789abcdef0.",
     )
-    subnets: tuple[Annotated[str, Field(max_length=32, pattern=r"^[-0-9a-zA-Z]+$")], ...] = Field(
-        min_length=1, max_length=16, json_schema_extra=SET_LIST, description="Subnets of the network interfaces."
+    subnets: tuple[Annotated[str, Field(max_length=32), _id_of("subnet", "subnet-0123456789abcdef0")], ...] = Field(
+        min_length=1,
+        max_length=16,
+        json_schema_extra=SET_LIST,
+        description="Subnets of the network interfaces, such as subnet-0123456789abcdef0.",
     )
 
 
@@ -37,14 +77,20 @@ class RoutingStrategy(StrEnum):
 class RoutingConfig(APIObject):
     """`RoutingConfig` of a production variant."""
 
-    routing_strategy: RoutingStrategy = Field(description="How requests are spread over the instances.")
+    routing_strategy: RoutingStrategy = Field(
+        description="How requests are distributed over the instances, such as LEAST_OUTSTANDING_REQUESTS."
+    )
 
 
 class Tag(APIObject):
     """An AWS tag."""
 
-    key: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_ .:/=+\-@]+$", description="Key.")
-    value: str = Field(max_length=256, pattern=r"^[A-Za-z0-9_ .:/=+\-@]*$", description="Value.")
+    key: str = Field(
+        min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_ .:/=+\-@]+$", description="Key of the tag, such as team."
+    )
+    value: str = Field(
+        max_length=256, pattern=r"^[A-Za-z0-9_ .:/=+\-@]*$", description="Value of the tag, such as search."
+    )
 
 
 class SageMaker(APIObject):
@@ -59,64 +105,85 @@ class SageMaker(APIObject):
         )
     }
 
-    region: str = Field(
-        max_length=32,
-        pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$",
-        json_schema_extra=cel(("self == oldSelf", "region is immutable: create a new TGIEndpoint to move")),
-        description="AWS region. Immutable.",
+    region: Region = Field(
+        json_schema_extra=also_cel(("self == oldSelf", "region is immutable: create a new TGIEndpoint to move")),
+        description="AWS region, such as us-east-1. Immutable.",
     )
-    execution_role_arn: str = Field(
+    execution_role_arn: RoleARN = Field(
         alias="executionRoleARN",
-        min_length=20,
-        max_length=2048,
-        pattern=r"^arn:aws[a-z\-]*:iam::[0-9]{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$",
-        description="Role SageMaker assumes to pull the image, read the weights and write logs.",
+        description="IAM role that SageMaker assumes to pull the image, read the weights and write logs, such as "
+        "arn:aws:iam::111122223333:role/NAME.",
     )
-    instance_type: str = Field(
-        max_length=64, pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$", description="Instance type, such as ml.g5.12xlarge."
-    )
-    endpoint_name: str | None = Field(
+    instance_type: InstanceType = Field(description="SageMaker instance type, such as ml.g5.12xlarge.")
+    endpoint_name: (
+        Annotated[
+            str,
+            Field(max_length=63),
+            Format(
+                Form(
+                    "^[a-z0-9](-?[a-z0-9])*$", "must be lower-case letters and digits, joined by single '-': zephyr-7b"
+                )
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
-        max_length=63,
-        pattern=r"^[a-z0-9](-?[a-z0-9])*$",
-        json_schema_extra=cel(("self == oldSelf", "endpointName is immutable: create a new TGIEndpoint to change it")),
-        description="Name of the endpoint, which the operator's administrators must allow for the namespace. Default: "
+        json_schema_extra=also_cel(
+            ("self == oldSelf", "endpointName is immutable: create a new TGIEndpoint to change it")
+        ),
+        description="Name of the endpoint, which an administrator of the operator must allow for the namespace. "
+        "Default: "
         "NAMESPACE-NAME-HASH, cut to 63 characters. Immutable.",
     )
     volume_size_in_gb: Annotated[Int32, Field(ge=1, le=512)] | None = Field(
         default=None,
         alias="volumeSizeInGB",
-        description="Size of the EBS volume. AWS refuses it for instance types with NVMe disks of their own, as all "
-        "present GPU families have.",
+        description="Size of the EBS volume in GB. AWS rejects it for instance types that have NVMe disks, as "
+        "all current "
+        "GPU families do.",
     )
     container_startup_health_check_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
         default=None,
-        description="Time the container has to download, load and answer. Absent: by the size in the model's name, "
-        "else 900.",
+        description="Seconds that the container has to download the model, load it and answer, such as 1800. Default: "
+        "estimated from the parameter count in the model's name, else 900.",
     )
     model_data_download_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
-        default=None, description="Time for the download from S3. Absent: as the start-up timeout."
+        default=None, description="Seconds that the download from S3 may take. Default: the startup timeout."
     )
-    vpc_config: VPCConfig | None = Field(default=None, description="Private network of the endpoint.")
-    kms_key_id: str | None = Field(
+    vpc_config: VPCConfig | None = Field(default=None, description="VPC that the endpoint is connected to.")
+    kms_key_id: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=2048),
+            Format(Form("^[a-zA-Z0-9:/_-]+$", "must be the ID, ARN or alias of a KMS key, such as alias/models")),
+        ]
+        | None
+    ) = Field(
         default=None,
         alias="kmsKeyID",
-        min_length=1,
-        max_length=2048,
-        pattern=r"^[a-zA-Z0-9:/_-]+$",
-        description="KMS key that encrypts the EBS volume; NVMe disks have keys of their own.",
+        description="KMS key for the EBS volume, such as alias/models. NVMe disks have their own keys.",
     )
     enable_network_isolation: bool | None = Field(
-        default=None, description="No network for the container: the weights must come from S3."
+        default=None, description="True: the container has no network access, so the weights must come from S3."
     )
-    routing_config: RoutingConfig | None = Field(default=None, description="How requests are routed.")
-    inference_ami_version: str | None = Field(
+    routing_config: RoutingConfig | None = Field(
+        default=None, description="How requests are distributed over the instances."
+    )
+    inference_ami_version: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=63),
+            Format(
+                Form("^[a-zA-Z0-9-]+$", "must be an inference AMI version, such as al2-ami-sagemaker-inference-gpu-2")
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
         alias="inferenceAMIVersion",
-        min_length=1,
-        max_length=63,
-        pattern=r"^[a-zA-Z0-9-]+$",
-        description="Host image, hence GPU driver. Absent: the one that fits the CUDA of the container image.",
+        description="AMI of the instances, which has the GPU driver. Default: the one that fits the CUDA "
+        "version of the "
+        "image.",
     )
     tags: tuple[Tag, ...] = Field(
         default=(),
@@ -128,5 +195,5 @@ class SageMaker(APIObject):
                 "tag keys must not begin with aws: or tgi-operator.dev/",
             )
         ),
-        description="Tags for the endpoint, its configuration and its model.",
+        description="AWS tags for the endpoint, its endpoint configuration and its model.",
     )

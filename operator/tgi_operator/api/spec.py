@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tgi_operator.api.autoscaling import IN_CLUSTER_METRICS, SAGEMAKER_METRICS, Autoscaling
+from tgi_operator.api.formats import Form, Format, NameOfObject
 from tgi_operator.api.incluster import InCluster, Rollout
 from tgi_operator.api.objects import APIObject, Int32, Positive, cel, list_map
 from tgi_operator.api.sagemaker import SageMaker
@@ -14,27 +15,46 @@ HF_SCHEME = "hf://"
 S3_SCHEME = "s3://"
 PVC_SCHEME = "pvc://"
 
-_HF_URI = r"hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
-_S3_URI = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?"
-_PVC_URI = r"pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?"
+URI = Annotated[
+    str,
+    Field(max_length=1024),
+    Format(
+        Form("^(hf|s3|pvc)://", "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"),
+        Form(
+            "^hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
+            "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta; a revision goes into model.revision",
+            prefix=HF_SCHEME,
+        ),
+        Form(
+            "^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?$",
+            "must be a folder of safetensors files that ends with a slash: s3://BUCKET/FOLDER/, such as "
+            "s3://my-models/zephyr-7b/",
+            prefix=S3_SCHEME,
+        ),
+        Form(
+            "^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
+            "must be pvc://CLAIM/FOLDER, the name of a PVC and a folder in it, such as pvc://weights/zephyr-7b",
+            prefix=PVC_SCHEME,
+        ),
+    ),
+]
 
 
 class SecretKeyRef(APIObject):
-    """One key of a Secret in the namespace of the resource."""
+    """A key of a Secret in the namespace of the resource."""
 
-    name: str = Field(
-        min_length=1,
-        max_length=253,
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        description="Name of the Secret.",
-    )
-    key: str = Field(
-        min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key whose value is the token."
-    )
+    name: NameOfObject = Field(description="Name of the Secret, such as hub-token.")
+    key: Annotated[
+        str,
+        Field(min_length=1, max_length=253),
+        Format(
+            Form("^[-._a-zA-Z0-9]+$", "must be a key of a Secret: letters, digits, '-', '_' and '.', such as token")
+        ),
+    ] = Field(description="Key in the Secret whose value is the token, such as token.")
 
 
 class Model(APIObject):
-    """Where the weights come from."""
+    """Source of the weights."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -49,29 +69,36 @@ class Model(APIObject):
         )
     }
 
-    uri: str = Field(
-        max_length=1024,
-        pattern=rf"^({_HF_URI}|{_S3_URI}|{_PVC_URI})$",
-        description="`hf://owner/name` on the Hugging Face Hub, `s3://bucket/prefix/` of safetensors files, or, in the "
-        "cluster, `pvc://claim/folder` of a volume claim that has them.",
+    uri: URI = Field(
+        description="`hf://OWNER/NAME` on the Hugging Face Hub, such as hf://HuggingFaceH4/zephyr-7b-beta; "
+        "`s3://BUCKET/FOLDER/` with safetensors files; or, with inCluster, `pvc://CLAIM/FOLDER` on an existing PVC.",
     )
-    revision: str | None = Field(
+    revision: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=255),
+            Format(
+                Form(
+                    "^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+                    "must be a commit, branch or tag of the model on the Hub, such as main or a commit hash",
+                )
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=255,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-        description="Hub commit, branch or tag. Pin a commit for a deployment that never changes by itself.",
+        description="Commit, branch or tag on the Hub, such as main. Pin a commit for a deployment that never "
+        "changes unexpectedly.",
     )
     allow_pickle: bool | None = Field(
         default=None,
-        description="Load `.bin` weights, which are pickle files and can run code, where there are no safetensors. "
-        "Applies where a Job fetches or checks the weights, with `inCluster.cache` or `pvc://`; elsewhere TGI decides.",
+        description="True: load `.bin` weights, which are pickle files and can run code, if there are no safetensors. "
+        "Applies to weights that a Job downloads or checks: with `inCluster.cache` or `pvc://`. Otherwise TGI decides.",
     )
     token_secret_ref: SecretKeyRef | None = Field(
         default=None,
-        description="Hub token for gated or private models. A changed Secret rolls the endpoint. "
-        "SageMaker shows container environments, the token among them, to whoever may call DescribeModel; pods have "
-        "it by reference.",
+        description="Hub token for gated or private models. A changed Secret rolls out a new revision. On SageMaker, "
+        "everyone with the permission DescribeModel can read the token; pods have it by reference.",
     )
 
     @property
@@ -116,10 +143,19 @@ class Quantize(StrEnum):
 
 
 class EnvVar(APIObject):
-    """A launcher option by its environment name."""
+    """A launcher option as an environment variable."""
 
-    name: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Name.")
-    value: str = Field(min_length=1, max_length=1024, description="Value, exactly as the launcher takes it.")
+    name: Annotated[
+        str,
+        Field(min_length=1, max_length=128),
+        Format(
+            Form(
+                "^[A-Za-z_][A-Za-z0-9_]*$",
+                "must be the name of an environment variable: letters, digits and _, such as MAX_BATCH_TOTAL_TOKENS",
+            )
+        ),
+    ] = Field(description="Name of the variable, such as MAX_BATCH_TOTAL_TOKENS.")
+    value: str = Field(min_length=1, max_length=1024, description="Value, exactly as the launcher expects it.")
 
 
 class Runtime(APIObject):
@@ -130,59 +166,76 @@ class Runtime(APIObject):
             ("!(has(self.version) && has(self.image))", "version and image exclude each other: image names a version"),
             (
                 "!has(self.maxInputTokens) || !has(self.maxTotalTokens) || self.maxInputTokens < self.maxTotalTokens",
-                "maxInputTokens must be less than maxTotalTokens: the answer needs room",
+                "maxInputTokens must be less than maxTotalTokens, because the answer needs room",
             ),
             (
                 "!has(self.dtype) || !has(self.quantize) || self.quantize.startsWith('bitsandbytes')",
-                "dtype and quantize exclude each other, but for bitsandbytes: both decide how the model is loaded",
+                "dtype and quantize exclude each other, except for bitsandbytes: both decide how the model is loaded",
             ),
         )
     }
 
-    version: str | None = Field(
+    version: (
+        Annotated[
+            str,
+            Field(max_length=32),
+            Format(Form("^[0-9]+[.][0-9]+([.][0-9]+)?$", "must be a version of TGI, such as 3.3.6 or 3.3")),
+        ]
+        | None
+    ) = Field(
         default=None,
-        max_length=32,
-        pattern=r"^[0-9]+\.[0-9]+(\.[0-9]+)?$",
-        description="Version of TGI, such as 3.3.6. Absent: the newest known for the backend when the resource is "
-        "created; an upgrade of the operator does not change it.",
+        description="Version of TGI, such as 3.3.6. Default: the newest known for the backend when the resource is "
+        "created. An upgrade of the operator does not change it.",
     )
-    image: str | None = Field(
+    image: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=255),
+            Format(Form("^[!-~]+$", "must be a container image without spaces, such as REGISTRY/REPOSITORY:TAG")),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=255,
-        pattern=r"^[!-~]+$",
-        description="A whole container image instead of a version. SageMaker pulls from Amazon ECR only.",
+        description="Container image to use instead of `version`. SageMaker pulls only from Amazon ECR.",
     )
-    dtype: DType | None = Field(default=None, description="`DTYPE`: type the weights are loaded as.")
-    quantize: Quantize | None = Field(default=None, description="`QUANTIZE`: quantization of the weights.")
+    dtype: DType | None = Field(
+        default=None, description="Sets `DTYPE`: data type that the weights are loaded as, such as bfloat16."
+    )
+    quantize: Quantize | None = Field(
+        default=None, description="Sets `QUANTIZE`: quantization of the weights, such as awq."
+    )
     num_shard: Annotated[Int32, Field(ge=1, le=64)] | None = Field(
         default=None,
-        description="`NUM_SHARD`: GPUs the model is split over. Absent: all GPUs of the instance or pod, or fewer "
-        "where the model is known to have attention heads that so many cannot share evenly.",
+        description="Sets `NUM_SHARD`: number of GPUs that the model is sharded across. Default: all GPUs of "
+        "the instance "
+        "or pod, or fewer if the model is known to have attention heads that they cannot share evenly.",
     )
-    max_input_tokens: Positive | None = Field(default=None, description="`MAX_INPUT_TOKENS`: longest prompt.")
+    max_input_tokens: Positive | None = Field(
+        default=None, description="Sets `MAX_INPUT_TOKENS`: longest prompt in tokens, such as 4096."
+    )
     max_total_tokens: Positive | None = Field(
-        default=None, description="`MAX_TOTAL_TOKENS`: longest prompt and answer together."
+        default=None, description="Sets `MAX_TOTAL_TOKENS`: prompt and answer together, in tokens, such as 8192."
     )
     max_batch_prefill_tokens: Positive | None = Field(
-        default=None, description="`MAX_BATCH_PREFILL_TOKENS`: prompt tokens of one prefill batch."
+        default=None, description="Sets `MAX_BATCH_PREFILL_TOKENS`: prompt tokens of one prefill batch, such as 4096."
     )
     max_concurrent_requests: Positive | None = Field(
-        default=None, description="`MAX_CONCURRENT_REQUESTS`: requests beyond are answered with 429."
+        default=None, description="Sets `MAX_CONCURRENT_REQUESTS`, such as 128. TGI answers further requests with 429."
     )
     trust_remote_code: bool | None = Field(
-        default=None, description="`TRUST_REMOTE_CODE`: run code that comes with the model. Pin `model.revision` too."
+        default=None,
+        description="Sets `TRUST_REMOTE_CODE`. True: run code that comes with the model. Also pin `model.revision`.",
     )
     env: tuple[EnvVar, ...] = Field(
         default=(),
         max_length=60,
         json_schema_extra=list_map("name"),
-        description="Any further launcher option by its environment name.",
+        description="Other launcher options as environment variables.",
     )
 
 
 class DeletionPolicy(StrEnum):
-    """What happens to the backend's objects when the resource is deleted."""
+    """What happens to the objects of the backend when the resource is deleted."""
 
     DELETE = "Delete"
     RETAIN = "Retain"
@@ -216,7 +269,7 @@ _NO_POLICIES = (
 
 
 class Spec(APIObject):
-    """What is wanted: a model, served by TGI, on a backend."""
+    """Desired state: a model, served by TGI on a backend."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -224,8 +277,8 @@ class Spec(APIObject):
             (
                 _SAME_BACKEND,
                 (
-                    "the backend of a living resource cannot be exchanged: create a second TGIEndpoint with the other "
-                    "backend, move the traffic, delete this one"
+                    "the backend of an existing resource is immutable: create a second TGIEndpoint with the other "
+                    "backend, move the traffic, and delete this one"
                 ),
             ),
             (
@@ -234,27 +287,27 @@ class Spec(APIObject):
             ),
             (
                 "has(self.inCluster) || !self.model.uri.startsWith('pvc://')",
-                "pvc:// is a volume claim of the cluster: it needs inCluster",
+                "pvc:// is a PVC of the cluster: it needs inCluster",
             ),
             (
                 "!has(self.inCluster) || !has(self.inCluster.cache) || !self.model.uri.startsWith('pvc://')",
-                "the weights of a pvc:// uri are on their claim already: remove inCluster.cache",
+                "the weights of a pvc:// uri are on their PVC already: remove inCluster.cache",
             ),
             (
                 "!has(self.inCluster) || has(self.inCluster.cache) || !self.model.uri.startsWith('s3://')",
                 (
-                    "in the cluster, weights from s3:// are downloaded once: set inCluster.cache to the claim that "
+                    "in the cluster, weights from s3:// are downloaded once: set inCluster.cache to the PVC that "
                     "keeps them"
                 ),
             ),
-            ("!has(self.rollout) || has(self.inCluster)", "rollout is of pods: it needs inCluster"),
+            ("!has(self.rollout) || has(self.inCluster)", "rollout is for pods: it needs inCluster"),
             (
                 "!(has(self.replicas) && has(self.autoscaling))",
                 "replicas and autoscaling exclude each other: remove one; with autoscaling, set its bounds instead",
             ),
             (
                 f"!has(self.autoscaling) || !has(self.inCluster) || {_only(IN_CLUSTER_METRICS)}",
-                f"of pods, autoscaling.metrics[].type must be one of {', '.join(IN_CLUSTER_METRICS)}",
+                f"for pods, autoscaling.metrics[].type must be one of {', '.join(IN_CLUSTER_METRICS)}",
             ),
             (
                 f"!has(self.autoscaling) || has(self.inCluster) || {_only(SAGEMAKER_METRICS)}",
@@ -270,20 +323,22 @@ class Spec(APIObject):
         )
     }
 
-    model: Model = Field(description="The model.")
-    runtime: Runtime = Field(default=Runtime(), description="TGI and its options.")
+    model: Model = Field(description="Model to serve.")
+    runtime: Runtime = Field(default=Runtime(), description="Version and launcher options of TGI.")
     replicas: Positive | None = Field(
         default=None,
-        description="Instances or pods that serve. Absent: keep what runs, 1 for a new endpoint.",
+        description="Number of instances or pods, such as 2. Default: the current replica count, or 1 for a new "
+        "endpoint.",
     )
     autoscaling: Autoscaling | None = Field(
-        default=None, description="The number of instances or pods follows the load, instead of `replicas`."
+        default=None, description="Makes the replica count follow the load. Excludes `replicas`."
     )
-    rollout: Rollout | None = Field(default=None, description="How a change reaches the pods of `inCluster`.")
+    rollout: Rollout | None = Field(default=None, description="How a change is rolled out to the pods of `inCluster`.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE,
-        description="Delete removes what the operator created when the resource is deleted. Retain leaves an endpoint "
-        "on SageMaker running; of pods it keeps the claim with the weights.",
+        description="What happens when the resource is deleted. Delete: the operator deletes what it created. "
+        "Retain: an "
+        "endpoint on SageMaker keeps running and is billed; for pods, the PVC with the weights is kept.",
     )
     sage_maker: SageMaker | None = Field(default=None, description="Serve on Amazon SageMaker.")
     in_cluster: InCluster | None = Field(default=None, description="Serve in pods of this cluster.")

@@ -23,6 +23,10 @@ MOST_TAG_KEYS = 100
 MOST_MESSAGE = 4096
 """Characters of a condition's message; metav1.Condition allows 32,768."""
 
+LONGEST_MODEL = 16
+LONGEST_HARDWARE = 13
+"""Characters of the short forms: with them, `kubectl get` fits into 100 columns."""
+
 ReasonWord = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
 
 
@@ -56,9 +60,9 @@ class Condition(APIObject):
     observed_generation: int | None = Field(
         default=None, ge=0, json_schema_extra={"format": "int64"}, description="Generation of the spec that it reports."
     )
-    last_transition_time: Time = Field(description="When the status changed last.")
-    reason: ReasonWord = Field(description="Reason, one CamelCase word.")
-    message: str = Field(max_length=MOST_MESSAGE, description="Reason for people.")
+    last_transition_time: Time = Field(description="When the status of the condition last changed.")
+    reason: ReasonWord = Field(description="Reason as one CamelCase word, such as InService.")
+    message: str = Field(max_length=MOST_MESSAGE, description="What is going on, and what to do, for people.")
 
 
 class LastFailure(APIObject):
@@ -201,18 +205,35 @@ class ScalingStatus(APIObject):
 
 
 class Status(APIObject):
-    """Observed state, written by the operator only."""
+    """Observed state, set by the operator."""
 
     observed_generation: int = Field(
         default=-1,
         json_schema_extra={"format": "int64"},
-        description="Generation of the spec that the status reports; -1 before the first reconciliation.",
+        description="Generation of the spec that this status reflects; -1 before the first reconciliation.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
         max_length=8,
         json_schema_extra=list_map("type"),
-        description="Ready and Available; Reconciling and Stalled while they are True; with autoscaling ScalingActive.",
+        description="Ready and Available; Reconciling and Stalled only while True; ScalingActive with autoscaling.",
+    )
+    summary: str | None = Field(
+        default=None,
+        max_length=32,
+        description="Ready and desired replicas, and what to do: `1/1`, `0/1 wait` (it continues automatically), "
+        "`0/1 act` (a person must change something). For people: programs read the conditions.",
+    )
+    model: str | None = Field(
+        default=None,
+        max_length=LONGEST_MODEL,
+        description="Short form of spec.model.uri, such as `zephyr-7b-beta`. For people.",
+    )
+    hardware: str | None = Field(
+        default=None,
+        max_length=LONGEST_HARDWARE,
+        description="Short form of the instance type or of the GPUs of a pod, such as `g5.12xlarge` or `2 L4`. "
+        "For people.",
     )
     backend: str | None = Field(
         default=None, max_length=63, description="Backend of the endpoint: SageMaker or InCluster."

@@ -3,8 +3,10 @@
 from collections import OrderedDict
 from typing import Protocol
 
+from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import SecretKeyRef
 from tgi_operator.backends.allowed_use import Reference, unlabelled
 from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Resource
@@ -40,14 +42,16 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
     where = f"{_FIELD}: Secret {namespace}/{reference.name}"
     secret = await reader.secret(namespace, reference.name)
     if secret is None:
-        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist; create it")
+        create = _command(namespace, reference, require_label=require_label)
+        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist; create it: {create}")
     refused = unlabelled(Reference("Secret", reference.name, _FIELD), namespace, secret.labels)
     if require_label and refused is not None:
         return refused
     value = secret.data.get(reference.key, b"").strip()
     if not value:
         return Problem(
-            Reason.SECRET_KEY_NOT_FOUND, f"{where} has no value under key {reference.key!r}; add it or name another key"
+            Reason.SECRET_KEY_NOT_FOUND,
+            f"{where} has no value under key {reference.key!r}; add the key, or name another one",
         )
     if len(value) > _LONGEST or not value.isascii():
         return Problem(
@@ -57,6 +61,14 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
     text = value.decode()
     key = (namespace, reference.name, reference.key)
     return HubToken(text, "/".join(key), _former(key, text))
+
+
+def _command(namespace: str, reference: SecretKeyRef, *, require_label: bool) -> str:
+    """Return the commands that create the Secret, and label it where it needs the label to be used."""
+    name = reference.name
+    create = f"`kubectl create secret generic {name} -n {namespace} --from-literal={reference.key}=HF_TOKEN`"
+    label = f", then `kubectl label secret {name} -n {namespace} {LABEL_ALLOW_USE}=true`"
+    return f"{create}{label if require_label else ''}"
 
 
 def _former(key: tuple[str, str, str], value: str) -> tuple[str, ...]:

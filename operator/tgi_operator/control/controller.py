@@ -191,8 +191,8 @@ class Controller:
         if self._writes.was_released(old) or not endpoint:
             return
         message = (
-            f"SageMaker endpoint {endpoint}: the TGIEndpoint is gone although the operator has not removed its "
-            "finalizer, so the endpoint may still exist and be billed; delete it in AWS"
+            f'Endpoint "{endpoint}": another user removed the finalizer of the TGIEndpoint, so the endpoint may still '
+            "exist and be billed; delete it in AWS"
         )
         logger.warning("%s", message, extra={"object": str(old.key)})
         self._spawn(self._events.post(old, *of_note(Note(Reason.LEFT_ALONE, message))))

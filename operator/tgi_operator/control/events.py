@@ -49,6 +49,7 @@ _WARNINGS = frozenset(
         Reason.STATUS_REFUSED,
         Reason.THROTTLED,
         Reason.UNKNOWN_ENDPOINT_STATUS,
+        Reason.UNSCHEDULABLE,
     }
 )
 """Reasons that are Warnings although the operator continues automatically."""
@@ -120,7 +121,8 @@ def _scaling(before: ScalingStatus, after: ScalingStatus | None) -> tuple[Event,
     bounds = (after.min_replicas, after.max_replicas)
     if after.scaler is not None and bounds != (before.min_replicas, before.max_replicas):
         schedule = f" (schedule {after.active_schedule})" if after.active_schedule else ""
-        changes.append(("Normal", Note(Reason.BOUNDS_CHANGED, f"{bounds[0]} to {bounds[1]} are in force{schedule}.")))
+        message = f"Scaling bounds are now {bounds[0]} to {bounds[1]}{schedule}."
+        changes.append(("Normal", Note(Reason.BOUNDS_CHANGED, message)))
     return tuple(changes)
 
 

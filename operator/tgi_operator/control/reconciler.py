@@ -13,6 +13,7 @@ from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.api.summary import with_summary
 from tgi_operator.api.times import rfc3339
 from tgi_operator.backends import served
 from tgi_operator.backends.base import Backend, Remedy
@@ -108,7 +109,7 @@ class Reconciler:
             return await self._kubernetes_failed(key, error, failures + 1)
         except Exception:
             logger.exception("The reconciliation failed", extra={"object": str(key)})
-            message = "The operator met an error of its own; see its log."
+            message = "Internal error; the operator retries automatically: report a bug, with the traceback in its log"
             await self._report(key, Reason.RECONCILE_ERROR, message, failures)
             return Failed("error")
 
@@ -141,7 +142,7 @@ class Reconciler:
             # Conditions that change to and fro with each attempt report nothing.
             status = as_reported(resource.status, status)
         if plan.ahead:
-            attempt = replace(attempt, item=await self._write_status(attempt.item, status))
+            attempt = replace(attempt, item=await self._write_status(attempt, status))
         try:
             for step in plan.steps:
                 await backend.apply(situation, step)
@@ -153,7 +154,13 @@ class Reconciler:
         return await self._finish(attempt, situation, plan)
 
     async def _finish(self, attempt: _Attempt, situation: Any, plan: Plan[Any]) -> Outcome:
-        """Collect what nothing needs any more, post Events, and write the final status or release the resource."""
+        """Release a resource of which nothing is left; else post Events, collect old revisions, write the status."""
+        if plan.finished:
+            attempt.backend.forget(attempt.item.key)
+            await self._writes.release(attempt.item)
+            # Only now: where another write made the release fail, all of this is repeated.
+            await self._post(attempt.item, plan.notes)
+            return Done("released")
         await self._post(attempt.item, plan.notes)
         try:
             for step in plan.collection:
@@ -168,10 +175,6 @@ class Reconciler:
                 raise
             return await self._mend(attempt, remedy.no_later_than(plan.after), error)
         await self._post(attempt.item, () if plan.collected is None else (plan.collected,))
-        if plan.finished:
-            attempt.backend.forget(attempt.item.key)
-            await self._writes.release(attempt.item)
-            return Done("released")
         await self._report_status(attempt, plan.clean or plan.reached)
         self._store.compared(attempt.seen)
         label = "acted" if plan.steps or plan.collection else "observed"
@@ -187,18 +190,19 @@ class Reconciler:
     async def _collection_failed(self, attempt: _Attempt, error: Exception) -> None:
         if not _is_worth_an_event(attempt.number - 1):
             return
-        message = f"old revisions: could not be deleted: {describe(error)}; the operator tries again"
+        message = f"Old revisions: deletion failed: {describe(error)}; the operator retries automatically"
         await self._events.post(attempt.item, *of_note(Note(Reason.COLLECTION_FAILED, message)))
 
     async def _report_status(self, attempt: _Attempt, status: Status) -> None:
         """Write a status, and post Events for what changed since the resource's last one."""
-        item = await self._write_status(attempt.item, status)
+        item = await self._write_status(attempt, status)
         for event_type, note in transitions(attempt.resource.status, status):
             await self._events.post(item, event_type, note)
 
-    async def _write_status(self, item: Item, status: Status) -> Item:
+    async def _write_status(self, attempt: _Attempt, status: Status) -> Item:
+        item = attempt.item
         try:
-            return await self._writes.status(item, status)
+            return await self._writes.status(item, with_summary(status, attempt.resource.spec))
         except (StatusRefusedError, *_KUBERNETES_ERRORS) as error:
             if not item.deleting:
                 raise
@@ -223,7 +227,7 @@ class Reconciler:
         message = resource.problem.message if resource.problem else "spec: names no backend; add sageMaker or inCluster"
         problem = off or Problem(Reason.INVALID_SPEC, message)
         status = self._with(item, stalled(problem.reason, problem.message, available=was_available(resource.status)))
-        written = await self._writes.status(item, status)
+        written = await self._writes.status(item, with_summary(status, resource.spec))
         for event_type, note in transitions(resource.status, status):
             await self._events.post(written, event_type, note)
         return Done("stalled")
@@ -257,7 +261,7 @@ class Reconciler:
         try:
             before = _read_status(item)
             status = self._with(item, progressing(reason, message, available=was_available(before)))
-            written = await self._writes.status(item, status)
+            written = await self._writes.status(item, with_summary(status, None))
             for event_type, note in transitions(before, status):
                 await self._events.post(written, event_type, note)
         except GoneError:

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from tgi_operator import __version__
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -46,7 +48,8 @@ def instance(instance_type: str) -> Instance:
     family = _families().get(family_name)
     use = f"use a size of {', '.join(f'ml.{name}' for name in supported_families())}"
     if family is None:
-        raise UnsupportedInstanceTypeError(f"{instance_type} has no GPU that TGI runs on: {use}")
+        table = f"the instance table of this operator (version {__version__})"
+        raise UnsupportedInstanceTypeError(f"{instance_type} is not in {table}, which lists GPU instances: {use}")
     if "unsupported" in family:
         raise UnsupportedInstanceTypeError(f"{instance_type} cannot run TGI, {family['unsupported']}: {use}")
     if size not in family["gpus"]:

@@ -21,27 +21,30 @@ _SERVICE_NAME = (
 )
 
 _COLUMNS = (
-    ("Backend", "string", ".status.backend", 0),
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
-    ("Replicas", "integer", ".status.readyReplicas", 0),
-    ("Desired", "integer", ".status.desiredReplicas", 0),
-    ("URL", "string", ".status.url", 0),
-    ("Age", "date", ".metadata.creationTimestamp", 0),
-    ("Model", "string", ".spec.model.uri", 1),
-    ("Instance", "string", ".spec.sageMaker.instanceType", 1),
+    ("Status", "string", ".status.summary", 0),
+    ("Model", "string", ".status.model", 0),
+    ("On", "string", ".status.hardware", 0),
+    ("Available", "string", '.status.conditions[?(@.type=="Available")].status', 1),
+    ("Backend", "string", ".status.backend", 1),
     ("Revision", "string", ".status.currentRevision", 1),
     ("Min", "integer", ".status.scaling.minReplicas", 1),
     ("Max", "integer", ".status.scaling.maxReplicas", 1),
+    ("Age", "date", ".metadata.creationTimestamp", 1),
+    ("URI", "string", ".spec.model.uri", 1),
+    ("URL", "string", ".status.url", 1),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
+"""Those of priority 0 fit into 100 columns; `-o wide` shows the others too."""
 
 
 def crd() -> dict[str, Any]:
     """Return the CustomResourceDefinition manifest."""
     schema = {
         "type": "object",
-        "description": "A large language model served by HuggingFace Text Generation Inference.",
+        "description": "A large language model, served by Text Generation Inference (TGI) on Amazon SageMaker "
+        "or in pods.",
         "required": ["spec"],
         **cel(
             (

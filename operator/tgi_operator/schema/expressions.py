@@ -29,6 +29,7 @@ _METHODS: Mapping[str, Callable[..., Any]] = {
     "sum": sum,
     "join": "".join,
     "startsWith": str.startswith,
+    "endsWith": str.endswith,
     "lowerAscii": str.lower,
     "matches": lambda text, pattern: re.search(pattern.replace("$", r"\Z"), text) is not None,
 }

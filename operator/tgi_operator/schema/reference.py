@@ -65,7 +65,7 @@ Paths are below `spec.inCluster.podTemplate`; `[]` is an item of a list. **Bold*
 is set. The fields of `spec.initContainers[]` are those of `spec.containers[]` and `restartPolicy`.
 """
 
-_TROUBLESHOOTING = f"""{_HEADER}
+_TROUBLESHOOTING = """{header}
 
 # Troubleshooting
 
@@ -75,16 +75,69 @@ kubectl describe tgi NAME          # all conditions, and the Events
 tgi-operator plan -f FILE          # what is wrong with a file, without a cluster
 ```
 
-The `reason` of a condition or an Event is one of those below. While `Stalled` is True, a person must change something.
-Without `Stalled`, the operator continues automatically. For many reasons it retries automatically in either case; the
-message has the time of the next attempt. `Ready` and `Available` are Unknown while AWS cannot be read.
+## Is it my turn?
 
-On SageMaker, the output of a container is in the CloudWatch log group `/aws/sagemaker/Endpoints/ENDPOINT`. For pods,
-`status.lastFailure` has the last lines, and `kubectl logs` the rest:
+```console
+$ kubectl get tgi
+NAME              READY   REASON                 STATUS     MODEL              ON
+zephyr-7b         True    InService              1/1        zephyr-7b-beta     g5.2xlarge
+deepseek-r1-70b   False   InsufficientCapacity   0/1 wait   DeepSeek-R1-Dis…   p4de.24xlarge
+mixtral-8x7b      False   QuotaExceeded          0/2 act    Mixtral-8x7B-In…   g5.48xlarge
+```
+
+`STATUS` shows the ready and the desired replicas, and at most one word:
+
+| word | condition | meaning |
+|---|---|---|
+| none | `Ready` is True | This generation of the spec is rolled out and serves. |
+| `wait` | `Stalled` is not True | The operator, AWS or Kubernetes continues automatically. |
+| `act` | `Stalled` is True | A person must change something. The reason and the message name it. |
+
+`act` without a count means that the operator has not created anything yet. For many reasons the operator also retries
+automatically; the message has the time of the next attempt. `Ready` and `Available` are Unknown while AWS cannot be
+read. `Available` shows whether the endpoint accepts requests, whichever revision it runs.
+
+`status.summary`, `status.model` and `status.hardware` are for people, and their form may change. Programs read the
+conditions.
+
+## Wait for an endpoint
+
+`kubectl wait --for=condition=Ready` waits until its timeout even if a person must act first. Wait for both conditions
+to fail fast:
+
+```bash
+kubectl wait --for=condition=Ready tgi/NAME --timeout=30m & ready=$!
+kubectl wait --for=condition=Stalled tgi/NAME --timeout=30m >/dev/null 2>&1 & stalled=$!
+wait -n  # until the first of the two ends
+kill "$ready" "$stalled" 2>/dev/null
+kubectl wait --for=condition=Ready tgi/NAME --timeout=1s || {{ kubectl get tgi NAME -o wide; false; }}
+```
+
+Run it after `kubectl apply`. Its last command succeeds if the endpoint is Ready. kubectl ignores conditions of an older
+generation of the spec. `wait -n` needs bash 4.3 or newer.
+
+To wait until a resource is deleted, with everything that it had in AWS:
+
+```bash
+kubectl delete tgi NAME --wait=false
+kubectl wait --for=delete tgi/NAME --timeout=30m
+```
+
+## By symptom
+
+{symptoms}
+
+## Read the logs of a container
+
+On SageMaker, the output of a container is in the CloudWatch log group `/aws/sagemaker/Endpoints/ENDPOINT`. If a
+container failed, the message of `Ready` has the name and a link. For pods, `status.lastFailure` has the last lines, and
+`kubectl logs` the rest:
 
 ```sh
 kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
 ```
+
+## Retry now
 
 To have the operator look again and retry at once what failed,
 [request it](operations.md#request-an-immediate-retry). Kubernetes restarts pods automatically.
@@ -92,8 +145,39 @@ To have the operator look again and retry at once what failed,
 ```sh
 kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
 ```
+
+## Reasons
+
+Every `reason` of a condition or an Event, with its fix and a command that shows more. In the commands, `ENDPOINT` is
+`status.sageMaker.endpointName`, and `REGION` is `spec.sageMaker.region`.
 """
 
+
+_SYMPTOMS = (
+    (
+        "It stays in `Creating`.",
+        "the logs of the container, below",
+        (Reason.CONTAINER_NOT_HEALTHY, Reason.UNSCHEDULABLE, Reason.INSUFFICIENT_CAPACITY),
+    ),
+    (
+        "`READY` is False, but requests are answered.",
+        "`Available`, and the reason of `Ready`",
+        (Reason.UPDATING, Reason.UPDATE_ROLLED_BACK),
+    ),
+    ("The deletion takes long.", "the message of `Ready`", (Reason.DELETING, Reason.ACCESS_DENIED)),
+    (
+        "The replica count does not follow the load.",
+        "the condition `ScalingActive`",
+        (Reason.NO_METRICS, Reason.METRICS_API_MISSING, Reason.POLICY_CONFLICT, Reason.QUOTA_EXCEEDED),
+    ),
+    (
+        "AWS answers 403.",
+        "the message, which names the permission",
+        (Reason.ACCESS_DENIED, Reason.INVALID_EXECUTION_ROLE, Reason.MODEL_DATA_NOT_READABLE),
+    ),
+    ("AWS bills for a deleted resource.", "the Events of the namespace", (Reason.LEFT_ALONE, Reason.RETAINED)),
+)
+"""Symptom, where to look, and the reasons behind it."""
 
 _WIDTH = 120
 _TABLE = ("| field | type | bounds | default | meaning |", "|---|---|---|---|---|")
@@ -115,7 +199,7 @@ def reference() -> str:
     parts += ["\n## Conditions\n", "| type | exists | True means |", "|---|---|---|"]
     parts += [f"| `{kind}` | {there} | {meaning} |" for kind, (there, meaning) in _CONDITIONS.items()]
     parts += ["\n## Reasons\n", "Reasons of conditions and Events.\n", "| reason | meaning |", "|---|---|"]
-    parts += [f"| [`{reason}`](troubleshooting.md#{reason.lower()}) | {reason.doc} |" for reason in Reason]
+    parts += [f"| [`{reason}`](troubleshooting.md#{reason.lower()}) | {reason.means} |" for reason in Reason]
     return "\n".join(parts) + "\n"
 
 
@@ -133,8 +217,19 @@ def _sizes() -> str:
 
 def troubleshooting() -> str:
     """Return the text of docs/troubleshooting.md."""
-    sections = [f"\n## {reason}\n\n{_wrapped(reason.doc)}" for reason in Reason]
-    return "\n".join([_TROUBLESHOOTING.rstrip(), *sections]) + "\n"
+    symptoms = [f"| {symptom} | {look} | {', '.join(map(_link, usual))} |" for symptom, look, usual in _SYMPTOMS]
+    table = "\n".join(("| symptom | look at | usual reasons |", "|---|---|---|", *symptoms))
+    page = _TROUBLESHOOTING.format(header=_HEADER, symptoms=table)
+    return "\n".join([page.rstrip(), *map(_section, Reason)]) + "\n"
+
+
+def _section(reason: Reason) -> str:
+    fix = _wrapped(f"**Fix:** {reason.fix}")
+    return f"\n### {reason}\n\n{_wrapped(reason.means)}\n\n{fix}\n\n```sh\n{reason.look}\n```"
+
+
+def _link(reason: Reason) -> str:
+    return f"[{reason}](#{reason.lower()})"
 
 
 def _wrapped(text: str) -> str:
@@ -178,9 +273,18 @@ def _bounds(schema: Schema) -> str:
     said += _counts(schema, "Properties", "fields" if "properties" in schema else "entries")
     if "pattern" in schema:
         said.append(f"`{schema['pattern']}`")
+    said += [rule["message"] for rule in _formats(schema)]
     if "items" in schema and (inner := _bounds(schema["items"])):
         said.append(f"each {inner}")
     return "; ".join(said)
+
+
+def _formats(schema: Schema) -> list[Mapping[str, str]]:
+    """Return the rules of a single value that say what it looks like, whatever it begins with."""
+    if "properties" in schema or "items" in schema or "additionalProperties" in schema:
+        return []
+    rules = schema.get("x-kubernetes-validations", ())
+    return [rule for rule in rules if "oldSelf" not in rule["rule"] and "startsWith" not in rule["rule"]]
 
 
 def _counts(schema: Schema, what: str, unit: str) -> list[str]:
@@ -191,8 +295,11 @@ def _counts(schema: Schema, what: str, unit: str) -> list[str]:
 
 
 def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, message) of every CEL rule."""
+    """Yield (path, message) of every CEL rule that the tables do not have."""
+    formats = _formats(schema)
     for rule in schema.get("x-kubernetes-validations", ()):
+        if rule in formats:
+            continue
         yield f"`{path}`" if path else "", rule["message"]
     for name, child in schema.get("properties", {}).items():
         yield from _rules(child, f"{path}.{name}".lstrip("."))

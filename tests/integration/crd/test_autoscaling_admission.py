@@ -65,13 +65,16 @@ REFUSED = [
     (sagemaker(minReplicas=5), "minReplicas must not be greater than maxReplicas"),
     (
         pods(metrics=[INVOCATIONS]),
-        "of pods, autoscaling.metrics[].type must be one of ConcurrentRequests, QueueDepth",
+        "for pods, autoscaling.metrics[].type must be one of ConcurrentRequests, QueueDepth",
     ),
     (sagemaker(metrics=[QUEUE]), "on SageMaker, autoscaling.metrics[].type must be one of"),
-    (pods(metrics=[QUEUE, QUEUE]), "each metric type but CloudWatch may be there once"),
+    (pods(metrics=[QUEUE, QUEUE]), "each metric type except CloudWatch may appear only once"),
     (pods(metrics=[{"type": "QueueDepth", "target": {}}]), "exactly one of averageValue and value must be set"),
-    (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "use target.averageValue"),
-    (sagemaker(metrics=[{"type": "CloudWatch", "target": {"value": 1}}]), "cloudWatch goes with type CloudWatch"),
+    (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "set target.averageValue"),
+    (
+        sagemaker(metrics=[{"type": "CloudWatch", "target": {"value": 1}}]),
+        "cloudWatch must be set with type",
+    ),
     (sagemaker(metrics=[custom(metrics=[CLOUD_WATCH, CLOUD_WATCH])]), "several metrics need an expression"),
     (sagemaker(metrics=[custom(expression="a")]), "each metric needs an id"),
     (sagemaker(behavior={"scaleUp": {"selectPolicy": "Disabled"}}), "on SageMaker AWS decides how much"),
@@ -81,7 +84,7 @@ REFUSED = [
     ),
     (pods(schedules=[HOURS]), "minReplicas or maxReplicas must be set"),
     (pods(schedules=[{**HOURS, "minReplicas": 5}]), "a schedule's minReplicas must not be greater"),
-    (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "should match"),
+    (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "must be cron's five fields"),
     (pods(schedules=[{**HOURS, "minReplicas": 2}, {**HOURS, "minReplicas": 3}]), "Duplicate value"),
 ]
 

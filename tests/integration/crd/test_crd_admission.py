@@ -22,6 +22,9 @@ SMALLEST: Spec = {
         "instanceType": "ml.g5.12xlarge",
     },
 }
+SCHEMES = "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"
+ON_HUB = "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta"
+FOLDER = "must be a folder of safetensors files that ends with a slash: s3://BUCKET/FOLDER/"
 FROM_S3 = {"model": {"uri": "s3://weights/falcon/"}}
 
 
@@ -146,18 +149,18 @@ REFUSED = [
     ),
     pytest.param(
         runtime(dtype="float16", quantize="awq"),
-        "dtype and quantize exclude each other, but for bitsandbytes",
+        "dtype and quantize exclude each other, except for bitsandbytes",
         id="dtype and quantize",
     ),
     pytest.param(
         runtime(maxInputTokens=2048, maxTotalTokens=2048),
-        "maxInputTokens must be less than maxTotalTokens: the answer needs room",
+        "maxInputTokens must be less than maxTotalTokens, because the answer needs room",
         id="no room for an answer",
     ),
     pytest.param(runtime(quantize="FP8"), 'spec.runtime.quantize: Unsupported value: "FP8"', id="quantize in capitals"),
     pytest.param(runtime(numShard=0), "should be greater than or equal to 1", id="no shards"),
     pytest.param(runtime(numShard="4"), "spec.runtime.numShard in body must be of type", id="a number as a text"),
-    pytest.param(runtime(version="latest"), "spec.runtime.version in body should match", id="a version that moves"),
+    pytest.param(runtime(version="latest"), "must be a version of TGI, such as 3.3.6", id="a version that moves"),
     pytest.param(
         runtime(env=[{"name": "QUANTIZE", "value": ""}]),
         "spec.runtime.env[0].value in body should be at least 1 chars long",
@@ -169,18 +172,20 @@ REFUSED = [
         id="an option twice",
     ),
     pytest.param(
-        runtime(env=[{"name": "1A", "value": "1"}]), "spec.runtime.env[0].name in body should match", id="no name"
+        runtime(env=[{"name": "1A", "value": "1"}]), "must be the name of an environment variable", id="no name"
     ),
     *(
-        pytest.param(spec({"model": {"uri": uri}}), "spec.model.uri in body should match", id=reason)
-        for uri, reason in (
-            ("tiiuae/falcon-7b", "a uri without its scheme"),
-            ("hf://falcon-7b", "a Hub uri without its owner"),
-            ("hf://tiiuae/falcon-7b/main", "a Hub uri with too many parts"),
-            ("https://huggingface.co/tiiuae/falcon-7b", "the address of a web page"),
-            ("s3://weights/falcon", "a prefix of S3 that may be a file"),
-            ("s3://Weights/falcon/", "a bucket in capitals"),
-            ("", "an empty uri"),
+        pytest.param(spec({"model": {"uri": uri}}), message, id=reason)
+        for uri, reason, message in (
+            ("tiiuae/falcon-7b", "a uri without its scheme", SCHEMES),
+            ("hf://falcon-7b", "a Hub uri without its owner", ON_HUB),
+            ("hf://tiiuae/falcon-7b/main", "a Hub uri with too many parts", ON_HUB),
+            ("hf://tiiuae/falcon-7b@main", "a Hub uri with a revision", "a revision goes into model.revision"),
+            ("https://huggingface.co/tiiuae/falcon-7b", "the address of a web page", SCHEMES),
+            ("s3://weights/falcon", "a prefix of S3 that may be a file", FOLDER),
+            ("s3://weights/falcon/model.tar.gz", "an archive", FOLDER),
+            ("s3://Weights/falcon/", "a bucket in capitals", FOLDER),
+            ("", "an empty uri", SCHEMES),
         )
     ),
     pytest.param(
@@ -204,29 +209,34 @@ REFUSED = [
         id="isolation from the Hub that the model comes from",
     ),
     *(
-        pytest.param(spec(executionRoleARN=arn), "spec.sageMaker.executionRoleARN in body should match", id=reason)
+        pytest.param(
+            spec(executionRoleARN=arn),
+            "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/NAME",
+            id=reason,
+        )
         for arn, reason in (
             ("arn:aws:iam::111122223333:user/somebody", "a user for a role"),
             ("arn:aws:iam::1111222233:role/tgi-exec", "an account of ten digits"),
-            ("tgi-execution-role-of-somebody", "a role by its name"),
+            ("tgi-execution-role", "a role by its name"),
         )
     ),
     *(
-        pytest.param(spec(instanceType=name), "spec.sageMaker.instanceType in body should match", id=reason)
-        for name, reason in (
-            ("g5.12xlarge", "an instance type of EC2"),
-            ("ml.g5", "an instance type without its size"),
-            ("ML.G5.12XLARGE", "an instance type in capitals"),
+        pytest.param(spec(instanceType=name), message, id=reason)
+        for name, reason, message in (
+            ("g5.12xlarge", "an instance type of EC2", "must begin with ml., as instance types of SageMaker do"),
+            ("ml.g5", "an instance type without its size", "must be ml.FAMILY.SIZE, such as ml.g5.12xlarge"),
+            ("ML.G5.12XLARGE", "an instance type in capitals", "must begin with ml."),
         )
     ),
-    pytest.param(spec(region="Ireland"), "spec.sageMaker.region in body should match", id="a region by another name"),
+    pytest.param(spec(region="Ireland"), "must be an AWS region, such as us-east-1", id="a region by another name"),
+    pytest.param(spec(region="us-east-1a"), "not an Availability Zone: leave out the letter", id="a zone"),
     pytest.param(
         spec(endpointName="a" * 64),
         "spec.sageMaker.endpointName: Too long: may not be more than 63 bytes",
         id="64 chars",
     ),
     *(
-        pytest.param(spec(endpointName=name), "spec.sageMaker.endpointName in body should match", id=reason)
+        pytest.param(spec(endpointName=name), "must be lower-case letters and digits, joined by single", id=reason)
         for name, reason in (
             ("Falcon", "an endpoint name in capitals, which AWS would lower"),
             ("falcon.7b", "an endpoint name with a dot"),
@@ -350,6 +360,9 @@ def condition(kind: str, status: str, reason: str) -> Object:
 
 STATUS: Object = {
     "observedGeneration": 1,
+    "summary": "1/3 wait",
+    "model": "falcon-7b-instr…",
+    "hardware": "g5.12xlarge",
     "backend": "SageMaker",
     "replicas": 2,
     "readyReplicas": 1,
@@ -357,7 +370,11 @@ STATUS: Object = {
     "selector": "",
     "url": "https://runtime.sagemaker.eu-west-1.amazonaws.com/endpoints/chat/invocations",
     "currentRevision": "0123456789",
-    "conditions": [condition("Ready", "False", "Updating"), condition("Reconciling", "True", "Updating")],
+    "conditions": [
+        condition("Ready", "False", "Updating"),
+        condition("Available", "True", "Serving"),
+        condition("Reconciling", "True", "Updating"),
+    ],
 }
 
 
@@ -413,16 +430,17 @@ def rows(table: str) -> list[list[str]]:
 def test_kubectl_get_shows_the_columns(endpoints: Endpoints) -> None:
     created = endpoints.create(spec({"replicas": 3}))
     header, before = rows(endpoints.kubectl("get", "tgi").stdout)
-    assert header == ["NAME", "BACKEND", "READY", "REASON", "REPLICAS", "DESIRED", "URL", "AGE"]
+    assert header == ["NAME", "READY", "REASON", "STATUS", "MODEL", "ON"]
     assert before[0] == "falcon-7b"
 
     endpoints.replace(created | {"status": STATUS}, "/status")
     _, after = rows(endpoints.kubectl("get", "tgi").stdout)
-    assert after[:-1] == ["falcon-7b", "SageMaker", "False", "Updating", "1", "3", STATUS["url"]]
+    assert after == ["falcon-7b", "False", "Updating", "1/3", "wait", "falcon-7b-instr…", "g5.12xlarge"]
 
-    header, wide = rows(endpoints.kubectl("get", "tgiendpoint", "falcon-7b", "-o", "wide").stdout)
-    assert header[-6:] == ["MODEL", "INSTANCE", "REVISION", "MIN", "MAX", "MESSAGE"]
-    assert " ".join(wide[8:]) == ("hf://tiiuae/falcon-7b-instruct ml.g5.12xlarge 0123456789 As the operator says.")
+    _, wide = rows(endpoints.kubectl("get", "tgiendpoint", "falcon-7b", "-o", "wide").stdout)
+    uri, url = "hf://tiiuae/falcon-7b-instruct", STATUS["url"]
+    assert " ".join(wide[7:10]) == "True SageMaker 0123456789"
+    assert " ".join(wide[11:]) == f"{uri} {url} As the operator says."
 
 
 def test_resource_is_in_its_category(endpoints: Endpoints) -> None:
@@ -444,4 +462,4 @@ def test_kubectl_wait_does_not_take_an_old_condition_for_an_answer(endpoints: En
 
 def test_kubectl_explain_describes_the_fields(endpoints: Endpoints) -> None:
     explained = endpoints.kubectl("explain", "tgi.spec.sageMaker.executionRoleARN").stdout
-    assert "Role SageMaker assumes to pull the image" in explained
+    assert "IAM role that SageMaker assumes to pull the image" in explained

@@ -239,12 +239,12 @@ REFUSED = [
     ),
     pytest.param(
         {"model": SMALLEST["model"], "sageMaker": SAGEMAKER, "rollout": {"maxSurge": 1}},
-        "rollout is of pods",
+        "rollout is for pods",
         id="rollout on SageMaker",
     ),
     pytest.param(
         spec({"model": {"uri": "s3://weights/zephyr/"}}),
-        "set inCluster.cache to the claim",
+        "set inCluster.cache to the PVC",
         id="S3 without a claim",
     ),
     pytest.param(
@@ -276,7 +276,11 @@ REFUSED = [
     ),
     pytest.param(spec(podDisruptionBudget={}), "podDisruptionBudget.maxUnavailable", id="a budget of what"),
     pytest.param(spec(resources={"requests": {"cpu": "-1"}}), "spec.inCluster.resources.requests", id="less CPU"),
-    pytest.param(spec(resources={"limits": {"memory": "24GB"}}), "resources.limits", id="no suffix of Kubernetes"),
+    pytest.param(
+        spec(resources={"limits": {"memory": "24GB"}}),
+        "GB and MB are not units of Kubernetes: write G or Gi",
+        id="no suffix",
+    ),
     pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "they need size", id="mode of a claim"),
     pytest.param(spec(cache={"size": "1Gi", "accessMode": "ReadOnlyMany"}), "accessMode", id="a claim to read only"),
     pytest.param(spec(nodeSelector={"a": "b c"}), "spec.inCluster.nodeSelector", id="no label"),

@@ -20,7 +20,7 @@ DEFAULT_TARGET = "5"
 """Target of a default metric. Google's guide for TGI begins with a queue of 3 to 5 requests for each pod; the AWS
 example for SageMakerVariantConcurrentRequestsPerModelHighResolution has 5."""
 
-SPEC_REPLICAS = "spec.replicas"
+SPEC_REPLICAS = "spec.replicas changed"
 """Reason of a change that the spec asks for."""
 
 
@@ -48,8 +48,8 @@ def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
         if target(metric) <= 0:
             return Problem(
                 Reason.INVALID_SPEC,
-                f"spec.autoscaling.metrics[{position}].target is {metric.target.average_value or metric.target.value}; "
-                "set a value greater than 0",
+                f"spec.autoscaling.metrics[{position}].target: must be more than 0, not "
+                f"{metric.target.average_value or metric.target.value}",
             )
     return None
 

@@ -73,8 +73,8 @@ class Permissions:
             return None
         return Problem(
             Reason.ROLE_NOT_ALLOWED,
-            f"spec.sageMaker.executionRoleARN {role} may not be used in namespace {namespace} (allowed: "
-            f"{', '.join(allowed) or 'none'}): use one of those, or have the operator's administrators allow it.",
+            f"spec.sageMaker.executionRoleARN: {role} is not allowed in namespace {namespace} (allowed: "
+            f"{', '.join(allowed) or 'none'}); use an allowed role, or ask the operator's administrators to allow it",
         )
 
     def name_problem(self, namespace: str, name: str) -> Problem | None:
@@ -88,9 +88,9 @@ class Permissions:
             return None
         return Problem(
             Reason.ENDPOINT_NAME_NOT_ALLOWED,
-            f"spec.sageMaker.endpointName {name} may not be used in namespace {namespace} (allowed: "
-            f"{', '.join(allowed) or 'none'}): create a TGIEndpoint without endpointName, or have the operator's "
-            "administrators allow the name.",
+            f"spec.sageMaker.endpointName: {name} is not allowed in namespace {namespace} (allowed: "
+            f"{', '.join(allowed) or 'none'}); create a TGIEndpoint without endpointName, or ask the operator's "
+            "administrators to allow the name",
         )
 
     def version(self) -> float | None:
@@ -102,7 +102,7 @@ class Permissions:
 
     def _unreadable(self, error: InvalidFileError) -> str:
         logger.error("%s: %s", self._file, error)
-        return f"The operator's file of permissions cannot be read: {error}"
+        return f"permissions file of the operator: it cannot be read: {error}; ask the operator's administrators"
 
     def _read(self) -> Mapping[str, _Entry]:
         """Return the entries, of one state of the file: large specs are judged in a thread. Raises InvalidFileError."""

@@ -34,7 +34,11 @@ CATALOGUE = "data/sagemaker-images.json"
 
 
 class UnknownImageError(LookupError):
-    """There is no image for that version or region; the text names those there are."""
+    """There is no image for that version; the text names those there are."""
+
+
+class NoImageInRegionError(UnknownImageError):
+    """AWS publishes no image in that region."""
 
 
 @cache
@@ -86,6 +90,17 @@ def dns_suffix(region: str) -> str:
     return _by_prefix(_DNS_SUFFIXES, region, "amazonaws.com")
 
 
+def console(region: str) -> str | None:
+    """Return the host of the AWS console for `region`, None for a partition whose console is not public."""
+    hosts = {
+        "aws": "console.aws.amazon.com",
+        "aws-cn": "console.amazonaws.cn",
+        "aws-us-gov": "console.amazonaws-us-gov.com",
+    }
+    host = hosts.get(partition(region))
+    return f"{region}.{host}" if host is not None else None
+
+
 def partition(region: str) -> str:
     """Return the partition `region` is in: aws, aws-cn, aws-us-gov, …"""
     return _by_prefix(_PARTITIONS, region, "aws")
@@ -98,7 +113,7 @@ def _by_prefix(table: dict[str, str], region: str, default: str) -> str:
 def image(version: str, region: str) -> str:
     """Return the image URI of TGI `version`, or of the newest of a minor version such as 3.3, in `region`.
 
-    Raises UnknownImageError.
+    Raises UnknownImageError, and NoImageInRegionError where only the region is to blame.
     """
     table = catalogue()
     known = _newest(version, table["versions"])
@@ -106,7 +121,7 @@ def image(version: str, region: str) -> str:
         raise UnknownImageError(f"TGI {version} is not in the catalogue: use one of {', '.join(table['versions'])}")
     account = table["registries"].get(region)
     if account is None:
-        raise UnknownImageError(f"AWS publishes no TGI image in {region}: set runtime.image, or use another region")
+        raise NoImageInRegionError(f"AWS publishes no TGI image in {region}")
     return f"{account}.dkr.ecr.{region}.{dns_suffix(region)}/{table['repository']}:{table['versions'][known]}"
 
 

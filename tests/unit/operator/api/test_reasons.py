@@ -16,8 +16,9 @@ def test_reason_is_one_camel_case_word_and_its_name(reason: Reason) -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_reason_is_documented_in_whole_sentences(reason: Reason) -> None:
-    assert len(reason.doc) > 15
-    assert reason.doc.endswith(".")
+    assert min(len(reason.means), len(reason.look)) > 15
+    assert reason.means.endswith(".")
+    assert reason.fix.endswith(".")
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -36,4 +37,4 @@ def test_reason_can_be_read_back_from_a_status(reason: Reason) -> None:
 def test_no_two_reasons_are_the_same_word_or_mean_the_same() -> None:
     # An Enum takes a repeated value for an alias and keeps silent.
     assert len(Reason.__members__) == len(list(Reason))
-    assert len({reason.doc for reason in Reason}) == len(list(Reason))
+    assert len({reason.means for reason in Reason}) == len(list(Reason))

@@ -7,7 +7,9 @@ from typing import Any
 
 from tgi_operator.api.identifiers import FINALIZER
 from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.api.summary import with_summary
 from tgi_operator.backends.base import Remedy
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Plan
@@ -32,8 +34,9 @@ DENIED = stalled(Reason.ACCESS_DENIED, "Denied.", available=False)
 
 
 def status(verdict: Verdict, before: Status | None = None, **fields: Any) -> Status:
-    """Return a status with a verdict of generation 1."""
-    return with_verdict(before or Status(), 1, verdict, "2026-01-31T12:00:00Z", **fields)
+    """Return a status with a verdict of generation 1, as the operator writes it."""
+    shown = with_verdict(before or Status(), 1, verdict, "2026-01-31T12:00:00Z", **fields)
+    return with_summary(shown, Spec.model_validate(SPEC))
 
 
 def as_json(shown: Status) -> dict[str, Any]:

@@ -223,8 +223,8 @@ class TestWhatIsLeftBehind:
             running.server.objects.clear()
         await asyncio.sleep(3700)
         assert running.server.reasons() == [("Warning", Reason.LEFT_ALONE)]
-        assert "SageMaker endpoint ml-falcon" in running.server.events[0]["note"]
-        assert "SageMaker endpoint ml-falcon" in caplog.text
+        assert 'Endpoint "ml-falcon"' in running.server.events[0]["note"]
+        assert 'Endpoint "ml-falcon"' in caplog.text
 
     @pytest.mark.parametrize("watch_is_first", [True, False])
     async def test_nothing_is_reported_of_what_the_operator_released(

@@ -10,6 +10,7 @@ from tgi_operator.api import conditions
 from tgi_operator.api.identifiers import FINALIZER, RENDER_ANNOTATION
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
+from tgi_operator.api.summary import with_summary
 from tgi_operator.backends.base import Remedy
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.control.events import EventRecorder
@@ -164,6 +165,16 @@ class TestDeletion:
         assert given.server.reasons() == [("Normal", Reason.DELETED)]
         assert given.server.writes == ["finalizers"]
 
+    async def test_event_is_posted_once_although_the_release_is_repeated(self) -> None:
+        plan = Plan[str](status(SERVES), finished=True, notes=(Note(Reason.DELETED, "Gone."),))
+        given = Given(plan, plan, meta=deleting())
+        given.server.failures["set_finalizers"] = APIError(409, "the object has been modified")
+        assert await given.reconcile() == Failed("conflict")
+        assert given.server.reasons() == []
+        del given.server.failures["set_finalizers"]
+        assert await given.reconcile() == Done("released")
+        assert given.server.reasons() == [("Normal", Reason.DELETED)]
+
     @pytest.mark.parametrize("error", [APIError(403, "no"), APIError(422, "no"), APIError(500, "no"), TimeoutError()])
     @pytest.mark.parametrize("ahead", [True, False])
     async def test_it_goes_on_where_no_status_can_be_written(self, error: Exception, ahead: bool) -> None:
@@ -207,7 +218,7 @@ class TestErrorsOfTheBackend:
         given.backend.remedies = Remedy(status(DENIED), 30)
         assert await given.reconcile(failures=failures) == Failed("retry", 30)
         ((resource, situation, number),) = given.backend.asked
-        assert (resource.status, number) == (built_on, failures + 1)
+        assert (with_summary(resource.status, resource.spec), number) == (built_on, failures + 1)
         assert situation == (plan if isinstance(plan, Plan) else None)
         assert given.server.shown() == status(DENIED)
         assert ("Warning", Reason.ACCESS_DENIED) in given.server.reasons()

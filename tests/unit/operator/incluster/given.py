@@ -114,8 +114,9 @@ def crashed(name: str, revision: str | None, words: str = "panicked", *, restart
     return pod(name, revision, conditions=NOT_READY, containerStatuses=[state])
 
 
-def unschedulable(name: str, revision: str | None) -> Object:
-    words = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+def unschedulable(
+    name: str, revision: str | None, words: str = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+) -> Object:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
     found = pod(name, revision, phase="Pending", conditions=[scheduled], containerStatuses=[])
     return found | {"spec": {}}

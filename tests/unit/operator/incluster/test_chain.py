@@ -266,11 +266,30 @@ def test_failed_fetch_is_for_a_person_to_end() -> None:
     planned = cluster.step()
     assert is_stalled(planned)
     assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
-    assert "set annotation tgi-operator.dev/requestedAt to try again" in message(planned)
+    assert "set the annotation tgi-operator.dev/requestedAt to retry" in message(planned)
     assert "there is no such model" in message(planned)
     failure = planned.status.last_failure
     assert failure is not None
     assert (failure.pod, failure.container, failure.exit_code) == ("f", "fetch", 3)
+
+
+def test_fetch_whose_claim_is_missing_is_for_a_person_to_end() -> None:
+    cluster = fetching()
+    words = '0/3 nodes are available: persistentvolumeclaim "zephyr-7b-weights" not found.'
+    waiting = fetcher(cluster, "f")
+    waiting["status"] = unschedulable("f", None, words)["status"]
+    cluster.add(waiting)
+    planned = cluster.plan()
+    assert is_stalled(planned)
+    assert reason(planned) == Reason.PVC_NOT_FOUND
+
+
+def test_failed_download_that_the_job_repeats_is_not_for_a_person_yet() -> None:
+    cluster = fetching()
+    cluster.add(fetcher(cluster, "f", message="connection refused"))
+    planned = cluster.plan()
+    assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
+    assert not is_stalled(planned)
 
 
 def test_failed_fetch_without_a_pod_has_the_words_of_the_job() -> None:
@@ -502,7 +521,7 @@ def test_another_number_is_scaled_and_stays_ready(before: int, after: int) -> No
     assert cluster.status.scaling is not None
     assert cluster.status.scaling.history is not None
     record = cluster.status.scaling.history[0]
-    assert (record.before, record.to, record.reason) == (before, after, "spec.replicas")
+    assert (record.before, record.to, record.reason) == (before, after, "spec.replicas changed")
     assert is_ready(planned)
     assert cluster.status.desired_replicas == after
     cluster.serve()
@@ -575,7 +594,9 @@ def refused_with(words: str) -> Cluster:
 )
 def test_cluster_that_lets_no_pod_be_made(words: str, expected: Reason) -> None:
     planned = refused_with(words).plan()
-    assert (reason(planned), message(planned)) == (expected, words)
+    assert reason(planned) == expected
+    assert message(planned).startswith(f"Deployment zephyr-7b: {words}; ")
+    assert ("raise the ResourceQuota" in message(planned)) is (expected is Reason.QUOTA_EXCEEDED)
     assert is_stalled(planned)
     assert planned.after == 60
 
@@ -768,7 +789,7 @@ def test_deletion_policy_retain_keeps_the_claim() -> None:
     assert steps(planned) == []
     (note,) = planned.notes
     assert note.reason == Reason.RETAINED
-    assert "PersistentVolumeClaim ml/zephyr-7b-weights is kept" in note.message
+    assert "Kept PersistentVolumeClaim ml/zephyr-7b-weights" in note.message
 
 
 def deleted() -> Cluster:

@@ -37,13 +37,13 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
         ),
         pytest.param(
             spec(gpu={"products": ["Tesla-V100-SXM2-16GB"]}),
-            Reason.UNSUPPORTED_INSTANCE_TYPE,
+            Reason.UNSUPPORTED_GPU,
             "spec.inCluster.gpu.products: Tesla-V100-SXM2-16GB cannot run TGI",
             id="a GPU that is too old",
         ),
         pytest.param(
             spec(gpu={"products": ["NVIDIA-L4", "NVIDIA-B200"]}),
-            Reason.UNSUPPORTED_INSTANCE_TYPE,
+            Reason.UNSUPPORTED_GPU,
             "NVIDIA-B200 cannot run TGI",
             id="one of two GPUs that is too new",
         ),
@@ -59,7 +59,7 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
             pytest.param(
                 spec(resources={field: {"nvidia.com/gpu": 1}}),
                 Reason.INVALID_SPEC,
-                f"spec.inCluster.resources.{field} sets nvidia.com/gpu: use spec.inCluster.gpu.count",
+                f"spec.inCluster.resources.{field}: must not contain nvidia.com/gpu; set spec.inCluster.gpu.count",
                 id=f"GPUs among the {field}",
             )
             for field in ("requests", "limits")
@@ -67,7 +67,7 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
         pytest.param(
             spec(gpu={"resourceName": "amd.com/gpu"}, resources={"limits": {"amd.com/gpu": "1"}}),
             Reason.INVALID_SPEC,
-            "sets amd.com/gpu",
+            "must not contain amd.com/gpu",
             id="GPUs of another maker",
         ),
         pytest.param(

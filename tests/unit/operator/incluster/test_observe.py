@@ -236,7 +236,7 @@ async def test_deletion_ends_although_the_permissions_went_first(server: APIServ
     assert (plan.finished, plan.steps) == (True, ())
     (note,) = plan.notes
     assert note.reason == Reason.LEFT_ALONE
-    assert "PersistentVolumeClaim ml/zephyr-7b-weights is left behind" in note.message
+    assert "PersistentVolumeClaim ml/zephyr-7b-weights: not deleted" in note.message
     server.errors = {"persistentvolumeclaims": 500}
     with pytest.raises(APIError):
         await backend.observe(KEY, replace(shown, deleting=True))

@@ -102,6 +102,13 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             unschedulable("p", "r"), Reason.UNSCHEDULABLE, "3 Insufficient nvidia.com/gpu", False, id="no room"
         ),
+        pytest.param(
+            unschedulable("p", "r", '0/3 nodes are available: persistentvolumeclaim "weights" not found.'),
+            Reason.PVC_NOT_FOUND,
+            "PersistentVolumeClaim ml/weights does not exist; create it",
+            True,
+            id="no PVC",
+        ),
         pytest.param(EVICTED, Reason.CRASH_LOOP_BACK_OFF, "Evicted: The node was low on resource", False, id="evicted"),
         pytest.param(
             waiting("ErrImagePull", "ghcr.io/x:9: not found"),

@@ -49,14 +49,14 @@ def variables_of(total: int) -> dict[str, Any]:
             {},
             in_region("cn-north-1", "aws"),
             Reason.INVALID_SPEC,
-            "executionRoleARN is of partition aws, but cn-north-1 is in aws-cn: use a role arn:aws-cn:iam::",
+            "the role is in partition aws, but region cn-north-1 is in aws-cn; use a role arn:aws-cn:iam::",
             id="a role of the commercial partition in China",
         ),
         pytest.param(
             {},
             in_region("eu-west-1", "aws-us-gov"),
             Reason.INVALID_SPEC,
-            "executionRoleARN is of partition aws-us-gov, but eu-west-1 is in aws: use a role arn:aws:iam::",
+            "the role is in partition aws-us-gov, but region eu-west-1 is in aws; use a role arn:aws:",
             id="a role of GovCloud in Europe",
         ),
         pytest.param(
@@ -69,15 +69,15 @@ def variables_of(total: int) -> dict[str, Any]:
         pytest.param(
             {},
             in_region("sa-west-1", "aws"),
-            Reason.UNKNOWN_VERSION,
-            "AWS publishes no TGI image in sa-west-1",
+            Reason.INVALID_SPEC,
+            "spec.sageMaker.region: AWS publishes no TGI image in sa-west-1; set spec.runtime.image",
             id="a region without images",
         ),
         pytest.param(
             {},
             {"instanceType": "ml.m5.xlarge"},
             Reason.UNSUPPORTED_INSTANCE_TYPE,
-            "spec.sageMaker.instanceType: ml.m5.xlarge has no GPU that TGI runs on: use a size of ml.g4dn",
+            "spec.sageMaker.instanceType: ml.m5.xlarge is not in the instance table of this operator",
             id="an instance without a GPU",
         ),
         pytest.param(
@@ -91,7 +91,7 @@ def variables_of(total: int) -> dict[str, Any]:
             {"env": [{"name": "API_KEY", "value": "x"}]},
             {},
             Reason.CONFLICTING_OPTIONS,
-            "API_KEY locks SageMaker itself out",
+            "API_KEY locks out SageMaker itself; remove it",
             id="a key that SageMaker cannot send",
         ),
         pytest.param(
@@ -105,7 +105,7 @@ def variables_of(total: int) -> dict[str, Any]:
             variables_of(32 * 1024 + 1),
             {},
             Reason.INVALID_SPEC,
-            "35 variables of 32769 bytes; SageMaker takes 100 of 32768 bytes in all: remove some",
+            "35 variables with 32769 bytes are more than SageMaker accepts; keep to 100 variables with 32768",
             id="an environment one byte too large",
         ),
     ],

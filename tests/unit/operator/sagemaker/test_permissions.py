@@ -41,7 +41,9 @@ def test_a_namespace_may_use_its_own_roles(file: Path, namespace: str, role: str
     assert (problem is None) is allowed
     if problem is not None:
         assert problem.reason is Reason.ROLE_NOT_ALLOWED
-        assert f"{ROLE}{role} may not be used in namespace {namespace}" in problem.message
+        assert (
+            f"spec.sageMaker.executionRoleARN: {ROLE}{role} is not allowed in namespace {namespace} " in problem.message
+        )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_namespace_may_use_the_names_of_its_entry(file: Path, namespace: str, 
     assert (problem is None) is allowed
     if problem is not None:
         assert problem.reason is Reason.ENDPOINT_NAME_NOT_ALLOWED
-        assert f"spec.sageMaker.endpointName {name} may not be used in namespace {namespace}" in problem.message
+        assert f"spec.sageMaker.endpointName: {name} is not allowed in namespace {namespace} " in problem.message
 
 
 def test_without_a_file_every_role_is_allowed_and_no_name() -> None:

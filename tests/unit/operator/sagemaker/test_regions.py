@@ -27,8 +27,18 @@ def test_region_that_does_not_exist_is_a_problem_that_names_field_value_and_what
     problem = Regions(()).problem(region)
     assert problem is not None
     assert problem.reason is Reason.UNKNOWN_REGION
-    assert problem.message.startswith(f"spec.sageMaker.region: {region} is not an AWS region that this version")
+    assert problem.message.startswith(f"spec.sageMaker.region: unknown AWS region {region}; create a new TGIEndpoint")
     assert "--aws-regions" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("region", "meant"),
+    [("us-weast-1", "us-west-1"), ("ap-souteast-1", "ap-southeast-1"), ("eu-centrl-1", "eu-central-1")],
+)
+def test_misspelled_region_is_answered_with_the_one_that_was_probably_meant(region: str, meant: str) -> None:
+    problem = Regions(()).problem(region)
+    assert problem is not None
+    assert f"unknown AWS region {region}; did you mean {meant}? Create a new TGIEndpoint" in problem.message
 
 
 def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None:

@@ -63,11 +63,13 @@ def test_patterns_mean_the_same_to_the_api_server_and_here() -> None:
 
     def patterns(node: Any) -> list[str]:
         children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-        own = [node["pattern"]] if isinstance(node, dict) and isinstance(node.get("pattern"), str) else []
-        return own + [pattern for child in children for pattern in patterns(child)]
+        own = [node.get("pattern"), node.get("rule")] if isinstance(node, dict) else []
+        return [text for text in own if isinstance(text, str)] + [
+            pattern for child in children for pattern in patterns(child)
+        ]
 
     found = patterns(crd.crd())
-    assert len(found) > 30
+    assert len(found) > 60
     assert [pattern for pattern in found if any(f"\\{letter}" in pattern for letter in "wWsSdDbB")] == []
 
 
@@ -141,7 +143,21 @@ def test_names_with_pods_are_those_of_services() -> None:
         (sagemaker.runtime(dtype="int8"), ["spec.runtime.dtype: must be 'float16' or 'bfloat16', not \"int8\""]),
         (
             sagemaker.runtime(env=[{"name": "1", "value": "x"}]),
-            ['spec.runtime.env[0].name: must match ^[A-Za-z_][A-Za-z0-9_]*$, not "1"'],
+            [
+                (
+                    "spec.runtime.env[0].name: must be the name of an environment variable: letters, digits and _, "
+                    'such as MAX_BATCH_TOTAL_TOKENS, not "1"'
+                )
+            ],
+        ),
+        (
+            incluster.spec(resources={"limits": {"memory": "24GB"}}),
+            [
+                (
+                    "spec.inCluster.resources.limits.memory: GB and MB are not units of Kubernetes: write G or Gi, M "
+                    'or Mi, such as 24Gi, not "24GB"'
+                )
+            ],
         ),
         (
             sagemaker.runtime(env=[{"name": "A", "value": "1"}] * 2),

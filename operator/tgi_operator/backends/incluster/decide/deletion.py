@@ -34,8 +34,10 @@ def _note(situation: Situation) -> Note:
     if situation.claims_hidden and claim is not None:
         # Without a RoleBinding, which goes first where the namespace is deleted, and the PVC with the namespace.
         message = (
-            f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']} is left behind: the "
-            "operator is not allowed to list PersistentVolumeClaims; delete it if its namespace stays"
+            f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']}: not deleted, because the "
+            "operator is not allowed to list PersistentVolumeClaims; delete it, unless its namespace is deleted"
         )
         return Note(Reason.LEFT_ALONE, message)
-    return Note(Reason.DELETED, "Garbage collection deletes the pods and all other objects of the resource.")
+    return Note(
+        Reason.DELETED, "Deleted; Kubernetes garbage collection removes the pods and all other objects of the resource."
+    )

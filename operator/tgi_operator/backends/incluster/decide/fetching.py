@@ -35,9 +35,10 @@ def fetching(situation: Situation) -> Plan[Step] | Ask | None:
     found = _trouble(situation)
     if found is not None:
         message = f"Fetching {uri}: pod {found.pod}: {found.message}"
-        status = situation.report(
-            progressing(found.reason, message, available=available), last_failure=situation.last_failure(found)
-        )
+        # A job tries a failed download again; nothing else ends before a person acts.
+        acts = found.stalled and found.reason is not Reason.MODEL_DOWNLOAD_FAILED
+        verdict = (stalled if acts else progressing)(found.reason, message, available=available)
+        status = situation.report(verdict, last_failure=situation.last_failure(found))
         return Plan(status, steps=steps, after=PROGRESS_SECONDS)
     if situation.progress is None:
         return Ask(frozenset({Need.PROGRESS}))
@@ -66,7 +67,7 @@ def _failed(situation: Situation, job: Object, steps: tuple[Step, ...]) -> Plan[
         return Plan(situation.report(verdict), steps=(Delete(job),))
     found = _trouble(situation)
     why = found.message if found is not None else str(condition(job, "Failed").get("message", ""))
-    message = f"Job {job['metadata']['name']} failed: {why}; set annotation {REQUEST_ANNOTATION} to try again"
+    message = f"Job {job['metadata']['name']} failed: {why}; set the annotation {REQUEST_ANNOTATION} to retry"
     verdict = stalled(Reason.MODEL_DOWNLOAD_FAILED, message, available=situation.available)
     failure = situation.last_failure(found) if found is not None else situation.status.last_failure
     return Plan(situation.report(verdict, last_failure=failure), steps=steps)

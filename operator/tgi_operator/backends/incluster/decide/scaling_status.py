@@ -94,8 +94,8 @@ def _activity(situation: Situation) -> Activity | None:
         return Activity(False, Reason.ENDPOINT_NOT_IN_SERVICE, "The autoscaler does not exist yet.")
     if not situation.means.measures:
         message = (
-            "No metrics: the cluster serves no custom metrics API, and there is no KEDA with a --prometheus-address; "
-            "install one of them."
+            "Cannot autoscale: the cluster has no custom metrics API, and KEDA is not configured "
+            "(--prometheus-address); install one of them, see docs/scaling.md"
         )
         return Activity(False, Reason.METRICS_API_MISSING, message)
     return _obstacle(situation, deployed, hpa) or _follows(situation)
@@ -120,7 +120,7 @@ def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity
 def _follows(situation: Situation) -> Activity:
     assert situation.spec.autoscaling is not None  # noqa: S101 - only called where there is autoscaling
     bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling))
-    return Activity(True, Reason.AUTOSCALING, f"{bounds.least} to {bounds.most} pods, by {names}.")
+    return Activity(True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} pods by {names}.")
 
 
 def _hpa(situation: Situation) -> Object:

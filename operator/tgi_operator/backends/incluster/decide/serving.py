@@ -16,6 +16,11 @@ from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, 
 SETTLING_SECONDS = 3
 REFUSED_SECONDS = 60
 
+_FIXES = {
+    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota, or lower the replica count",
+    Reason.REJECTED_BY_KUBERNETES: "change spec.inCluster.podTemplate, or the policy that rejects the pods",
+}
+
 
 def refused(situation: Situation) -> Plan[Step] | None:
     """The cluster refuses to create a pod: a quota or a policy."""
@@ -26,7 +31,8 @@ def refused(situation: Situation) -> Plan[Step] | None:
         status = _served(situation, serving(Reason.SCALING, f"{_counted(situation, deployed.ready)}."))
         return Plan(status, after=REFUSED_SECONDS)
     reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in deployed.refusal else Reason.REJECTED_BY_KUBERNETES
-    verdict = stalled(reason, deployed.refusal, available=situation.available)
+    message = f"Deployment {situation.owner.name}: {deployed.refusal}; {_FIXES[reason]}"
+    verdict = stalled(reason, message, available=situation.available)
     return Plan(situation.report(verdict), after=REFUSED_SECONDS)
 
 
@@ -75,12 +81,12 @@ def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) ->
     wanted = situation.wanted_replicas
     if found is not None:
         if found.reason is Reason.UNSCHEDULABLE and _is_enough(situation, deployed):
-            return serving(Reason.SCALING, f"{counted}; no node has room for more.")
+            return serving(Reason.SCALING, f"{counted}; no node has room for another pod.")
         return None
     if deployed.complete and deployed.wanted == wanted:
         return serving(Reason.IN_SERVICE, f"{counted}.")
     if deployed.wanted == wanted == deployed.replicas == 0:
-        message = "The replica count is 0."
+        message = "The replica count is 0, so no pod serves; scale the Deployment, or set spec.replicas"
         return Verdict(ConditionStatus.TRUE, ConditionStatus.FALSE, Reason.SCALED_TO_ZERO, message)
     if _served_before(situation) and _serves_alone(situation, deployed):
         return serving(Reason.SCALING, f"{counted}; more are starting.")

@@ -93,9 +93,10 @@ class Situation:
     def retained(self) -> str:
         """What deletionPolicy Retain leaves behind."""
         if self.own_claim is None:
-            return "Garbage collection deletes the pods; there is no PersistentVolumeClaim to keep."
+            return "Kubernetes garbage collection removes the pods; there is no PersistentVolumeClaim to keep."
         claim = f"{self.owner.namespace}/{names.claim_name(self.owner)}"
-        return f"Garbage collection deletes the pods; PersistentVolumeClaim {claim} is kept."
+        kept = f"Kept PersistentVolumeClaim {claim} (deletionPolicy Retain)"
+        return f"{kept}; Kubernetes garbage collection removes the pods."
 
     def child(self, kind: Kind, name: str) -> Object | None:
         """Return an object of the resource, None where it does not exist or is being deleted."""

@@ -30,7 +30,7 @@ def unsupported_gpu(_: Spec, target: InCluster) -> Problem | None:
     try:
         gpus(target.gpu.products, target.gpu.count)
     except UnsupportedGPUError as error:
-        return Problem(Reason.UNSUPPORTED_INSTANCE_TYPE, f"spec.inCluster.gpu.products: {error}")
+        return Problem(Reason.UNSUPPORTED_GPU, f"spec.inCluster.gpu.products: {error}")
     return None
 
 
@@ -40,7 +40,7 @@ def own_variable(spec: Spec, _: InCluster) -> Problem | None:
         if variable.name in OWN_NAMES:
             return Problem(
                 Reason.CONFLICTING_OPTIONS,
-                f"spec.runtime.env: {variable.name} is set by the operator, by where the weights are: remove it",
+                f"spec.runtime.env: {variable.name} is set by the operator; remove it",
             )
     return None
 
@@ -52,7 +52,7 @@ def gpus_twice(_: Spec, target: InCluster) -> Problem | None:
         if name in getattr(target.resources, field):
             return Problem(
                 Reason.INVALID_SPEC,
-                f"spec.inCluster.resources.{field} sets {name}: use spec.inCluster.gpu.count instead",
+                f"spec.inCluster.resources.{field}: must not contain {name}; set spec.inCluster.gpu.count instead",
             )
     return None
 

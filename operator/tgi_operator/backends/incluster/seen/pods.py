@@ -26,6 +26,9 @@ _PULL_REFUSED = re.compile(
 )
 """Messages of a registry that will refuse the next attempt as well."""
 
+_NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+"""The scheduler's message about a missing PVC (kubernetes pkg/scheduler/framework/plugins/volumebinding)."""
+
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 FETCHER = "fetch"
@@ -75,7 +78,18 @@ def _unschedulable(pod: Object) -> Trouble | None:
     scheduled = condition(pod, "PodScheduled")
     if (scheduled.get("status"), scheduled.get("reason")) != ("False", "Unschedulable"):
         return None
-    return Trouble(_name(pod), Reason.UNSCHEDULABLE, str(scheduled.get("message", "")))
+    message = str(scheduled.get("message", ""))
+    missing = _NO_CLAIM.search(message)
+    if missing is None:
+        return Trouble(_name(pod), Reason.UNSCHEDULABLE, message)
+    claim = f"{pod['metadata']['namespace']}/{missing[1]}"
+    return Trouble(
+        _name(pod),
+        Reason.PVC_NOT_FOUND,
+        f"PersistentVolumeClaim {claim} does not exist; create it (the pod then starts automatically), or name another "
+        "one in the spec",
+        stalled=True,
+    )
 
 
 def _evicted(pod: Object) -> Trouble | None:

@@ -1,5 +1,6 @@
 """Which AWS regions there are: a request to any other would wait for an answer that never comes."""
 
+import difflib
 from collections.abc import Iterable
 
 from botocore.loaders import create_loader
@@ -19,14 +20,28 @@ class Regions:
         """Return why a resource may not name a region; None where it may."""
         if region in self._regions:
             return None
-        why = "is not an AWS region that this version of the operator knows"
         if self._setting:
-            why = f"is not allowed by the operator's administrators (allowed: {', '.join(sorted(self._setting))})"
+            allowed = ", ".join(sorted(self._setting))
+            why, do = f"{region} is not allowed by the operator's administrators (allowed: {allowed})", "create"
+        else:
+            meant = _meant(region, self._regions)
+            why, do = f"unknown AWS region {region}", f"did you mean {meant}? Create" if meant else "create"
         return Problem(
             Reason.UNKNOWN_REGION,
-            f"spec.sageMaker.region: {region} {why}; create a new TGIEndpoint in another region, or have the "
-            "administrators add this one to --aws-regions",
+            f"spec.sageMaker.region: {why}; {do} a new TGIEndpoint in another region, or ask the administrators to add "
+            "this one to --aws-regions",
         )
+
+
+def _meant(region: str, known: Iterable[str]) -> str | None:
+    """Return the region that was probably meant: one of the same geography and number, with another spelling."""
+    alike = sorted(each for each in known if _frame(each) == _frame(region))
+    return next(iter(difflib.get_close_matches(region, alike, n=1, cutoff=0.85)), None)
+
+
+def _frame(region: str) -> tuple[str, str]:
+    """Return the first and the last part: us and 1 of us-east-1."""
+    return region.partition("-")[0], region.rpartition("-")[2]
 
 
 def _known() -> frozenset[str]:

@@ -1,5 +1,6 @@
 """The memory of what failed: whether the same revision may be tried again, and when."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,6 +50,21 @@ RETRIES: Mapping[str, Retry] = {
 }
 """By reason; any other failure is remembered until the spec changes. Capacity, quota, permissions, weights and images
 are the account's, not the spec's: they may be mended without a change of the spec."""
+
+
+_OF_A_CONTAINER = frozenset(
+    {
+        Reason.CONTAINER_NOT_HEALTHY,
+        Reason.ENDPOINT_FAILED,
+        Reason.MODEL_DOWNLOAD_FAILED,
+        Reason.UPDATE_ROLLBACK_FAILED,
+        Reason.UPDATE_ROLLED_BACK,
+    }
+)
+"""Reasons that the logs of a container may explain."""
+
+_QUOTA = re.compile(r"service limit '([^']+)'")
+"""The name of a quota in ResourceLimitExceeded (docs: common errors)."""
 
 
 def remembered(situation: Situation, revision: str) -> LastFailure | None:
@@ -104,13 +120,26 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
     reason, available = Reason(failure.reason), situation.available
     if not may_be_retried(failure):
         how = f"change the spec or set annotation {REQUEST_ANNOTATION} to try again"
-        message = f"Revision {failure.revision} failed; {how}: {failure.message}"
+        message = f"Revision {failure.revision} failed; {how}: {failure.message}{_advice(situation, failure)}"
         return stalled(reason, message, available=available)
     retry = RETRIES[failure.reason]
     of = f" of {retry.limit}" if retry.limit is not None else ""
     when = rfc3339(next_attempt(failure))
-    message = f"Attempt {failure.attempts}{of} failed; retrying at {when}: {failure.message}"
+    advice = _advice(situation, failure)
+    message = f"Attempt {failure.attempts}{of} failed; retrying at {when}: {failure.message}{advice}"
     return (stalled if retry.stalled else progressing)(reason, message, available=available)
+
+
+def _advice(situation: Situation, failure: LastFailure) -> str:
+    """Return what the error message of AWS leaves out: where the container's logs are, or the quota's name."""
+    place = situation.place
+    if failure.reason in _OF_A_CONTAINER:
+        return f" Logs: {place.logs}"
+    if failure.reason == Reason.QUOTA_EXCEEDED:
+        named = _QUOTA.search(failure.message)
+        quota = named[1] if named else f"{situation.desired.instance_type} for endpoint usage"
+        return f" Request an increase of the Amazon SageMaker quota '{quota}' in {place.region} in AWS Service Quotas."
+    return ""
 
 
 def blocked(situation: Situation) -> Plan[Step] | None:

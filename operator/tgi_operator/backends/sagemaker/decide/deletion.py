@@ -30,11 +30,11 @@ def deletion(situation: Situation) -> Plan[Step] | Ask | None:
     if endpoint is not None and situation.foreign is None:
         if endpoint.status in state.IN_TRANSITION and endpoint.status != state.DELETING:
             message = (
-                f'Endpoint "{place.endpoint}" is {endpoint.status}, and AWS deletes none in that state: the operator '
-                "deletes it as soon as AWS is done."
+                f'Waiting to delete endpoint "{place.endpoint}": SageMaker rejects deletion while it is '
+                f"{endpoint.status}."
             )
             return Plan(situation.report(progressing(Reason.DELETING, message, available=situation.available)))
-        message = f'Endpoint "{place.endpoint}" is being deleted.'
+        message = f'Deleting endpoint "{place.endpoint}".'
         status = situation.report(progressing(Reason.DELETING, message, available=False))
         if endpoint.status == state.DELETING:
             return Plan(status)
@@ -71,18 +71,18 @@ def _note(situation: Situation) -> Note:
     if situation.observed.denied:
         return Note(
             Reason.LEFT_ALONE,
-            f'AWS does not let the operator read endpoint "{name}" in {region}, and the status shows none. If there is '
-            "one, it goes on serving and being billed: delete it in AWS.",
+            f'Endpoint "{name}" in {region}: the operator is not allowed to read it, and the status shows none; if it '
+            "exists, it continues to serve and to be billed: delete it in AWS",
         )
     if situation.endpoint is not None:
         return Note(
             Reason.LEFT_ALONE,
-            f'Endpoint "{name}" in {region} is not tagged as this resource\'s and was left alone. If it was this '
-            "resource's, it goes on serving and being billed: delete it in AWS.",
+            f'Endpoint "{name}" in {region}: not deleted, because its tags do not name this resource; if it belonged '
+            "to this resource, it continues to serve and to be billed: delete it in AWS",
         )
     if situation.status.sage_maker is None:
-        return Note(Reason.DELETED, "Nothing was ever created in AWS.")
-    return Note(Reason.DELETED, f'Endpoint "{name}" and what belongs to it are gone.')
+        return Note(Reason.DELETED, "Deleted; no AWS resources had been created.")
+    return Note(Reason.DELETED, f'Deleted endpoint "{name}", its endpoint configurations and its models.')
 
 
 def _deregister(situation: Situation) -> tuple[Step, ...]:

@@ -36,8 +36,8 @@ def claimed(situation: Situation) -> Plan[Step] | None:
     if first is None:
         return None
     message = (
-        f'Endpoint "{situation.place.endpoint}" in {situation.place.region} belongs to TGIEndpoint {first}, which '
-        "comes first: set spec.sageMaker.endpointName to another name on a new TGIEndpoint."
+        f'Endpoint "{situation.place.endpoint}" in {situation.place.region}: the name belongs to TGIEndpoint {first}; '
+        "create a TGIEndpoint with another spec.sageMaker.endpointName"
     )
     verdict = stalled(Reason.NOT_OWNED, message, available=False)
     return Plan(situation.report(verdict), after=FOREIGN_SECONDS)

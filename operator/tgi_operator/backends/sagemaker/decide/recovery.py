@@ -23,7 +23,7 @@ def failed(situation: Situation) -> Plan[Step] | None:
     failure = attempts.remembered(situation, revision)
     innocent = not situation.requested and (status.update_revision is not None or not situation.up_to_date)
     if failure is None and innocent:
-        message = f"The endpoint failed ({text}); the operator deletes it and creates the present spec."
+        message = f"The endpoint failed ({text}); the operator deletes it and creates it again from the current spec."
         return _replace(situation, Reason.REPLACING, message, status.last_failure)
     counted = (
         failure is not None

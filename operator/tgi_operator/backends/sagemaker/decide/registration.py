@@ -57,7 +57,7 @@ def stopped(situation: Situation, plan: Plan[Step]) -> Plan[Step] | Ask:
         ahead=True,
         done=_remember(status, memory.deregistered(status.sage_maker or situation.memory)),
         after=CONTINUE_SECONDS,
-        notes=(Note(Reason.AUTOSCALING_STOPPED, "The instance count no longer follows the load."),),
+        notes=(Note(Reason.AUTOSCALING_STOPPED, "Stopped autoscaling: the replica count no longer follows the load."),),
     )
 
 
@@ -131,7 +131,7 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
         return _remember(status, memory.registering(status.sage_maker or situation.memory, revision, now))
 
     restored = current and (seen.registered.target or situation.remembered.endpoint_status == state.IN_SERVICE)
-    note = Note(Reason.RESTORED, "Reverted the scalable target and its policies to the spec's.")
+    note = Note(Reason.RESTORED, "Reverted the scalable target and its policies to those of the spec.")
     return replace(
         plan.reaching(registering),
         status=registering(situation.status),

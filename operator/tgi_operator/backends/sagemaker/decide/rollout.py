@@ -33,8 +33,8 @@ def absent(situation: Situation) -> Plan[Step] | None:
         return blocked
     replicas = situation.wanted_replicas
     message = (
-        f'Creating endpoint "{situation.place.endpoint}" with model and configuration "{desired.set_name}" on '
-        f"{replicas} {_instance_type(situation)}."
+        f'Creating endpoint "{situation.place.endpoint}" on {replicas} {desired.instance_type} with model and endpoint '
+        f'configuration "{desired.set_name}".'
     )
     verdict = progressing(Reason.CREATING, message, available=False)
     remember = memory.creating(_begun(situation, registration_lost=True))
@@ -142,18 +142,13 @@ def _as_reported(situation: Situation, status: Status) -> Status:
     return as_reported(situation.status, status)
 
 
-def _instance_type(situation: Situation) -> str:
-    return str(situation.desired.config["ProductionVariants"][0]["InstanceType"])
-
-
 def _retypes(situation: Situation) -> bool:
     """Whether the update changes the instance type of a scalable target, which AWS refuses.
 
     It is registered again when the update is done, or refused.
     """
-    return situation.remembered.scaling_revision is not None and situation.observed.instance_type != _instance_type(
-        situation
-    )
+    registered = situation.remembered.scaling_revision is not None
+    return registered and situation.observed.instance_type != situation.desired.instance_type
 
 
 def _stand_in(situation: Situation) -> str | None:

@@ -74,7 +74,7 @@ def _activity(situation: Situation, status: Status, *, registered: bool) -> Acti
     if serves and before is not None and not (registered or before.active):
         return before
     if not serves or not (registered or before):
-        message = "The instance count does not follow the load until the endpoint is in service."
+        message = "The replica count does not follow the load until the endpoint is in service."
         return Activity(False, Reason.ENDPOINT_NOT_IN_SERVICE, message)
     return _conflict(situation) or _failed(situation) or _active(situation)
 
@@ -88,8 +88,8 @@ def _conflict(situation: Situation) -> Activity | None:
         if other is not None:
             metric = policy["PredefinedMetricSpecification"]["PredefinedMetricType"]
             message = (
-                f'Scaling policy "{other}", which is not owned by this resource, already tracks {metric}, and AWS '
-                "takes one policy for a metric: delete it in AWS, or remove the metric from spec.autoscaling.metrics."
+                f'Scaling policy "{other}": it is not owned by this resource and already tracks {metric}, for which '
+                "AWS accepts one policy; delete it in AWS, or remove the metric from spec.autoscaling.metrics"
             )
             return Activity(False, Reason.POLICY_CONFLICT, message)
     return None
@@ -104,4 +104,4 @@ def _active(situation: Situation) -> Activity:
     policies = situation.desired.scaling.policies if situation.desired.scaling is not None else {}
     names = ", ".join(name.removeprefix(scaling_policies.OWN_PREFIX) for name in policies)
     bounds = situation.bounds
-    return Activity(True, Reason.AUTOSCALING, f"{bounds.least} to {bounds.most} instance(s), by {names}.")
+    return Activity(True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} instances by {names}.")

@@ -146,9 +146,9 @@ class Situation:
             return None
         tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(owner).items())
         return (
-            f'Endpoint "{self.place.endpoint}" in {self.place.region} exists and is not tagged as this resource\'s: '
-            f"the operator leaves it alone. To hand it to this resource, tag it {tags}; otherwise set "
-            "spec.sageMaker.endpointName on a new TGIEndpoint."
+            f'Endpoint "{self.place.endpoint}" in {self.place.region}: exists, and its tags do not name this resource; '
+            f"to hand it over to this resource, add the tags {tags}; otherwise create a TGIEndpoint with another "
+            "spec.sageMaker.endpointName"
         )
 
     @property
@@ -199,7 +199,8 @@ class Situation:
     def retained(self) -> str:
         """What deletionPolicy Retain leaves behind."""
         return (
-            f'Endpoint "{self.place.endpoint}" and what belongs to it were left alone, as deletionPolicy Retain asks.'
+            f'Kept endpoint "{self.place.endpoint}", its endpoint configuration and its model (deletionPolicy Retain); '
+            "it continues to be billed."
         )
 
     @property
@@ -267,7 +268,7 @@ class Situation:
             return with_verdict(self.status, generation, verdict, now, **fields)
         fields = {"last_handled_request": self.resource.handled_request, **fields}
         if self.name_problem is not None and self.was_created_for_it:
-            warning = f"The endpoint stays, and is not created again once it is gone: {self.name_problem.message}"
+            warning = f"The endpoint stays; once deleted, it is not created again: {self.name_problem.message}"
             verdict = replace(verdict, message=f"{verdict.message} {warning}")
         never_requested = self.endpoint is None and self.status.sage_maker is None and remember is None
         if self.foreign is not None or never_requested:

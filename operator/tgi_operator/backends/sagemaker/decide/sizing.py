@@ -28,7 +28,7 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
         remember = memory.counted(situation.memory, endpoint.last_modified)
         status = situation.report(_verdict(situation, failure, replicas), remember, last_failure=failure)
         return Plan(status, after=seconds)
-    message = f"Serves while AWS changes the fleet to {replicas} instance(s)."
+    message = f"Serving; AWS is changing the replica count to {replicas}."
     verdict = serving(Reason.SCALING, message)
     if repairs(situation):
         # They follow once the fleet has its size, and only then is the generation as its spec has it.
@@ -70,7 +70,7 @@ def _verdict(situation: Situation, failure: LastFailure, replicas: int) -> Verdi
         return attempts.verdict(situation, failure)
     when = rfc3339(attempts.next_attempt(failure))
     message = (
-        f"Serves, but AWS could not change the fleet to {replicas} instance(s); retrying at {when}: {failure.message}"
+        f"Serving, but AWS could not change the replica count to {replicas}; retrying at {when}: {failure.message}"
     )
     return serving(Reason.IN_SERVICE, message)
 
@@ -83,7 +83,7 @@ def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
     """Return what to report where another user changed the count; a change of the spec is in the status's history."""
     if situation.status.desired_replicas != replicas or situation.status.replicas != replicas:
         return ()
-    message = f"Restored from {situation.living.desired_count} to {replicas} instance(s)."
+    message = f"Restored replicas from {situation.living.desired_count} to {replicas}."
     return (Note(Reason.RESTORED, message),)
 
 

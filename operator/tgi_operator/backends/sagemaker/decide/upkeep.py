@@ -19,7 +19,10 @@ def out_of_service(situation: Situation) -> Plan[Step] | None:
     """AWS took the endpoint out of service."""
     if situation.living.status != state.OUT_OF_SERVICE:
         return None
-    message = "AWS took the endpoint out of service. Delete it in AWS to have it created again, or ask AWS support."
+    message = (
+        f'Endpoint "{situation.place.endpoint}": AWS took it out of service; delete it in AWS to have the operator '
+        "create it again, or contact AWS Support"
+    )
     return Plan(situation.report(stalled(Reason.OUT_OF_SERVICE, message, available=False)))
 
 
@@ -44,8 +47,12 @@ def in_service(situation: Situation) -> Plan[Step] | Ask:
     )
     restore, retag = _restore(situation), _retag(situation)
     notes = (
-        *([Note(Reason.RESTORED, f'Created "{desired.set_name}" again.')] if restore else []),
-        *([Note(Reason.TAGS_RESTORED, "The tags of the endpoint were reverted to the spec's.")] if retag else []),
+        *(
+            [Note(Reason.RESTORED, f'Restored model and endpoint configuration "{desired.set_name}".')]
+            if restore
+            else []
+        ),
+        *([Note(Reason.TAGS_RESTORED, "Reverted the tags of the endpoint to those of the spec.")] if retag else []),
     )
     if endpoint.tags is not None:
         plan = plan.reaching(partial(_without_stale_tag_keys, situation))

@@ -15,11 +15,17 @@ from tgi_operator.backends.sagemaker.seen import state
 UNCONFIRMED_SECONDS = 5
 
 _TRANSITIONS = {
-    state.CREATING: (Reason.CREATING, "AWS starts the instances, and the container loads the model."),
-    state.UPDATING: (Reason.UPDATING, "AWS changes the endpoint; what serves now serves until the change is done."),
-    state.SYSTEM_UPDATING: (Reason.SYSTEM_UPDATING, "AWS maintains the endpoint; the change waits until AWS is done."),
-    state.ROLLING_BACK: (Reason.ROLLING_BACK, "AWS returns the endpoint to its previous capacity."),
-    state.DELETING: (Reason.REPLACING, "AWS deletes the endpoint; the operator creates it again when it is gone."),
+    state.CREATING: (Reason.CREATING, "AWS is starting the instances; the container then loads the model."),
+    state.UPDATING: (
+        Reason.UPDATING,
+        "AWS is changing the endpoint; the current revision serves until the change is done.",
+    ),
+    state.SYSTEM_UPDATING: (
+        Reason.SYSTEM_UPDATING,
+        "AWS is maintaining the endpoint; the change waits until AWS is done.",
+    ),
+    state.ROLLING_BACK: (Reason.ROLLING_BACK, "AWS is returning the endpoint to its previous capacity."),
+    state.DELETING: (Reason.REPLACING, "AWS is deleting the endpoint; the operator then creates it again."),
 }
 
 
@@ -46,7 +52,10 @@ def unknown_status(situation: Situation) -> Plan[Step] | None:
     endpoint = situation.endpoint
     if endpoint is None or endpoint.status in state.KNOWN:
         return None
-    message = f'Endpoint "{situation.place.endpoint}" is "{endpoint.status}", which this version does not know.'
+    message = (
+        f'Endpoint "{situation.place.endpoint}": this version of the operator does not know EndpointStatus '
+        f'"{endpoint.status}"; upgrade the operator'
+    )
     unknown = ConditionStatus.UNKNOWN
     verdict = Verdict(unknown, unknown, Reason.UNKNOWN_ENDPOINT_STATUS, message, reconciling=True)
     return Plan(situation.report(verdict, current_revision=situation.status.current_revision))
@@ -63,10 +72,10 @@ def in_transition(situation: Situation) -> Plan[Step] | None:
     # A generation that came meanwhile may want more than the endpoint shows: its tags were not compared yet.
     if serves and resizing and situation.was_complete:
         if endpoint.status == state.UPDATING:
-            message = f"Serves while AWS changes the fleet to {situation.wanted_replicas} instance(s)."
+            message = f"Serving; AWS is changing the replica count to {situation.wanted_replicas}."
             return Plan(situation.report(serving(Reason.SCALING, message)))
         if endpoint.status == state.SYSTEM_UPDATING:
-            return Plan(situation.report(serving(Reason.SYSTEM_UPDATING, "Serves while AWS maintains the endpoint.")))
+            return Plan(situation.report(serving(Reason.SYSTEM_UPDATING, "Serving; AWS is maintaining the endpoint.")))
     accepted = endpoint.pending_config_name == situation.desired.set_name and not situation.up_to_date
     # With another configuration pending on top of ours, ours was rolled out.
     done = situation.up_to_date and not resizing
@@ -76,7 +85,9 @@ def in_transition(situation: Situation) -> Plan[Step] | None:
     waited = (situation.now - _since(situation)).total_seconds()
     patience = situation.desired.patience_seconds
     if waited > patience:
-        verdict = overdue(verdict, f"AWS has been {endpoint.status} for {waited / 3600:.1f} hours. Ask AWS support.")
+        hours = f"{waited / 3600:.1f} hours"
+        message = f'Endpoint "{situation.place.endpoint}" has been {endpoint.status} for {hours}; contact AWS Support'
+        verdict = overdue(verdict, message)
     return Plan(
         situation.report(verdict, remember, current_revision=current),
         after=None if waited > patience else patience - waited + 1,

@@ -26,8 +26,8 @@ def role_of_another_partition(_: Spec, target: SageMaker) -> Problem | None:
     if role_partition != region_partition:
         return Problem(
             Reason.INVALID_SPEC,
-            f"spec.sageMaker.executionRoleARN is of partition {role_partition}, but {target.region} is in "
-            f"{region_partition}: use a role arn:{region_partition}:iam::…",
+            f"spec.sageMaker.executionRoleARN: the role is in partition {role_partition}, but region {target.region} "
+            f"is in {region_partition}; use a role arn:{region_partition}:iam::…",
         )
     return None
 
@@ -37,7 +37,8 @@ def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
     if target.enable_network_isolation and spec.model.on_hub:
         return Problem(
             Reason.INVALID_SPEC,
-            "spec.sageMaker.enableNetworkIsolation keeps the container from the Hugging Face Hub: use s3://",
+            "spec.sageMaker.enableNetworkIsolation: the container cannot reach the Hugging Face Hub; use a model.uri "
+            "that begins with s3://, or remove enableNetworkIsolation",
         )
     return None
 
@@ -46,6 +47,11 @@ def unknown_image(spec: Spec, target: SageMaker) -> Problem | None:
     """The catalogue must have an image of the version for the region."""
     try:
         render.image(spec.runtime, target.region, None)
+    except images.NoImageInRegionError as error:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"spec.sageMaker.region: {error}; set spec.runtime.image, or create a new TGIEndpoint in another region",
+        )
     except images.UnknownImageError as error:
         return Problem(Reason.UNKNOWN_VERSION, f"spec.runtime.version: {error}")
     return None
@@ -58,8 +64,8 @@ def unpullable_image(spec: Spec, target: SageMaker) -> Problem | None:
         return None
     return Problem(
         Reason.INVALID_SPEC,
-        f"spec.runtime.image {image} is not in Amazon ECR of {target.region}, from where SageMaker pulls: "
-        f"copy it to ACCOUNT.dkr.ecr.{target.region}.{images.dns_suffix(target.region)}/…",
+        f"spec.runtime.image: {image} is not in Amazon ECR in {target.region}, the only registry that SageMaker pulls "
+        f"from; copy it to ACCOUNT.dkr.ecr.{target.region}.{images.dns_suffix(target.region)}/…",
     )
 
 
@@ -86,7 +92,7 @@ def api_key(spec: Spec, _: SageMaker) -> Problem | None:
     if any(variable.name == "API_KEY" for variable in spec.runtime.env):
         return Problem(
             Reason.CONFLICTING_OPTIONS,
-            "spec.runtime.env: API_KEY locks SageMaker itself out, IAM guards the endpoint: remove it",
+            "spec.runtime.env: API_KEY locks out SageMaker itself; remove it, because IAM protects the endpoint",
         )
     return None
 
@@ -99,8 +105,8 @@ def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
     if len(values) > MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
         return Problem(
             Reason.INVALID_SPEC,
-            f"spec.runtime.env: {len(values)} variables of {size} bytes; SageMaker takes {MAX_ENVIRONMENT} of "
-            f"{MAX_ENVIRONMENT_BYTES} bytes in all: remove some",
+            f"spec.runtime.env: {len(values)} variables with {size} bytes are more than SageMaker accepts; keep to "
+            f"{MAX_ENVIRONMENT} variables with {MAX_ENVIRONMENT_BYTES} bytes in total",
         )
     return None
 

@@ -28,6 +28,22 @@ class Place:
         host = f"runtime.sagemaker.{self.region}.{images.dns_suffix(self.region)}"
         return f"https://{host}/endpoints/{self.endpoint}/invocations"
 
+    @property
+    def log_group(self) -> str:
+        """The CloudWatch log group that has the output of the endpoint's containers."""
+        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
+
+    @property
+    def logs(self) -> str:
+        """Where to read the output of the containers: the log group, and its page in the AWS console if known."""
+        console = images.console(self.region)
+        if console is None:
+            return f"CloudWatch log group {self.log_group} in {self.region}"
+        # The console decodes what follows # twice, and has $ for %.
+        group = self.log_group.replace("/", "$252F")
+        page = f"https://{console}/cloudwatch/home?region={self.region}#logsV2:log-groups/log-group/{group}"
+        return f"CloudWatch log group {self.log_group}: {page}"
+
 
 def generated(key: Key, fields: Mapping[str, Any]) -> Place:
     """Return where the resource lives unless an earlier version has named its endpoint.

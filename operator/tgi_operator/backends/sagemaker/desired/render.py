@@ -20,7 +20,7 @@ from tgi_operator.models import sharding, sizes
 Request = dict[str, Any]
 
 MODEL_DIRECTORY = "/opt/ml/model"
-"""Where SageMaker puts a ModelDataSource; TGI does not look there by itself."""
+"""Where SageMaker puts a ModelDataSource; TGI does not look there on its own."""
 
 _LEGACY_TOKEN_BEFORE = (2, 0, 0)
 
@@ -50,6 +50,11 @@ class Desired:
     def set_name(self) -> str:
         """Name of the model and of the configuration."""
         return names.set_name(self.place.endpoint, self.revision)
+
+    @property
+    def instance_type(self) -> str:
+        """The instance type, such as ml.g5.12xlarge."""
+        return str(self.config["ProductionVariants"][0]["InstanceType"])
 
     @property
     def patience_seconds(self) -> int:

@@ -143,7 +143,7 @@ def fits(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 
 def foreign(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of what is somebody else's."""
+    """Return the names of what is not ours."""
     return tuple(sorted(name for name in names if not name.startswith(OWN_PREFIX)))[:MOST_FOREIGN]
 
 

@@ -38,7 +38,7 @@ def test_field_that_names_an_option_in_its_description_is_rendered_under_that_na
     named = {
         attribute: (field.description or "").split("`")[1]
         for attribute, field in Runtime.model_fields.items()
-        if (field.description or "").startswith("`")
+        if (field.description or "").startswith("Sets `")
     }
     assert named.pop("num_shard") == "NUM_SHARD"  # each backend names it in its own way
     assert named == launcher_options.TYPED_OPTIONS
