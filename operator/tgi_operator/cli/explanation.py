@@ -113,7 +113,7 @@ def _what_to_do(resource: Object, main: Object | None) -> str:
     reason = Reason.known(main["reason"])
     if reason is None:
         return f"This version of the client does not know the reason {main['reason']}: see the documentation."
-    return reason.doc
+    return f"{reason.means} {reason.fix}"
 
 
 def _next_retry(resource: Object, now: datetime) -> Object | None:

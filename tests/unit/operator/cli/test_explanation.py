@@ -74,7 +74,7 @@ def test_state(found: Object, state: str, reason: str | None) -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_says_what_to_do(reason: Reason) -> None:
     value = explained(resource(condition("Ready", "False", reason)))
-    assert value["whatToDo"] == reason.doc
+    assert value["whatToDo"] == f"{reason.means} {reason.fix}"
     assert f"\n  docs/troubleshooting.md#{reason.lower()}\n" in text(value, NOW)
 
 
