@@ -45,7 +45,7 @@ class InvalidResourceError(ValueError):
 
 
 def plan(file: str, namespace: str, form: str, *, strict: bool) -> int:
-    """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code. Raises Failure."""
+    """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code."""
     try:
         settings = given_settings({})
     except InvalidSettingsError as error:

@@ -4,6 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
@@ -130,3 +131,41 @@ def test_the_service_of_pods_has_the_name_of_the_resource_whatever_the_status_na
     code, _, cluster = ask(monkeypatch, resource, {})
     assert code == 0
     assert cluster.paths == ["/api/v1/namespaces/ml/services/http:victim:80/proxy/invocations"]
+
+
+@pytest.mark.parametrize("backend", ["sageMaker", "inCluster"])
+def test_where_nothing_serves_the_reason_is_shown_and_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], backend: str
+) -> None:
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "ContainerNotHealthy", "message": "The ping failed."},
+        {"type": "Available", "status": "False", "reason": "NotServing", "message": "No instance accepts requests."},
+    ]
+    status = {"sageMaker": {"endpointName": ENDPOINT}, "inCluster": {"serviceName": "x"}, "conditions": conditions}
+    resource = {"metadata": META, "spec": {backend: {"region": "eu-west-1"}}, "status": status}
+    code, client, cluster = ask(monkeypatch, resource, OWNED)
+    assert (code, client.prompts, cluster.paths) == (1, [], [])
+    assert capsys.readouterr().err == (
+        "tgi-operator: ml/victim does not accept requests: ContainerNotHealthy: The ping failed.\n"
+        "Run kubectl tgi status victim -n ml\n"
+    )
+
+
+def test_a_resource_that_serves_its_former_spec_is_sent_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "Updating", "message": "Rolling out."},
+        {"type": "Available", "status": "True", "reason": "Serving", "message": "The endpoint accepts requests."},
+    ]
+    status = {"sageMaker": {"endpointName": ENDPOINT}, "conditions": conditions}
+    code, client, _ = ask(monkeypatch, {**RESOURCE, "status": status}, OWNED)
+    assert (code, len(client.prompts)) == (0, 1)
+
+
+def test_errors_of_aws_name_the_endpoint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(*_: object, **__: object) -> dict[str, str]:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "No."}}, "DescribeEndpoint")
+
+    monkeypatch.setattr(Client, "describe_endpoint", refuse)
+    code, client, _ = ask(monkeypatch, RESOURCE, OWNED)
+    assert (code, client.prompts) == (1, [])
+    assert capsys.readouterr().err.startswith(f'tgi-operator: endpoint "{ENDPOINT}" in eu-west-1: An error occurred')
