@@ -50,6 +50,7 @@ def explain(resource: Object, around: Surroundings, now: datetime) -> Object:
         "model": resource["spec"]["model"]["uri"],
         "reason": main["reason"] if main else None,
         "message": main["message"] if main else None,
+        "meaning": known.means if main and (known := Reason.known(main["reason"])) else None,
         "acceptsRequests": _accepts_requests(resource),
         "whatToDo": _what_to_do(resource, main),
         "nextRetry": _next_retry(resource, now),
@@ -113,7 +114,7 @@ def _what_to_do(resource: Object, main: Object | None) -> str:
     reason = Reason.known(main["reason"])
     if reason is None:
         return f"This version of the client does not know the reason {main['reason']}: see the documentation."
-    return f"{reason.means} {reason.fix}"
+    return reason.fix
 
 
 def _next_retry(resource: Object, now: datetime) -> Object | None:
@@ -203,7 +204,10 @@ def _lines(explained: Object, now: datetime) -> Iterator[str]:
     yield f"  {explained['model']} on {explained['backend']}"
     if explained["reason"]:
         yield f"\n{click.style(explained['reason'], bold=True)}: {explained['message']}"
-    yield "\n" + fill(f"What to do: {explained['whatToDo']}", _WIDTH, subsequent_indent="  ")
+    yield ""
+    if explained["meaning"]:
+        yield fill(f"Meaning: {explained['meaning']}", _WIDTH, subsequent_indent="  ")
+    yield fill(f"What to do: {explained['whatToDo']}", _WIDTH, subsequent_indent="  ")
     yield f"  {_about(explained['reason'])}"
     retry = explained["nextRetry"]
     if retry:

@@ -1,6 +1,7 @@
 """What `kubectl tgi status` says of a resource: a value for programs, and its text."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -74,7 +75,7 @@ def test_state(found: Object, state: str, reason: str | None) -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_says_what_to_do(reason: Reason) -> None:
     value = explained(resource(condition("Ready", "False", reason)))
-    assert value["whatToDo"] == f"{reason.means} {reason.fix}"
+    assert (value["meaning"], value["whatToDo"]) == (reason.means, reason.fix)
     assert f"\n  docs/troubleshooting.md#{reason.lower()}\n" in text(value, NOW)
 
 
@@ -90,10 +91,9 @@ def test_the_next_retry_is_the_one_that_the_operator_announces(reason: Reason) -
     failure = LastFailure(time=rfc3339(NOW), revision="r", reason=reason, message="It failed at 2026-01-01T00:00:00Z.")
     due = attempts.next_attempt(failure)
 
-    class Situation:
-        available = False
-
-    message = attempts.verdict(Situation(), failure).message  # type: ignore[arg-type]
+    desired, place = SimpleNamespace(instance_type="ml.g5.xlarge"), SimpleNamespace(logs="the log group", region="r")
+    situation: Any = SimpleNamespace(available=False, desired=desired, place=place)
+    message = attempts.verdict(situation, failure).message
     value = explained(resource(condition("Ready", "False", reason, message)))
     assert value["nextRetry"] == {"time": rfc3339(due), "inSeconds": (due - NOW).total_seconds()}
     shown = text(value, NOW)
