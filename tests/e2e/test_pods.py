@@ -13,6 +13,7 @@ import yaml
 
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
 from kstatus import kstatus
+from tgi_sandbox.cluster.definitions import wait_established
 
 pytestmark = pytest.mark.installation("pods")
 
@@ -187,7 +188,7 @@ MONITORS: Mapping[str, Any] = {
 
 def test_pods_are_scraped_where_the_cluster_has_pod_monitors(cloud: Cloud) -> None:
     cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(dict(MONITORS)))
-    cloud.kubectl("wait", "--for=condition=Established", f"crd/{MONITORS['metadata']['name']}")
+    wait_established(cloud.plane.api, MONITORS["metadata"]["name"])
     until(lambda: "No resources" in cloud.kubectl("get", "podmonitors", check=False), lambda: "not served")
     cloud.operator.stop()
     cloud.operator.start()

@@ -115,7 +115,7 @@ class TopologySpreadConstraint(APIObject):
     )
     max_skew: Positive = Field(default=1, description="Pods that one domain may have more than another.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
-        default="ScheduleAnyway", description="What the scheduler does where it cannot."
+        default="ScheduleAnyway", description="Behavior of the scheduler if it cannot meet the constraint."
     )
 
 

@@ -101,7 +101,7 @@ PortReference = Annotated[
     str,
     BeforeValidator(_text),
     Field(max_length=32),
-    AfterValidator(Format(Form(_PORT, "must be the number or the name of a port, such as 8080 or http")).checked),
+    AfterValidator(Format(Form(_PORT, "must be a port number or a port name, such as 8080 or http")).checked),
     PlainSerializer(lambda text: int(text) if text.isdecimal() else text),
     _int_or_string(_PORT, minimum=1, maximum=65535),
 ]

@@ -143,7 +143,7 @@ class PodAffinity(APIObject):
 
 
 class Affinity(APIObject):
-    """Where pods run, by nodes and by other pods."""
+    """Rules for the placement of pods, by nodes and by other pods."""
 
     node_affinity: NodeAffinity | None = Field(default=None, description="By the labels of nodes.")
     pod_affinity: PodAffinity | None = Field(default=None, description="Together with other pods.")
@@ -170,7 +170,7 @@ class SpreadConstraint(APIObject):
     topology_key: LabelKey = Field(description="Node label that makes a domain, such as topology.kubernetes.io/zone.")
     max_skew: Positive = Field(description="Pods that one domain may have more than another.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
-        description="What the scheduler does if the constraint cannot be met."
+        description="Behavior of the scheduler if it cannot meet the constraint."
     )
     label_selector: LabelSelector | None = Field(default=None, description="Pods that are counted.")
     match_label_keys: LabelKeys | None = Field(
@@ -266,7 +266,7 @@ class ContainerResources(APIObject):
     """Requests and limits of a container."""
 
     requests: dict[str, NestedQuantity] | None = Field(
-        default=None, max_length=8, description="What the container needs."
+        default=None, max_length=8, description="Resources that the container needs."
     )
     limits: dict[str, NestedQuantity] | None = Field(default=None, max_length=8, description="The most it may take.")
 
@@ -467,7 +467,7 @@ class Container(APIObject):
     lifecycle: Lifecycle | None = Field(default=None, description="Actions at the start and the end.")
     security_context: SecurityContext | None = Field(default=None, description="Security context of the container.")
     termination_message_policy: Literal["File", "FallbackToLogsOnError"] | None = Field(
-        default=None, description="Where the last message of the container comes from."
+        default=None, description="Source of the last message of the container."
     )
 
 
@@ -602,7 +602,7 @@ class HostPathVolume(APIObject):
     type: (
         Literal["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]
         | None
-    ) = Field(default=None, description="What the path must be.")
+    ) = Field(default=None, description="Required type of the path.")
 
 
 class LocalReference(APIObject):
@@ -728,7 +728,7 @@ class HostAlias(APIObject):
 class PodSpec(APIObject):
     """Fields of a PodSpec. Named items are merged by name, other lists replace the operator's."""
 
-    affinity: Affinity | None = Field(default=None, description="Where pods run, by nodes and by other pods.")
+    affinity: Affinity | None = Field(default=None, description="Rules for the placement of pods, by nodes and by other pods.")
     automount_service_account_token: bool | None = Field(
         default=None, description="Whether the pod has a token of its service account. Default: false."
     )
@@ -740,7 +740,7 @@ class PodSpec(APIObject):
     )
     dns_config: DNSConfig | None = Field(default=None, description="The resolver of the pod.")
     dns_policy: Literal["ClusterFirst", "Default", "None"] | None = Field(
-        default=None, description="Where the resolver's settings come from. Default: ClusterFirst."
+        default=None, description="Source of the resolver's settings. Default: ClusterFirst."
     )
     host_aliases: tuple[HostAlias, ...] | None = Field(
         default=None, max_length=16, json_schema_extra=list_map("ip"), description="Lines of the hosts file."

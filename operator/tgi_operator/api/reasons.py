@@ -290,7 +290,7 @@ class Reason(StrEnum):
     INVALID_NUM_SHARD = (
         "InvalidNumShard",
         "`numShard` does not fit the GPUs, or the attention heads of the model.",
-        "Change `runtime.numShard` or the number of GPUs as the message says.",
+        "Change `runtime.numShard` or the number of GPUs as the message describes.",
         _PLAN,
     )
     CONFLICTING_OPTIONS = (

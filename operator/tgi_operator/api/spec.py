@@ -336,7 +336,7 @@ class Spec(APIObject):
     rollout: Rollout | None = Field(default=None, description="How a change is rolled out to the pods of `inCluster`.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE,
-        description="What happens when the resource is deleted. Delete: the operator deletes what it created. "
+        description="Action when the resource is deleted. Delete: the operator deletes what it created. "
         "Retain: an "
         "endpoint on SageMaker keeps running and is billed; for pods, the PVC with the weights is kept.",
     )

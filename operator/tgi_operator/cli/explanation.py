@@ -52,7 +52,7 @@ def explain(resource: Object, around: Surroundings, now: datetime) -> Object:
         "message": main["message"] if main else None,
         "meaning": known.means if main and (known := Reason.known(main["reason"])) else None,
         "acceptsRequests": _accepts_requests(resource),
-        "whatToDo": _what_to_do(resource, main),
+        "action": _what_to_do(resource, main),
         "nextRetry": _next_retry(resource, now),
         "generation": {"spec": meta.get("generation"), "reported": status.get("observedGeneration", -1)},
         "replicas": {
@@ -207,7 +207,7 @@ def _lines(explained: Object, now: datetime) -> Iterator[str]:
     yield ""
     if explained["meaning"]:
         yield fill(f"Meaning: {explained['meaning']}", _WIDTH, subsequent_indent="  ")
-    yield fill(f"What to do: {explained['whatToDo']}", _WIDTH, subsequent_indent="  ")
+    yield fill(f"Action: {explained['action']}", _WIDTH, subsequent_indent="  ")
     yield f"  {_about(explained['reason'])}"
     retry = explained["nextRetry"]
     if retry:

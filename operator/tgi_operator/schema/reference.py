@@ -194,7 +194,7 @@ def reference() -> str:
     for title, model in (("spec", Spec), ("status", Status)):
         schema = structural_schema(model)
         rows = [*_TABLE, *_rows(schema, "")]
-        rules = [f"- {path or title}: {message}" for path, message in _rules(schema, "")]
+        rules = [_item(f"{path or title}: {message}") for path, message in _rules(schema, "")]
         parts += [f"\n## {title}\n", *rows, *(["\nRules:\n", *rules] if rules else [])]
     parts += ["\n## Conditions\n", "| type | exists | True means |", "|---|---|---|"]
     parts += [f"| `{kind}` | {there} | {meaning} |" for kind, (there, meaning) in _CONDITIONS.items()]
@@ -292,6 +292,10 @@ def _counts(schema: Schema, what: str, unit: str) -> list[str]:
     if most is None:
         return []
     return [f"{least} to {most} {unit}" if least else f"up to {most} {unit}"]
+
+
+def _item(text: str) -> str:
+    return fill(f"- {text}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:

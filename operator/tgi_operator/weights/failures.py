@@ -33,7 +33,7 @@ def of_volume(error: OSError, directory: Path) -> LastingError | None:
     """Return what the volume refuses for good, None where the error is of another kind."""
     where = f"{error.filename or directory}: {error.strerror}"
     if error.errno in _FULL:
-        return LastingError(f"the volume of {directory} is full: a larger claim is needed")
+        return LastingError(f"the volume of {directory} is full: use a larger PVC")
     if error.errno in _DENIED:
         return LastingError(f"{where}: the volume must be writable for uid {os.getuid()} and gid {os.getgid()}")
     if error.errno in _NAME:

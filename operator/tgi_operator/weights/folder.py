@@ -37,7 +37,7 @@ def require_space(folder: Path, needed: int) -> None:
     if needed > free:
         raise LastingError(
             f"{gib(needed)} GiB are to be fetched, and the volume of {folder} has {gib(free)} GiB free: "
-            "a larger claim is needed"
+            "use a larger PVC"
         )
 
 

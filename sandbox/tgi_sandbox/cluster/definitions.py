@@ -1,11 +1,13 @@
-"""The custom resource definitions of Argo CD, Flux and the Prometheus operator, each from its project's Go module."""
+"""Custom resource definitions: a wait for any, and those of others, each from its project's Go module."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from tgi_sandbox.cluster import build
+from tgi_sandbox.cluster.api import ApiServer
 from tgi_sandbox.cluster.programs import DEFINITIONS
 
 # Of each module only the files of resources that this repository has: the rest is ten times as much.
@@ -19,6 +21,25 @@ _FILES = {
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
     ),
 }
+
+_ESTABLISHED_SECONDS = 30.0
+
+
+def wait_established(api: ApiServer, name: str) -> None:
+    """Wait until the API server accepts a definition. Raises TimeoutError.
+
+    `kubectl wait` fails while the conditions of a new definition are null.
+    """
+    deadline = time.monotonic() + _ESTABLISHED_SECONDS
+    while not _is_established(api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} is not established after {_ESTABLISHED_SECONDS:g} s")
+        time.sleep(0.05)
+
+
+def _is_established(definition: dict[str, Any]) -> bool:
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any((each["type"], each["status"]) == ("Established", "True") for each in conditions)
 
 
 def definitions() -> Iterator[dict[str, Any]]:

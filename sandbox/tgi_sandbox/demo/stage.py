@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build, components
+from tgi_sandbox.cluster.definitions import wait_established
 from tgi_sandbox.operator import OperatorProcess
 
 REPOSITORY = Path(__file__).parents[3]
@@ -64,7 +65,7 @@ def staged(
     with ControlPlane(folder / "cluster", parts, nodes) as plane, AwsDouble(speed=aws_speed) as aws:
         stage = Stage(console, plane, aws, programs["kubectl"])
         stage.kubectl("apply", "-f", str(CRD))
-        stage.kubectl("wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev")
+        wait_established(plane.api, "tgiendpoints.tgi-operator.dev")
         console.print("Starting the operator: tgi-operator run")
         with OperatorProcess(plane.kubeconfig, aws.environment, folder / "operator.log", **settings):
             yield stage

@@ -15,6 +15,7 @@ import yaml
 
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, build
+from tgi_sandbox.cluster.definitions import wait_established
 from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports
 from tgi_sandbox.demo.deploy import AWS_SPEED, BACKENDS
 from tgi_sandbox.demo.stage import CRD, REPOSITORY
@@ -132,8 +133,7 @@ def _cloud(image: _Image) -> Iterator[tuple[dict[str, str], list[str]]]:
     with ControlPlane(image.folder / "cluster", nodes=("m5.xlarge",)) as plane, AwsDouble(speed=AWS_SPEED) as aws:
         kubectl = [program, "--kubeconfig", str(plane.kubeconfig)]
         subprocess.run([*kubectl, "apply", "-f", str(CRD)], check=True, capture_output=True)  # noqa: S603 - our own
-        wait = ["wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev"]
-        subprocess.run([*kubectl, *wait], check=True, capture_output=True)  # noqa: S603 - our own
+        wait_established(plane.api, "tgiendpoints.tgi-operator.dev")
         mine = image.folder / "kubeconfig"
         shutil.copyfile(plane.kubeconfig, mine)
         mine.chmod(0o400)

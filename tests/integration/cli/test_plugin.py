@@ -146,7 +146,7 @@ def test_a_stuck_resource_is_explained(tgi: Plugin) -> None:
     assert (code, err) == (0, "")
     assert out.startswith(f"{tgi.namespace}/zephyr: Action required\n")
     assert "\nQuotaExceeded: The quota is 0. Retrying at" in out
-    assert "\nWhat to do: Request an increase of the quota that the message names in AWS Service Quotas." in out
+    assert "\nAction: Request an increase of the quota that the message names in AWS Service Quotas." in out
     assert "\nNext retry: 2126-01-31T12:10:00Z (in " in out
     assert f"/aws/sagemaker/Endpoints/{ENDPOINT}" in out
     assert "Warning  QuotaExceeded  TGIEndpoint/zephyr  The quota is 0." in out
@@ -265,7 +265,7 @@ def test_wait_does_not_count_the_status_of_an_earlier_spec(tgi: Plugin) -> None:
     tgi.report("zephyr", STALLED)
     tgi.api.request("PATCH", f"{tgi.path}/zephyr", {"spec": {"replicas": 2}})
     assert tgi("wait", "zephyr", "--timeout", "1")[0] == ExitCode.TIMED_OUT
-    assert "\nWhat to do: Wait: the operator has not reported on the latest change" in tgi("status", "zephyr")[1]
+    assert "\nAction: Wait: the operator has not reported on the latest change" in tgi("status", "zephyr")[1]
 
 
 def test_retry_ends_when_the_operator_has_acted(tgi: Plugin) -> None:

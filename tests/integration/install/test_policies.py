@@ -5,6 +5,7 @@ import subprocess
 import yaml
 
 from integration.install.cluster import Cluster
+from tgi_sandbox.cluster.definitions import wait_established
 from unit.chart.rendering import MANIFESTS, ROOT, Object, program
 from waiting import wait_until
 
@@ -47,11 +48,7 @@ def _as(cluster: Cluster, tenant: str, *arguments: str, stdin: str | None = None
 def test_who_may_not_create_pods_runs_none_by_a_tgiendpoint(cluster: Cluster) -> None:
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ml"}})
     cluster.kubectl("apply", "-f", str(ROOT / "crds" / "tgiendpoints.yaml"))
-    # kubectl fails where the CRD has no conditions yet.
-    cluster.kubectl(
-        "wait", "--for=jsonpath={.status.acceptedNames.plural}=tgiendpoints", "crd/tgiendpoints.tgi-operator.dev"
-    )
-    cluster.kubectl("wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev")
+    wait_established(cluster.plane.api, "tgiendpoints.tgi-operator.dev")
     cluster.apply(*_tenant("narrow", WRITES), *_tenant("wide", WRITES, PODS))
     cluster.kubectl("apply", "-f", str(POLICY))
     # A policy is in force a moment after it was made.

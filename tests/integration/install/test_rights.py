@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from integration.install.cluster import NAMESPACE, Cluster
+from tgi_sandbox.cluster.definitions import wait_established
 from tgi_sandbox.operator import OperatorProcess
 from unit.chart.rendering import Object, rendered
 from waiting import wait_until
@@ -35,7 +36,7 @@ def _namespace(name: str) -> Object:
 def _install(cluster: Cluster, values: dict[str, Any]) -> None:
     cluster.apply(*map(_namespace, (NAMESPACE, "ml")))
     cluster.apply(*rendered(values))
-    cluster.kubectl("wait", "--for=condition=Established", "crd/tgiendpoints.tgi-operator.dev")
+    wait_established(cluster.plane.api, "tgiendpoints.tgi-operator.dev")
 
 
 def test_with_sagemaker_only_the_operator_starts_without_permissions_on_pods(cluster: Cluster, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from kubernetes import client, config
 
 from tgi_sandbox.cluster import ControlPlane
 from tgi_sandbox.cluster.api import ApiError, ApiServer
+from tgi_sandbox.cluster.definitions import wait_established
 from waiting import is_found, wait_until
 
 
@@ -32,11 +33,6 @@ def _deployment(gpus: int, replicas: int) -> dict[str, Any]:
 def _pods(api: ApiServer, namespace: str) -> list[dict[str, Any]]:
     pods: list[dict[str, Any]] = api.request("GET", f"/api/v1/namespaces/{namespace}/pods")["items"]
     return pods
-
-
-def _established(definition: dict[str, Any]) -> bool:
-    conditions = definition.get("status", {}).get("conditions") or []  # null in the first moment
-    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 
 def test_nodes_are_ready_with_their_gpus(api: ApiServer) -> None:
@@ -93,7 +89,7 @@ def test_custom_resource_with_cel(api: ApiServer, namespace: str) -> None:
     }
     definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     api.request("POST", definitions, definition)
-    wait_until(lambda: _established(api.request("GET", f"{definitions}/things.sandbox.test")))
+    wait_established(api, "things.sandbox.test")
 
     things = f"/apis/sandbox.test/v1/namespaces/{namespace}/things"
     thing = {"apiVersion": "sandbox.test/v1", "kind": "Thing", "metadata": {"name": "one"}}

@@ -75,14 +75,14 @@ def test_state(found: Object, state: str, reason: str | None) -> None:
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_says_what_to_do(reason: Reason) -> None:
     value = explained(resource(condition("Ready", "False", reason)))
-    assert (value["meaning"], value["whatToDo"]) == (reason.means, reason.fix)
+    assert (value["meaning"], value["action"]) == (reason.means, reason.fix)
     assert f"\n  docs/troubleshooting.md#{reason.lower()}\n" in text(value, NOW)
 
 
 def test_a_reason_of_a_newer_operator_is_named() -> None:
     assert (
         "does not know the reason FromTheFuture"
-        in explained(resource(condition("Ready", "False", "FromTheFuture")))["whatToDo"]
+        in explained(resource(condition("Ready", "False", "FromTheFuture")))["action"]
     )
 
 
