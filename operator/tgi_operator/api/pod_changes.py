@@ -728,7 +728,9 @@ class HostAlias(APIObject):
 class PodSpec(APIObject):
     """Fields of a PodSpec. Named items are merged by name, other lists replace the operator's."""
 
-    affinity: Affinity | None = Field(default=None, description="Rules for the placement of pods, by nodes and by other pods.")
+    affinity: Affinity | None = Field(
+        default=None, description="Rules for the placement of pods, by nodes and by other pods."
+    )
     automount_service_account_token: bool | None = Field(
         default=None, description="Whether the pod has a token of its service account. Default: false."
     )

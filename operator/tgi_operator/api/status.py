@@ -184,7 +184,8 @@ class ScalingStatus(APIObject):
     """How the replica count is set."""
 
     scaler: Scaler | None = Field(
-        default=None, description="Mechanism that sets the replica count by the load. Default: the replica count is fixed."
+        default=None,
+        description="Mechanism that sets the replica count by the load. Default: the replica count is fixed.",
     )
     min_replicas: Int32 | None = Field(default=None, ge=0, description="Lower bound in force.")
     max_replicas: Int32 | None = Field(default=None, ge=0, description="Upper bound in force.")
