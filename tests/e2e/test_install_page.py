@@ -55,7 +55,7 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
     *deploy, delete = steps
     (install,) = (position for position, block in enumerate(deploy) if block.startswith("helm "))
     said = newcomer.follow(*deploy[:install], IMPATIENT, *deploy[install:])
-    assert re.search(r"zephyr-7b +SageMaker +True +InService", said)
+    assert re.search(r"zephyr-7b +True +InService", said)
     assert {entry.access_key[:4] for entry in aws.control.requests() if entry.operation == "CreateEndpoint"} == {"ASIA"}
 
     # The policy is for names that begin with the namespace ml.

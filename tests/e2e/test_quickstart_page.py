@@ -45,7 +45,7 @@ def test_kind(newcomer: Newcomer, aws: AwsDouble) -> None:
     install, create, call, delete = BLOCKS
     values, helm = re.split(r"(?=^helm )", install, maxsplit=1, flags=re.MULTILINE)
     said = newcomer.follow(values, IMPATIENT, helm, create)
-    assert re.search(r"zephyr-7b +SageMaker +True +InService", said)
+    assert re.search(r"zephyr-7b +True +InService", said)
     # The clone of the tests is installed.
     said = newcomer.follow(call.removeprefix("make install\n"))
     assert "deep learning" in said.lower()
