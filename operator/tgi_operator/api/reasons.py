@@ -89,15 +89,18 @@ class Reason(StrEnum):
     NO_METRICS = (
         "NoMetrics",
         (
-            "The autoscaler has no value for the metric and keeps the replica count. TGI reports metrics only after its "
-            "first request."
+            "The autoscaler has no value for the metric and keeps the replica count. TGI reports metrics only after "
+            "its first request."
         ),
         "Send a request. If this persists, check that Prometheus scrapes the pods.",
         _HPA,
     )
     METRICS_API_MISSING = (
         "MetricsAPIMissing",
-        "The cluster does not serve a custom metrics API, and KEDA is not installed or `--prometheus-address` is not set.",
+        (
+            "The cluster does not serve a custom metrics API, and KEDA is not installed or `--prometheus-address` is "
+            "not set."
+        ),
         (
             "Install one of them as [scaling](scaling.md) describes. The operator notices the metrics API within 30 "
             "seconds; for KEDA, restart the operator."
@@ -113,8 +116,8 @@ class Reason(StrEnum):
     POLICY_CONFLICT = (
         "PolicyConflict",
         (
-            "A scaling policy that this resource does not own already tracks the metric, and AWS accepts only one policy "
-            "per metric. The endpoint serves."
+            "A scaling policy that this resource does not own already tracks the metric, and AWS accepts only one "
+            "policy per metric. The endpoint serves."
         ),
         "Delete the policy that the message names, or remove the metric from `spec.autoscaling.metrics`.",
         (
@@ -344,7 +347,7 @@ class Reason(StrEnum):
     PVC_NOT_FOUND = (
         "PVCNotFound",
         "A PersistentVolumeClaim (PVC) that the spec names does not exist in the namespace.",
-        "Create the PVC; the pod then starts automatically. Or specify another PVC in `cache.claimName` or `model.uri`.",
+        "Create the PVC; the pod then starts automatically. Or specify another in `cache.claimName` or `model.uri`.",
         f"kubectl get pvc\n{_PODS}",
     )
     REJECTED_BY_AWS = (
@@ -398,8 +401,8 @@ class Reason(StrEnum):
             "retries within 5 minutes. If a read was denied, `Ready` is Unknown."
         ),
         (
-            "Check the policy of the operator's role. If the message contains `sts:AssumeRoleWithWebIdentity`, the role "
-            "is missing, or its trust policy does not name this issuer and service account. If it contains "
+            "Check the policy of the operator's role. If the message contains `sts:AssumeRoleWithWebIdentity`, the "
+            "role is missing, or its trust policy does not name this issuer and service account. If it contains "
             "`OpenIDConnect`, IAM lacks the cluster's issuer as a provider."
         ),
         _OPERATOR_LOGS,
@@ -431,8 +434,8 @@ class Reason(StrEnum):
     IMAGE_NOT_FOUND = (
         "ImageNotFound",
         (
-            "Amazon ECR does not have the image, or does not allow SageMaker to pull it. The operator retries after 1 to 30 "
-            "minutes; the message gives the time."
+            "Amazon ECR does not have the image, or does not allow SageMaker to pull it. The operator retries after "
+            "1 to 30 minutes; the message gives the time."
         ),
         "Check the region and `runtime.image` or `runtime.version`, or push the image.",
         "aws ecr describe-images --repository-name REPOSITORY --region REGION",

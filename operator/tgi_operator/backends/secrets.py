@@ -56,8 +56,8 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
     if len(value) > _LONGEST or not value.isascii():
         return Problem(
             Reason.SECRET_KEY_NOT_FOUND,
-            f"{where}: the value of key {reference.key!r} must be ASCII text of at most {_LONGEST} characters; store the "
-            "Hub token there",
+            f"{where}: the value of key {reference.key!r} must be ASCII text of at most {_LONGEST} characters; store "
+            "the Hub token there",
         )
     text = value.decode()
     key = (namespace, reference.name, reference.key)

@@ -160,7 +160,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             waiting("RunContainerError", "exec: bash"), Reason.CRASH_LOOP_BACK_OFF, "exec: bash", True, id="not run"
         ),
-        pytest.param(HUNG, Reason.PROBE_FAILED, "does not answer its health check", False, id="hangs"),
+        pytest.param(HUNG, Reason.PROBE_FAILED, "does not respond to its health check", False, id="hangs"),
         pytest.param(
             ended(1, reason="OOMKilled", exitCode=137),
             Reason.OOM_KILLED,
