@@ -182,7 +182,8 @@ def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.Ca
     assert code == 0
     assert err == (
         "default/falcon-7b: Warning: the weights of hf://tiiuae/falcon-40b-instruct need about 80 GB at 16-bit "
-        "precision, but 1 A10G GPU(s) have 24 GB; take a larger spec.sageMaker.instanceType, or set spec.runtime.quantize\n"
+        "precision, but 1 A10G GPU(s) have 24 GB; take a larger spec.sageMaker.instanceType, or set "
+        "spec.runtime.quantize\n"
     )
     assert calls(out) == CALLS
 
