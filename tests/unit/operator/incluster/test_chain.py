@@ -632,7 +632,7 @@ def test_pod_in_trouble_is_reported_with_its_log() -> None:
     )
     planned = cluster.step()
     assert reason(planned) == Reason.OUT_OF_GPU_MEMORY
-    assert message(planned).startswith(f"0/2 pods ready at revision {cluster.revision}. Pod new: container tgi ended")
+    assert message(planned).startswith(f"0/2 pods ready at revision {cluster.revision}. Pod new: container tgi exited")
     assert is_stalled(planned)
     shown = planned.status.in_cluster
     assert shown is not None

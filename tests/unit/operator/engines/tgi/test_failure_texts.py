@@ -117,7 +117,7 @@ def test_text_is_recognised(words: str, reason: Reason) -> None:
         ),
         pytest.param(
             "GatedRepoError: 403 Client Error.\nCannot access gated repo",
-            "name a token that has it",
+            "reference a token that has access",
             id="a gated model",
         ),
         pytest.param(

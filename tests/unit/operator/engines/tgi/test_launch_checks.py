@@ -91,13 +91,13 @@ FORESEEN = [
     ),
     pytest.param(
         launch({"SHARDED": "true"}, numShard=1),
-        "SHARDED is true, but there is one shard",
+        "SHARDED is true, but there is only one shard",
         "`sharded` is true but `num_shard` <= 1",
         id="sharded over one GPU as asked",
     ),
     pytest.param(
         launch({"SHARDED": "true"}, uri=FALCON),
-        "SHARDED is true, but there is one shard",
+        "SHARDED is true, but there is only one shard",
         "`sharded` is true but `num_shard` <= 1",
         id="sharded over the one GPU that the heads allow",
     ),
