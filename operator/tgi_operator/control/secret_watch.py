@@ -83,7 +83,8 @@ class SecretWatch:
                 failures = 1 if clock() - began > _CALM_SECONDS else failures + 1
                 if failures % _REMINDER == 1:
                     logger.warning(
-                        "Secrets %s: cannot be watched: %s; the operator notices new Hub tokens late; check the Role",
+                        "Secrets %s: cannot be watched: %s; the operator notices a changed Hub token late; check the "
+                        "Role",
                         f"in {namespace}" if namespace else "in all namespaces",
                         describe(error),
                     )

@@ -416,7 +416,7 @@ def test_what_does_not_fit_is_not_begun(fetch: Command, cache: Path, repository:
 
     done = fetch(URI, cache)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "1073741824.0 GiB are to be fetched", "GiB free", "a larger claim is needed")
+    assert_one_line(fetch, done.stderr, "1073741824.0 GiB are to be fetched", "GiB free", "use a larger PVC")
     assert hub.downloads() == []
 
 
