@@ -87,7 +87,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.wait_ready("zephyr")
     first = cloud.get("zephyr")["status"]["currentRevision"]
     cloud.apply("zephyr", changed(runtime={"maxTotalTokens": 4096}))
-    until(lambda: "a new pod becomes ready before an old pod ends" in told(cloud), lambda: told(cloud))
+    until(lambda: "a new pod becomes ready before an old pod terminates" in told(cloud), lambda: told(cloud))
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "Surge"
     assert cloud.get("zephyr")["status"]["currentRevision"] != first
@@ -95,7 +95,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 4096}))
     cloud.wait_ready("zephyr")
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 2048}))
-    until(lambda: "an old pod ends before a new pod starts" in told(cloud), lambda: told(cloud))
+    until(lambda: "an old pod terminates before a new pod starts" in told(cloud), lambda: told(cloud))
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"
 
@@ -113,7 +113,7 @@ def test_a_new_pod_that_finds_no_room_gets_that_of_an_old_one(cloud: Cloud) -> N
     )
     cloud.wait_ready("zephyr")
     assert len(cloud.pods("zephyr")) == 1
-    assert "a new pod becomes ready before an old pod ends" in told(cloud), "it was tried"
+    assert "a new pod becomes ready before an old pod terminates" in told(cloud), "it was tried"
 
 
 def told(cloud: Cloud) -> str:

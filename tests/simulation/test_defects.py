@@ -216,7 +216,7 @@ def test_an_instance_count_without_quota_is_asked_for_slowly_and_when_announced(
     assert len(serving.amazon.attempted("UpdateEndpointWeightsAndCapacities", since=since)) in (3, 4)
     assert serving.writes - writes <= 20
     assert is_stalled(serving, "QuotaExceeded")
-    quota = "Request an increase of the Amazon SageMaker quota 'ml.g5.12xlarge for endpoint usage' in "
+    quota = "request an increase for the Amazon SageMaker quota 'ml.g5.12xlarge for endpoint usage' in "
     assert quota in serving.condition("Ready")["message"]
     serving.world.quotas.clear()
     serving.run_until(serving.is_ready, within=1800 + MINUTE)

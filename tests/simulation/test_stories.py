@@ -716,7 +716,7 @@ def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simul
     ("spec", "reason", "text"),
     [
         (changed(version="9.9.9"), "UnknownVersion", "9.9.9 is not in the catalogue"),
-        (changed(numShard=8), "InvalidNumShard", "there are 4 GPU(s) for it"),
+        (changed(numShard=8), "InvalidNumShard", "the container has 4 GPU(s)"),
         (changed(numShard=4), "InvalidNumShard", "attention heads"),
         (changed(env=[{"name": "HF_TOKEN", "value": "x"}]), "ConflictingOptions", "spec.model.tokenSecretRef"),
         (
@@ -758,7 +758,7 @@ def test_a_spec_of_another_crd_is_reported_as_plan_does(simulation: Simulation) 
     assert is_stalled(simulation, "InvalidSpec")
     assert simulation.condition("Stalled")["message"] == (
         'unknown field "spec.sageMaker.instancetype": did you mean instanceType?; '
-        "spec.replicas: must be at least 1, not 0: change it, or install the CRD that belongs to this operator"
+        "spec.replicas: must be at least 1, not 0; change it, or install the CRD of this version of the operator"
     )
 
 
@@ -771,7 +771,7 @@ def test_a_spec_that_is_too_large_costs_only_itself(serving: Simulation, restart
         serving.restart()
     serving.run(120)
     assert is_stalled(serving, "InvalidSpec")
-    assert "and the operator reads up to 262144; make it smaller" in serving.condition("Stalled")["message"]
+    assert "but the operator reads at most 262144; make it smaller" in serving.condition("Stalled")["message"]
     assert serving.condition("Available")["status"] == "True"
     serving.delete()
     serving.run_until(serving.is_gone, within=600)

@@ -62,7 +62,7 @@ class Reason(StrEnum):
     )
     SERVING_UNKNOWN = (
         "ServingUnknown",
-        "Reason of `Available`: the operator cannot read whether the endpoint accepts requests.",
+        "Reason of `Available`: the operator cannot determine whether the endpoint accepts requests.",
         "See the reason of `Ready`.",
         _DESCRIBE,
     )
@@ -76,28 +76,31 @@ class Reason(StrEnum):
     # Following the load (ScalingActive)
     AUTOSCALING = (
         "Autoscaling",
-        "The replica count follows the load within the bounds in force.",
+        "The replica count follows the load within the bounds in effect.",
         "Nothing to do.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
     )
     ENDPOINT_NOT_IN_SERVICE = (
         "EndpointNotInService",
         "The replica count does not follow the load until the endpoint is in service.",
-        "Wait. If it lasts, see the reason of `Ready`.",
+        "Wait. If this persists, see the reason of `Ready`.",
         _DESCRIBE,
     )
     NO_METRICS = (
         "NoMetrics",
         (
-            "The autoscaler has no value of the metric and keeps the replica count. TGI reports its metrics from the "
-            "first request on."
+            "The autoscaler has no value for the metric and keeps the replica count. TGI reports metrics only after "
+            "its first request."
         ),
-        "Send a request. If it lasts, check that Prometheus scrapes the pods.",
+        "Send a request. If this persists, check that Prometheus scrapes the pods.",
         _HPA,
     )
     METRICS_API_MISSING = (
         "MetricsAPIMissing",
-        "The cluster serves no custom metrics API, and KEDA is not installed or `--prometheus-address` is not set.",
+        (
+            "The cluster does not serve a custom metrics API, and KEDA is not installed or `--prometheus-address` is "
+            "not set."
+        ),
         (
             "Install one of them as [scaling](scaling.md) describes. The operator notices the metrics API within 30 "
             "seconds; for KEDA, restart the operator."
@@ -113,8 +116,8 @@ class Reason(StrEnum):
     POLICY_CONFLICT = (
         "PolicyConflict",
         (
-            "A scaling policy that is not owned by this resource already tracks the metric, and AWS accepts one policy "
-            "for a metric. The endpoint serves."
+            "A scaling policy that this resource does not own already tracks the metric, and AWS accepts only one "
+            "policy per metric. The endpoint serves."
         ),
         "Delete the policy that the message names, or remove the metric from `spec.autoscaling.metrics`.",
         (
@@ -180,37 +183,37 @@ class Reason(StrEnum):
     )
     REPLACING = (
         "Replacing",
-        "The operator deletes a failed endpoint and then creates it again.",
+        "The operator is deleting a failed endpoint and will create it again.",
         "Wait.",
         _ENDPOINT,
     )
     THROTTLED = (
         "Throttled",
         "AWS limits the rate of requests. The operator slows down and retries automatically.",
-        "Wait. If it lasts, find out what else in the account calls SageMaker.",
+        "Wait. If this persists, find out what else in the account calls SageMaker.",
         _OPERATOR_LOGS,
     )
     AWS_UNAVAILABLE = (
         "AWSUnavailable",
         (
-            "AWS does not answer, or reports internal errors. When this lasts for two sweeps and at least a minute, "
-            "`Ready` and `Available` are Unknown until AWS can be read again. The operator retries automatically, and "
-            "the endpoint continues to serve."
+            "AWS does not respond, or reports internal errors. If this persists for two sweeps and at least a minute, "
+            "`Ready` and `Available` are Unknown until the operator can read from AWS again. The operator retries "
+            "automatically, and the endpoint continues to serve."
         ),
-        "Wait. If it lasts, check the AWS Health Dashboard and the network between the operator and AWS.",
+        "Wait. If this persists, check the AWS Health Dashboard and the network between the operator and AWS.",
         _OPERATOR_LOGS,
     )
     CREDENTIALS_EXPIRED = (
         "CredentialsExpired",
-        "The operator's AWS credentials expired or are unavailable. The operator requests new ones automatically.",
-        "If it lasts, check the operator's role and, with EKS Pod Identity, the association and the add-on.",
+        "The operator's AWS credentials have expired or are unavailable. The operator requests new ones automatically.",
+        "If this persists, check the operator's role and, with EKS Pod Identity, the association and the add-on.",
         _OPERATOR_LOGS,
     )
     INSUFFICIENT_CAPACITY = (
         "InsufficientCapacity",
         (
             "AWS has no free instances of this type. The operator retries after 1 to 30 minutes, up to 50 times; the "
-            "message has the time."
+            "message gives the time."
         ),
         "Wait, or use another `instanceType`. Another region needs a new TGIEndpoint.",
         _ENDPOINT,
@@ -219,16 +222,16 @@ class Reason(StrEnum):
         "InternalFailure",
         (
             "AWS reported an internal error (`Request to service failed`). The operator retries after 1 to 30 minutes, "
-            "up to 50 times; the message has the time."
+            "up to 50 times; the message gives the time."
         ),
-        "Wait. If it lasts, contact AWS Support.",
+        "Wait. If this persists, contact AWS Support.",
         _ENDPOINT,
     )
     KUBERNETES_ERROR = (
         "KubernetesError",
         (
-            "The API server rejected requests of the operator, or did not answer, more than three times in a row. The "
-            "operator retries within a minute."
+            "The API server rejected requests from the operator, or did not respond, more than three times in a row. "
+            "The operator retries within a minute."
         ),
         "The message names the request: check the operator's Role, quotas and admission webhooks.",
         _OPERATOR_LOGS,
@@ -236,8 +239,8 @@ class Reason(StrEnum):
     UNKNOWN_ENDPOINT_STATUS = (
         "UnknownEndpointStatus",
         (
-            "AWS reports an EndpointStatus that this version of the operator does not know, so the operator changes "
-            "nothing. `Ready` and `Available` are Unknown."
+            "AWS reports an EndpointStatus that this version of the operator does not recognize, so the operator "
+            "changes nothing. `Ready` and `Available` are Unknown."
         ),
         "Upgrade the operator.",
         _ENDPOINT,
@@ -252,26 +255,26 @@ class Reason(StrEnum):
     # For a person to change: the spec
     INVALID_SPEC = (
         "InvalidSpec",
-        "A field of the spec, or a combination of fields, cannot work.",
+        "A field of the spec, or a combination of fields, is invalid.",
         "Change the fields that the message names. If the CRD is older than the operator, apply the matching CRD.",
         _PLAN,
     )
     UNKNOWN_REGION = (
         "UnknownRegion",
         (
-            "`spec.sageMaker.region` is not an AWS region, or not one that the administrators of the operator allow. "
-            "The operator makes no connection to it."
+            "`spec.sageMaker.region` is not an AWS region, or the administrators of the operator do not allow it. The "
+            "operator does not connect to it."
         ),
         (
             "Create a new TGIEndpoint in another region, or ask the administrators to add the region to "
-            "`--aws-regions`; the operator then restarts and continues. A resource that was deployed there is deleted "
-            "only then."
+            "`--aws-regions`; the operator then restarts and continues. A resource that was deployed in that region "
+            "can be deleted only after that."
         ),
         "kubectl get tgi NAME -o jsonpath='{.spec.sageMaker.region}'",
     )
     UNKNOWN_VERSION = (
         "UnknownVersion",
-        "The operator knows no image of that TGI version.",
+        "The operator does not know an image for that TGI version.",
         "Set `runtime.version` to a version that the message or the command lists, or set `runtime.image`.",
         "tgi-operator catalog list",
     )
@@ -289,13 +292,13 @@ class Reason(StrEnum):
     )
     INVALID_NUM_SHARD = (
         "InvalidNumShard",
-        "`numShard` does not fit the GPUs, or the attention heads of the model.",
+        "`numShard` does not match the number of GPUs or the attention heads of the model.",
         "Change `runtime.numShard` or the number of GPUs as the message describes.",
         _PLAN,
     )
     CONFLICTING_OPTIONS = (
         "ConflictingOptions",
-        "Launcher options contradict each other, or have a wrong value.",
+        "Launcher options conflict with each other, or one has an invalid value.",
         "Change the options that the message names.",
         _PLAN,
     )
@@ -329,7 +332,7 @@ class Reason(StrEnum):
             "`podTemplate` requests something that reaches beyond the pod: paths of the node, privileges, "
             "capabilities, or a container without its security profiles. Existing pods continue to serve."
         ),
-        "Remove the field that the message names. Administrators allow it with `pod-template: unrestricted`.",
+        "Remove the field that the message names. Administrators can allow it with `pod-template: unrestricted`.",
         _PLAN,
     )
     USE_NOT_ALLOWED = (
@@ -338,20 +341,20 @@ class Reason(StrEnum):
             "A Secret or service account that the spec names does not exist, or lacks the label "
             '`tgi-operator.dev/allow-use: "true"`. Existing pods or instances continue to serve.'
         ),
-        "Run the `kubectl label` command of the message. The operator notices the label within a minute.",
+        "Run the `kubectl label` command in the message. The operator notices the label within a minute.",
         _SECRET,
     )
     PVC_NOT_FOUND = (
         "PVCNotFound",
         "A PersistentVolumeClaim (PVC) that the spec names does not exist in the namespace.",
-        "Create the PVC, and the pod starts automatically; or name another PVC in `cache.claimName` or `model.uri`.",
+        "Create the PVC; the pod then starts automatically. Or specify another in `cache.claimName` or `model.uri`.",
         f"kubectl get pvc\n{_PODS}",
     )
     REJECTED_BY_AWS = (
         "RejectedByAWS",
         (
             "AWS rejected a request. The operator does not repeat an invalid request until the spec changes. After an "
-            "error that the operator does not know, the message has the time of the next attempt."
+            "error that the operator does not recognize, the message gives the time of the next attempt."
         ),
         "Act on the AWS error in the message.",
         _DESCRIBE,
@@ -360,7 +363,7 @@ class Reason(StrEnum):
         "RejectedByKubernetes",
         (
             "The API server rejected an object that is rendered from the spec, often because of `podTemplate`, or "
-            "because another user or controller changed the object. The message has the time of the next attempt."
+            "because another user or controller changed the object. The message gives the time of the next attempt."
         ),
         "Act on the error in the message: change `podTemplate`, or the policy that rejects the object.",
         _DEPLOYMENT,
@@ -370,8 +373,8 @@ class Reason(StrEnum):
     NOT_OWNED = (
         "NotOwned",
         (
-            "An object of that name exists and is not owned by this resource, or another TGIEndpoint with the same "
-            "endpoint name comes first. The operator never changes it."
+            "An object with that name exists and is not owned by this resource, or another TGIEndpoint with the same "
+            "endpoint name takes precedence. The operator never changes an object that the resource does not own."
         ),
         (
             "Use another name. To hand an endpoint over to this resource, add the tags that the message names; the "
@@ -382,12 +385,12 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         (
-            "A quota is used up: of the AWS account, or a ResourceQuota of the namespace. The operator retries "
-            "automatically, on SageMaker every 10 to 30 minutes; the message has the time."
+            "A quota of the AWS account, or a ResourceQuota in the namespace, is exhausted. The operator retries "
+            "automatically, on SageMaker every 10 to 30 minutes; the message gives the time."
         ),
         (
-            "Request an increase of the quota that the message names in AWS Service Quotas. In the cluster, raise the "
-            "ResourceQuota."
+            "In AWS Service Quotas, request an increase for the quota that the message names. In the cluster, raise "
+            "the ResourceQuota."
         ),
         f"aws service-quotas list-service-quotas --service-code sagemaker --region REGION\n{_QUOTA}",
     )
@@ -398,9 +401,9 @@ class Reason(StrEnum):
             "retries within 5 minutes. If a read was denied, `Ready` is Unknown."
         ),
         (
-            "Check the policy of the operator's role. With `sts:AssumeRoleWithWebIdentity` in the message, the role is "
-            "missing, or its trust policy does not name this issuer and service account. With `OpenIDConnect`, IAM "
-            "lacks the cluster's issuer as a provider."
+            "Check the policy of the operator's role. If the message contains `sts:AssumeRoleWithWebIdentity`, the "
+            "role is missing, or its trust policy does not name this issuer and service account. If it contains "
+            "`OpenIDConnect`, IAM lacks the cluster's issuer as a provider."
         ),
         _OPERATOR_LOGS,
     )
@@ -423,7 +426,7 @@ class Reason(StrEnum):
         "ModelDataNotReadable",
         (
             "The execution role cannot read the weights in S3. The operator retries after 1 to 30 minutes; the message "
-            "has the time."
+            "gives the time."
         ),
         "Check `model.uri`, and the permissions s3:GetObject and s3:ListBucket of `executionRoleARN`.",
         "aws s3 ls s3://BUCKET/FOLDER/",
@@ -431,8 +434,8 @@ class Reason(StrEnum):
     IMAGE_NOT_FOUND = (
         "ImageNotFound",
         (
-            "Amazon ECR does not have the image, or does not let SageMaker pull it. The operator retries after 1 to 30 "
-            "minutes; the message has the time."
+            "Amazon ECR does not have the image, or does not allow SageMaker to pull it. The operator retries after "
+            "1 to 30 minutes; the message gives the time."
         ),
         "Check the region and `runtime.image` or `runtime.version`, or push the image.",
         "aws ecr describe-images --repository-name REPOSITORY --region REGION",
@@ -440,7 +443,7 @@ class Reason(StrEnum):
     INVALID_EXECUTION_ROLE = (
         "InvalidExecutionRole",
         (
-            "SageMaker cannot assume `executionRoleARN`. The operator retries after 1 to 10 minutes; the message has "
+            "SageMaker cannot assume `executionRoleARN`. The operator retries after 1 to 10 minutes; the message gives "
             "the time."
         ),
         "Check that the role exists and that its trust policy names sagemaker.amazonaws.com.",
@@ -450,7 +453,7 @@ class Reason(StrEnum):
     # For a person to change: what was tried and failed
     ENDPOINT_FAILED = (
         "EndpointFailed",
-        "SageMaker could not create the endpoint. The message has the FailureReason of AWS.",
+        "SageMaker could not create the endpoint. The message gives the FailureReason from AWS.",
         "Read the logs of the container, and change the spec.",
         f"{_ENDPOINT}\n{_ENDPOINT_LOGS}",
     )
@@ -476,11 +479,11 @@ class Reason(StrEnum):
         "ModelDownloadFailed",
         (
             "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times; "
-            "the message has the time."
+            "the message gives the time."
         ),
         (
-            "Check the uri, the revision, the token and the role. In the cluster, then set the annotation "
-            "`tgi-operator.dev/requestedAt` to retry."
+            "Check the uri, the revision, the token and the role. For pods, set the annotation "
+            "`tgi-operator.dev/requestedAt` afterward to retry."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
@@ -492,8 +495,8 @@ class Reason(StrEnum):
     )
     CRASH_LOOP_BACK_OFF = (
         "CrashLoopBackOff",
-        "The container ends again and again. The message has its exit code and its last log lines.",
-        "Act on the error in the log, usually by a change of the spec.",
+        "The container keeps exiting. The message shows its exit code and its last log lines.",
+        "Act on the error in the log, usually by changing the spec.",
         _CRASH_LOGS,
     )
     OOM_KILLED = (
@@ -504,25 +507,25 @@ class Reason(StrEnum):
     )
     OUT_OF_GPU_MEMORY = (
         "OutOfGPUMemory",
-        "The model, or one batch of it, does not fit into the GPU memory.",
+        "The model, or one batch of requests, does not fit in GPU memory.",
         ("Lower `maxBatchPrefillTokens` or `maxTotalTokens`, quantize the model, or use more or larger GPUs."),
         _CRASH_LOGS,
     )
     UNSUPPORTED_MODEL = (
         "UnsupportedModel",
-        "TGI does not support this model with these options or on this GPU. The message has the launcher's error.",
+        "TGI does not support this model with these options or on this GPU. The message shows the launcher's error.",
         "Use another model, version, quantization or GPU.",
         _CRASH_LOGS,
     )
     PROBE_FAILED = (
         "ProbeFailed",
-        "A pod runs but does not pass its health check. If that lasts, the kubelet restarts it.",
+        "A pod is running but does not pass its health check. If this persists, the kubelet restarts it.",
         "Read its log.",
         _POD_LOGS,
     )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
-        "A change takes longer than it should. In the cluster, the old pods continue to serve.",
+        "A change is taking longer than it should. In the cluster, the old pods continue to serve.",
         "On SageMaker, contact AWS Support: a change cannot be canceled. In the cluster, check the new pods.",
         f"{_ENDPOINT}\n{_PODS}",
     )
@@ -536,18 +539,18 @@ class Reason(StrEnum):
     # Events only
     DELETED = (
         "Deleted",
-        "The endpoint or its pods, and everything that belongs to them, are deleted.",
+        "The endpoint or its pods, and everything that belongs to them, have been deleted.",
         "Nothing to do.",
         "kubectl get events --field-selector reason=Deleted",
     )
     LEFT_ALONE = (
         "LeftAlone",
         (
-            "The resource is gone, and something of it may be left: an endpoint whose tags do not name the resource or "
-            "that the operator is not allowed to read, one whose finalizer another user removed, or a PVC. An endpoint "
-            "continues to be billed."
+            "The resource is gone, and parts of it may remain: an endpoint whose tags do not name the resource or that "
+            "the operator is not allowed to read, an endpoint whose TGIEndpoint had its finalizer removed by another "
+            "user, or a PVC. An endpoint continues to be billed."
         ),
-        "Delete in AWS or in the cluster what the message names.",
+        "Delete what the message names, in AWS or in the cluster.",
         _ENDPOINT,
     )
     RETAINED = (
@@ -558,13 +561,13 @@ class Reason(StrEnum):
     )
     SCALED = (
         "Scaled",
-        "The replica count changed. The message has who or what requested it.",
+        "The replica count changed. The message names who or what requested it.",
         "Nothing to do.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling.history}'",
     )
     BOUNDS_CHANGED = (
         "BoundsChanged",
-        "Other scaling bounds are in force: a schedule began or ended, or the spec changed.",
+        "Different scaling bounds are now in effect: a schedule began or ended, or the spec changed.",
         "Nothing to do.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
     )
@@ -576,7 +579,7 @@ class Reason(StrEnum):
     )
     TAGS_RESTORED = (
         "TagsRestored",
-        "The operator reverted the tags of the endpoint to those of the spec.",
+        "The operator reverted the tags of the endpoint to match the spec.",
         "Nothing to do. To change tags, change `spec.sageMaker.tags`.",
         "aws sagemaker list-tags --resource-arn ARN --region REGION",
     )
@@ -598,7 +601,7 @@ class Reason(StrEnum):
         "Apply the CRD of this version of the operator, and check admission webhooks and the operator's Role.",
         _OPERATOR_LOGS,
     )
-    COLLECTED = "Collected", "The operator deleted what old revisions left.", "Nothing to do.", _DESCRIBE
+    COLLECTED = "Collected", "The operator deleted what old revisions left behind.", "Nothing to do.", _DESCRIBE
     RESTORED = (
         "Restored",
         "The operator restored what another user or controller deleted or changed.",

@@ -84,7 +84,7 @@ class Server:
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return _answer(ok=self._controller.is_alive(), otherwise="no reconciliation has ended for too long")
+        return _answer(ok=self._controller.is_alive(), otherwise="no reconciliation has finished for too long")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if not self._standing.leads:
@@ -134,7 +134,7 @@ async def _refusal(access: MetricsAccess, authorization: str) -> web.Response | 
     except (APIError, aiohttp.ClientError, TimeoutError) as error:
         logger.warning("The token of a scrape cannot be checked: %s", error)
         return web.Response(text="the API server cannot check the token\n", status=503)
-    return None if allowed else web.Response(text="a bearer token with access to /metrics is needed\n", status=401)
+    return None if allowed else web.Response(text="a bearer token with access to /metrics is required\n", status=401)
 
 
 def _answer(*, ok: bool, otherwise: str) -> web.Response:

@@ -109,7 +109,10 @@ class Reconciler:
             return await self._kubernetes_failed(key, error, failures + 1)
         except Exception:
             logger.exception("The reconciliation failed", extra={"object": str(key)})
-            message = "Internal error; the operator retries automatically: report a bug, with the traceback in its log"
+            message = (
+                "Internal error; the operator retries automatically. Report it as a bug, with the traceback from the "
+                "operator's log."
+            )
             await self._report(key, Reason.RECONCILE_ERROR, message, failures)
             return Failed("error")
 
@@ -285,7 +288,7 @@ class Reconciler:
                 spec = Spec.model_validate(fields)
         except ValidationError as error:
             found = "; ".join(wording.of_spec(error))
-            message = f"{found}: change it, or install the CRD that belongs to this operator"
+            message = f"{found}; change it, or install the CRD of this version of the operator"
             problem = Problem(Reason.INVALID_SPEC, message)
         return Resource(
             owner=Owner(self._cluster, item.key.namespace, item.key.name, item.uid),

@@ -83,8 +83,9 @@ class SecretWatch:
                 failures = 1 if clock() - began > _CALM_SECONDS else failures + 1
                 if failures % _REMINDER == 1:
                     logger.warning(
-                        "Secrets %s: cannot be watched: %s; a changed Hub token is noticed late; check the Role",
-                        f"in {namespace}" if namespace else "of all namespaces",
+                        "Secrets %s: cannot be watched: %s; the operator notices a changed Hub token late; check the "
+                        "Role",
+                        f"in {namespace}" if namespace else "in all namespaces",
                         describe(error),
                     )
                 await asyncio.sleep(backoff(failures))
@@ -115,7 +116,7 @@ class SecretWatch:
                         break
         except TimeoutError:
             # The connection was dead, or the API server did not end the watch in time.
-            logger.debug("A watch of Secrets timed out, and goes on")
+            logger.debug("A watch of Secrets timed out and continues")
         except APIError as error:
             if error.status != _GONE:
                 raise

@@ -146,7 +146,7 @@ def test_a_stuck_resource_is_explained(tgi: Plugin) -> None:
     assert (code, err) == (0, "")
     assert out.startswith(f"{tgi.namespace}/zephyr: Action required\n")
     assert "\nQuotaExceeded: The quota is 0. Retrying at" in out
-    assert "\nAction: Request an increase of the quota that the message names in AWS Service Quotas." in out
+    assert "\nAction: In AWS Service Quotas, request an increase for the quota that the message names." in out
     assert "\nNext retry: 2126-01-31T12:10:00Z (in " in out
     assert f"/aws/sagemaker/Endpoints/{ENDPOINT}" in out
     assert "Warning  QuotaExceeded  TGIEndpoint/zephyr  The quota is 0." in out

@@ -111,13 +111,13 @@ def test_cron_as_aws_takes_it(cron: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"timeZone": "Europe/Atlantis"}, "timeZone Europe/Atlantis is no IANA time zone"),
+        ({"timeZone": "Europe/Atlantis"}, "timeZone Europe/Atlantis is not an IANA time zone"),
         ({"start": "0 25 * * *"}, 'start "0 25 * * *": Bad hour'),
         ({"end": "61 8 * * *"}, 'end "61 8 * * *": Bad minute'),
         ({"start": "0 8 1 * MON"}, "day-of-month and day-of-week cannot both be restricted"),
-        ({"start": "0 8 L * *"}, "L and # are not known here"),
+        ({"start": "0 8 L * *"}, "L and # are not supported"),
         ({"start": "0 8 31 2 *"}, 'start "0 8 31 2 *"'),
-        ({"end": "0 8 * * MON-FRI"}, "the schedule would end as it begins"),
+        ({"end": "0 8 * * MON-FRI"}, "so the schedule would end as soon as it begins"),
     ],
 )
 def test_what_is_wrong_names_the_field(change: dict[str, str], words: str) -> None:

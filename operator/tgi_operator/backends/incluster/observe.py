@@ -188,7 +188,7 @@ class Observer:
         try:
             log = await self._cluster.log(owner.namespace, newest["metadata"]["name"], pods.FETCHER, 1)
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
-            logger.debug("The job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
+            logger.debug("The Job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
             return ""
         return without_token(log.strip(), situation.desired.token)[-256:]
 
@@ -209,7 +209,7 @@ class Observer:
             # 400: a node selector that is none. The API server refuses the Deployment for it with a better message.
             if error.status not in (400, 403):
                 raise
-            logger.warning("Free GPUs cannot be seen, so pods are replaced in place: %s", error)
+            logger.warning("Free GPUs cannot be determined, so pods are replaced in place: %s", error)
         return False
 
     async def _scaling_means(self) -> Means:

@@ -48,7 +48,7 @@ def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
         if target(metric) <= 0:
             return Problem(
                 Reason.INVALID_SPEC,
-                f"spec.autoscaling.metrics[{position}].target: must be more than 0, not "
+                f"spec.autoscaling.metrics[{position}].target: must be greater than 0, not "
                 f"{metric.target.average_value or metric.target.value}",
             )
     return None

@@ -65,19 +65,20 @@ def problem(schedule: Schedule) -> str | None:
     try:
         ZoneInfo(schedule.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return f"timeZone {schedule.time_zone} is no IANA time zone: write one such as Europe/Madrid or UTC"
+        return f"timeZone {schedule.time_zone} is not an IANA time zone; use one such as Europe/Madrid or UTC"
     for field, cron in (("start", schedule.start), ("end", schedule.end)):
         try:
             aws_cron(cron)
             happens = next(_ticks(cron, schedule.time_zone, datetime.now(UTC)), None) is not None
         except (CronSimError, ValueError) as error:
             return (
-                f'{field} "{cron}": {error}: write minute hour day-of-month month day-of-week, such as 0 8 * * MON-FRI'
+                f'{field} "{cron}": {error}; use the format: minute hour day-of-month month day-of-week, '
+                "such as 0 8 * * MON-FRI"
             )
         if not happens:
-            return f'{field} "{cron}" never comes: change day-of-month or month'
+            return f'{field} "{cron}" never occurs; change day-of-month or month'
     if schedule.start == schedule.end:
-        return f'start and end are both "{cron}": the schedule would end as it begins'
+        return f'start and end are both "{cron}", so the schedule would end as soon as it begins; change one'
     return None
 
 
@@ -87,7 +88,7 @@ def aws_cron(cron: str) -> str:
     Raises CronSimError for one that is none, and ValueError for one that AWS cannot express.
     """
     if any(letter in cron.upper().split()[4] for letter in "L#") or "L" in cron.upper().split()[2]:
-        raise ValueError("L and # are not known here")
+        raise ValueError("L and # are not supported")
     parsed = CronSim(cron, datetime(2026, 1, 1, tzinfo=UTC))
     minute, hour, month = _listed(parsed.minutes, 60), _listed(parsed.hours, 24), _listed(parsed.months, 12)
     weekdays = {day % 7 for day in parsed.weekdays if isinstance(day, int)}

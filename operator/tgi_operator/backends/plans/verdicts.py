@@ -19,7 +19,10 @@ from tgi_operator.api.status import (
 _SERVING = {
     ConditionStatus.TRUE: (Reason.SERVING, "The endpoint accepts requests."),
     ConditionStatus.FALSE: (Reason.NOT_SERVING, "The endpoint does not accept requests."),
-    ConditionStatus.UNKNOWN: (Reason.SERVING_UNKNOWN, "Whether the endpoint accepts requests cannot be read."),
+    ConditionStatus.UNKNOWN: (
+        Reason.SERVING_UNKNOWN,
+        "The operator cannot determine whether the endpoint accepts requests.",
+    ),
 }
 
 

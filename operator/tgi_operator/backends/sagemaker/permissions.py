@@ -102,7 +102,7 @@ class Permissions:
 
     def _unreadable(self, error: InvalidFileError) -> str:
         logger.error("%s: %s", self._file, error)
-        return f"permissions file of the operator: it cannot be read: {error}; ask the operator's administrators"
+        return f"the operator's permissions file cannot be read: {error}; ask the operator's administrators"
 
     def _read(self) -> Mapping[str, _Entry]:
         """Return the entries, of one state of the file: large specs are judged in a thread. Raises InvalidFileError."""

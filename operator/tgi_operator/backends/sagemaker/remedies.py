@@ -43,6 +43,8 @@ _COLLECTION_FIRST, _COLLECTION_LONGEST = 60.0, 3600.0
 _ANNOUNCED_SECONDS = 60.0
 """A message names the time of the next attempt where that is so far away; else each attempt would change the status."""
 
+_UNNAMED_POLICY = "A policy that this resource does not own already exists."
+
 RESIZE = "UpdateEndpointWeightsAndCapacities"
 
 _KEEPING = frozenset({Purpose.ROLLOUT, Purpose.UPKEEP, Purpose.SCALING})
@@ -230,8 +232,9 @@ def _not_scaling(
     available = situation.available if situation is not None else was_available(status)
     reason = handling.reason
     if error.meaning is Meaning.METRIC_TAKEN:
-        others = ", ".join((status.scaling.foreign_policies if status.scaling else None) or ("of another owner",))
-        message, reason = f"{message} The other policies: {others}.", Reason.POLICY_CONFLICT
+        foreign = status.scaling.foreign_policies if status.scaling else None
+        listed = f"Other policies on this target: {', '.join(foreign)}." if foreign else _UNNAMED_POLICY
+        message, reason = f"{message} {listed}", Reason.POLICY_CONFLICT
         verdict = serving(Reason.IN_SERVICE, f"{status.ready_replicas or 0} instances ready.")
     else:
         verdict = (stalled if handling.stalled else progressing)(reason, message, available=available)

@@ -53,7 +53,7 @@ _PATTERNS = {
     "unsigned": (re.compile(r"\+?[0-9]+"), "a whole number"),
     "float": (re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"), "a number"),
     "bool": (re.compile(r"true|false"), "exactly true or false"),
-    "numbers": (re.compile(r"[0-9]+(,[0-9]+)*"), "whole numbers with commas between"),
+    "numbers": (re.compile(r"[0-9]+(,[0-9]+)*"), "whole numbers separated by commas"),
 }
 
 _LARGEST = {"port": 2**16 - 1, "u32": 2**32 - 1, "unsigned": 2**64 - 1}
@@ -69,10 +69,10 @@ def reserved_name(launch: Launch) -> Problem | None:
     for variable in launch.runtime.env:
         field = launcher_options.RESERVED.get(variable.name)
         if field is not None:
-            return _conflict(f"spec.runtime.env: {variable.name} is set by the operator: use {field} instead")
+            return _conflict(f"spec.runtime.env: {variable.name} is set by the operator; use {field} instead")
         why = launcher_options.FORBIDDEN.get(variable.name)
         if why is not None:
-            return _conflict(f"spec.runtime.env: {variable.name}: {why}: remove it")
+            return _conflict(f"spec.runtime.env: {variable.name}: {why}; remove it")
     return None
 
 
@@ -85,9 +85,9 @@ def set_twice(launch: Launch) -> Problem | None:
         also = in_env & ({name, "MAX_INPUT_LENGTH"} if name == "MAX_INPUT_TOKENS" else {name})
         if also:
             field = Runtime.model_fields[attribute].alias
-            return _conflict(f"spec.runtime.{field} and spec.runtime.env {also.pop()} set the same option: keep one")
+            return _conflict(f"spec.runtime.{field} and spec.runtime.env {also.pop()} set the same option; keep one")
     if {"MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"} <= in_env:
-        return _conflict("spec.runtime.env: MAX_INPUT_TOKENS and MAX_INPUT_LENGTH are the same option: keep the first")
+        return _conflict("spec.runtime.env: MAX_INPUT_TOKENS and MAX_INPUT_LENGTH are the same option; keep the first")
     return None
 
 
@@ -96,13 +96,13 @@ def wrong_value(launch: Launch) -> Problem | None:
     for name, value in launch.environment.items():
         kind = typed_options().get(name)
         if isinstance(kind, list) and value not in kind:
-            return _conflict(f"spec.runtime: {name} is {value!r}: use one of {', '.join(kind)}")
+            return _conflict(f"spec.runtime: {name} is {value!r}; use one of {', '.join(kind)}")
         if isinstance(kind, str):
             pattern, expected = _PATTERNS["unsigned" if kind in _LARGEST else kind]
             if not pattern.fullmatch(value):
-                return _conflict(f"spec.runtime: {name} is {value!r}: it must be {expected}")
+                return _conflict(f"spec.runtime: {name} is {value!r}; it must be {expected}")
             if kind in _LARGEST and int(value) > _LARGEST[kind]:
-                return _conflict(f"spec.runtime: {name} is {value}: it must be at most {_LARGEST[kind]}")
+                return _conflict(f"spec.runtime: {name} is {value}; it must be at most {_LARGEST[kind]}")
     return None
 
 
@@ -110,7 +110,7 @@ def zero(launch: Launch) -> Problem | None:
     """Zero is either refused (`validation_workers` must be > 0) or serves nothing at all."""
     for name in ("VALIDATION_WORKERS", "MAX_CONCURRENT_REQUESTS", "MAX_BATCH_SIZE", "MAX_TOTAL_TOKENS"):
         if launch.number(name) == 0:
-            return _conflict(f"spec.runtime: {name} is 0, which serves nothing: use at least 1")
+            return _conflict(f"spec.runtime: {name} is 0, which serves nothing; use at least 1")
     return None
 
 
@@ -119,7 +119,7 @@ def more_shards_than_gpus(launch: Launch) -> Problem | None:
     if launch.shards > launch.instance.count:
         return Problem(
             Reason.INVALID_NUM_SHARD,
-            f"spec.runtime.numShard is {launch.shards}, but there are {launch.instance.count} GPU(s) for it: "
+            f"spec.runtime.numShard is {launch.shards}, but the container has {launch.instance.count} GPU(s); "
             f"use at most {launch.instance.count}, or {launch.instance.more}",
         )
     return None
@@ -134,14 +134,14 @@ def indivisible_heads(launch: Launch) -> Problem | None:
 def sharded_without_shards(launch: Launch) -> Problem | None:
     """`sharded` is true but `num_shard` <= 1."""
     if launch.environment.get("SHARDED") == "true" and launch.shards == 1:
-        return _conflict("spec.runtime.env: SHARDED is true, but there is one shard: remove it or raise numShard")
+        return _conflict("spec.runtime.env: SHARDED is true, but there is only one shard; remove it, or raise numShard")
     return None
 
 
 def sharded_exl2(launch: Launch) -> Problem | None:
     """Sharding is currently not supported with `exl2` quantization."""
     if launch.environment.get("QUANTIZE") == "exl2" and launch.shards > 1:
-        return _conflict(f"spec.runtime.quantize exl2 cannot be split over {launch.shards} GPUs: set numShard to 1")
+        return _conflict(f"spec.runtime.quantize exl2 cannot be split over {launch.shards} GPUs; set numShard to 1")
     return None
 
 
@@ -184,7 +184,7 @@ def dtype_and_quantize(launch: Launch) -> Problem | None:
     if "DTYPE" in launch.environment and quantize and not quantize.startswith("bitsandbytes"):
         return _conflict(
             f"spec.runtime: dtype {launch.environment['DTYPE']} and quantize {quantize} both decide how the model is "
-            "loaded: keep one"
+            "loaded; keep one"
         )
     return None
 
@@ -197,8 +197,8 @@ def too_old_a_gpu(launch: Launch) -> Problem | None:
         value = launch.environment.get(name)
         if value in ("bfloat16", "fp8", "marlin"):
             return _conflict(
-                f"spec.runtime.{name.lower()} {value} needs CUDA capability 8.0; the {launch.instance.gpu} has "
-                f"{launch.instance.capability[0]}.{launch.instance.capability[1]}: {launch.instance.newer}"
+                f"spec.runtime.{name.lower()} {value} needs CUDA capability 8.0, but the {launch.instance.gpu} has "
+                f"{launch.instance.capability[0]}.{launch.instance.capability[1]}; {launch.instance.newer}"
             )
     return None
 
@@ -208,10 +208,10 @@ def attention_without_feature(launch: Launch) -> Problem | None:
     attention = launch.environment.get("ATTENTION")
     if attention == "flashdecoding" and launch.instance.capability < (8, 0):
         return _conflict(
-            f"spec.runtime.env: ATTENTION flashdecoding does not run on the {launch.instance.gpu}: use paged"
+            f"spec.runtime.env: ATTENTION flashdecoding does not run on the {launch.instance.gpu}; use paged"
         )
     if attention == "paged" and launch.environment.get("PREFIX_CACHING", "").lower() in ("1", "true"):
-        return _conflict("spec.runtime.env: PREFIX_CACHING is not supported with ATTENTION paged: use flashinfer")
+        return _conflict("spec.runtime.env: PREFIX_CACHING is not supported with ATTENTION paged; use flashinfer")
     if attention == "flashdecoding" and "KV_CACHE_DTYPE" in launch.environment:
         return _conflict("spec.runtime.env: KV_CACHE_DTYPE needs ATTENTION flashinfer or paged, not flashdecoding")
     return None
@@ -221,7 +221,7 @@ def memory_fraction(launch: Launch) -> Problem | None:
     """The launcher does not check the range; the server then fails to allocate."""
     value = launch.environment.get("CUDA_MEMORY_FRACTION")
     if value is not None and not 0 < float(value) <= 1:
-        return _conflict(f"spec.runtime.env: CUDA_MEMORY_FRACTION is {value}: it must be above 0 and at most 1")
+        return _conflict(f"spec.runtime.env: CUDA_MEMORY_FRACTION is {value}; it must be greater than 0 and at most 1")
     return None
 
 
@@ -229,7 +229,7 @@ def lora_adapters(launch: Launch) -> Problem | None:
     """One revision at most for each adapter. Found after the download of the base model only."""
     for adapter in launch.environment.get("LORA_ADAPTERS", "").split(","):
         if "=" not in adapter and adapter.count("@") > 1:
-            return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@': use id@revision")
+            return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@'; use id@revision")
     return None
 
 

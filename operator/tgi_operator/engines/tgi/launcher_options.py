@@ -31,12 +31,12 @@ RESERVED: Mapping[str, str] = {
 """Names that `runtime.env` may not set, and the field that sets each."""
 
 FORBIDDEN: Mapping[str, str] = {
-    "PORT": "the port is the backend's",
-    "CUDA_VISIBLE_DEVICES": "the GPUs are the backend's",
-    "NVIDIA_VISIBLE_DEVICES": "the GPUs are the backend's",
-    "NGROK": "the launcher's ngrok support panics",
-    "NGROK_AUTHTOKEN": "the launcher's ngrok support panics",
-    "NGROK_EDGE": "the launcher's ngrok support panics",
+    "PORT": "the backend sets the port",
+    "CUDA_VISIBLE_DEVICES": "the backend assigns the GPUs",
+    "NVIDIA_VISIBLE_DEVICES": "the backend assigns the GPUs",
+    "NGROK": "the launcher panics when ngrok is enabled",
+    "NGROK_AUTHTOKEN": "the launcher panics when ngrok is enabled",
+    "NGROK_EDGE": "the launcher panics when ngrok is enabled",
 }
 """Names that nobody may set, and why."""
 

@@ -39,4 +39,4 @@ def misspelled(runtime: Runtime) -> Iterable[str]:
         alike = get_close_matches(variable.name.upper(), sorted(known), n=1, cutoff=_ALIKE)
         if alike:
             meant = launcher_options.RESERVED.get(alike[0], alike[0])
-            yield f"spec.runtime.env: the launcher has no option {variable.name}: did you mean {meant}?"
+            yield f"spec.runtime.env: the launcher has no option {variable.name}; did you mean {meant}?"

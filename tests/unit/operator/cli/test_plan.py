@@ -181,8 +181,9 @@ def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.Ca
     code, out, err = planned(file, capsys)
     assert code == 0
     assert err == (
-        "default/falcon-7b: Warning: the weights of hf://tiiuae/falcon-40b-instruct have about 80 GB in 16 bit, "
-        "1 GPU(s) A10G have 24 GB: take a larger spec.sageMaker.instanceType, or set spec.runtime.quantize\n"
+        "default/falcon-7b: Warning: the weights of hf://tiiuae/falcon-40b-instruct need about 80 GB at 16-bit "
+        "precision, but 1 A10G GPU(s) have 24 GB; take a larger spec.sageMaker.instanceType, or set "
+        "spec.runtime.quantize\n"
     )
     assert calls(out) == CALLS
 

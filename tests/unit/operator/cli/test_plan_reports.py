@@ -176,7 +176,7 @@ def test_resources_without_a_namespace_have_that_of_the_context(
 def test_a_misspelled_option_is_warned_of(plan: Plan, name: str, meant: str) -> None:
     code, _, err = plan(env(**{name: "1"}))
     assert code == 0
-    message = f"spec.runtime.env: the launcher has no option {name}: did you mean {meant}?"
+    message = f"spec.runtime.env: the launcher has no option {name}; did you mean {meant}?"
     assert err == f"default/falcon-7b: Warning: {message}\n"
 
 

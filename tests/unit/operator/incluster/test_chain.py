@@ -332,8 +332,8 @@ def test_another_option_does_not_fetch_again() -> None:
 @pytest.mark.parametrize(
     ("room", "rollout", "expected", "words"),
     [
-        pytest.param(True, None, SURGE, "A GPU is free", id="a GPU is free"),
-        pytest.param(False, None, IN_PLACE, "No GPU of that kind is free", id="none is free"),
+        pytest.param(True, None, SURGE, "A suitable GPU is free", id="a GPU is free"),
+        pytest.param(False, None, IN_PLACE, "No suitable GPU is free", id="none is free"),
         pytest.param(None, {"maxSurge": 2}, None, "maxSurge 2, maxUnavailable 0", id="the spec says"),
     ],
 )
@@ -632,7 +632,7 @@ def test_pod_in_trouble_is_reported_with_its_log() -> None:
     )
     planned = cluster.step()
     assert reason(planned) == Reason.OUT_OF_GPU_MEMORY
-    assert message(planned).startswith(f"0/2 pods ready at revision {cluster.revision}. Pod new: container tgi ended")
+    assert message(planned).startswith(f"0/2 pods ready at revision {cluster.revision}. Pod new: container tgi exited")
     assert is_stalled(planned)
     shown = planned.status.in_cluster
     assert shown is not None

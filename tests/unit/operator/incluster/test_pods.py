@@ -160,7 +160,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             waiting("RunContainerError", "exec: bash"), Reason.CRASH_LOOP_BACK_OFF, "exec: bash", True, id="not run"
         ),
-        pytest.param(HUNG, Reason.PROBE_FAILED, "does not answer its health check", False, id="hangs"),
+        pytest.param(HUNG, Reason.PROBE_FAILED, "does not respond to its health check", False, id="hangs"),
         pytest.param(
             ended(1, reason="OOMKilled", exitCode=137),
             Reason.OOM_KILLED,
@@ -188,10 +188,8 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             ended(2, message="?!"), Reason.CRASH_LOOP_BACK_OFF, "kubectl logs -p p", False, id="a crash, for now"
         ),
-        pytest.param(ended(3), Reason.CRASH_LOOP_BACK_OFF, "exit code 1: read its log", True, id="a crash for good"),
-        pytest.param(
-            ended(3, exitCode=0, reason="Error"), Reason.CRASH_LOOP_BACK_OFF, "exit code 0", True, id="an odd end"
-        ),
+        pytest.param(ended(3), Reason.CRASH_LOOP_BACK_OFF, "code 1: read its log", True, id="a crash for good"),
+        pytest.param(ended(3, exitCode=0, reason="Error"), Reason.CRASH_LOOP_BACK_OFF, "code 0", True, id="an odd end"),
     ],
 )
 def test_trouble(found: Object, reason: Reason, message: str, *, stalled: bool) -> None:

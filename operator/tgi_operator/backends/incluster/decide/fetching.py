@@ -25,7 +25,7 @@ def fetching(situation: Situation) -> Plan[Step] | Ask | None:
     uri, available = situation.spec.model.uri, situation.available
     if job is None:
         return Plan(
-            situation.report(progressing(Reason.FETCHING_WEIGHTS, f"A job fetches {uri}.", available=available)),
+            situation.report(progressing(Reason.FETCHING_WEIGHTS, f"A Job is fetching {uri}.", available=available)),
             steps=steps,
         )
     if is_true(job, "Complete"):
@@ -42,7 +42,7 @@ def fetching(situation: Situation) -> Plan[Step] | Ask | None:
         return Plan(status, steps=steps, after=PROGRESS_SECONDS)
     if situation.progress is None:
         return Ask(frozenset({Need.PROGRESS}))
-    message = f"A job fetches {uri}" + (f": {situation.progress}" if situation.progress else ".")
+    message = f"A Job is fetching {uri}" + (f": {situation.progress}" if situation.progress else ".")
     status = situation.report(progressing(Reason.FETCHING_WEIGHTS, message, available=available))
     return Plan(status, steps=steps, after=PROGRESS_SECONDS)
 
@@ -62,7 +62,7 @@ def _failed(situation: Situation, job: Object, steps: tuple[Step, ...]) -> Plan[
     if situation.resource.requested:
         # A job cannot be started again: another one follows when it is gone.
         uri = situation.spec.model.uri
-        message = f"Job {job['metadata']['name']} failed; another one fetches {uri}, as requested."
+        message = f"Job {job['metadata']['name']} failed; another Job will fetch {uri}, as requested."
         verdict = progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available)
         return Plan(situation.report(verdict), steps=(Delete(job),))
     found = _trouble(situation)

@@ -94,7 +94,7 @@ def _activity(situation: Situation) -> Activity | None:
         return Activity(False, Reason.ENDPOINT_NOT_IN_SERVICE, "The autoscaler does not exist yet.")
     if not situation.means.measures:
         message = (
-            "Cannot autoscale: the cluster has no custom metrics API, and KEDA is not configured "
+            "Cannot autoscale: the cluster does not serve a custom metrics API, and KEDA is not configured "
             "(--prometheus-address); install one of them, see docs/scaling.md"
         )
         return Activity(False, Reason.METRICS_API_MISSING, message)
@@ -120,7 +120,9 @@ def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity
 def _follows(situation: Situation) -> Activity:
     assert situation.spec.autoscaling is not None  # noqa: S101 - only called where there is autoscaling
     bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling))
-    return Activity(True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} pods by {names}.")
+    return Activity(
+        True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} pods based on {names}."
+    )
 
 
 def _hpa(situation: Situation) -> Object:

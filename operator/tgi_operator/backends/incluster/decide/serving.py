@@ -46,7 +46,7 @@ def serves(situation: Situation) -> Plan[Step] | None:
     return Plan(
         outcome(situation),
         collection=tuple(Delete(situation.children[JOB.name, name]) for name in old),
-        collected=Note(Reason.COLLECTED, f"Deleted job {', '.join(old)}.") if old else None,
+        collected=Note(Reason.COLLECTED, f"Deleted Job {', '.join(old)}.") if old else None,
     )
 
 

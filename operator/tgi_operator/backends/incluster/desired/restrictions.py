@@ -86,7 +86,7 @@ def _of_volume(volume: Mapping[str, Any]) -> Iterator[Violation]:
     for kind in sorted(volume.keys() - _VOLUMES - {"name"}):
         yield (
             f"spec.volumes[{volume.get('name')}].{kind}",
-            f"volumes of type {kind} are not allowed, only {', '.join(sorted(_VOLUMES))}",
+            f"volumes of type {kind} are not allowed (allowed: {', '.join(sorted(_VOLUMES))})",
         )
 
 
@@ -108,7 +108,7 @@ def _of_context(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
     if selinux.get("type", "") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
         yield (
             f"{where}.seLinuxOptions",
-            f"{_shown(selinux)} is not allowed, only the types of containers, and neither user nor role",
+            f"{_shown(selinux)} is not allowed: only container SELinux types can be set, without a user or role",
         )
 
 
@@ -128,10 +128,10 @@ def _privileges(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
 def _weakened(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield what TGI's container has no longer of its own security context."""
     if context.get("allowPrivilegeEscalation") is not False:
-        yield f"{where}.allowPrivilegeEscalation", "it must stay false"
+        yield f"{where}.allowPrivilegeEscalation", "it must remain false"
     dropped = mapping(context.get("capabilities")).get("drop")
     if not _drops_all(dropped):
-        yield f"{where}.capabilities.drop", f"{_shown(dropped)} is not allowed, because it must keep ALL"
+        yield f"{where}.capabilities.drop", f"{_shown(dropped)} is not allowed, because it must include ALL"
 
 
 def _drops_all(dropped: object) -> bool:

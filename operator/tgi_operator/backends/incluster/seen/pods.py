@@ -86,8 +86,8 @@ def _unschedulable(pod: Object) -> Trouble | None:
     return Trouble(
         _name(pod),
         Reason.PVC_NOT_FOUND,
-        f"PersistentVolumeClaim {claim} does not exist; create it (the pod then starts automatically), or name another "
-        "one in the spec",
+        f"PersistentVolumeClaim {claim} does not exist; create it (the pod then starts automatically), or specify "
+        "another one in the spec",
         stalled=True,
     )
 
@@ -145,7 +145,7 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
         reason, advice = known.reason, known.advice
     else:
         reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read its log: kubectl logs -p {_name(pod)}"
-    message = f"container {container['name']} ended with exit code {code}: {advice}"
+    message = f"container {container['name']} exited with code {code}: {advice}"
     patience = _CRASHES if reason in (Reason.CRASH_LOOP_BACK_OFF, Reason.OOM_KILLED) else 1
     return Trouble(
         _name(pod),
@@ -169,7 +169,7 @@ def _unhealthy(pod: Object) -> Trouble | None:
             and not container.get("ready")
             and _was_ready(pod, container)
         ):
-            message = f"container {container['name']} runs and does not answer its health check"
+            message = f"container {container['name']} is running but does not respond to its health check"
             return Trouble(_name(pod), Reason.PROBE_FAILED, message, container=container["name"])
     return None
 

@@ -119,8 +119,10 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
     """Return what to report of a failed revision that is not tried now."""
     reason, available = Reason(failure.reason), situation.available
     if not may_be_retried(failure):
-        how = f"change the spec or set annotation {REQUEST_ANNOTATION} to try again"
-        message = f"Revision {failure.revision} failed; {how}: {failure.message}{_advice(situation, failure)}"
+        # AWS does not end all its error messages with a period.
+        what = f"Revision {failure.revision} failed: {failure.message.removesuffix('.')}."
+        how = f"To retry, change the spec or set the annotation {REQUEST_ANNOTATION}."
+        message = f"{what} {how}{_advice(situation, failure)}"
         return stalled(reason, message, available=available)
     retry = RETRIES[failure.reason]
     of = f" of {retry.limit}" if retry.limit is not None else ""
@@ -138,7 +140,9 @@ def _advice(situation: Situation, failure: LastFailure) -> str:
     if failure.reason == Reason.QUOTA_EXCEEDED:
         named = _QUOTA.search(failure.message)
         quota = named[1] if named else f"{situation.desired.instance_type} for endpoint usage"
-        return f" Request an increase of the Amazon SageMaker quota '{quota}' in {place.region} in AWS Service Quotas."
+        return (
+            f" In AWS Service Quotas, request an increase for the Amazon SageMaker quota '{quota}' in {place.region}."
+        )
     return ""
 
 

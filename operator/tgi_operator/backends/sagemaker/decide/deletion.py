@@ -71,8 +71,8 @@ def _note(situation: Situation) -> Note:
     if situation.observed.denied:
         return Note(
             Reason.LEFT_ALONE,
-            f'Endpoint "{name}" in {region}: the operator is not allowed to read it, and the status shows none; if it '
-            "exists, it continues to serve and to be billed: delete it in AWS",
+            f'Endpoint "{name}" in {region}: the operator is not allowed to read it, and the status does not show '
+            "whether it exists; if it does, it continues to serve and to be billed: delete it in AWS",
         )
     if situation.endpoint is not None:
         return Note(

@@ -23,7 +23,9 @@ def failed(situation: Situation) -> Plan[Step] | None:
     failure = attempts.remembered(situation, revision)
     innocent = not situation.requested and (status.update_revision is not None or not situation.up_to_date)
     if failure is None and innocent:
-        message = f"The endpoint failed ({text}); the operator deletes it and creates it again from the current spec."
+        message = (
+            f"The endpoint failed ({text}); the operator is deleting it and will create it again from the current spec."
+        )
         return _replace(situation, Reason.REPLACING, message, status.last_failure)
     counted = (
         failure is not None
@@ -37,7 +39,7 @@ def failed(situation: Situation) -> Plan[Step] | None:
             reason = Reason.INTERNAL_FAILURE
         failure = attempts.remember(situation, revision, reason, text)
     if attempts.is_due(situation, failure):
-        message = f"The endpoint failed; the operator deletes it and creates it again: {text}"
+        message = f"The endpoint failed: {text.removesuffix('.')}. The operator is deleting and recreating it."
         # What a user asks for is not put off by what failed before.
         remembered = None if situation.resource.requested else failure
         return _replace(situation, Reason(failure.reason), message, remembered)

@@ -131,7 +131,7 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
         return _remember(status, memory.registering(status.sage_maker or situation.memory, revision, now))
 
     restored = current and (seen.registered.target or situation.remembered.endpoint_status == state.IN_SERVICE)
-    note = Note(Reason.RESTORED, "Reverted the scalable target and its policies to those of the spec.")
+    note = Note(Reason.RESTORED, "Reverted the scalable target and its policies to match the spec.")
     return replace(
         plan.reaching(registering),
         status=registering(situation.status),
@@ -147,7 +147,8 @@ def _unread(situation: Situation, plan: Plan[Step], error: AWSError) -> Plan[Ste
     if situation.remembered.scaling_revision == (wanted.revision if wanted is not None else None):
         return plan
     message = (
-        f"Application Auto Scaling cannot be read, so nothing is changed there: {error.operation}: {error.message}"
+        "The operator cannot read from Application Auto Scaling, so it changes nothing there: "
+        f"{error.operation}: {error.message}"
     )
     verdict = progressing(Reason.SCALING_UNKNOWN, message, available=situation.available)
 

@@ -105,9 +105,9 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
 def _stuck(situation: Situation) -> Plan[Step]:
     """Return what to report where a rollback failed and the spec wants the very configuration that is in use."""
     message = (
-        f'The rollback of endpoint "{situation.place.endpoint}" failed, and AWS takes no update to the configuration '
-        f"that is in use: {situation.living.failure_reason or NO_REASON} Change a field of the spec that rolls out "
-        "another revision, or delete the endpoint in AWS to have it created again."
+        f'The rollback of endpoint "{situation.place.endpoint}" failed, and AWS does not accept an update to the '
+        f"configuration in use: {(situation.living.failure_reason or NO_REASON).removesuffix('.')}. Change a field of "
+        "the spec that rolls out another revision, or delete the endpoint in AWS to have it created again."
     )
     verdict = stalled(Reason.UPDATE_ROLLBACK_FAILED, message, available=situation.available)
     return collecting(situation, verdict, memory.undone(situation.memory, situation.living.last_modified))

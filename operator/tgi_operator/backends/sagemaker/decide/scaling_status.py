@@ -67,7 +67,7 @@ def _activity(situation: Situation, status: Status, *, registered: bool) -> Acti
         return None
     before, error = scaling.last_activity(situation.status), situation.observed.scaling_error
     if error is not None:
-        message = f"Application Auto Scaling cannot be read: {error.operation}: {error.message}"
+        message = f"The operator cannot read from Application Auto Scaling: {error.operation}: {error.message}"
         return Activity(None, Reason.SCALING_UNKNOWN, message)
     requested = status.sage_maker is not None and status.sage_maker.scaling_request_time is not None
     serves = requested and situation.endpoint is not None and situation.endpoint.status in _SCALABLE
@@ -89,7 +89,7 @@ def _conflict(situation: Situation) -> Activity | None:
             metric = policy["PredefinedMetricSpecification"]["PredefinedMetricType"]
             message = (
                 f'Scaling policy "{other}": it is not owned by this resource and already tracks {metric}, for which '
-                "AWS accepts one policy; delete it in AWS, or remove the metric from spec.autoscaling.metrics"
+                "AWS accepts only one policy; delete it in AWS, or remove the metric from spec.autoscaling.metrics"
             )
             return Activity(False, Reason.POLICY_CONFLICT, message)
     return None
@@ -104,4 +104,5 @@ def _active(situation: Situation) -> Activity:
     policies = situation.desired.scaling.policies if situation.desired.scaling is not None else {}
     names = ", ".join(name.removeprefix(scaling_policies.OWN_PREFIX) for name in policies)
     bounds = situation.bounds
-    return Activity(True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} instances by {names}.")
+    message = f"Scaling between {bounds.least} and {bounds.most} instances based on {names}."
+    return Activity(True, Reason.AUTOSCALING, message)

@@ -52,7 +52,7 @@ def in_service(situation: Situation) -> Plan[Step] | Ask:
             if restore
             else []
         ),
-        *([Note(Reason.TAGS_RESTORED, "Reverted the tags of the endpoint to those of the spec.")] if retag else []),
+        *([Note(Reason.TAGS_RESTORED, "Reverted the tags of the endpoint to match the spec.")] if retag else []),
     )
     if endpoint.tags is not None:
         plan = plan.reaching(partial(_without_stale_tag_keys, situation))

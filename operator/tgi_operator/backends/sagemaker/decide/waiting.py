@@ -25,7 +25,7 @@ _TRANSITIONS = {
         "AWS is maintaining the endpoint; the change waits until AWS is done.",
     ),
     state.ROLLING_BACK: (Reason.ROLLING_BACK, "AWS is returning the endpoint to its previous capacity."),
-    state.DELETING: (Reason.REPLACING, "AWS is deleting the endpoint; the operator then creates it again."),
+    state.DELETING: (Reason.REPLACING, "AWS is deleting the endpoint; the operator will then create it again."),
 }
 
 
@@ -38,7 +38,10 @@ def unavailable(situation: Situation) -> Plan[Step] | None:
     if outage is None or situation.problem is not None:
         return None
     now, generation = rfc3339(situation.now), situation.resource.generation
-    message = f"AWS has not been readable in {situation.place.scope} since {rfc3339(outage.since)}: {outage.message}"
+    message = (
+        f"The operator has been unable to read from AWS in {situation.place.scope} since {rfc3339(outage.since)}: "
+        f"{outage.message}"
+    )
     return Plan(unreadable(situation.status, generation, Reason.AWS_UNAVAILABLE, message, now))
 
 
@@ -53,7 +56,7 @@ def unknown_status(situation: Situation) -> Plan[Step] | None:
     if endpoint is None or endpoint.status in state.KNOWN:
         return None
     message = (
-        f'Endpoint "{situation.place.endpoint}": this version of the operator does not know EndpointStatus '
+        f'Endpoint "{situation.place.endpoint}": this version of the operator does not recognize EndpointStatus '
         f'"{endpoint.status}"; upgrade the operator'
     )
     unknown = ConditionStatus.UNKNOWN

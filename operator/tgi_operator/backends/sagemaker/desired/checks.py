@@ -105,8 +105,8 @@ def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
     if len(values) > MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
         return Problem(
             Reason.INVALID_SPEC,
-            f"spec.runtime.env: {len(values)} variables with {size} bytes are more than SageMaker accepts; keep to "
-            f"{MAX_ENVIRONMENT} variables with {MAX_ENVIRONMENT_BYTES} bytes in total",
+            f"spec.runtime.env: {len(values)} variables with {size} bytes are more than SageMaker accepts; use at "
+            f"most {MAX_ENVIRONMENT} variables and {MAX_ENVIRONMENT_BYTES} bytes in total",
         )
     return None
 

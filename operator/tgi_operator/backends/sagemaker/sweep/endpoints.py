@@ -237,7 +237,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             if not page.get("NextToken"):
                 return Listing(endpoints, complete=True, read_at=read_at)
             request["NextToken"] = page["NextToken"]
-        logger.warning("%s has more than %d endpoints; the rest is not listed", scope, PAGE * MAX_PAGES)
+        logger.warning("%s has more than %d endpoints; the rest are not listed", scope, PAGE * MAX_PAGES)
         return Listing(endpoints, complete=False, read_at=read_at)
 
     def _succeeded(self, swept: SweptEndpoints, listing: Listing) -> None:
@@ -283,14 +283,14 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
                 swept.outage = Outage(swept.outage.since, error.meaning, str(error))
         elif swept.failures >= OUTAGE_SWEEPS and lasting:
             swept.outage = Outage(swept.failing_since, error.meaning, str(error))
-            logger.warning("AWS cannot be read in %s", swept.scope)
+            logger.warning("The operator cannot read from AWS in %s", swept.scope)
             self._report_all(swept)
 
     def _readable(self, swept: SweptEndpoints) -> None:
         swept.failures, swept.failing_since = 0, None
         if swept.outage is not None:
             swept.outage = None
-            logger.info("AWS can be read in %s again", swept.scope)
+            logger.info("The operator can read from AWS in %s again", swept.scope)
             self._report_all(swept)
 
     def _report_all(self, swept: SweptEndpoints) -> None:

@@ -107,10 +107,12 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
             try:
                 await self._sweep(swept)
             except AWSError as error:
-                logger.warning("Application Auto Scaling in %s was not read: %s", swept.scope, error)
+                logger.warning(
+                    "The operator could not read from Application Auto Scaling in %s: %s", swept.scope, error
+                )
                 self._failed(swept, error)
             except Exception:
-                logger.exception("Application Auto Scaling in %s was not read", swept.scope)
+                logger.exception("The operator could not read from Application Auto Scaling in %s", swept.scope)
             else:
                 self._succeeded(swept)
 

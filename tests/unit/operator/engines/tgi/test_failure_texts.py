@@ -103,7 +103,7 @@ def test_text_is_recognised(words: str, reason: Reason) -> None:
     [
         pytest.param(
             "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find the requested files in the disk cache",
-            "the claim has not this model at this revision",
+            "the PVC does not contain this model at this revision",
             id="offline, and not there",
         ),
         pytest.param(
@@ -112,12 +112,12 @@ def test_text_is_recognised(words: str, reason: Reason) -> None:
         pytest.param(
             "LocalEntryNotFoundError: An error happened while trying to locate the files on the Hub\n"
             "429 Client Error: Too Many Requests for url",
-            "the Hub limits this address",
+            "the Hub limits requests from this address",
             id="too many requests",
         ),
         pytest.param(
             "GatedRepoError: 403 Client Error.\nCannot access gated repo",
-            "name a token that has it",
+            "reference a token that has access",
             id="a gated model",
         ),
         pytest.param(

@@ -30,7 +30,7 @@ def launch(uri: str, machine: Instance, **runtime: Any) -> Launch:
     ],
 )
 def test_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
-    assert f"the weights of {uri} have about" in str(fit.too_large(launch(uri, machine, **runtime)))
+    assert f"the weights of {uri} need about" in str(fit.too_large(launch(uri, machine, **runtime)))
 
 
 @pytest.mark.parametrize(
