@@ -201,7 +201,7 @@ class Kube:
         return await self.get(_path(namespace, name))
 
     async def endpoint_uids(self, namespaces: Sequence[str]) -> dict[tuple[str, str], str]:
-        """Return the uids of the TGIEndpoints by namespace and name: in these namespaces, or in all if none is given."""
+        """Return the uids of the TGIEndpoints by namespace and name, in these namespaces or in all if none is given."""
         paths = [_collection(namespace) for namespace in namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]
         uids: dict[tuple[str, str], str] = {}
         for path in paths:
