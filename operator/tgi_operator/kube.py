@@ -36,7 +36,7 @@ _WATCH_SECONDS = 300
 """Seconds after which the API server ends a watch. A new watch continues from there."""
 
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=10)
-"""Seconds after which a watch with a dead connection ends."""
+"""Timeout that ends a watch with a dead connection."""
 
 _CHUNK = 64 * 1024
 
