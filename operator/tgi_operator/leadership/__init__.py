@@ -1,1 +1,1 @@
-"""Who works: of all operators in a namespace one, by a Lease, and each write asks whether it still is this one."""
+"""Leader election: one operator in a namespace is the leader, by a Lease, which it checks before each write."""
