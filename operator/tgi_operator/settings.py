@@ -159,7 +159,10 @@ class Settings(BaseModel):
 
     @property
     def lane_workers(self) -> int:
-        """Workers of a lane: `workers` for one namespace, and twice as many for the others."""
+        """Workers of a lane.
+
+        There are `workers` for one namespace, as many for others, and as many for namespaces without any.
+        """
         return 3 * self.workers
 
     @field_validator("renew_deadline")

@@ -242,7 +242,7 @@ class DeletionPolicy(StrEnum):
 
 
 BACKENDS = ("sageMaker", "inCluster")
-"""Fields of the spec that name a backend; exactly one is set."""
+"""Fields of the spec that name a backend. Exactly one is set."""
 
 _ONE_BACKEND = "[" + ", ".join(f"has(self.{name})" for name in BACKENDS) + "].exists_one(b, b)"
 _SAME_BACKEND = " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in BACKENDS)

@@ -66,7 +66,7 @@ class Condition(APIObject):
 
 
 class LastFailure(APIObject):
-    """The last failure. On SageMaker, also the memory of what is not tried again, or not before a pause."""
+    """The last failure. On SageMaker, also the memory of attempts that are not repeated, or only after a pause."""
 
     time: Time = Field(description="When the failure was observed.")
     revision: str = Field(max_length=63, description="Revision that failed.")

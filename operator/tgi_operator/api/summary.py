@@ -15,7 +15,7 @@ WAIT = "wait"
 
 
 def with_summary(status: Status, spec: Spec | None) -> Status:
-    """Return `status` with its summary; without a readable spec, model and hardware stay as they are."""
+    """Return `status` with its summary. Without a readable spec, model and hardware stay the same."""
     changes: dict[str, str] = {"summary": _summary(status)}
     if spec is not None:
         changes |= {"model": _cut(_model(spec), LONGEST_MODEL), "hardware": _cut(_hardware(spec), LONGEST_HARDWARE)}

@@ -19,7 +19,7 @@ def conversation(messages: Sequence[Message], *, stream: bool, max_new_tokens: i
 
 
 def message(role: str, text: str) -> Message:
-    """Return a message of a conversation; `role` is user or assistant."""
+    """Return a message of a conversation. `role` is user or assistant."""
     return {"role": role, "content": text}
 
 

@@ -1,1 +1,1 @@
-"""Leader election: one operator in a namespace is the leader, by a Lease, which it checks before each write."""
+"""Leader election: a Lease makes one operator in a namespace the leader, and each write checks that it still is."""

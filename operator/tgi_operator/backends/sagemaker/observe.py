@@ -147,7 +147,7 @@ class Observer:
     async def _rendered(
         self, resource: Resource, place: Place, running: str | None
     ) -> tuple[Problem | None, Desired | None]:
-        """Return the reason why the spec or the rendering cannot work. Deletion needs neither."""
+        """Return the problem of the spec, or the desired objects rendered from it. Deletion needs neither."""
         spec = resource.spec
         if resource.deleting:
             return None, None

@@ -62,7 +62,7 @@ def newest_version() -> str:
 def release_image(version: str | None) -> str:
     """Return TGI's own image of `version`, of the newest patch of a minor version such as 3.3, or of the newest one.
 
-    Raises UnknownImageError.
+    None means the newest version. Raises UnknownImageError.
     """
     table = releases()
     known = _newest(version, table["versions"]) if version is not None else max(table["versions"], key=_numbers)
@@ -86,7 +86,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def dns_suffix(region: str) -> str:
-    """Return the domain of AWS's services in `region`: amazonaws.com, amazonaws.com.cn, …"""
+    """Return the domain of AWS's services in `region`, such as amazonaws.com or amazonaws.com.cn."""
     return _by_prefix(_DNS_SUFFIXES, region, "amazonaws.com")
 
 
@@ -102,7 +102,7 @@ def console(region: str) -> str | None:
 
 
 def partition(region: str) -> str:
-    """Return the partition `region` is in: aws, aws-cn, aws-us-gov, …"""
+    """Return the partition of `region`, such as aws, aws-cn or aws-us-gov."""
     return _by_prefix(_PARTITIONS, region, "aws")
 
 

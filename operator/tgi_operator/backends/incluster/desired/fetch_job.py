@@ -25,7 +25,7 @@ FETCHER_UID = 65532
 """User of the operator's image."""
 
 _SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
-"""Environment variables that lead to the weights, for the Job as for the pods."""
+"""Variables of `runtime.env` that the download of the weights needs, for the Job as for the pods."""
 
 _METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
 

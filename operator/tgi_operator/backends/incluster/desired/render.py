@@ -40,7 +40,7 @@ class Desired:
     """The digest as earlier versions computed it, from the token itself."""
 
     def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
-        """Return the Deployment with a replica count (None: another controller sets it) and the strategy `strategy`."""
+        """Return the Deployment with the replica count and strategy. None leaves the count to another controller."""
         spec = {
             **({} if replicas is None else {"replicas": replicas}),
             "revisionHistoryLimit": 2,

@@ -105,7 +105,7 @@ class Children:
         return {child: json.loads(zlib.decompress(kept)) for child, (_, kept) in self._by_key.get(key, {}).items()}
 
     def put(self, body: Mapping[str, Any]) -> Key | None:
-        """Store an object, unless it is older than the known one. Return the resource to reconcile, if there is one.
+        """Store an object, unless it is older than the known one. Return the resource to reconcile, or None.
 
         An object whose label was changed still belongs to its first resource, which has to restore the label.
         """

@@ -87,7 +87,7 @@ def creating(memory: SageMakerStatus) -> SageMakerStatus:
 
 
 def accepted(memory: SageMakerStatus) -> SageMakerStatus:
-    """AWS accepted the update; its outcome is awaited."""
+    """AWS accepted the update, and its outcome is awaited."""
     return _with(memory, endpoint_status=state.UPDATING, update_accepted=True)
 
 
