@@ -5,7 +5,7 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """An exit code; `doc` is its row in docs/cli.md."""
+    """An exit code. `doc` is its row in docs/cli.md."""
 
     doc: str
 

@@ -1,7 +1,8 @@
-"""All that is known of kopf: it is the informer and the process. Its handlers only hand on what the watches deliver.
+"""All code that depends on kopf, which is the informer and the process. Its handlers only pass on watch events.
 
-The loop is our own: kopf's change handlers keep their progress in annotations and sleep in their workers. All handlers
-are coroutines: kopf runs plain functions in threads, and the controller lives in the event loop.
+The reconciliation loop is the operator's own: kopf's change handlers keep their progress in annotations and sleep in
+their workers. All handlers are coroutines, because kopf runs plain functions in threads and the controller lives in the
+event loop.
 """
 
 import logging
@@ -20,30 +21,30 @@ from tgi_operator.kube import Kube
 from tgi_operator.watching import reduced_responses
 
 STOP_SECONDS = 80
-"""Longest wait for AWS calls under way, which try three times, before kopf kills the process."""
+"""Longest wait for AWS calls in progress, which are tried three times, before kopf ends the process."""
 
 
 _TEXT = "[%(asctime)s] [%(levelname)-8s] %(name)s: %(message)s"
-"""A line of the text log; kopf's own cuts the loggers' names to 20 characters."""
+"""A line of the text log. The format of kopf cuts the names of loggers to 20 characters."""
 
 
 class NoDiffs(kopf.DiffBaseStorage):
-    """Remembers nothing: kopf would copy every object at every event to find differences that nobody asks for."""
+    """Stores nothing. kopf would otherwise copy every object at every event to compute unused differences."""
 
     def build(self, **_: object) -> kopf.BodyEssence:
-        """Return nothing of the object."""
+        """Return no part of the object."""
         return kopf.BodyEssence()
 
     def fetch(self, **_: object) -> kopf.BodyEssence | None:
-        """Return nothing remembered."""
+        """Return no stored state."""
         return None
 
     def store(self, **_: object) -> None:
-        """Remember nothing."""
+        """Store nothing."""
 
 
 def configure_logging(log_format: str, *, debug: bool) -> None:
-    """Have logs written as `json` or `text`, each line about a resource with the resource's name."""
+    """Write logs as `json` or `text`. Each line about a resource has the name of the resource."""
     form = kopf.LogFormat.JSON if log_format == "json" else kopf.LogFormat.FULL
     kopf.configure(debug=debug, log_format=form)
     if form is kopf.LogFormat.FULL:
@@ -60,9 +61,9 @@ def _with_object(record: logging.LogRecord) -> bool:
 
 
 def registry(controller: Controller, kube: Kube, kinds: Iterable[Kind]) -> kopf.OperatorRegistry:
-    """Return the handlers, bound to one controller; `kinds` are watched beside TGIEndpoints."""
+    """Return the handlers, bound to one controller. `kinds` are watched besides TGIEndpoints and Secrets."""
     handlers = kopf.OperatorRegistry()
-    # kopf parses in the event loop, keeps whole objects until its workers take them, and ends where JSON is too deep.
+    # kopf parses in the event loop, keeps whole objects until its workers take them, and exits on deeply nested JSON.
     responses = reduced_responses(_reduced, controller.wants)
 
     @kopf.on.login(registry=handlers)
@@ -75,7 +76,7 @@ def registry(controller: Controller, kube: Kube, kinds: Iterable[Kind]) -> kopf.
 
     @kopf.on.cleanup(registry=handlers)
     async def stop(**_: object) -> None:
-        # kopf gives tasks begun after its own five seconds to end by themselves: the sweeps would not.
+        # kopf waits five seconds for tasks begun after its own to end. The sweeps would not end.
         await controller.close()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
@@ -106,10 +107,10 @@ def _reduced(body: Object) -> Object | None:
 
 
 def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
-    # kopf takes its own finalizer off whatever no handler of its needs: ours must have another name.
+    # kopf removes its own finalizer from objects that no handler needs it for, so the operator's has another name.
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"
     settings.persistence.diffbase_storage = NoDiffs()
-    # Safe and lean, because the handlers only hand on: a worker is free again at once.
+    # Safe and lean, because the handlers only pass objects on: a worker is free again immediately.
     settings.queueing.worker_limit = 100
     settings.queueing.idle_timeout = 0.05
     settings.watching.chunk_size = PAGE
@@ -121,15 +122,15 @@ def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.networking.enforce_retry_after = True
-    # Events are posted by the controller, deduplicated.
+    # The controller posts Events, deduplicated.
     settings.posting.enabled = False
-    # No watch of CRDs and namespaces: the operator's rights stay small.
+    # No watch of CRDs and namespaces, so that the operator needs few permissions.
     settings.scanning.disabled = True
     settings.process.ultimate_exiting_timeout = STOP_SECONDS
 
 
 async def watch(controller: Controller, kube: Kube, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
-    """Watch until SIGTERM or SIGINT, or until a watch fails for good."""
+    """Watch until SIGTERM or SIGINT, or until a watch fails permanently."""
     await kopf.operator(
         registry=registry(controller, kube, kinds),
         standalone=True,

@@ -1,4 +1,4 @@
-"""What is taken in from the API server: bounded in depth and in size, and read one object at a time."""
+"""Intake of objects from the API server: bounded in depth and in size, and read one object at a time."""
 
 import json
 import logging
@@ -10,25 +10,25 @@ from tgi_operator.api.identifiers import GROUP
 
 Object = dict[str, Any]
 Reduce = Callable[[Object], Object | None]
-"""Returns what is needed of an object, None where nothing is. It runs in a thread, and reads only what it is given."""
+"""Returns the needed part of an object, or None if none is needed. It runs in a thread and reads only its argument."""
 
 logger = logging.getLogger(__name__)
 
 
 LARGEST_SPEC = 256 * 1024
-"""Bytes of the largest spec that is taken. An object that is older than the CRD's bounds may have a larger one."""
+"""Bytes of the largest accepted spec. An object that is older than the CRD's bounds can have a larger one."""
 
 PAGE = 25
 """Objects in a page of a list. A page of the largest TGIEndpoints has 6.4 MiB."""
 
 MOST_LEVELS = 200
-"""Levels of nesting that are read. Python gives up at about 1,000; the API server takes 10,000."""
+"""Levels of nesting that are read. Python fails at about 1,000 levels, and the API server allows 10,000."""
 
 TOO_DEEP = f"nested deeper than {MOST_LEVELS} levels"
-"""What is read in place of an object or a list that is nested deeper: text, which the types refuse there."""
+"""Replacement for an object or a list that is nested deeper. It is a text, which the types refuse in that place."""
 
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
-"""Types of the events of a watch that are about one object."""
+"""Types of the watch events that are about one object."""
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _BETWEEN = re.compile(r"[\s,:]*")
@@ -36,12 +36,12 @@ _DECODER = json.JSONDecoder()
 
 
 def parse(text: str) -> Any:
-    """Return the value of a JSON text, with TOO_DEEP in place of what is nested too deep. Raises ValueError."""
+    """Return the value of a JSON text, with TOO_DEEP in place of values that are nested too deep. Raises ValueError."""
     return json.loads(_flat(text) if _may_be_deep(text, 0, len(text)) else text)
 
 
 def read_page(text: str, reduce: Reduce) -> Object:
-    """Return a list in JSON with its items reduced, each before the next one is read. Raises ValueError."""
+    """Return a list in JSON with reduced items, each reduced before the next one is read. Raises ValueError."""
     try:
         return _page(text, reduce)
     except RecursionError:
@@ -49,7 +49,7 @@ def read_page(text: str, reduce: Reduce) -> Object:
 
 
 def read_event(line: bytes, reduce: Reduce) -> Object | None:
-    """Return an event of a watch with its object reduced, None where nothing of it is needed. Raises ValueError."""
+    """Return a watch event with its object reduced, or None if no part of it is needed. Raises ValueError."""
     event: Object = parse(line.decode())
     if event["type"] not in CHANGES:
         return event
@@ -58,7 +58,7 @@ def read_event(line: bytes, reduce: Reduce) -> Object | None:
 
 
 def without_bookkeeping(body: Object) -> Object:
-    """Return an object without managedFields and without the annotations of others."""
+    """Return an object without managedFields and without the annotations of other controllers."""
     meta = {name: value for name, value in body["metadata"].items() if name not in ("managedFields", "annotations")}
     ours = our_annotations(body["metadata"])
     return {**body, "metadata": {**meta, "annotations": ours} if ours else meta}
@@ -71,7 +71,7 @@ def our_annotations(metadata: Object) -> dict[str, str]:
 
 
 def _page(text: str, reduce: Reduce) -> Object:
-    """Return a list; the decoder is asked for one member at a time, and for one item at a time."""
+    """Return a list. The decoder reads one member at a time, and one item at a time."""
     page: Object = {}
     position = _skip(text, 0)
     if not text.startswith("{", position):
@@ -89,8 +89,8 @@ def _page(text: str, reduce: Reduce) -> Object:
 
 
 def _items(text: str, position: int, page: Object, reduce: Reduce) -> tuple[list[Object], int]:
-    """Return the reduced items of a list that begins at a position, and the position after it."""
-    # Items of built-in kinds name no kind; their list does so first.
+    """Return the reduced items of a list that begins at a position, and the position after the list."""
+    # Items of built-in kinds have no kind field. The list names the kind before its items.
     named = {"apiVersion": page.get("apiVersion", ""), "kind": str(page.get("kind", "")).removesuffix("List")}
     items: list[Object] = []
     position = _skip(text, position + 1)
@@ -106,7 +106,7 @@ def _items(text: str, position: int, page: Object, reduce: Reduce) -> tuple[list
 
 
 def _reduced(body: Object, reduce: Reduce) -> Object | None:
-    """Return an object reduced, None where it is not made as its kind is: it costs no other object."""
+    """Return an object reduced, or None if it does not match its kind. Such an object does not affect the others."""
     try:
         return reduce(body)
     except (LookupError, TypeError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""The Kubernetes API in plain dicts: one credential path, one connection pool for requests and one for watches."""
+"""The Kubernetes API in plain dicts: one source of credentials, a connection pool for requests and one for watches."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ _APPLY = "application/apply-patch+yaml"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
 _MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
-"""Requests at the same time. Watches have a pool of their own: each holds a connection for minutes."""
+"""Simultaneous requests. Watches have their own pool, because each holds a connection for minutes."""
 
 _UNLIMITED = 0
 _JSON = "application/json"
@@ -33,20 +33,20 @@ _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _METADATA_LIST = _METADATA.format("PartialObjectMetadataList")
 
 _WATCH_SECONDS = 300
-"""The API server ends a watch after so long, and a new one goes on from there."""
+"""Seconds after which the API server ends a watch. A new watch continues from there."""
 
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=10)
-"""Ends a watch whose connection is dead."""
+"""Timeout that ends a watch with a dead connection."""
 
 _CHUNK = 64 * 1024
 
 
 class NoClusterError(Exception):
-    """There is no kubeconfig, and this is no pod either."""
+    """There is no kubeconfig, and the process does not run in a pod."""
 
 
 class APIError(Exception):
-    """A request the API server refused, with its HTTP status. `request` is its method and path, where known."""
+    """A request that the API server refused, with its HTTP status. `request` is its method and path, if known."""
 
     def __init__(self, status: int, message: str, request: str = "") -> None:
         super().__init__(f"{status}: {message}")
@@ -63,7 +63,7 @@ class Secret:
 
 
 class _Pool:
-    """A session with up to so many connections, made when it is first needed and again after it was closed."""
+    """A session with a limited number of connections. It is created on first use, and again after it was closed."""
 
     def __init__(self, configuration: Configuration, connections: int, **options: Any) -> None:
         configuration.connection_pool_maxsize = connections
@@ -86,19 +86,19 @@ class _Pool:
 
 
 def _unguarded() -> None:
-    """Let every write through."""
+    """Allow every write."""
 
 
 class Kube:
     """A client of one API server.
 
-    `guard` is called before each write through either session, and raises where the write must not be made.
+    `guard` is called before each write through either session. It raises an error if the write is not allowed.
     """
 
     def __init__(self, configuration: Configuration, guard: Callable[[], None] = _unguarded) -> None:
         self._configuration = configuration
         self._guard = guard
-        # aiohttp would look for proxies and a .netrc again for every request, a tenth of the time it takes.
+        # aiohttp would look for proxies and a .netrc again for every request, which takes a tenth of its time.
         self._options = {"middlewares": (self._authorize,), "trust_env": _is_proxied(str(configuration.host))}
         self._requests = _Pool(configuration, _CONNECTIONS, **self._options)
         self._watches = _Pool(configuration, _UNLIMITED, **self._options)
@@ -110,7 +110,7 @@ class Kube:
     ) -> "Kube":
         """Return a client for `kubeconfig` or KUBECONFIG, else for this pod's cluster, else for ~/.kube/config.
 
-        Raises NoClusterError where there is none of them.
+        Raises NoClusterError if none of them exists.
         """
         configuration = Configuration()
         paths = kubeconfig or os.environ.get("KUBECONFIG")
@@ -142,7 +142,7 @@ class Kube:
         return self._watches.session
 
     def informer_session(self, response_class: type[aiohttp.ClientResponse]) -> aiohttp.ClientSession:
-        """Return the informer's session for lists and watches, which gives it responses of this class."""
+        """Return the informer's session for lists and watches, which creates its responses from this class."""
         if self._informers is None:
             self._informers = _Pool(self._configuration, _UNLIMITED, **self._options, response_class=response_class)
         return self._informers.session
@@ -150,11 +150,11 @@ class Kube:
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        # Read for every request: projected tokens are renewed on disk.
+        # Read for every request, because projected tokens are renewed on disk.
         settings: Mapping[str, Any] = await self._configuration.auth_settings()
         for setting in settings.values():
             request.headers[str(setting["key"])] = str(setting["value"])
-        # As late as can be: what comes before may have taken its time.
+        # As late as possible, because the code before it can take time.
         if request.method != "GET":
             self._guard()
         return await handler(request)
@@ -180,7 +180,7 @@ class Kube:
         try:
             answer = await in_background(read if status < 400 else parse, text)
         except ValueError:
-            # A proxy in between answers in HTML.
+            # A proxy between the operator and the API server answers in HTML.
             raise APIError(status, f"no JSON from {method} {path}") from None
         if status >= 400:
             raise APIError(status, str(answer.get("message", "")), f"{method} {path.partition('?')[0]}")
@@ -193,15 +193,15 @@ class Kube:
             return response.status, await response.text()
 
     async def cluster_id(self) -> str:
-        """Return the uid of the kube-system namespace, by which a cluster is known."""
+        """Return the uid of the kube-system namespace, which identifies the cluster."""
         return str((await self._request("GET", "/api/v1/namespaces/kube-system"))["metadata"]["uid"])
 
     async def endpoint(self, namespace: str, name: str) -> Object | None:
-        """Return a TGIEndpoint, None where there is none."""
+        """Return a TGIEndpoint, or None if it does not exist."""
         return await self.get(_path(namespace, name))
 
     async def endpoint_uids(self, namespaces: Sequence[str]) -> dict[tuple[str, str], str]:
-        """Return the uids of the TGIEndpoints in these namespaces by namespace and name; in all, if there are none."""
+        """Return the uids of the TGIEndpoints by namespace and name, in these namespaces or in all if none is given."""
         paths = [_collection(namespace) for namespace in namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]
         uids: dict[tuple[str, str], str] = {}
         for path in paths:
@@ -211,8 +211,9 @@ class Kube:
         return uids
 
     async def secret(self, namespace: str, name: str) -> Secret | None:
-        """Return a Secret, None where there is none."""
-        # One at a time: a Secret has up to a megabyte, several times that while it is read, and other data than ours.
+        """Return a Secret, or None if it does not exist."""
+        # One at a time: a Secret has up to 1 MB, takes several times as much while it is read, and contains other data
+        # too.
         async with self._one_secret:
             found = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
@@ -225,7 +226,7 @@ class Kube:
         return asyncio.Lock()
 
     async def labels(self, path: str) -> Mapping[str, str] | None:
-        """Return the labels of the object at a path, None where there is none. Only its metadata is read."""
+        """Return the labels of the object at a path, or None if it does not exist. Only its metadata is read."""
         found = await self.get(path, accept=_METADATA.format("PartialObjectMetadata"))
         if found is None:
             return None
@@ -233,7 +234,7 @@ class Kube:
         return labels
 
     async def get(self, path: str, *, accept: str = _JSON) -> Object | None:
-        """Return what is at a path, None where there is nothing."""
+        """Return the object at a path, or None if it does not exist."""
         try:
             return await self._request("GET", path, accept=accept)
         except APIError as error:
@@ -242,17 +243,17 @@ class Kube:
             raise
 
     async def items(self, path: str, **selectors: str) -> list[Object]:
-        """Return all objects of a list, page by page; `selectors` are labelSelector and fieldSelector."""
+        """Return all objects of a list, page by page. `selectors` are labelSelector and fieldSelector."""
         return [body async for body in self.reduced(path, without_bookkeeping, **selectors)]
 
     async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
-        """Yield what `reduce` leaves of each object of a list; no more than one page is held."""
+        """Yield the result of `reduce` for each object of a list. At most one page is in memory."""
         async for page in self._pages(path, _JSON, reduce, **selectors):
             for body in page["items"]:
                 yield body
 
     async def metadata_pages(self, path: str, **selectors: str) -> AsyncIterator[Object]:
-        """Yield the pages of a list whose items have nothing but metadata."""
+        """Yield the pages of a list whose items contain only metadata."""
         async for page in self._pages(path, _METADATA_LIST, without_bookkeeping, **selectors):
             yield page
 
@@ -261,16 +262,16 @@ class Kube:
         while True:
             where, read = f"{path}?{urlencode(query)}", partial(read_page, reduce=reduce)
             page = await self._request("GET", where, accept=accept, read=read)
-            # The list of metadata has no items at all where it is empty.
+            # An empty list of metadata has no items field.
             yield {**page, "items": page["items"] or ()}
             if not page["metadata"].get("continue"):
                 return
             query["continue"] = page["metadata"]["continue"]
 
     async def watch_metadata(self, path: str, version: str, **selectors: str) -> AsyncGenerator[Object, None]:
-        """Yield the events of a watch from a resourceVersion on; their objects have nothing but metadata.
+        """Yield the events of a watch, starting at a resourceVersion. Their objects contain only metadata.
 
-        It ends when the API server ends it, or its connection is dead. Raises APIError.
+        The watch ends when the API server ends it or when its connection is dead. Raises APIError.
         """
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH_SECONDS)}
         url = f"{self.server}{path}?{urlencode({**query, 'resourceVersion': version, **selectors})}"
@@ -290,7 +291,7 @@ class Kube:
         return text
 
     async def exchange(self, path: str, body: str, seconds: float) -> AsyncIterator[bytes]:
-        """Post JSON to something behind the API server's proxy, and yield its answer as it comes."""
+        """Post JSON to a target behind the API server's proxy, and yield the answer as it arrives."""
         headers, timeout = {"Content-Type": "application/json"}, aiohttp.ClientTimeout(total=seconds, connect=10)
         url = f"{self.server}{path}"
         async with self.session.post(url, data=body, headers=headers, timeout=timeout) as response:
@@ -300,26 +301,27 @@ class Kube:
                 yield chunk
 
     async def create(self, path: str, body: Object) -> Object:
-        """Return the object made in the collection at a path. Raises APIError 409 where one of its name exists."""
+        """Return the object created in the collection at a path. Raises APIError 409 if its name exists."""
         metrics.KUBERNETES_WRITES.labels("create").inc()
         return await self._request("POST", path, body)
 
     async def replace(self, path: str, body: Object) -> Object:
-        """Return the object after it was replaced; APIError 409 where it has another resourceVersion than `body`."""
+        """Return the object after it was replaced. Raises APIError 409 if `body` has another resourceVersion."""
         metrics.KUBERNETES_WRITES.labels("replace").inc()
         return await self._request("PUT", path, body)
 
     async def apply(self, path: str, manifest: Object, manager: str = FIELD_MANAGER) -> Object:
-        """Return the object after a server-side apply of `manifest`; what others own of it stays theirs.
+        """Return the object after a server-side apply of `manifest`. Fields that others own stay theirs.
 
-        A field that both set belongs to the operator. Another `manager` takes nothing from others: APIError 409.
+        The operator takes ownership of a field that both set. With another `manager`, such a conflict raises APIError
+        409.
         """
         metrics.KUBERNETES_WRITES.labels("apply").inc()
         query = urlencode({"fieldManager": manager, "force": "true" if manager == FIELD_MANAGER else "false"})
         return await self._request("PATCH", f"{path}?{query}", manifest, content_type=_APPLY)
 
     async def delete(self, path: str, uid: str) -> None:
-        """Delete the object that has the uid, and in the background what it owns; nothing where it is gone."""
+        """Delete the object with the uid, and in the background what it owns. Does nothing if the object is gone."""
         metrics.KUBERNETES_WRITES.labels("delete").inc()
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:
@@ -329,7 +331,7 @@ class Kube:
                 raise
 
     async def set_finalizers(self, namespace: str, name: str, version: str, finalizers: list[str]) -> Object:
-        """Return the object with other finalizers, if it still is at resourceVersion `version` (409 otherwise)."""
+        """Return the object with other finalizers. Raises APIError 409 if its resourceVersion is not `version`."""
         metrics.KUBERNETES_WRITES.labels("finalizer").inc()
         body = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
         return await self._request("PATCH", _path(namespace, name), body, content_type=_MERGE_PATCH)
@@ -346,20 +348,20 @@ class Kube:
         return await self._request("PATCH", path, {"status": change}, content_type=_MERGE_PATCH)
 
     async def create_event(self, namespace: str, event: Object) -> None:
-        """Create an events.k8s.io/v1 Event. Raises APIError 409 where one of that name exists."""
+        """Create an events.k8s.io/v1 Event. Raises APIError 409 if its name exists."""
         metrics.KUBERNETES_WRITES.labels("event").inc()
         await self._request("POST", _events_path(namespace), event)
 
     async def repeat_event(self, namespace: str, name: str, change: Object) -> None:
-        """Change an Event that has happened again."""
+        """Patch an Event that occurred again."""
         metrics.KUBERNETES_WRITES.labels("event").inc()
         await self._request("PATCH", f"{_events_path(namespace)}/{name}", change, content_type=_MERGE_PATCH)
 
 
 def _existing(paths: str) -> str:
-    """Return the kubeconfig files that exist, joined: the client would warn of the others.
+    """Return the existing kubeconfig files, joined. The client would log warnings about the others.
 
-    Raises NoClusterError where there is none: the client would name a key that is missing.
+    Raises NoClusterError if there is none, because the client would instead report a missing key.
     """
     found = [path for name in paths.split(os.pathsep) if name and (path := Path(name).expanduser()).is_file()]
     if not found:
@@ -368,7 +370,7 @@ def _existing(paths: str) -> str:
 
 
 def _is_proxied(url: str) -> bool:
-    """Return whether the environment wants a proxy between this process and `url`."""
+    """Return whether the environment requests a proxy between this process and `url`."""
     parts = urlsplit(url)
     return parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
 

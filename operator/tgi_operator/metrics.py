@@ -1,4 +1,4 @@
-"""The metrics that Prometheus reads. A registry of their own keeps the process's other metrics out."""
+"""The metrics that Prometheus reads. They have their own registry, which excludes the other metrics of the process."""
 
 from collections import Counter as Count
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from tgi_operator.api.status import ConditionStatus, ConditionType
 
 _PROCESS = CollectorRegistry()
-"""Metrics of the process; those of resources are made from their statuses at each scrape."""
+"""Metrics of the process. Metrics of resources are derived from their statuses at each scrape."""
 
 LEADER = Gauge(
     "tgi_operator_leader", "1 where this process is the leader, 0 where it is on standby.", registry=_PROCESS
@@ -72,7 +72,7 @@ def _scaling_active(status: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class _Family:
-    """A gauge with series of each resource; `series` yields further labels and the value of each."""
+    """A gauge with series of each resource. `series` yields further labels and the value of each."""
 
     name: str
     documentation: str
@@ -117,9 +117,9 @@ REGISTRY.register(_Resources())
 
 
 def exposition(statuses: Statuses) -> bytes:
-    """Return all metrics in Prometheus' text format, with the series of these resources.
+    """Return all metrics in the text format of Prometheus, with the series of these resources.
 
-    Safe in a thread. prometheus_client takes ten times as long, and an object for each series.
+    Safe in a thread. prometheus_client takes ten times as long and creates an object for each series.
     """
     return generate_latest(_PROCESS) + "".join(_lines(statuses)).encode()
 

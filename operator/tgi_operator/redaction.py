@@ -1,4 +1,4 @@
-"""Secrets are taken out of text from elsewhere before it is reported or cut."""
+"""Redaction of secrets in text from other sources, before it is reported or cut."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 REDACTED = "[redacted]"
 
 PIECE = 8
-"""Length of the shortest piece of a known secret that is taken out: logs and messages may have been cut already."""
+"""Length of the shortest redacted piece of a known secret: logs and messages may already have been cut."""
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), replacement)
@@ -22,7 +22,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"\1" + REDACTED,
         ),
         (r"(://)[^/\s:@]*:[^/\s@]+@", rf"\1{REDACTED}@"),
-        # A variable of the environment. Numbers are limits, such as MAX_TOTAL_TOKENS.
+        # An environment variable. Numbers are limits, such as MAX_TOTAL_TOKENS.
         (
             r"\b([A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|KEY)[A-Z0-9_]*[\"']?\s*[=:]\s*[\"']?)(?!\d+\b|\[)[^\s\"',;&]{8,}",
             r"\1" + REDACTED,

@@ -1,4 +1,4 @@
-"""The operator's settings: flags of `tgi-operator run`, each also a TGI_OPERATOR_* variable."""
+"""The settings of the operator: flags of `tgi-operator run`, each also a TGI_OPERATOR_* variable."""
 
 from typing import Annotated, Literal, Self
 
@@ -159,7 +159,10 @@ class Settings(BaseModel):
 
     @property
     def lane_workers(self) -> int:
-        """Workers of a lane: `workers` for a namespace, as many for others, and as many for those that have none."""
+        """Workers of a lane.
+
+        There are `workers` for one namespace, as many for others, and as many for namespaces without any.
+        """
         return 3 * self.workers
 
     @field_validator("renew_deadline")
@@ -187,7 +190,7 @@ class Settings(BaseModel):
 
 
 def _less(value: float, name: str, info: ValidationInfo) -> float:
-    # What was refused itself is not there.
+    # A refused value is not part of it.
     limit = info.data.get(name)
     if limit is not None and value >= limit:
         raise ValueError(f"must be less than {name}, which is {limit:g}")

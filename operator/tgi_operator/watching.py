@@ -1,4 +1,4 @@
-"""What the informer reads: events and pages, reduced to what is needed before anything is kept of them."""
+"""Input of the informer: watch events and pages, reduced to the needed parts before they are stored."""
 
 import asyncio
 import json
@@ -20,19 +20,19 @@ T = TypeVar("T")
 Text = TypeVar("Text", str, bytes)
 
 _SMALL = 64 * 1024
-"""Bytes that are read within a millisecond, sooner than a thread takes over."""
+"""Bytes that can be read within a millisecond, which is faster than a switch to a thread."""
 
 Keep = Callable[[Object], bool]
-"""Whether a reduced object is wanted. It runs in the event loop, so it may read what the loop changes."""
+"""Returns whether a reduced object is wanted. It runs in the event loop, and can access state that the loop changes."""
 
 
 async def in_background(read: Callable[[Text], T], text: Text) -> T:
-    """Return what `read` makes of a text: in a thread, unless that takes longer than to read it at once."""
+    """Return the result of `read` for a text. It runs in a thread, unless that takes longer than a direct call."""
     return read(text) if len(text) < _SMALL else await asyncio.to_thread(read, text)
 
 
 async def lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """Yield complete lines; what a broken connection left of the last one is dropped."""
+    """Yield complete lines. The incomplete last line of a broken connection is dropped."""
     begun: list[bytes] = []
     async for chunk in chunks:
         head, *others = chunk.split(b"\n")
@@ -42,12 +42,12 @@ async def lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
             begun = [other]
             if line:
                 yield line
-        # A stream that never waits must not keep the event loop.
+        # A stream that never waits must not block the event loop.
         await asyncio.sleep(0)
 
 
 class _Events:
-    """The body of a watch with its events reduced. All else is the stream's own."""
+    """The body of a watch with reduced events. All other attributes are those of the stream."""
 
     def __init__(self, stream: aiohttp.StreamReader, reduce: Reduce, keep: Keep) -> None:
         self._stream = stream
@@ -63,7 +63,7 @@ class _Events:
             try:
                 event = await in_background(self._read, line)
             except (ValueError, LookupError) as error:
-                # One object costs no other: the watch goes on.
+                # An unreadable object does not affect the others: the watch continues.
                 logger.error("A watch event of %d bytes cannot be read and is left out: %r", len(line), error)  # noqa: TRY400
                 continue
             if event is not None and (event["type"] not in CHANGES or self._keep(event["object"])):
@@ -71,7 +71,7 @@ class _Events:
 
 
 def reduced_responses(reduce: Reduce, keep: Keep) -> type[aiohttp.ClientResponse]:
-    """Return a class of responses for a session whose user reads lists with `json` and watches with `iter_chunked`."""
+    """Return a response class for a session whose user reads lists with `json` and watches with `iter_chunked`."""
     one_page = asyncio.Lock()
 
     class ReducedResponse(aiohttp.ClientResponse):

@@ -1,1 +1,1 @@
-"""The TGIEndpoint resource: its types, its status words and the CRD generated from them."""
+"""The TGIEndpoint resource: its types, the reasons in its status, and the texts that describe them."""

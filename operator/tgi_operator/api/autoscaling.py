@@ -1,4 +1,4 @@
-"""`spec.autoscaling`: the same words for both backends, those of autoscaling/v2 where it has any."""
+"""`spec.autoscaling`: the same fields for both backends, named as in autoscaling/v2 if it has them."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -12,7 +12,7 @@ Seconds = Annotated[Int32, Field(ge=0, le=3600)]
 
 
 class MetricType(StrEnum):
-    """What is measured."""
+    """The measured quantity."""
 
     CONCURRENT_REQUESTS = "ConcurrentRequests"
     QUEUE_DEPTH = "QueueDepth"

@@ -1,4 +1,4 @@
-"""Conditions as a pure merge: times move only when a status flips, abnormal ones vanish when they are over."""
+"""Conditions as a pure merge: times change only when a status changes, and abnormal conditions that end are removed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from tgi_operator.api.status import MOST_MESSAGE, Condition, ConditionStatus, Co
 
 @dataclass(frozen=True)
 class ConditionUpdate:
-    """What one condition reports from now on."""
+    """The content that one condition reports from now on."""
 
     type: str
     status: ConditionStatus
@@ -17,12 +17,12 @@ class ConditionUpdate:
 
 
 def get(conditions: Sequence[Condition], kind: ConditionType) -> Condition | None:
-    """Return the condition of a type, None where there is none."""
+    """Return the condition of a type, or None if there is none."""
     return next((each for each in conditions if each.type == kind), None)
 
 
 def is_true(conditions: Sequence[Condition], kind: ConditionType) -> bool:
-    """Return whether the condition of a type is there and True."""
+    """Return whether the condition of a type exists and is True."""
     found = get(conditions, kind)
     return found is not None and found.status == ConditionStatus.TRUE
 
@@ -30,10 +30,10 @@ def is_true(conditions: Sequence[Condition], kind: ConditionType) -> bool:
 def merge(
     previous: Sequence[Condition], updates: Iterable[ConditionUpdate], *, generation: int, now: str
 ) -> tuple[Condition, ...]:
-    """Return the conditions after `updates`, which are complete: a type that they do not name is gone.
+    """Return the conditions after `updates`. The updates are complete: a type that they do not name is removed.
 
-    `now` is an RFC 3339 time; lastTransitionTime keeps its old value while the status stays. Messages are
-    cut to what the CRD takes.
+    `now` is an RFC 3339 time. lastTransitionTime keeps its old value while the status stays the same. Messages are cut
+    to the length that the CRD allows.
     """
     before = {condition.type: condition for condition in previous}
     merged = []

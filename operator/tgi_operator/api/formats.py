@@ -1,6 +1,6 @@
 """Formats of texts: regular expressions that users never see, each with a sentence and an example.
 
-A format becomes a CEL rule of the CRD, whose message the API server shows, and a check of the type, so that
+A format becomes a CEL rule of the CRD and a check of the type. The API server shows the message of the rule, and
 `tgi-operator plan` shows the same sentence.
 """
 
@@ -15,9 +15,9 @@ from pydantic_core import CoreSchema, core_schema
 
 @dataclass(frozen=True)
 class Form:
-    """What texts that begin with `prefix` look like: the pattern is found in them, else `message` says what is wrong.
+    """The form of texts that begin with `prefix`: they contain the pattern, otherwise `message` describes the error.
 
-    Neither text has quotes or backslashes, which the rules would have to escape.
+    The pattern and the message have no quotes or backslashes, which the rules would have to escape.
     """
 
     pattern: str
@@ -32,27 +32,27 @@ class Form:
 
     def fits(self, text: str) -> bool:
         """Return whether a text has this form."""
-        # In CEL `$` is the end of the text, in Python also the last line break.
+        # In CEL `$` matches only the end of the text, in Python also before a final line break.
         return not text.startswith(self.prefix) or re.search(self.pattern.replace("$", r"\Z"), text) is not None
 
 
 class Format:
-    """Metadata of a text type: the forms that its values must have."""
+    """Metadata of a text type: the forms that its values must match."""
 
     def __init__(self, *forms: Form) -> None:
         self._forms = forms
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the type's schema with the check of the forms."""
+        """Return the schema of the type with the check of the forms."""
         return core_schema.no_info_after_validator_function(self.checked, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the type's JSON schema with the rules."""
+        """Return the JSON schema of the type with the rules."""
         rules = [{"rule": form.rule, "message": form.message} for form in self._forms]
         return handler(schema) | {"x-kubernetes-validations": rules}
 
     def checked(self, text: str) -> str:
-        """Return the text. Raises ValueError with the sentence of the first form that it does not have."""
+        """Return the text. Raises ValueError with the sentence of the first form that the text does not match."""
         for form in self._forms:
             if not form.fits(text):
                 raise ValueError(form.message)

@@ -1,4 +1,4 @@
-"""The names under which the API is known to Kubernetes and to AWS."""
+"""The names by which Kubernetes and AWS know the API."""
 
 GROUP = "tgi-operator.dev"
 VERSION = "v1alpha1"
@@ -9,19 +9,19 @@ SINGULAR = "tgiendpoint"
 SHORT_NAME = "tgi"
 
 FINALIZER = f"{GROUP}/finalizer"
-"""Held while AWS may still have something of this resource."""
+"""The finalizer, which is set while AWS may still have objects of this resource."""
 
 RENDER_ANNOTATION = f"{GROUP}/render"
-"""Annotation whose change asks for a new rendering of the same spec."""
+"""Annotation that requests a new rendering of the same spec when its value changes."""
 
 REQUEST_ANNOTATION = f"{GROUP}/requestedAt"
-"""Annotation whose change asks for another observation, and another attempt at a remembered failure."""
+"""Annotation that requests another observation, and another attempt at a remembered failure, when its value changes."""
 
 MOST_ANNOTATION = 256
-"""Characters of these annotations that count; what follows is ignored."""
+"""Characters of these annotations that count. The rest is ignored."""
 
 LABEL_ALLOW_USE = f"{GROUP}/allow-use"
 """Label `"true"` of a Secret or service account that the TGIEndpoints of its namespace are allowed to use."""
 
 FIELD_MANAGER = "tgi-operator"
-"""Names us in managedFields and as the reporting controller of Events."""
+"""Name of the operator in managedFields and as the reporting controller of Events."""

@@ -1,4 +1,4 @@
-"""`spec.inCluster`: TGI pods on GPU nodes. Fields are spelled as those of a PodSpec where it has them."""
+"""`spec.inCluster`: TGI pods on GPU nodes. Fields that exist in a PodSpec have the same names here."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -230,7 +230,7 @@ class InCluster(APIObject):
 
     @property
     def requested_gpus(self) -> int:
-        """GPUs that each pod requests, 0 where the request is left out."""
+        """GPUs that each pod requests, or 0 if the request is omitted."""
         return 0 if PodDefault.GPU_REQUEST in self.omit_defaults else self.gpu.count
 
 

@@ -1,4 +1,4 @@
-"""What every API type shares: camelCase names, closed objects, CEL rules and list semantics."""
+"""Shared traits of all API types: camelCase names, closed objects, CEL rules and list semantics."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ def cel(*rules: tuple[str, str]) -> dict[str, Any]:
 
 
 def also_cel(*rules: tuple[str, str]) -> Callable[[dict[str, Any]], None]:
-    """Return the schema extension for (CEL rule, message) pairs of a field whose type has rules of its own."""
+    """Return the schema extension for (CEL rule, message) pairs of a field whose type has its own rules."""
 
     def extend(schema: dict[str, Any]) -> None:
         schema["x-kubernetes-validations"] = [
@@ -32,7 +32,7 @@ def list_map(*keys: str) -> dict[str, Any]:
 
 
 def most_fields(count: int) -> dict[str, Any]:
-    """Return the schema extension of an object that has at most `count` of its fields: one of several kinds."""
+    """Return the schema extension of an object that has at most `count` of its fields, such as one of several kinds."""
     return {"maxProperties": count}
 
 
@@ -59,10 +59,10 @@ class APIObject(BaseModel):
 
 
 def _int_or_string(pattern: str, **more: Any) -> WithJsonSchema:
-    """Return the schema of what may be written as a number or as text, in the one form a structural schema allows.
+    """Return the schema of a value that can be a number or a text, in the only form that a structural schema allows.
 
-    The API server answers with the pattern: Kubernetes 1.30 takes such a text for 3 MB long when it estimates what a
-    rule costs, and refuses a CRD whose rules match patterns in it.
+    The API server reports the pattern. Kubernetes 1.30 assumes a length of 3 MB for such a text when it estimates the
+    cost of a rule, and refuses a CRD whose rules match patterns in it.
     """
     either = [{"type": "integer"}, {"type": "string"}]
     schema = {"x-kubernetes-int-or-string": True, "anyOf": either, "minimum": 0, "maxLength": 32, "pattern": pattern}
@@ -79,12 +79,12 @@ _QUANTITY = Format(
     Form("^$|[^B]$", _NO_UNIT), Form(f"^{_AMOUNT}$", "must be a Kubernetes quantity, such as 24Gi, 24G or 500m")
 )
 _QuantityText = Annotated[str, BeforeValidator(_text), Field(max_length=32), AfterValidator(_QUANTITY.checked)]
-# The pattern lets the B pass, so that the rule answers.
+# The pattern allows the B, so that the rule reports it.
 Quantity = Annotated[_QuantityText, _int_or_string(f"^{_AMOUNT}B?$", **cel(("!string(self).endsWith('B')", _NO_UNIT)))]
 """A resource.Quantity as text, such as 24Gi."""
 
 NestedQuantity = Annotated[_QuantityText, _int_or_string(f"^{_AMOUNT}$")]
-"""A Quantity in lists of maps: Kubernetes 1.30 refuses any rule about a text that may be there so often."""
+"""A Quantity in lists of maps. Kubernetes 1.30 refuses any rule about a text that can occur so often."""
 
 _COUNT_OR_PERCENT = "^((0|[1-9][0-9]{0,5})|(0|[1-9][0-9]?|100)%)$"
 CountOrPercent = Annotated[
@@ -105,4 +105,4 @@ PortReference = Annotated[
     PlainSerializer(lambda text: int(text) if text.isdecimal() else text),
     _int_or_string(_PORT, minimum=1, maximum=65535),
 ]
-"""An IntOrString as text: the number or the name of a port. It is written as a number where it is one."""
+"""An IntOrString as text: a port number or a port name. A port number is serialized as a number."""

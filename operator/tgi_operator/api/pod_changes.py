@@ -1,8 +1,8 @@
-"""`spec.inCluster.podTemplate`: what may be changed of TGI's pod, spelled as in a PodTemplateSpec.
+"""`spec.inCluster.podTemplate`: the changes that users can make to the TGI pod, spelled as in a PodTemplateSpec.
 
-Each field has a type and each list a bound, so that the API server refuses or drops everything else. Host namespaces
-and the name of a node are not here. The grace period and the node selector are fields of `inCluster`, which the
-operator computes with.
+Each field has a type and each list has a bound, so that the API server refuses or drops everything else. Host
+namespaces and the name of a node are not fields of this object. The grace period and the node selector are fields of
+`inCluster`, because the operator computes with them.
 """
 
 from typing import Annotated, Literal
@@ -215,7 +215,7 @@ class ResourceFieldRef(APIObject):
 
 
 class EnvVarSource(APIObject):
-    """Where the value of a variable comes from: exactly one of the fields."""
+    """Source of the value of a variable: exactly one of the fields."""
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
 

@@ -1,4 +1,4 @@
-"""Why a spec cannot work."""
+"""The reason why a spec cannot work."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from tgi_operator.api.reasons import Reason
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a spec cannot work: the message names the field, what was found and what to do."""
+    """The reason why a spec cannot work. The message names the field, the value found and the fix."""
 
     reason: Reason
     message: str

@@ -1,4 +1,4 @@
-"""Every reason a condition or an Event can carry, each with what it means, what to do, and the command to look with."""
+"""Every reason of a condition or an Event: its meaning, its fix, and the command for a closer look."""
 
 from enum import StrEnum
 from typing import Self
@@ -24,9 +24,9 @@ _ACTIVITIES = (
 
 
 class Reason(StrEnum):
-    """A CamelCase reason: what it `means`, how to `fix` it, and the command with which to `look` closer.
+    """A CamelCase reason: what it `means`, how to `fix` it, and the command for a closer `look`.
 
-    These are the texts of the troubleshooting page.
+    The troubleshooting page shows these texts.
     """
 
     means: str
@@ -135,7 +135,7 @@ class Reason(StrEnum):
         _ACTIVITIES,
     )
 
-    # On the way
+    # In progress
     CREATING = (
         "Creating",
         (
@@ -252,7 +252,7 @@ class Reason(StrEnum):
         _OPERATOR_LOGS,
     )
 
-    # For a person to change: the spec
+    # A user must change the spec
     INVALID_SPEC = (
         "InvalidSpec",
         "A field of the spec, or a combination of fields, is invalid.",
@@ -369,7 +369,7 @@ class Reason(StrEnum):
         _DEPLOYMENT,
     )
 
-    # For a person to change: the account or the cluster
+    # A user must change the account or the cluster
     NOT_OWNED = (
         "NotOwned",
         (
@@ -450,7 +450,7 @@ class Reason(StrEnum):
         _ROLE,
     )
 
-    # For a person to change: what was tried and failed
+    # A user must change the cause of a failed attempt
     ENDPOINT_FAILED = (
         "EndpointFailed",
         "SageMaker could not create the endpoint. The message gives the FailureReason from AWS.",
@@ -611,5 +611,5 @@ class Reason(StrEnum):
 
     @classmethod
     def known(cls, text: str) -> "Reason | None":
-        """Return the reason of that name; None for one that only another version of the operator knows."""
+        """Return the reason of that name, or None if only another version of the operator knows it."""
         return next((reason for reason in cls if reason == text), None)

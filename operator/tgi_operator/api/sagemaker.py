@@ -1,6 +1,6 @@
 """`spec.sageMaker`: an Amazon SageMaker real-time endpoint.
 
-AWS fields are spelled as AWS Controllers for Kubernetes spells them; bounds are those of the SageMaker API model.
+AWS fields are spelled as in AWS Controllers for Kubernetes. Bounds are those of the SageMaker API model.
 """
 
 from enum import StrEnum

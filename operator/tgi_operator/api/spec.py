@@ -1,4 +1,4 @@
-"""`TGIEndpoint.spec` as types. The CRD and the field reference are generated from here."""
+"""`TGIEndpoint.spec` as types, from which the CRD and the field reference are generated."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -103,7 +103,7 @@ class Model(APIObject):
 
     @property
     def on_hub(self) -> bool:
-        """Whether the weights are downloaded from the Hugging Face Hub."""
+        """Whether the weights come from the Hugging Face Hub."""
         return self.uri.startswith(HF_SCHEME)
 
     @property
@@ -113,7 +113,7 @@ class Model(APIObject):
 
     @property
     def claim(self) -> tuple[str, str] | None:
-        """Claim and folder of a pvc:// uri, None for any other."""
+        """PVC and folder of a pvc:// URI, or None for any other URI."""
         if not self.uri.startswith(PVC_SCHEME):
             return None
         name, _, folder = self.uri.removeprefix(PVC_SCHEME).partition("/")
@@ -235,14 +235,14 @@ class Runtime(APIObject):
 
 
 class DeletionPolicy(StrEnum):
-    """What happens to the objects of the backend when the resource is deleted."""
+    """The effect that deleting the resource has on the objects of its backend."""
 
     DELETE = "Delete"
     RETAIN = "Retain"
 
 
 BACKENDS = ("sageMaker", "inCluster")
-"""Fields of the spec that name a backend; exactly one is set."""
+"""Fields of the spec that name a backend. Exactly one is set."""
 
 _ONE_BACKEND = "[" + ", ".join(f"has(self.{name})" for name in BACKENDS) + "].exists_one(b, b)"
 _SAME_BACKEND = " && ".join(f"has(self.{name}) == has(oldSelf.{name})" for name in BACKENDS)
@@ -345,5 +345,5 @@ class Spec(APIObject):
 
     @property
     def backend(self) -> str:
-        """The field of `BACKENDS` that is set; sageMaker where none is, which the API server does not admit."""
+        """The field of `BACKENDS` that is set, or sageMaker if none is, which the API server does not admit."""
         return "inCluster" if self.in_cluster is not None else "sageMaker"

@@ -1,4 +1,4 @@
-"""`TGIEndpoint.status` as types: conditions as kubectl wait, kstatus and Argo CD read them."""
+"""`TGIEndpoint.status` as types, with conditions that kubectl wait, kstatus and Argo CD understand."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -17,15 +17,15 @@ MOST_REVISIONS = 128
 """Revisions that are remembered until they are collected."""
 
 MOST_TAG_KEYS = 100
-"""AWS takes 50 tags: all may be renamed at once, and the old ones are remembered until they are removed."""
+"""AWS allows 50 tags. All of them can be renamed at once, and the old keys are remembered until they are removed."""
 
 
 MOST_MESSAGE = 4096
-"""Characters of a condition's message; metav1.Condition allows 32,768."""
+"""Characters of the message of a condition. metav1.Condition allows 32,768."""
 
 LONGEST_MODEL = 16
 LONGEST_HARDWARE = 13
-"""Characters of the short forms: with them, `kubectl get` fits into 100 columns."""
+"""Characters of the short forms, with which the output of `kubectl get` fits into 100 columns."""
 
 ReasonWord = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
 
@@ -66,7 +66,7 @@ class Condition(APIObject):
 
 
 class LastFailure(APIObject):
-    """The last failure. On SageMaker, also the memory of what is not tried again, or not before a pause."""
+    """The last failure. On SageMaker, also the memory of attempts that are not repeated, or only after a pause."""
 
     time: Time = Field(description="When the failure was observed.")
     revision: str = Field(max_length=63, description="Revision that failed.")
@@ -173,7 +173,7 @@ class ScalingRecord(APIObject):
 
 
 class Scaler(StrEnum):
-    """What sets the replica count."""
+    """The source of the replica count."""
 
     APPLICATION_AUTO_SCALING = "ApplicationAutoScaling"
     HORIZONTAL_POD_AUTOSCALER = "HorizontalPodAutoscaler"

@@ -1,6 +1,6 @@
-"""What `kubectl get` shows people in a hundred columns: fields of the status that follow from the others and the spec.
+"""The fields that `kubectl get` shows in 100 columns: parts of the status that follow from other fields and the spec.
 
-They change only together with what they follow from, so they cost no write of their own.
+They change only together with the fields that they follow from, so they need no additional write.
 """
 
 from tgi_operator.api import conditions
@@ -8,14 +8,14 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import LONGEST_HARDWARE, LONGEST_MODEL, ConditionStatus, ConditionType, Status
 
 ACT = "act"
-"""A person must change something."""
+"""A user must change something."""
 
 WAIT = "wait"
 """The operator, AWS or Kubernetes continues automatically."""
 
 
 def with_summary(status: Status, spec: Spec | None) -> Status:
-    """Return `status` with its summary; without a readable spec, model and hardware stay as they are."""
+    """Return `status` with its summary. Without a readable spec, model and hardware stay the same."""
     changes: dict[str, str] = {"summary": _summary(status)}
     if spec is not None:
         changes |= {"model": _cut(_model(spec), LONGEST_MODEL), "hardware": _cut(_hardware(spec), LONGEST_HARDWARE)}
@@ -37,7 +37,7 @@ def _word(status: Status) -> str:
 
 
 def _model(spec: Spec) -> str:
-    """Return the last part of the uri: the name on the Hub, or the folder or bucket or PVC."""
+    """Return the last part of the URI: the name on the Hub, or the folder, bucket or PVC."""
     return spec.model.uri.rstrip("/").rpartition("/")[2]
 
 

@@ -9,10 +9,10 @@ def rfc3339(time: datetime) -> str:
 
 
 def rfc3339_exact(time: datetime) -> str:
-    """Return `time` to the millisecond: AWS' times tell changes apart by it."""
+    """Return `time` to the millisecond, because the times of AWS differ by milliseconds between changes."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: str) -> datetime:
-    """Return the time that `text` says."""
+    """Return the time that `text` represents."""
     return datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""Which Secrets and service accounts a TGIEndpoint may use: those of its namespace that carry a label.
+"""The Secrets and service accounts that a TGIEndpoint can use: those of its namespace that carry a label.
 
 Permission to write a TGIEndpoint is not permission to read Secrets or to act as a service account.
 """
@@ -16,7 +16,7 @@ _PLURALS = {"Secret": "secrets", "ServiceAccount": "serviceaccounts"}
 
 @dataclass(frozen=True)
 class Reference:
-    """An object of the namespace that a spec names: its kind and name, and the field that names it."""
+    """An object that a spec names in the namespace: its kind, its name, and the field that names it."""
 
     kind: Literal["Secret", "ServiceAccount"]
     name: str
@@ -27,11 +27,11 @@ class LabelReader(Protocol):
     """Reads the labels of objects."""
 
     async def labels(self, path: str) -> Mapping[str, str] | None:
-        """Return the labels of an object, None where it does not exist."""
+        """Return the labels of an object, or None if it does not exist."""
 
 
 def unlabelled(reference: Reference, namespace: str, labels: Mapping[str, str]) -> Problem | None:
-    """Return the problem that an object lacks the label, None where it has it."""
+    """Return the problem that an object lacks the label, or None if the object has the label."""
     if labels.get(LABEL_ALLOW_USE) == "true":
         return None
     kind, name = reference.kind, reference.name
@@ -43,9 +43,9 @@ def unlabelled(reference: Reference, namespace: str, labels: Mapping[str, str]) 
 
 
 async def first_problem(reader: LabelReader, namespace: str, references: Iterable[Reference]) -> Problem | None:
-    """Return the first problem with the objects that a spec names; each object is read once.
+    """Return the first problem with the objects that a spec names. Each object is read once.
 
-    An object that does not exist is one too: whoever creates it later must not hand it over unasked.
+    A missing object is a problem too: a user who creates it later must not expose it unintentionally.
     """
     seen: set[tuple[str, str]] = set()
     for reference in references:

@@ -1,4 +1,4 @@
-"""Where decisions are computed: in the event loop, or beside it where the loop would pause."""
+"""Scheduling of decisions: in the event loop, or in a thread if the loop would pause."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,11 +11,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-specs")
-"""One thread: more would take their turns at the interpreter from the loop, which renews the Lease."""
+"""One thread. More threads would take interpreter time from the loop, which renews the Lease."""
 
 
 async def compute(resource: Resource, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what a pure function makes of its arguments, which are about `resource`."""
+    """Return the result of a pure function for its arguments, which are about `resource`."""
     if not resource.large:
         return function(*args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(_THREAD, lambda: function(*args, **kwargs))

@@ -1,4 +1,4 @@
-"""A Hub token: its value, what identifies the value, and what to take out of text that is reported."""
+"""A Hub token: its value, the fingerprint of the value, and its redaction in text that is reported."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ _FINGERPRINT_LENGTH = 16
 
 @dataclass(frozen=True)
 class HubToken:
-    """The value of a token, with what makes it differ from an equal one: the Secret and its key.
+    """The value of a token, with the Secret and key that distinguish it from an equal value.
 
-    `former` are the values that the Secret had before, as far as this process knows.
+    `former` are the values that the Secret had before, if this process knows them.
     """
 
     value: str = field(repr=False)
@@ -22,20 +22,20 @@ class HubToken:
 
     @property
     def fingerprint(self) -> str:
-        """What changes with the value, and is slow to compute, so that few values can be tried.
+        """A digest that changes with the value. It is slow to compute, so that only few values can be tried.
 
-        It does not depend on the Secret's uid: a Secret that is created again with the same token rolls nothing out.
+        It does not depend on the uid of the Secret, so recreating the Secret with the same token starts no rollout.
         """
         return _fingerprint(self.salt, self.value)
 
 
 @lru_cache(maxsize=10_000)
 def _fingerprint(salt: str, value: str) -> str:
-    # In the event loop, some ten milliseconds for each token after a start: the cache holds as many as are in use.
+    # Takes about 10 ms in the event loop for each token after a start. The cache holds as many tokens as are in use.
     digest = hashlib.scrypt(value.encode(), salt=salt.encode(), n=2**12, r=8, p=1)
     return digest.hex()[:_FINGERPRINT_LENGTH]
 
 
 def without_token(text: str, token: HubToken | None) -> str:
-    """Return `text` without the token, its former values, and whatever looks like a secret."""
+    """Return `text` without the token, its former values, and everything that looks like a secret."""
     return redacted(text, (token.value, *token.former) if token is not None else ())

@@ -1,4 +1,4 @@
-"""How a resource is known to the queue."""
+"""The key of a resource in the queue."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Names that must fit, and digests of content: revisions, and the inputs that a revision is rendered from."""
+"""Names of limited length, and digests of content: revisions, and the inputs that a revision is rendered from."""
 
 import hashlib
 import json
@@ -28,12 +28,12 @@ def is_revision(text: str) -> bool:
 
 
 def inputs_digests(resource: Resource, token: HubToken | None, block: BaseModel) -> tuple[str, str]:
-    """Return a digest of everything that a user can change about the rendering, and the one of earlier versions.
+    """Return a digest of everything in the rendering that a user can change, and the digest of earlier versions.
 
-    Both are independent of the renderer. `block` is the backend's part of the spec. `token` is the Hub token where the
-    rendering depends on it, else None; the reference to it is part of `spec.model` anyway. It is identified by its
-    fingerprint, and in earlier versions by its value. Fields at their default are left out, so that a field that a
-    newer operator adds changes no digest.
+    Both are independent of the renderer. `block` is the backend's part of the spec. `token` is the Hub token if the
+    rendering depends on it, else None. The reference to the token is part of `spec.model` anyway. The digest identifies
+    the token by its fingerprint, and in earlier versions by its value. Fields with their default value are omitted, so
+    that a field that a newer operator adds changes no digest.
     """
     assert resource.spec is not None  # noqa: S101 - a spec that the types refuse is never rendered
     parts = (resource.spec.model, resource.spec.runtime, block)
@@ -49,5 +49,5 @@ def inputs_digests(resource: Resource, token: HubToken | None, block: BaseModel)
 
 
 def with_tail(stem: str, tail: str, longest: int) -> str:
-    """Return `stem`-`tail`, the stem cut so that both fit into `longest` characters."""
+    """Return `stem`-`tail`, with the stem cut so that the result has at most `longest` characters."""
     return f"{stem[: longest - 1 - len(tail)].rstrip('-')}-{tail}"

@@ -1,4 +1,4 @@
-"""resource.Quantity, the number with a suffix of Kubernetes."""
+"""resource.Quantity, which is a number with a Kubernetes suffix."""
 
 from decimal import Decimal, DecimalException
 
@@ -14,7 +14,7 @@ _SUFFIXES = {
 
 
 def quantity(text: str) -> Decimal | None:
-    """Return the amount that a resource.Quantity such as 24Gi is, None where the text is none."""
+    """Return the amount of a resource.Quantity such as 24Gi, or None if the text is not a quantity."""
     number = text.rstrip("numkMGTPEKi")
     try:
         return Decimal(number) * _SUFFIXES[text[len(number) :]]

@@ -12,7 +12,7 @@ from tgi_operator.backends.keys import Key
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose an AWS or Kubernetes object is. `cluster` is the uid of the cluster's kube-system namespace."""
+    """The owner of an AWS or Kubernetes object. `cluster` is the uid of the cluster's kube-system namespace."""
 
     cluster: str
     namespace: str
@@ -24,7 +24,7 @@ class Owner:
 class Rival:
     """Another TGIEndpoint with the same endpoint name.
 
-    `owned`: its status shows that the endpoint was its own. `created` is its creationTimestamp.
+    `owned` means that its status shows the endpoint as its own. `created` is its creationTimestamp.
     """
 
     key: Key
@@ -36,10 +36,10 @@ class Rival:
 class Resource:
     """One TGIEndpoint: identity, generation, spec, and the status last written.
 
-    `spec` is None where the types refuse it, and `problem` says why; `fields` is the spec as written, from which
-    deletion takes the few fields it needs. `render_request` is the value of the annotation that asks for a new
-    rendering, `request` that of the one that asks for another observation. `rewritten`: another user wrote the status.
-    `rivals` is None until all TGIEndpoints were seen.
+    `spec` is None if the types refuse it, and `problem` is the reason. `fields` is the spec as written, from which
+    deletion takes the few fields that it needs. `render_request` is the value of the annotation that requests a new
+    rendering, and `request` the value of the one that requests another observation. `rewritten` means that another user
+    wrote the status. `rivals` is None until all TGIEndpoints were seen.
     """
 
     owner: Owner
@@ -55,7 +55,7 @@ class Resource:
     rewritten: bool = False
     rivals: tuple[Rival, ...] | None = ()
     large: bool = False
-    """Whether what is computed of the spec takes so long that it is not done in the event loop."""
+    """Whether computations with the spec take so long that they do not run in the event loop."""
 
     @property
     def key(self) -> Key:
@@ -64,15 +64,15 @@ class Resource:
 
     @property
     def requested(self) -> bool:
-        """Whether a user asks for another observation, and for another attempt at what failed."""
+        """Whether a user requests another observation, and another attempt at a failed step."""
         return self.request not in ("", self.status.last_handled_request)
 
     @property
     def handled_request(self) -> str | None:
-        """The value that `status.lastHandledRequest` has once the request is handled."""
+        """The value of `status.lastHandledRequest` once the request is handled."""
         return self.request or self.status.last_handled_request
 
     @property
     def retains(self) -> bool:
-        """Whether deletion leaves the backend's objects alone."""
+        """Whether deletion keeps the backend's objects."""
         return self.deleting and self.fields.get("deletionPolicy") == DeletionPolicy.RETAIN

@@ -14,26 +14,26 @@ from tgi_operator.kube import Secret
 
 _FIELD = "spec.model.tokenSecretRef"
 _LONGEST = 1024
-"""Longest value of a variable that SageMaker takes."""
+"""Longest value of an environment variable on SageMaker."""
 
 _MOST_VALUES = 3
 _MOST_SECRETS = 10_000
 
 _values: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
-"""The last values of each token, newest first, for redaction only: AWS may quote the one before."""
+"""The last values of each token, newest first, only for redaction: AWS may quote the previous value."""
 
 
 class SecretReader(Protocol):
     """Reads Secrets."""
 
     async def secret(self, namespace: str, name: str) -> Secret | None:
-        """Return a Secret, None where it does not exist."""
+        """Return a Secret, or None if it does not exist."""
 
 
 async def token(reader: SecretReader, resource: Resource, *, require_label: bool) -> HubToken | Problem | None:
-    """Return the Hub token, None where the spec names no Secret, or the problem with the Secret that it names.
+    """Return the Hub token, None if the spec names no Secret, or the problem with the Secret.
 
-    Errors of the API server are raised: a Secret that cannot be read is not a Secret without a token.
+    Raises the errors of the API server: an unreadable Secret is not a Secret without a token.
     """
     reference = resource.spec.model.token_secret_ref if resource.spec is not None else None
     if reference is None:
@@ -65,7 +65,7 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
 
 
 def _command(namespace: str, reference: SecretKeyRef, *, require_label: bool) -> str:
-    """Return the commands that create the Secret, and label it where it needs the label to be used."""
+    """Return the commands that create the Secret and, if it needs one, set the label that allows its use."""
     name = reference.name
     create = f"`kubectl create secret generic {name} -n {namespace} --from-literal={reference.key}=HF_TOKEN`"
     label = f", then `kubectl label secret {name} -n {namespace} {LABEL_ALLOW_USE}=true`"
@@ -73,7 +73,7 @@ def _command(namespace: str, reference: SecretKeyRef, *, require_label: bool) ->
 
 
 def _former(key: tuple[str, str, str], value: str) -> tuple[str, ...]:
-    """Return the values that a token had before this one."""
+    """Return the values that a token had before the present one."""
     known = (value, *(each for each in _values.pop(key, ()) if each != value))[:_MOST_VALUES]
     _values[key] = known
     if len(_values) > _MOST_SECRETS:

@@ -1,4 +1,4 @@
-"""Which backends this operator serves, by its setting `backends`."""
+"""The backends that this operator serves, from its setting `backends`."""
 
 from collections.abc import Container, Mapping
 from typing import Any, get_args
@@ -9,7 +9,7 @@ from tgi_operator.settings import BackendName
 
 
 def problem(served: Container[str], fields: Mapping[str, Any]) -> Problem | None:
-    """Return the problem that a spec names a backend which is not among those `served`, None where it is."""
+    """Return the problem that the backend of a spec is not among those `served`, or None if it is."""
     for name in get_args(BackendName):
         if name in fields and name not in served:
             return Problem(

@@ -1,4 +1,4 @@
-"""Requests to TGI, and what is in its answers."""
+"""Requests to TGI, and the content of its answers."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,18 @@ Message = dict[str, str]
 
 
 def prompt(text: str, *, stream: bool, max_new_tokens: int) -> dict[str, Any]:
-    """Return the body for a prompt, in TGI's own shape; /invocations tells it from a conversation."""
+    """Return the body for a prompt, in TGI's own format, which /invocations distinguishes from a conversation."""
     parameters = {"max_new_tokens": max_new_tokens, "return_full_text": False}
     return {"inputs": text, "parameters": parameters, "stream": stream}
 
 
 def conversation(messages: Sequence[Message], *, stream: bool, max_new_tokens: int) -> dict[str, Any]:
-    """Return the body for a conversation, in OpenAI's shape."""
+    """Return the body for a conversation, in OpenAI's format."""
     return {"messages": [*messages], "stream": stream, "max_tokens": max_new_tokens}
 
 
 def message(role: str, text: str) -> Message:
-    """Return a message of a conversation; `role` is user or assistant."""
+    """Return a message of a conversation. `role` is user or assistant."""
     return {"role": role, "content": text}
 
 

@@ -1,4 +1,4 @@
-"""`tgi-operator catalog`: the TGI images known, and how their table is regenerated from the SageMaker SDK."""
+"""`tgi-operator catalog`: the known TGI images, and the regeneration of their table from the SageMaker SDK."""
 
 import json
 import sys
@@ -42,7 +42,7 @@ def refresh() -> None:
 
 
 def convert(inference: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return the catalogue's table for the SDK's `inference` section of a framework with one processor, gpu."""
+    """Return the catalog's table for the SDK's `inference` section of a framework with one processor, gpu."""
     versions = inference["versions"]
     newest = next(reversed(versions.values()))
     return {

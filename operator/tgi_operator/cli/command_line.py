@@ -1,4 +1,4 @@
-"""How commands look on the command line: groups of options, examples, links, and errors in one line."""
+"""The format of commands on the command line: groups of options, examples, links, and errors in one line."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -78,7 +78,7 @@ def _write_link(formatter: click.HelpFormatter, page: str) -> None:
 
 @dataclass(frozen=True)
 class Access:
-    """Which cluster and namespace a user names, as with kubectl; None where the kubeconfig decides."""
+    """The cluster and namespace that a user names, as with kubectl. None means that the kubeconfig decides."""
 
     namespace: str | None = None
     context: str | None = None
@@ -86,7 +86,7 @@ class Access:
 
 
 def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add kubectl's options to a command; its function gets them as `access`."""
+    """Add kubectl's options to a command, whose function gets them as `access`."""
 
     @click.option(
         "-n",
@@ -121,8 +121,8 @@ output_option = click.option(
 
 
 def run(group: click.Group, name: str, arguments: Sequence[str]) -> int:
-    """Run a command of `group`, which users call `name`; return the exit code."""
-    # https://no-color.org: any value that is not empty. Otherwise only terminals get colors.
+    """Run a command of `group`, which users call `name`. Return the exit code."""
+    # https://no-color.org: any value that is not empty. By default, only terminals get colors.
     color = False if os.environ.get("NO_COLOR") else None
     try:
         with group.make_context(name, list(arguments), color=color, max_content_width=100) as context:
@@ -138,6 +138,6 @@ def run(group: click.Group, name: str, arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # The reader of the output has seen enough; the interpreter must not complain when it exits.
+        # The reader of the output has closed it. The interpreter must not complain on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.SUCCESS

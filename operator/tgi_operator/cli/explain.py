@@ -11,7 +11,7 @@ from tgi_operator.intake import Object
 
 
 def status(access: Access, name: str, form: str | None) -> None:
-    """Print why a resource is as it is, what to do, and what happens next. Raises Failure."""
+    """Print the state of a resource, its reason, the fix, and what happens next. Raises Failure."""
     explained = target.run(_explained(access, name))
     if form is not None:
         machine_output.write(explained, form)
@@ -26,7 +26,7 @@ async def _explained(access: Access, name: str) -> Object:
 
 
 def events(access: Access, name: str, form: str | None) -> None:
-    """Print the Events of a resource and its pods, the oldest first. Raises Failure."""
+    """Print the Events of a resource and its pods, oldest first. Raises Failure."""
     found = target.run(_events(access, name))
     if form is not None:
         machine_output.write(found, form)

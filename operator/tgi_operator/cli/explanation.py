@@ -1,4 +1,4 @@
-"""Why a resource is as it is, what to do, and what happens next: a value, and its text for people."""
+"""The explanation of a resource's state, with the fix and the next attempt: a value, and its text for people."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +14,10 @@ from tgi_operator.cli import resource_fields as fields
 from tgi_operator.cli.resource_fields import Object
 
 MOST_EVENTS = 10
-"""Events that are shown, the most recent ones."""
+"""Number of Events shown, the most recent ones."""
 
 _RETRY = re.compile(r"\bretrying at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)", re.IGNORECASE)
-"""The operator's announcement of its next attempt, in the messages of conditions."""
+"""The operator's announcement of its next attempt in the messages of conditions."""
 
 _UNSEEN = (
     "The operator has not reported on this resource. Run `kubectl tgi version` to see whether it runs, and check "
@@ -31,7 +31,7 @@ _COLORS = {"Ready": "green", "In progress": "yellow", "Deleting": "yellow", "Act
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is read besides the resource: its Events and pods, and why they could not be read."""
+    """Objects that are read besides the resource: its Events and pods, and the reason why they could not be read."""
 
     events: tuple[Object, ...] = ()
     pods: tuple[Object, ...] = ()
@@ -118,7 +118,7 @@ def _what_to_do(resource: Object, main: Object | None) -> str:
 
 
 def _next_retry(resource: Object, now: datetime) -> Object | None:
-    """Return when the operator retries, by the messages of the conditions; None if they announce no retry."""
+    """Return when the operator retries, according to the messages of the conditions, or None if none shows it."""
     found = (_RETRY.search(each.get("message") or "") for each in fields.conditions(resource))
     times = sorted({match[1] for match in found if match})
     if not times:
@@ -127,7 +127,7 @@ def _next_retry(resource: Object, now: datetime) -> Object | None:
 
 
 def _aws(resource: Object) -> Object | None:
-    """Return the names in AWS, and commands that look at them."""
+    """Return the names in AWS, and commands that show those objects."""
     endpoint = fields.endpoint_name(resource)
     if fields.is_in_cluster(resource) or endpoint is None:
         return None
@@ -169,12 +169,12 @@ def _pod(pod: Object) -> Object:
 
 
 def by_time(events: Iterable[Object]) -> list[Object]:
-    """Return the Events, the oldest first."""
+    """Return the Events, oldest first."""
     return sorted(events, key=_time)
 
 
 def event_record(event: Object) -> Object:
-    """Return an Event of core/v1, as people read it."""
+    """Return an Event of core/v1 in the form that people read."""
     about = event.get("involvedObject") or {}
     return {
         "time": _time(event),
@@ -194,7 +194,7 @@ def _time(event: Object) -> str:
 
 
 def text(explained: Object, now: datetime) -> str:
-    """Return an explanation for people, with colors that are removed where the output is no terminal."""
+    """Return an explanation for people, with colors that are removed if the output is not a terminal."""
     return "\n".join(_lines(explained, now)) + "\n"
 
 
@@ -227,7 +227,7 @@ def _lines(explained: Object, now: datetime) -> Iterator[str]:
 
 
 def _label(name: str) -> str:
-    """Return a field's name as words, such as Log group."""
+    """Return the name of a field as words, such as Log group."""
     return re.sub(r"[A-Z]", lambda match: f" {match[0].lower()}", name).capitalize()
 
 
@@ -289,7 +289,7 @@ def event_rows(events: Iterable[Object], now: datetime) -> list[tuple[str, ...]]
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the rows of a table, indented, with columns as wide as they need."""
+    """Return the rows of a table, indented, with columns as wide as needed."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -297,7 +297,7 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def age(time: str | None, now: datetime) -> str:
-    """Return how long ago a time was, such as 4m."""
+    """Return the age of a time, such as 4m."""
     return duration(max(0, round((now - parse(time)).total_seconds()))) if time else "-"
 
 

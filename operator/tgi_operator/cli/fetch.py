@@ -1,4 +1,4 @@
-"""`tgi-operator fetch`: fill a volume with a model's weights, or see that they are there."""
+"""`tgi-operator fetch`: fill a volume with a model's weights, or check that they are complete."""
 
 import os
 import signal
@@ -17,10 +17,10 @@ _TERMINATION_MESSAGE_BYTES = 4096
 
 
 def fetch(uri: str, directory: str | None, revision: str | None, progress_seconds: float, *, allow_pickle: bool) -> int:
-    """Fetch the weights and check them; return the exit code."""
+    """Fetch the weights and check them. Return the exit code."""
     # TGI runs as another user.
     os.umask(0o022)
-    # The first process of a container is not ended by a signal it does not handle. What is on the volume is resumed.
+    # An unhandled signal does not end the first process of a container. The next run resumes the files on the volume.
     signal.signal(signal.SIGTERM, _end)
     token = os.environ.get("HF_TOKEN", "").strip() or None
     try:
@@ -50,7 +50,7 @@ def _fetched(
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}") from error
-    # Each imports a large library that the other does not need.
+    # Each one imports a large library that the other does not need.
     if isinstance(source, HubModel):
         from tgi_operator.weights import hub
 
@@ -61,7 +61,7 @@ def _fetched(
 
 
 def _leave_message(text: str) -> None:
-    """Write what Kubernetes shows in the pod's status."""
+    """Write the text that Kubernetes shows in the pod's status."""
     path = Path(os.environ.get("TERMINATION_MESSAGE_PATH", "/dev/termination-log"))
     if path.is_file() and os.access(path, os.W_OK):
         path.write_bytes(text.encode()[:_TERMINATION_MESSAGE_BYTES])

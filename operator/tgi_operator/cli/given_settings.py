@@ -1,4 +1,4 @@
-"""The settings that flags and variables give, or what is wrong with them."""
+"""The settings from flags and environment variables, or the errors in them."""
 
 import os
 
@@ -9,11 +9,11 @@ from tgi_operator.settings import PREFIX, Settings
 
 
 class InvalidSettingsError(ValueError):
-    """Settings that are refused; the text has a line for each."""
+    """Refused settings. The text has a line for each."""
 
 
 def given_settings(flags: dict[str, str]) -> Settings:
-    """Return the settings from `flags` (by field name) over the variables of the process.
+    """Return the settings from `flags` (by field name), which override the environment variables of the process.
 
     Raises InvalidSettingsError.
     """

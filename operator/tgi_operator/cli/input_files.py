@@ -15,26 +15,26 @@ Document = dict[str, Any]
 _T = TypeVar("_T")
 
 _MOST_CHARACTERS = 4 * 2**20
-"""The API server takes requests of up to 3 MiB; a List of a few is still read."""
+"""The API server accepts requests of up to 3 MiB. A List of several TGIEndpoints is still read."""
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _WANTED = f"{KIND} of {API_VERSION}"
 
 
 class UnreadableError(ValueError):
-    """What was named cannot be read, or has nothing to be looked at; the text begins with its name."""
+    """The named input cannot be read, or has no TGIEndpoints. The text begins with its name."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """The text of one file, and how messages call it."""
+    """The text of one file, and its name in messages."""
 
     name: str
     text: str
 
 
 def texts(file: str) -> list[Text]:
-    """Return the text of `file` (- for standard input), or those of the files in a folder. Raises UnreadableError."""
+    """Return the text of `file` (- for standard input), or the texts in a folder. Raises UnreadableError."""
     if file == "-":
         return [Text("standard input", _read("standard input", sys.stdin.read))]
     path = Path(file)
@@ -63,7 +63,7 @@ def _read(name: str, read: Callable[[], _T]) -> _T:
 
 
 def of(file: str) -> list[tuple[str, Document]]:
-    """Return the TGIEndpoints of what `file` names, each with the name of its file. Other kinds are passed over.
+    """Return the TGIEndpoints in `file`, each with the name of its file. Other kinds are skipped.
 
     Raises UnreadableError.
     """
@@ -88,7 +88,7 @@ def resources(text: str) -> Iterator[Document]:
 
 
 def objects(source: Text) -> Iterator[Document]:
-    """Yield the objects of a YAML text, lists unrolled. Raises UnreadableError."""
+    """Yield the objects of a YAML text, with the items of Lists. Raises UnreadableError."""
     try:
         documents = list(yaml.load_all(source.text, _Loader))
     except yaml.YAMLError as error:
@@ -125,9 +125,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def _expanded_size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """Return the characters of a document in which each alias is replaced by what it stands for.
+    """Return the characters of a document in which each alias is replaced by the node that it refers to.
 
-    `known` has the sizes of the nodes that were measured before. Raises RecursionError for a node that contains itself.
+    `known` has the sizes of nodes measured before. Raises RecursionError for a node that contains itself.
     """
     if node not in known:
         if isinstance(node, yaml.ScalarNode):
@@ -142,7 +142,7 @@ def _expanded_size(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 
 def is_ours(document: Document) -> bool:
-    """Return whether the object is a TGIEndpoint of the version that this operator knows."""
+    """Return whether the object is a TGIEndpoint in the API version that this operator knows."""
     return (document.get("apiVersion"), document.get("kind")) == (API_VERSION, KIND)
 
 

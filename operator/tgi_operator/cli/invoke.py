@@ -19,12 +19,12 @@ from tgi_operator.cli.command_line import Access, Failure
 from tgi_operator.intake import Object
 from tgi_operator.kube import Kube
 
-# A whole answer has 60 s on SageMaker, a stream eight minutes.
+# A whole answer can take 60 s on SageMaker, and a stream eight minutes.
 _LONGEST_SECONDS = 480
 _CONFIG = Config(connect_timeout=5, read_timeout=_LONGEST_SECONDS, retries={"total_max_attempts": 1})
 
 _TAGS = {names.TAG_NAMESPACE: "namespace", names.TAG_NAME: "name", names.TAG_UID: "uid"}
-"""Owner tags, and the fields of a resource's metadata that they have."""
+"""Owner tags, and the corresponding fields of a resource's metadata."""
 
 _NOT_OWNED = (Reason.NOT_OWNED, Reason.ENDPOINT_NAME_NOT_ALLOWED)
 
@@ -40,9 +40,9 @@ async def _invoke(access: Access, name: str, body: Object, *, stream: bool) -> s
 
 
 def chat(access: Access, name: str, prompts: Iterable[str], max_new_tokens: int) -> None:
-    """Print the answer to each prompt of a conversation, which the model is sent as a whole. Raises Failure."""
+    """Print the answer to each prompt of a conversation. The model receives the whole conversation. Raises Failure."""
     messages: list[answers.Message] = []
-    # Each prompt has an event loop of its own: in one, Ctrl-C would wait for the end of the line.
+    # Each prompt has its own event loop. With a common one, Ctrl-C would wait for the end of the line.
     for prompt in prompts:
         messages.append(answers.message("user", prompt))
         body = answers.conversation(messages, stream=True, max_new_tokens=max_new_tokens)
@@ -65,7 +65,7 @@ async def _ask(kube: Kube, resource: Object, body: Object, *, stream: bool) -> s
 
 
 async def _ask_pods(kube: Kube, resource: Object, body: str, printer: "_Printer") -> None:
-    """Print the answer of the pods, reached through the API server: no port has to be open to this machine."""
+    """Print the answer of the pods through the API server: no port has to be open to this machine."""
     if "inCluster" not in fields.status(resource):
         raise _no_endpoint(resource)
     meta = resource["metadata"]
@@ -94,14 +94,14 @@ def _ask_sagemaker(resource: Object, body: str, printer: "_Printer", *, stream: 
 
 
 def _refuse_not_owned(resource: Object) -> None:
-    """Raise Failure where the operator reports that the endpoint is not owned by the resource."""
+    """Raise Failure if the operator reports that the endpoint is not owned by the resource."""
     ready = fields.condition(resource, ConditionType.READY)
     if ready is not None and ready["reason"] in _NOT_OWNED:
         raise Failure(f"{fields.named(resource)} does not own its endpoint: {ready['message']}")
 
 
 def _refuse_not_serving(resource: Object) -> None:
-    """Raise Failure where the operator reports that no instance or pod accepts requests."""
+    """Raise Failure if the operator reports that no instance or pod accepts requests."""
     available = fields.condition(resource, ConditionType.AVAILABLE)
     if available is None or available["status"] != ConditionStatus.FALSE:
         return
@@ -112,9 +112,9 @@ def _refuse_not_serving(resource: Object) -> None:
 
 
 def _refuse_foreign_endpoint(client: Any, resource: Object, endpoint: str) -> None:
-    """Raise Failure where the owner tags of an endpoint are not those of the resource.
+    """Raise Failure if the owner tags of an endpoint are not those of the resource.
 
-    The status proves nothing: whoever may write it could have the prompt sent to any endpoint.
+    The status proves nothing: a user who can write it could have the prompt sent to any endpoint.
     """
     arn = client.describe_endpoint(EndpointName=endpoint)["EndpointArn"]
     pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
@@ -133,7 +133,7 @@ def _how(resource: Object) -> str:
 
 
 class _Printer:
-    """Prints an answer: the events of a stream as they come, anything else once it is complete."""
+    """Prints an answer: the events of a stream as they arrive, anything else once it is complete."""
 
     def __init__(self, *, stream: bool) -> None:
         self._stream = stream
@@ -141,15 +141,15 @@ class _Printer:
         self._text = ""
 
     def add(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Process the next bytes."""
         self._rest += chunk
         if self._stream:
-            # A line may be cut anywhere between two chunks.
+            # A line can be cut anywhere between two chunks.
             whole, _, self._rest = self._rest.rpartition(b"\n")
             self._print(answers.server_sent_events(whole))
 
     def end(self) -> str:
-        """Print what was kept, and return the whole answer."""
+        """Print the stored part, and return the whole answer."""
         if not self._stream:
             self._print([json.loads(self._rest)])
         return self._text

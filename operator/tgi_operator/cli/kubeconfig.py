@@ -15,7 +15,7 @@ POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 def namespace(access: Access) -> str:
     """Return the namespace of `-n`, else of the kubeconfig's context, else of this pod, else `default`.
 
-    Raises Failure for a kubeconfig that cannot be read and for a context that is not in it.
+    Raises Failure for an unreadable kubeconfig and for a missing context.
     """
     if access.namespace:
         return access.namespace

@@ -1,4 +1,4 @@
-"""Output for programs."""
+"""Machine-readable output."""
 
 import json
 import sys

@@ -15,12 +15,12 @@ NAME = "tgi-operator"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `tgi-operator`; return the exit code."""
+    """Run `tgi-operator`. Return the exit code."""
     return start(group, NAME, sys.argv[1:] if arguments is None else arguments)
 
 
 def start(commands: Group, name: str, arguments: Sequence[str]) -> int:
-    """Run a command, or answer the completion script of a shell; return the exit code."""
+    """Run a command, or answer the completion script of a shell. Return the exit code."""
     program = name.replace(" ", "-")
     variable = shared_commands.variable(program)
     instruction = os.environ.get(variable)
@@ -41,7 +41,7 @@ def group() -> None:
 
 
 class RunCommand(Command):
-    """`run`, whose options are the settings: they are read when they are needed, because pydantic takes its time."""
+    """`run`, whose options are the settings. They are read only when needed, because pydantic is slow to load."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the settings as options, in groups."""
@@ -64,7 +64,7 @@ class RunCommand(Command):
 
 
 def shown_values(annotation: Any) -> str:
-    """Return how the help shows the values of a setting: its choices, or their type."""
+    """Return the values of a setting as the help shows them: its choices, or their type."""
     from typing import Literal, get_args, get_origin
 
     if get_origin(annotation) is Literal:
@@ -73,7 +73,7 @@ def shown_values(annotation: Any) -> str:
 
 
 def shown_default(default: Any) -> str:
-    """Return how the help shows the default of a setting."""
+    """Return the default of a setting as the help shows it."""
     return (",".join(default) if isinstance(default, tuple) else str(default or "")) or "none"
 
 

@@ -1,4 +1,4 @@
-"""`plan`: what a file would lead to, without a cluster, an account or a credential."""
+"""`plan`: the result of a file, without a cluster, an account or a credential."""
 
 import sys
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ from tgi_operator.settings import Settings
 
 
 class InvalidResourceError(ValueError):
-    """A resource that the API server or the operator would refuse; `problems` name the field and what to do."""
+    """A resource that the API server or the operator would refuse. `problems` name the field and the fix."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -45,7 +45,7 @@ class InvalidResourceError(ValueError):
 
 
 def plan(file: str, namespace: str, form: str, *, strict: bool) -> int:
-    """Print the AWS calls or objects for every TGIEndpoint that `file` names; return the exit code."""
+    """Print the AWS calls or objects for every TGIEndpoint in `file`. Return the exit code."""
     try:
         settings = given_settings({})
     except InvalidSettingsError as error:
@@ -80,7 +80,7 @@ def _hardware(spec: Spec) -> Hardware:
 
 
 def planned(manifest: Document, namespace: str) -> Iterable[Document]:
-    """Return the AWS calls, or the objects, that would create what the manifest asks for, by the default settings.
+    """Return the AWS calls, or the objects, that would create the resource of the manifest with default settings.
 
     Raises InvalidResourceError.
     """
@@ -88,7 +88,10 @@ def planned(manifest: Document, namespace: str) -> Iterable[Document]:
 
 
 def read(manifest: Document, namespace: str) -> tuple[Resource, Spec]:
-    """Return the resource that the API server would make of the manifest, and its spec. Raises InvalidResourceError."""
+    """Return the resource that the API server would create from the manifest, and its spec.
+
+    Raises InvalidResourceError.
+    """
     try:
         spec = admitted(manifest)
     except NotAdmittedError as error:
@@ -100,7 +103,7 @@ def read(manifest: Document, namespace: str) -> tuple[Resource, Spec]:
 
 
 def creation(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Document]:
-    """Return the AWS calls, or the objects, by which an operator with these settings would create the resource.
+    """Return the AWS calls, or the objects, with which an operator with these settings would create the resource.
 
     Raises InvalidResourceError.
     """
@@ -111,7 +114,7 @@ def creation(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Doc
 
 
 def warnings(spec: Spec) -> Iterable[str]:
-    """Yield why a spec that the operator accepts is unlikely to work."""
+    """Yield the reasons why an accepted spec is unlikely to work."""
     options = launcher_options.options(spec.runtime, None)
     doubt = fit.too_large(Launch(spec.model, spec.runtime, options, _machine(spec)))
     if doubt is not None:
@@ -126,7 +129,7 @@ def _machine(spec: Spec) -> Instance:
 
 
 def _sage_maker(spec: Spec) -> SageMaker:
-    """Return what is asked of SageMaker, where nothing is asked of the cluster."""
+    """Return the AWS requests to SageMaker, without any request to the cluster."""
     assert spec.sage_maker is not None  # noqa: S101 - exactly one backend is admitted
     return spec.sage_maker
 
@@ -135,7 +138,7 @@ def _calls(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Docum
     target, refusals = _sage_maker(spec), Refusals(settings)
     _refuse(refusals.problem(resource, spec, target))
     if settings.allowed_roles_file:
-        # Which names are allowed is known to those who have the administrators' file.
+        # Only users with the administrators' file know which names are allowed.
         _refuse(refusals.name_problem(resource))
     reference = spec.model.token_secret_ref
     token = HubToken(f"(key {reference.key} of Secret {reference.name})", "") if reference else None
@@ -164,7 +167,7 @@ def _objects(resource: Resource, spec: Spec, target: InCluster, settings: Settin
 
 
 def replicas(spec: Spec) -> int:
-    """Return the instances or pods that a new resource begins with; schedules are left out of account."""
+    """Return the instances or pods that a new resource starts with, regardless of schedules."""
     return spec.replicas or (spec.autoscaling.min_replicas if spec.autoscaling is not None else 1)
 
 
@@ -173,7 +176,7 @@ def _bounds(autoscaling: Autoscaling) -> Bounds:
 
 
 def _name(manifest: Document, namespace: str) -> str:
-    """Return what messages call a resource, whatever its metadata are."""
+    """Return the name of a resource in messages, whatever its metadata are."""
     meta = manifest.get("metadata")
     meta = meta if isinstance(meta, dict) else {}
     return f"{meta.get('namespace') or namespace}/{meta.get('name') or '(no name)'}"

@@ -1,4 +1,4 @@
-"""What `plan` prints: YAML for people and programs, JSON, or annotations of a GitHub workflow."""
+"""The output of `plan`: YAML for people and programs, JSON, or annotations of a GitHub workflow."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ FORMATS = ("yaml", "json", "github")
 
 @dataclass(frozen=True)
 class Hardware:
-    """From `least` to `most` instances or pods of a `kind`, each with so many GPUs of a model."""
+    """From `least` to `most` instances or pods of a `kind`, each with this many GPUs of a model."""
 
     kind: str
     gpu: str
@@ -25,7 +25,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Result:
-    """What a resource leads to, or why it is refused."""
+    """The plan of a resource, or the reason why it is refused."""
 
     file: str
     name: str
@@ -36,7 +36,7 @@ class Result:
 
 
 def report(results: Sequence[Result], form: str, *, strict: bool) -> None:
-    """Print the results; with `strict`, warnings are errors."""
+    """Print the results. With `strict`, warnings are errors."""
     if form == "github":
         _print_annotations(results, strict=strict)
         return
@@ -52,7 +52,7 @@ def report(results: Sequence[Result], form: str, *, strict: bool) -> None:
 
 
 def unreadable(error: str, form: str) -> None:
-    """Print why no resource was read."""
+    """Print the reason why no resource was read."""
     if form == "github":
         sys.stdout.write(f"::error::{_escaped(error)}\n")
     else:
@@ -85,7 +85,7 @@ def _print_json(results: Sequence[Result]) -> None:
 
 
 def _print_annotations(results: Sequence[Result], *, strict: bool) -> None:
-    """Print the workflow commands by which GitHub shows messages at a file."""
+    """Print the workflow commands with which GitHub shows messages at a file."""
     for result in results:
         place = f"file={_property(result.file)},title={_property(result.name)}"
         sys.stdout.writelines(f"::error {place}::{_escaped(problem)}\n" for problem in result.problems)

@@ -19,12 +19,12 @@ _name_argument = click.argument("name", help="Name of the TGIEndpoint.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `kubectl tgi`; return the exit code."""
+    """Run `kubectl tgi`. Return the exit code."""
     return start(group, NAME, sys.argv[1:] if arguments is None else arguments)
 
 
 def complete(arguments: Sequence[str] | None = None) -> int:
-    """Print the completions that `kubectl tgi` asks `kubectl_complete-tgi` for; return the exit code."""
+    """Print the completions that `kubectl tgi` requests from `kubectl_complete-tgi`. Return the exit code."""
     from click.shell_completion import ShellComplete
 
     *before, incomplete = (sys.argv[1:] if arguments is None else list(arguments)) or [""]

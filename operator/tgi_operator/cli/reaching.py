@@ -12,7 +12,7 @@ _SIGNED = "Requests to this URL need an AWS signature (Signature Version 4, serv
 
 
 def url(access: Access, name: str) -> None:
-    """Print the URL for requests. Raises Failure where there is none yet."""
+    """Print the URL for requests. Raises Failure if there is none yet."""
     resource = target.run(_resource(access, name))
     found = fields.status(resource).get("url")
     if not found:
@@ -28,7 +28,7 @@ async def _resource(access: Access, name: str) -> Object:
 
 
 def logs(access: Access, name: str, lines: int) -> None:
-    """Print the last lines of each container, or how to read them in CloudWatch. Raises Failure."""
+    """Print the last lines of each container, or the command that reads them in CloudWatch. Raises Failure."""
     sys.stdout.writelines(target.run(_logs(access, name, lines)))
 
 

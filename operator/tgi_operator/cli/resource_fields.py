@@ -1,4 +1,4 @@
-"""What commands read of a TGIEndpoint."""
+"""The fields of a TGIEndpoint that commands read."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ Object = dict[str, Any]
 
 
 def named(resource: Object) -> str:
-    """Return what messages call a resource: NAMESPACE/NAME."""
+    """Return the name of a resource in messages: NAMESPACE/NAME."""
     meta = resource["metadata"]
     return f"{meta['namespace']}/{meta['name']}"
 
 
 def condition(resource: Object, kind: str) -> Object | None:
-    """Return a condition of the status, None where there is none."""
+    """Return a condition of the status, or None if it does not exist."""
     found: Object | None = next((each for each in conditions(resource) if each["type"] == kind), None)
     return found
 
@@ -25,13 +25,13 @@ def conditions(resource: Object) -> list[Object]:
 
 
 def status(resource: Object) -> Object:
-    """Return the status, empty before the operator wrote one."""
+    """Return the status, which is empty before the operator wrote one."""
     found: Object = resource.get("status") or {}
     return found
 
 
 def endpoint_name(resource: Object) -> str | None:
-    """Return the endpoint's name on SageMaker, None before there is one."""
+    """Return the endpoint's name on SageMaker, or None before the endpoint exists."""
     found: str | None = (status(resource).get("sageMaker") or {}).get("endpointName")
     return found
 
@@ -52,7 +52,7 @@ def log_group(endpoint: str) -> str:
 
 
 def is_true(resource: Object, kind: str) -> bool:
-    """Return whether the resource has the condition, and it is True."""
+    """Return whether the resource has the condition with status True."""
     found = condition(resource, kind)
     return found is not None and found["status"] == "True"
 
@@ -64,6 +64,6 @@ def is_current(resource: Object) -> bool:
 
 
 def is_request_pending(resource: Object) -> bool:
-    """Return whether a request of the annotation is one that the operator has not acted on."""
+    """Return whether the annotation requests an attempt that the operator has not acted on."""
     requested = (resource["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION)
     return requested not in (None, "", status(resource).get("lastHandledRequest"))

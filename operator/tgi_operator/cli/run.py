@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(flags: dict[str, str]) -> int:
-    """Run the operator until SIGTERM or SIGINT; return the exit code."""
+    """Run the operator until SIGTERM or SIGINT. Return the exit code."""
     try:
         settings = given_settings(flags)
     except InvalidSettingsError as error:
@@ -39,7 +39,7 @@ def run(flags: dict[str, str]) -> int:
     logging.getLogger().setLevel(settings.log_level)
     for noisy in ("kopf.objects", "kopf.activities", "botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # It logs each refusal with a traceback; the call that needs the credentials tells the same in a line.
+    # It logs each refusal with a traceback. The call that needs the credentials reports the same in one line.
     logging.getLogger("botocore.credentials").setLevel(logging.CRITICAL)
     try:
         asyncio.run(_operate(settings))
@@ -57,9 +57,9 @@ async def _operate(settings: Settings) -> None:
     kube = await Kube.connect(standing.check)
     try:
         cluster = settings.cluster_id or await kube.cluster_id()
-        # Tasks begun before kopf are not kopf's to cancel.
+        # kopf must not cancel tasks that were started before it.
         controller = build(settings, kube, cluster, standing.check)
-        # Without the fence: a standby is scraped too.
+        # Without the fence, because a standby is scraped too.
         reviews = await Kube.connect() if settings.metrics_auth == "on" else None
         access = MetricsAccess(reviews) if reviews is not None else None
         server = Server(controller, standing, settings.http_address, settings.http_port, access)
@@ -91,7 +91,7 @@ async def _warn_without_crd(kube: Kube) -> None:
 
 
 def _stop_on_sigterm() -> None:
-    # Until kopf is there to do it: the first process of a container would not even notice the signal.
+    # Until kopf handles signals: the first process of a container would otherwise ignore them.
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -101,7 +101,7 @@ async def _standing(settings: Settings) -> Standing:
     if settings.leader_election == "off":
         return Unopposed()
     terms = Terms(settings.lease_duration, settings.renew_deadline, settings.retry_period)
-    # A restarted container is another candidate: it does not know what its predecessor has begun.
+    # A restarted container is another candidate: it does not know the unfinished work of its predecessor.
     identity = f"{socket.gethostname()}_{uuid.uuid4()}"
     return Election(await Kube.connect(), _namespace(settings), identity, terms, _end)
 
@@ -113,7 +113,7 @@ def _namespace(settings: Settings) -> str:
 
 
 def _end() -> None:
-    """End the process on the spot, with all its connections and threads, as `kill -9` would."""
+    """End the process immediately, with all its connections and threads, as `kill -9` would."""
     logger.error("This operator does not lead any more, and ends")
     logging.shutdown()
     os._exit(ExitCode.NOT_LEADING)

@@ -17,7 +17,7 @@ def add_to(group: Group, name: str) -> None:
 
 
 def _page(name: str, command: str) -> str:
-    """Return where a command is documented: in the section of the plugin's."""
+    """Return the documentation of a command, which is in the section of the plugin's command."""
     return "" if name.startswith("kubectl") else f"docs/cli.md#kubectl-tgi-{command}"
 
 
@@ -105,5 +105,5 @@ def _completion(group: Group, name: str) -> click.Command:
 
 
 def variable(program: str) -> str:
-    """Return the variable by which a completion script asks a program for completions."""
+    """Return the environment variable with which a completion script requests completions from a program."""
     return f"_{program.replace('-', '_').upper()}_COMPLETE"

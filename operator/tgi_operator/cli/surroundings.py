@@ -1,4 +1,4 @@
-"""What is read besides a resource: its Events and its pods."""
+"""Objects that are read besides a resource: its Events and its pods."""
 
 from tgi_operator.api.identifiers import GROUP
 from tgi_operator.cli import resource_fields as fields
@@ -10,7 +10,7 @@ _POD_LABEL = f"{GROUP}/name"
 
 
 async def surroundings(kube: Kube, resource: Object) -> Surroundings:
-    """Return Events and pods; what the user is not allowed to read is named and left out."""
+    """Return Events and pods. Objects that the user is not allowed to read are named and left out."""
     unreadable: list[str] = []
     read = {"Events": events, "pods": pods}
     found: dict[str, tuple[Object, ...]] = {}

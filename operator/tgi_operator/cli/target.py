@@ -1,4 +1,4 @@
-"""The resource that a command is about, and the connection to its cluster."""
+"""The resource of a command, and the connection to its cluster."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -22,7 +22,7 @@ NO_CRD = (
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Return what `work` returns. Raises Failure where the cluster cannot be reached or refuses a request."""
+    """Return the result of `work`. Raises Failure if the cluster cannot be reached or refuses a request."""
     try:
         return asyncio.run(work)
     except (APIError, NoClusterError, aiohttp.ClientError, TimeoutError) as error:
@@ -40,7 +40,7 @@ async def connected(access: Access) -> AsyncIterator[Kube]:
 
 
 async def resource(kube: Kube, access: Access, name: str) -> Object:
-    """Return the TGIEndpoint. Raises Failure where there is none."""
+    """Return the TGIEndpoint. Raises Failure if it does not exist."""
     namespace = kubeconfig.namespace(access)
     found = await kube.endpoint(namespace, name)
     if found is not None:

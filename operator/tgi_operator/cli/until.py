@@ -1,4 +1,4 @@
-"""`kubectl tgi wait` and `kubectl tgi retry`: until the operator has done what was asked."""
+"""`kubectl tgi wait` and `kubectl tgi retry`: wait until the operator has acted."""
 
 import asyncio
 import sys
@@ -68,7 +68,7 @@ async def _retried(access: Access, name: str, seconds: float) -> Object:
 
 
 async def _until(kube: Kube, access: Access, name: str, done: Callable[[Object], bool], seconds: float) -> Object:
-    """Return the resource once it is `done`. Raises Failure after so many seconds."""
+    """Return the resource once it is `done`. Raises Failure after this many seconds."""
     last: Object | None = None
     try:
         async with asyncio.timeout(seconds):
@@ -76,7 +76,7 @@ async def _until(kube: Kube, access: Access, name: str, done: Callable[[Object],
                 try:
                     last = await target.resource(kube, access, name)
                 except (APIError, aiohttp.ClientError) as error:
-                    # An API server that restarts does not end a wait that began.
+                    # A restart of the API server does not end a wait in progress.
                     if last is None or not _may_pass(error):
                         raise
                 else:

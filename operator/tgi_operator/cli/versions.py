@@ -16,7 +16,7 @@ _CRD = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PLURAL}.{GROUP
 
 
 def version(access: Access, form: str | None) -> int:
-    """Print the versions; return the exit code, which is not 0 if the cluster cannot be reached."""
+    """Print the versions. Return the exit code, which is not 0 if the cluster cannot be reached."""
     found: Object = {"client": {"version": __version__, "api": f"{GROUP}/{VERSION}"}}
     problem = ""
     try:
@@ -46,7 +46,7 @@ async def _operators(kube: Kube) -> list[Object] | str:
 
 
 def operator(deployment: Object) -> Object:
-    """Return what is known of an operator from its Deployment."""
+    """Return the version data of an operator from its Deployment."""
     meta, status = deployment["metadata"], deployment.get("status") or {}
     return {
         "deployment": f"{meta['namespace']}/{meta['name']}",

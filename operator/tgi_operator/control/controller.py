@@ -1,4 +1,4 @@
-"""The controller: takes what the watches deliver, and has its workers bring every resource to its spec."""
+"""The controller: receives watch events, and its workers bring every resource to its spec."""
 
 import asyncio
 import logging
@@ -27,10 +27,10 @@ from tgi_operator.settings import Settings
 logger = logging.getLogger(__name__)
 
 RELIST_SECONDS = 3600
-"""Pause between two lists of all TGIEndpoints: a watch does not report what vanished while it was broken."""
+"""Pause between two lists of all TGIEndpoints. A watch does not report deletions that happened while it was broken."""
 
 _FIRST_RELIST_SECONDS = 60
-"""What vanishes between the first list and the start of the watch is reported by neither."""
+"""Neither reports objects that were deleted between the first list and the start of the watch."""
 
 _RETRY_SECONDS = 5
 _NO_BACKEND = ""
@@ -38,20 +38,20 @@ _NO_BACKEND = ""
 
 
 class ControllerAPI(WritesAPI, EventsAPI, Protocol):
-    """What the controller needs of the API server."""
+    """The controller's interface to the API server."""
 
     async def endpoint_uids(self, namespaces: Sequence[str]) -> dict[tuple[str, str], str]:
-        """Return the uids of the TGIEndpoints in these namespaces by namespace and name; in all, if there are none."""
+        """Return the uids of the TGIEndpoints by namespace and name, in these namespaces or in all if none is given."""
 
 
 class Children(Protocol):
-    """The backend that watches the objects it makes in the cluster."""
+    """The backend that watches the objects that it creates in the cluster."""
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
-        """List the objects; return the kinds to watch."""
+        """List the objects. Return the kinds to watch."""
 
     def wants(self, body: Mapping[str, Any]) -> bool:
-        """Return whether anything is kept of an object."""
+        """Return whether the backend stores any part of an object."""
 
     def seen(self, body: Mapping[str, Any]) -> None:
         """Record an object that was listed, added or changed."""
@@ -63,7 +63,7 @@ class Children(Protocol):
 class Controller:
     """Store, workers and backends of one operator.
 
-    `backends` go by the field of the spec that chooses them, each None where it is off, as `in_cluster` is then.
+    `backends` are keyed by the field of the spec that selects them. A backend that is off is None, as is `in_cluster`.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Controller:
     ) -> None:
         self.store = Store()
         self.ready = asyncio.Event()
-        """Set once everything that the API server listed at the start has been seen."""
+        """Set once the controller has seen all objects that the API server listed at the start."""
         self._kube = kube
         self._namespaces = settings.watch_namespaces
         self._backends = {name: each for name, each in backends.items() if each is not None}
@@ -97,8 +97,8 @@ class Controller:
         self._crashed = False
 
     async def start(self) -> tuple[Kind, ...]:
-        """Start the background work; return the kinds of objects to watch beside TGIEndpoints and Secrets."""
-        # The names come first: objects of resources that do not exist are not kept.
+        """Start the background work. Return the kinds of objects to watch besides TGIEndpoints and Secrets."""
+        # The names come first, because objects without a resource are not stored.
         while True:
             if await self._listed():
                 break
@@ -108,11 +108,11 @@ class Controller:
         return kinds
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run background work until `close`; the liveness probe fails once it has crashed."""
+        """Run background work until `close`. The liveness probe fails once it has crashed."""
         self._spawn(work)
 
     async def close(self) -> None:
-        """Take no more keys, and wait for the AWS calls under way, which are bounded in time."""
+        """Accept no more keys, and wait for the AWS calls in progress, which are limited in time."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -122,22 +122,22 @@ class Controller:
             await backend.close()
 
     def is_alive(self) -> bool:
-        """Return whether work gets done: no task has crashed, and reconciliations end while keys wait."""
+        """Return whether work makes progress: no task has crashed, and reconciliations end while keys wait."""
         return not self._crashed and self._workers.is_alive()
 
     def changed(self, key: Key) -> None:
-        """Queue a resource of which a backend has news, before those of its namespace that were created or changed.
+        """Queue a resource with news from a backend, before new and changed resources of its namespace.
 
-        What has begun is finished first: an endpoint in service must not wait behind a thousand that are created.
+        Started work is finished first: an endpoint in service must not wait behind a thousand new ones.
         """
         self._workers.queue.add(key, urgent=True)
 
     def knows(self, key: Key) -> bool:
-        """Return whether there is a TGIEndpoint of this name, as far as was listed or seen."""
+        """Return whether a TGIEndpoint of this name exists, according to lists and watches."""
         return self.store.get(key) is not None or (self._unseen is not None and key in self._unseen)
 
     def wants(self, body: Mapping[str, Any]) -> bool:
-        """Return whether anything is to be kept of an object that a watch delivers."""
+        """Return whether any part of an object from a watch is to be stored."""
         return body.get("kind") == KIND or (self._in_cluster is not None and self._in_cluster.wants(body))
 
     def seen(self, body: Mapping[str, Any]) -> None:
@@ -145,7 +145,7 @@ class Controller:
         new = item(body)
         known = self.store.get(new.key)
         if known is not None and (known.generation < new.generation or known.request != new.request):
-            # Pauses that old failures have made long are not for what a user asks for now.
+            # Long pauses after old failures do not apply to a user's request.
             self._workers.forget(new.key)
         if self.store.put(new):
             self._workers.queue.add(new.key)
@@ -169,7 +169,7 @@ class Controller:
             self._in_cluster.gone(body)
 
     def secret_seen(self, namespace: str, name: str, version: str) -> None:
-        """Record a Secret that changed, or is gone (no version)."""
+        """Record a Secret that changed, or that is gone (no version)."""
         for key in self.store.secret_changed(namespace, name, version):
             self.changed(key)
 
@@ -182,7 +182,7 @@ class Controller:
         self.removed(*known.key, known.uid)
 
     def _forget(self, old: Item) -> None:
-        """Drop what is held of a resource that is gone, and report an endpoint that it left behind."""
+        """Drop the state of a resource that is gone, and report an endpoint that it left behind."""
         self._workers.forget(old.key)
         for backend in self._backends.values():
             backend.forget(old.key)
@@ -198,7 +198,7 @@ class Controller:
         self._spawn(self._events.post(old, *of_note(Note(Reason.LEFT_ALONE, message))))
 
     async def _relist(self) -> None:
-        """List all TGIEndpoints again, soon and each hour: drop what is gone, and know when the start is over."""
+        """List all TGIEndpoints again, soon and every hour, to drop deleted ones and to detect the end of the start."""
         pause = _FIRST_RELIST_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -206,7 +206,7 @@ class Controller:
                 pause = RELIST_SECONDS
 
     async def _listed(self) -> bool:
-        """List all TGIEndpoints; return whether that was possible."""
+        """List all TGIEndpoints. Return whether that was possible."""
         try:
             await self._list()
         except (APIError, aiohttp.ClientError, TimeoutError) as error:

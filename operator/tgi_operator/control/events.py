@@ -1,4 +1,4 @@
-"""Kubernetes Events: one for each change that matters; a repeated Event is counted instead of created again."""
+"""Kubernetes Events: one for each relevant change. A repeated Event is counted instead of created again."""
 
 import hashlib
 import logging
@@ -23,7 +23,7 @@ _MESSAGE_LIMIT = 1024
 """Longest note of an events.k8s.io/v1 Event."""
 
 _MOST_COUNTS = 4096
-"""Events whose repetitions are counted; the least recent one is dropped, and counts from 2 if it comes again."""
+"""Events whose repetitions are counted. The least recent one is dropped, and counts from 2 if it occurs again."""
 
 _ACTION = "Reconcile"
 
@@ -58,29 +58,29 @@ _QUIET = frozenset({Reason.ENDPOINT_NOT_IN_SERVICE, Reason.NO_METRICS})
 """Reasons not to follow the load that every new endpoint has for a while."""
 
 Event = tuple[str, Note]
-"""Type, Normal or Warning, and what the Event reports."""
+"""Type, Normal or Warning, and the reason and message of the Event."""
 
 
 class EventsAPI(Protocol):
-    """What recording Events needs of the API server."""
+    """The interface for Events of the API server."""
 
     async def create_event(self, namespace: str, event: dict[str, Any]) -> None:
-        """Create an Event. Raises APIError 409 where one of that name exists."""
+        """Create an Event. Raises APIError 409 if its name exists."""
 
     async def repeat_event(self, namespace: str, name: str, change: dict[str, Any]) -> None:
-        """Change an Event that has happened again."""
+        """Patch an Event that occurred again."""
 
 
 def of_note(note: Note) -> Event:
-    """Return the Event for what the steps of a plan did."""
+    """Return the Event for the steps of a plan."""
     return "Warning" if note.reason in _WARNINGS else "Normal", note
 
 
 def transitions(before: Status, after: Status) -> tuple[Event, ...]:
-    """Return the Events for what changed between two statuses.
+    """Return the Events for the changes between two statuses.
 
-    That is a new reason to be ready, unreadable, at work or stalled; a new replica count, new bounds, and whether the
-    replica count follows the load.
+    These are a new reason to be ready, unreadable, in progress or stalled, a new replica count, new bounds, and whether
+    the replica count follows the load.
     """
     changes: list[Event] = []
     for kind in (ConditionType.STALLED, ConditionType.RECONCILING):
@@ -99,7 +99,7 @@ def transitions(before: Status, after: Status) -> tuple[Event, ...]:
 
 
 def _ready(before: Status, after: Status) -> tuple[Event, ...]:
-    """Return the Event of Ready: it became True or Unknown, or can be read again."""
+    """Return the Event of Ready: it became True or Unknown, or is known again."""
     kind, unknown = ConditionType.READY, ConditionStatus.UNKNOWN
     old, new = conditions.get(before.conditions, kind), conditions.get(after.conditions, kind)
     was = old.status if old is not None else None
@@ -139,7 +139,7 @@ def _activity(before: Status, after: Status) -> tuple[Event, ...]:
 
 
 class EventRecorder:
-    """Posts Events. A failure to post one is only logged: the status reports the same."""
+    """Posts Events. A failure to post one is only logged, because the status reports the same."""
 
     def __init__(self, kube: EventsAPI, instance: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._kube = kube
@@ -148,7 +148,7 @@ class EventRecorder:
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     async def post(self, item: Item, event_type: str, note: Note) -> None:
-        """Post an Event about a resource; the same Event again counts up the first."""
+        """Post an Event about a resource. The same Event again increments the count of the first."""
         time = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         digest = hashlib.sha256(f"{item.uid}/{note.reason}/{note.message}".encode()).hexdigest()[:12]
         name = f"{item.key.name[:240]}.{digest}"

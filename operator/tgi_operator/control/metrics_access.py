@@ -1,4 +1,4 @@
-"""Who may read the metrics: users whose token the API server knows, and whom it allows to get /metrics."""
+"""Access to the metrics: users whose token the API server authenticates, and whom it allows to get /metrics."""
 
 import asyncio
 import hashlib
@@ -9,20 +9,20 @@ _AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 CACHE_SECONDS = 60
-"""How long an answer of the API server counts: a Prometheus scrapes several times in that time."""
+"""Seconds for which an answer of the API server is cached. A Prometheus scrapes several times in that time."""
 
 _MOST_ANSWERS = 64
 
 
 class Reviews(Protocol):
-    """Creates reviews at the API server, which answers them and keeps none."""
+    """Creates reviews at the API server, which answers them and stores none."""
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the review with its answer. Raises APIError."""
 
 
 class MetricsAccess:
-    """Asks the API server about bearer tokens, one question at a time, and remembers the answers for a while."""
+    """Asks the API server about bearer tokens, one request at a time, and caches the answers for a while."""
 
     def __init__(self, reviews: Reviews) -> None:
         self._reviews = reviews

@@ -1,18 +1,18 @@
-"""What became of one reconciliation: the worker counts, backs off and requeues by it, and nobody else does."""
+"""The outcome of one reconciliation, by which only the worker counts, backs off and requeues."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Done:
-    """Nothing more to do until something changes. `label` is the outcome in the metrics."""
+    """Nothing to do until the next change. `label` is the outcome in the metrics."""
 
     label: str
 
 
 @dataclass(frozen=True)
 class After:
-    """Look again in so many seconds at the latest, without having failed."""
+    """Reconcile again after this many seconds at the latest, without a failure."""
 
     label: str
     seconds: float
@@ -20,7 +20,7 @@ class After:
 
 @dataclass(frozen=True)
 class Failed:
-    """Try again: in so many seconds, or after the queue's own backoff where that is None."""
+    """Try again after this many seconds, or after the queue's own backoff if None."""
 
     label: str
     seconds: float | None = None

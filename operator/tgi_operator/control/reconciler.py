@@ -1,4 +1,4 @@
-"""One resource once: observe, plan, apply, report. The result is an Outcome; the queue is the worker's alone."""
+"""One reconciliation of one resource: observe, plan, apply, report. Only the worker uses the queue."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -33,16 +33,16 @@ from tgi_operator.schema import wording
 logger = logging.getLogger(__name__)
 
 Backends = Mapping[str, Backend[Any, Any]]
-"""Backends by the field of the spec that chooses them."""
+"""Backends by the field of the spec that selects them."""
 
 QUIET_FAILURES = 3
-"""Failures in a row that are only logged; the next one is reported on the resource."""
+"""Failures in a row that are only logged. The next one is reported on the resource."""
 
 _REMINDER = 64
-"""An Event about failures is posted again after so many: about every 45 minutes, before the first one expires."""
+"""Failures after which an Event about them is posted again: about every 45 minutes, before the first one expires."""
 
 _QUIET_CONFLICTS = 8
-"""Conflicts in a row, about 50 seconds of them, that end when the watch delivers the other write."""
+"""Conflicts in a row, for about 50 seconds, which end when the watch delivers the other write."""
 
 _NOT_LEADING_SECONDS = 30
 _LONGEST_ERROR = 4096
@@ -52,9 +52,9 @@ _KUBERNETES_ERRORS = (APIError, aiohttp.ClientError, TimeoutError)
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One reconciliation under way: the `number`th since the last success, and the resource as it began.
+    """A reconciliation in progress: the `number`th since the last success, and the resource at its start.
 
-    `seen` is the item that the resource was made of.
+    `seen` is the item that the resource was built from.
     """
 
     backend: Backend[Any, Any]
@@ -65,7 +65,7 @@ class _Attempt:
 
     @property
     def is_repeated(self) -> bool:
-        """Whether an attempt of this generation has failed, and was reported if it lasted."""
+        """Whether an attempt of this generation has failed. A lasting failure was reported."""
         return self.number > 1 and self.resource.status.observed_generation == self.resource.generation
 
 
@@ -89,7 +89,7 @@ class Reconciler:
         self._now = now
 
     async def reconcile(self, key: Key, failures: int) -> Outcome:
-        """Take the next steps for one resource, after so many failures in a row; return what became of it."""
+        """Take the next steps for one resource, after this many failures in a row. Return the outcome."""
         item = self._store.get(key)
         if item is None:
             return Done("gone")
@@ -127,7 +127,7 @@ class Reconciler:
         return await self._attempt(_Attempt(backend, item, resource, number, seen))
 
     async def _attempt(self, attempt: _Attempt) -> Outcome:
-        """Observe, plan, write the status when it must be known first, and apply."""
+        """Observe, plan, write the status first if the plan requires it, and apply."""
         backend, resource = attempt.backend, attempt.resource
         situation = None
         try:
@@ -142,7 +142,7 @@ class Reconciler:
             return await self._mend(attempt, remedy, error)
         status = plan.status
         if attempt.is_repeated or not plan.ahead:
-            # Conditions that change to and fro with each attempt report nothing.
+            # Conditions that change back and forth with each attempt have no value.
             status = as_reported(resource.status, status)
         if plan.ahead:
             attempt = replace(attempt, item=await self._write_status(attempt, status))
@@ -157,11 +157,11 @@ class Reconciler:
         return await self._finish(attempt, situation, plan)
 
     async def _finish(self, attempt: _Attempt, situation: Any, plan: Plan[Any]) -> Outcome:
-        """Release a resource of which nothing is left; else post Events, collect old revisions, write the status."""
+        """Release a deleted resource, or post Events, collect old revisions and write the status."""
         if plan.finished:
             attempt.backend.forget(attempt.item.key)
             await self._writes.release(attempt.item)
-            # Only now: where another write made the release fail, all of this is repeated.
+            # Only now: if another write made the release fail, all of this is repeated.
             await self._post(attempt.item, plan.notes)
             return Done("released")
         await self._post(attempt.item, plan.notes)
@@ -184,7 +184,7 @@ class Reconciler:
         return Done(label) if plan.after is None else After(label, plan.after)
 
     async def _mend(self, attempt: _Attempt, remedy: Remedy, error: Exception) -> Outcome:
-        """Report an error that the backend knows, and go on as its remedy says."""
+        """Report an error that the backend knows, and continue as its remedy describes."""
         logger.warning("%s", error, extra={"object": str(attempt.item.key)})
         if remedy.status is not None:
             await self._report_status(attempt, remedy.status)
@@ -197,7 +197,7 @@ class Reconciler:
         await self._events.post(attempt.item, *of_note(Note(Reason.COLLECTION_FAILED, message)))
 
     async def _report_status(self, attempt: _Attempt, status: Status) -> None:
-        """Write a status, and post Events for what changed since the resource's last one."""
+        """Write a status, and post Events for the changes since the resource's last one."""
         item = await self._write_status(attempt, status)
         for event_type, note in transitions(attempt.resource.status, status):
             await self._events.post(item, event_type, note)
@@ -209,7 +209,7 @@ class Reconciler:
         except (StatusRefusedError, *_KUBERNETES_ERRORS) as error:
             if not item.deleting:
                 raise
-            # Deletion needs no status: in a namespace that is being deleted the permission may be gone already.
+            # Deletion needs no status: in a namespace that is being deleted, the permission may be gone already.
             logger.warning("The status of a deletion could not be written: %s", error, extra={"object": str(item.key)})
             return item
 
@@ -220,8 +220,8 @@ class Reconciler:
     async def _without_backend(self, item: Item, resource: Resource) -> Outcome:
         """Report a spec that names no backend, or one that is off.
 
-        Nothing was ever made of a spec without one, so its deletion needs nothing. What a backend made that is off now
-        is left to an operator that serves it, unless the resource is to leave it behind.
+        Without a backend, no object was ever created, so the deletion needs no step. Objects of a backend that is now
+        off are left to an operator that serves it, unless the resource is to leave them behind.
         """
         off = served.problem(self._backends, item.outline)
         if item.deleting and (off is None or resource.retains or not item.status.get("backend")):
@@ -257,7 +257,7 @@ class Reconciler:
         return Failed("status-refused")
 
     async def _report(self, key: Key, reason: Reason, message: str, failures: int) -> None:
-        """Report an error that lasts in the status, or as an Event where the status cannot be written either."""
+        """Report a lasting error in the status, or as an Event if the status cannot be written either."""
         item = self._store.get(key)
         if item is None or failures < QUIET_FAILURES:
             return
@@ -269,7 +269,7 @@ class Reconciler:
                 await self._events.post(written, event_type, note)
         except GoneError:
             return
-        except Exception as error:  # noqa: BLE001 - a worker must outlive everything
+        except Exception as error:  # noqa: BLE001 - a worker must survive every error
             logger.warning("The status could not be written either: %s", describe(error), extra={"object": str(key)})
             if _is_worth_an_event(failures - QUIET_FAILURES):
                 await self._events.post(item, *of_note(Note(reason, message)))
@@ -278,7 +278,7 @@ class Reconciler:
         return with_verdict(_read_status(item), item.generation, verdict, rfc3339(self._now()))
 
     def _resource(self, item: Item) -> Resource:
-        """Return the item with its spec and status read; a spec that the types refuse is a problem."""
+        """Return the item with its spec and status parsed. A spec that the types refuse is a problem."""
         spec = problem = None
         fields = item.spec
         try:
@@ -308,14 +308,14 @@ class Reconciler:
 
 
 def _remedy(attempt: _Attempt, status: Status, situation: Any, error: Exception) -> Remedy | None:
-    """Return the backend's remedy for an error, built on `status`; None where the error is not the backend's."""
+    """Return the backend's remedy for an error, built on `status`, or None if the error is not the backend's."""
     if isinstance(error, NotLeadingError):
         return None
     return attempt.backend.remedy(replace(attempt.resource, status=status), situation, error, attempt.number)
 
 
 def _has_schedules(spec: Spec | None) -> bool:
-    """Return whether the spec has schedules: finding the times of one takes up to five milliseconds of a look."""
+    """Return whether the spec has schedules. Computing the times of one takes up to five milliseconds."""
     return spec is not None and spec.autoscaling is not None and bool(spec.autoscaling.schedules)
 
 
@@ -324,7 +324,7 @@ def _is_worth_an_event(repetitions: int) -> bool:
 
 
 def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
-    """Return the backend that the spec names, else the one that the status names; None where neither does."""
+    """Return the backend that the spec names, else the one that the status names, or None if neither names one."""
     for name, backend in backends.items():
         if name in item.outline:
             return backend
@@ -333,15 +333,15 @@ def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
 
 
 def describe(error: Exception) -> str:
-    """Return the request and the error, within the length of a message; some errors of connections have no text."""
+    """Return the request and the error, cut to the length of a message. Some connection errors have no text."""
     request = f"{error.request}: " if isinstance(error, APIError) and error.request else ""
     return f"{request}{str(error) or type(error).__name__}"[:_LONGEST_ERROR]
 
 
 def _read_status(item: Item) -> Status:
-    """Return the status; empty where a foreign write made it unreadable, because it can be derived again.
+    """Return the status. If another user's write made it unreadable, it is empty, because it can be derived again.
 
-    Fields that only another version of the operator knows are left out.
+    Fields that only another version of the operator knows are omitted.
     """
     try:
         return Status.model_validate(item.status, extra="ignore")

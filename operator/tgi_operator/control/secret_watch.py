@@ -1,4 +1,4 @@
-"""Watches the metadata of Secrets: kopf has no setting for that, and would hold the data of every Secret."""
+"""Watches the metadata of Secrets. kopf has no setting for that, and would store the data of every Secret."""
 
 import asyncio
 import logging
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 LABELLED = {"labelSelector": f"{LABEL_ALLOW_USE}=true"}
 OPAQUE = {"fieldSelector": "type=Opaque"}
-"""Tokens are in Opaque Secrets; Helm's releases and service account tokens are large or none of our business."""
+"""Tokens are in Opaque Secrets. Secrets of Helm releases and service account tokens are large or irrelevant."""
 
 _GONE = 410
 _CALM_SECONDS = 60
-"""A failure so long after the last one is the first of its own."""
+"""Seconds after which a failure no longer counts as a repetition of the last one."""
 
 _REMINDER = 16
-"""A failure that lasts is logged again after so many: about every 10 minutes."""
+"""Number of repeated failures between two log entries, which is about 10 minutes."""
 
 _FAILURES = (APIError, aiohttp.ClientError, TimeoutError, ValueError, LookupError)
 
@@ -34,20 +34,20 @@ SecretName = tuple[str, str]
 
 
 class SecretsAPI(Protocol):
-    """What the watch needs of the API server."""
+    """The interface of the watch to the API server."""
 
     def metadata_pages(self, path: str, **selectors: str) -> AsyncIterator[Mapping[str, Any]]:
-        """Yield the pages of a list whose items have nothing but metadata."""
+        """Yield the pages of a list whose items contain only metadata."""
 
     def watch_metadata(self, path: str, version: str, **selectors: str) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield the events of a watch until it ends."""
 
 
 class SecretWatch:
-    """Follows the Secrets of some namespaces, or of all where none is named.
+    """Follows the Secrets of some namespaces, or of all if none is named.
 
-    `seen` is called with namespace, name and resourceVersion of each Secret, and without a version where it is gone.
-    `referenced` returns the Secrets whose absence from a list matters. Nothing is kept here.
+    `seen` is called with namespace, name and resourceVersion of each Secret, and without a version if it is gone.
+    `referenced` returns the Secrets whose absence from a list matters. This class stores no Secrets.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class SecretWatch:
         self._referenced = referenced
 
     async def run(self) -> None:
-        """Follow them until cancelled."""
+        """Follow the Secrets until cancelled."""
         async with asyncio.TaskGroup() as group:
             for namespace in self._namespaces or ("",):
                 group.create_task(self._follow(namespace))
 
     async def _follow(self, namespace: str) -> None:
-        """List and watch, and list again after what a watch cannot go on from."""
+        """List and watch, and list again if the watch cannot continue."""
         failures, clock = 0, asyncio.get_running_loop().time
         while True:
             began = clock()
@@ -91,7 +91,7 @@ class SecretWatch:
                 await asyncio.sleep(backoff(failures))
 
     async def _list(self, namespace: str) -> str:
-        """Report all Secrets, and those referred to that are not there; return the version to watch from."""
+        """Report all Secrets, and missing ones that are referenced. Return the version to watch from."""
         missing = {each for each in self._referenced() if not namespace or each[0] == namespace}
         version = ""
         async for page in self._kube.metadata_pages(_path(namespace), **self._selectors):
@@ -105,7 +105,7 @@ class SecretWatch:
         return version
 
     async def _watch(self, namespace: str, version: str) -> str:
-        """Report changes until a watch ends; return the version to go on from, empty where it is too old."""
+        """Report changes until a watch ends. Return the version to continue from, or an empty one if it is too old."""
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -121,12 +121,12 @@ class SecretWatch:
             if error.status != _GONE:
                 raise
             version = ""
-        # A watch that ends as soon as it begins must not be begun again as fast as the network allows.
+        # A watch that ends as soon as it begins must not be restarted as fast as the network allows.
         await asyncio.sleep(max(0.0, random.uniform(0.5, 1.5) - (clock() - began)))  # noqa: S311
         return version
 
     def _handled(self, event: Mapping[str, Any]) -> str:
-        """Report an event; return its version, empty where the watch cannot go on from there."""
+        """Report an event. Return its version, or an empty one if the watch cannot continue from there."""
         change, body = event["type"], event["object"]
         if change == "ERROR":
             logger.debug("A watch of Secrets ends: %s", body.get("message"))

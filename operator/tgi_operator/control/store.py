@@ -1,4 +1,4 @@
-"""The TGIEndpoints last seen, slim: only what a reconciliation needs is kept of an object."""
+"""The TGIEndpoints last seen, reduced to the parts that a reconciliation needs."""
 
 import json
 import zlib
@@ -14,7 +14,7 @@ from tgi_operator.backends.sagemaker.desired.places import Place
 from tgi_operator.intake import LARGEST_SPEC, Object, our_annotations
 
 _SMALL_SPEC = 8 * 1024
-"""Bytes of a spec that is kept as it is. A larger one is packed: read, it takes up to ten times its length."""
+"""Bytes of a spec that is stored as it is. A larger one is packed, because parsed, it takes up to ten times as much."""
 
 _SMALL_FIELD = 1024
 
@@ -34,8 +34,8 @@ _METADATA = (
 class Item:
     """One TGIEndpoint as last seen.
 
-    `outline` is the spec without its large fields; a large spec itself is `packed`. `refused` is what is wrong with a
-    spec that is too large to be read at all. `place` is where its endpoint on SageMaker is.
+    `outline` is the spec without its large fields. A large spec itself is `packed`. `refused` is the problem of a spec
+    that is too large to be parsed at all. `place` is the place of its endpoint on SageMaker.
     """
 
     key: Key
@@ -55,7 +55,7 @@ class Item:
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        """The spec; of one that was refused only the outline, from which deletion takes what it needs."""
+        """The spec, or for a refused one only the outline, from which deletion takes the fields that it needs."""
         if self.packed is None:
             return self.outline
         spec: Mapping[str, Any] = json.loads(zlib.decompress(self.packed))
@@ -63,24 +63,24 @@ class Item:
 
     @property
     def held(self) -> bool:
-        """Whether our finalizer is on it."""
+        """Whether it has our finalizer."""
         return FINALIZER in self.finalizers
 
     @property
     def secret(self) -> tuple[str, str] | None:
-        """Namespace and name of the Secret it refers to."""
+        """Namespace and name of the Secret that it refers to."""
         reference = self.outline.get("model", {}).get("tokenSecretRef")
         return (self.key.namespace, reference["name"]) if reference else None
 
     @property
     def as_rival(self) -> Rival:
-        """What another TGIEndpoint with the same endpoint has to know of it."""
+        """The facts that another TGIEndpoint with the same endpoint has to know about it."""
         shown = self.status.get("sageMaker") or {}
         return Rival(self.key, self.created, owned=bool(shown.get("endpointARN") or shown.get("endpointStatus")))
 
 
 def item(body: Mapping[str, Any]) -> Item:
-    """Return what is kept of an object from the API server."""
+    """Return the stored parts of an object from the API server."""
     meta, spec = body["metadata"], body["spec"]
     annotations = meta.get("annotations", {})
     key, status = Key(meta["namespace"], meta["name"]), body.get("status") or {}
@@ -108,7 +108,7 @@ def item(body: Mapping[str, Any]) -> Item:
 
 
 def reduced(body: Object) -> Object:
-    """Return a TGIEndpoint with no more than `item` takes of it, and what the informer needs."""
+    """Return a TGIEndpoint with only the fields that `item` and the informer need."""
     meta = body["metadata"]
     kept = {name: meta[name] for name in _METADATA if name in meta}
     return {
@@ -121,7 +121,7 @@ def reduced(body: Object) -> Object:
 
 
 def _outline(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec without its large fields: those of sageMaker, inCluster and the like one by one."""
+    """Return a spec without its large fields. In sageMaker, inCluster and similar objects, each field counts alone."""
     outline: dict[str, Any] = {}
     for name, value in spec.items():
         if isinstance(value, dict):
@@ -136,9 +136,9 @@ def _is_small(value: Any) -> bool:
 
 
 class Store:
-    """Items by key, and keys by the Secret they refer to and by the endpoint they have on SageMaker.
+    """Items by key, and keys by the Secret that they refer to and by their endpoint on SageMaker.
 
-    `complete`: everything that the API server listed at the start was seen.
+    `complete` means that all objects were seen that the API server listed at the start.
     """
 
     def __init__(self) -> None:
@@ -151,7 +151,7 @@ class Store:
         self._expected: dict[Key, Mapping[str, Any]] = {}
 
     def get(self, key: Key) -> Item | None:
-        """Return the item, None where there is none."""
+        """Return the item, or None if there is none."""
         return self._items.get(key)
 
     def items(self) -> Iterable[Item]:
@@ -159,9 +159,9 @@ class Store:
         return self._items.values()
 
     def put(self, new: Item) -> bool:
-        """Keep an item, unless it is older than what is known; return whether it needs a reconciliation.
+        """Store an item, unless it is older than the known one. Return whether it needs a reconciliation.
 
-        The operator's own writes do not: the watch repeats them, before or after the API server's response.
+        The operator's own writes need none: the watch repeats them, before or after the API server's response.
         """
         old = self._items.get(new.key)
         if old is not None and old.uid == new.uid and int(new.version) <= int(old.version):
@@ -181,34 +181,34 @@ class Store:
         return rewritten or _differs(old, new)
 
     def rivals(self, known: Item) -> tuple[Rival, ...] | None:
-        """Return the other items with the same endpoint; None while not all items were seen yet."""
+        """Return the other items with the same endpoint, or None while not all items were seen yet."""
         if known.place is None or not self.complete:
             return () if known.place is None else None
         others = (self._items[key] for key in self._by_place.get(known.place, ()) if key != known.key)
         return tuple(other.as_rival for other in others)
 
     def is_rewritten(self, key: Key) -> bool:
-        """Return whether another user wrote the status, and it was not compared with what is true since."""
+        """Return whether another user wrote the status, and it was not compared with the actual state since then."""
         return key in self._rewritten
 
     def compared(self, known: Item) -> None:
-        """Record that the status of an item was compared with what is true."""
+        """Record that the status of an item was compared with the actual state."""
         version = self._rewritten.get(known.key)
         if version is not None and int(version) <= int(known.version):
             del self._rewritten[known.key]
 
     def refresh(self, new: Item) -> None:
-        """Keep the item that a write returned, unless the object is gone or another by now."""
+        """Store the item that a write returned, unless the object is gone or was replaced by now."""
         old = self._items.get(new.key)
         if old is not None and old.uid == new.uid:
             self.put(new)
 
     def expect(self, key: Key, status: Mapping[str, Any]) -> None:
-        """Remember a status that is about to be written, so that the watch's echo of it needs no reconciliation."""
+        """Remember a status that is about to be written, so that its echo from the watch needs no reconciliation."""
         self._expected[key] = status
 
     def drop(self, key: Key, uid: str | None = None) -> Item | None:
-        """Forget an item and return it; with a `uid`, only the object that has it."""
+        """Remove an item and return it. With a `uid`, only the object with that uid."""
         if uid is not None and key in self._items and self._items[key].uid != uid:
             return None
         self._expected.pop(key, None)
@@ -223,7 +223,7 @@ class Store:
         return set(self._by_secret)
 
     def secret_changed(self, namespace: str, name: str, version: str) -> set[Key]:
-        """Return the keys that refer to a Secret with a new resourceVersion; an empty version: it is gone."""
+        """Return the keys that refer to a Secret with a new resourceVersion. An empty version means that it is gone."""
         secret = (namespace, name)
         keys = self._by_secret.get(secret)
         if not keys or self._secrets.get(secret) == version:
@@ -247,7 +247,7 @@ class Store:
 
 
 def _differs(old: Item, new: Item) -> bool:
-    """Return whether another user or controller changed something beside the status."""
+    """Return whether another user or controller changed something other than the status."""
     before = (old.uid, old.generation, old.deleting, old.render_request, old.request)
     after = (new.uid, new.generation, new.deleting, new.render_request, new.request)
     return before != after or (old.held and not new.held)

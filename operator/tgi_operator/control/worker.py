@@ -15,17 +15,17 @@ logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.2
 LONGEST_BACKOFF = 45.0
-"""With jitter below a minute: when the API server is back, every status is right within 60 s."""
+"""Less than a minute with jitter: when the API server is back, every status is correct within 60 s."""
 
 STUCK_SECONDS = 600
-"""While keys wait, some reconciliation ends within this time: every call has a time limit far below."""
+"""While keys wait, a reconciliation ends within this time, because the time limits of all calls are far below it."""
 
 
 class Workers(Generic[K]):
-    """Reconciles the keys of each lane in tasks of its own, so that a lane that hangs delays no other.
+    """Reconciles the keys of each lane in separate tasks, so that a lane that hangs delays no other.
 
-    A lane has up to `size` tasks, of which the keys of one namespace use up to `limit`. `reconcile` gets a key and how
-    often it failed in a row. A task starts when a key may be taken, and ends when none may.
+    A lane has up to `size` tasks, of which the keys of one namespace use up to `limit`. `reconcile` gets a key and its
+    number of failures in a row. A task starts when a key can be taken, and ends when no key can.
     """
 
     def __init__(
@@ -48,18 +48,18 @@ class Workers(Generic[K]):
         self._closed = False
 
     def is_alive(self) -> bool:
-        """Return whether no worker has crashed, and a reconciliation ended not long ago where keys have waited."""
+        """Return whether no worker has crashed, and a reconciliation ended recently if keys have waited."""
         since = self.queue.waiting_since
         if self._crashed or since is None:
             return not self._crashed
         return asyncio.get_running_loop().time() - max(since, self._last_end) <= STUCK_SECONDS
 
     def forget(self, key: K) -> None:
-        """Drop the failures of a key: its resource is gone, or its spec is another one."""
+        """Drop the failures of a key, because its resource is gone or its spec has changed."""
         self._failures.pop(key, None)
 
     async def close(self) -> None:
-        """Cancel what is under way, and take no more keys."""
+        """Cancel reconciliations in progress, and take no more keys."""
         self._closed = True
         self.queue.close()
         tasks = tuple(self._tasks)
@@ -76,7 +76,7 @@ class Workers(Generic[K]):
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, lane: Lane) -> None:
-        """Reconcile the keys of a lane until none may be taken."""
+        """Reconcile the keys of a lane until no key can be taken."""
         try:
             while not self._closed and (key := self.queue.take(lane)) is not None:
                 await self._handle(key)
@@ -84,7 +84,7 @@ class Workers(Generic[K]):
             logger.exception("A worker has crashed; the liveness probe fails from now on")
             self._crashed = True
         finally:
-            # Before the task has ended: a key that is queued in between must start another one.
+            # Before the end of the task: a key that is queued in between must start another one.
             self._working[lane] -= 1
             if not self._working[lane]:
                 del self._working[lane]
@@ -105,7 +105,7 @@ class Workers(Generic[K]):
         try:
             return await self._reconcile(key, self._failures.get(key, 0))
         except Exception:
-            # Whatever happens to one resource, the others go on.
+            # An error of one resource does not affect the others.
             logger.exception("The reconciliation failed", extra={"object": str(key)})
             return Failed("error")
 
@@ -122,6 +122,6 @@ class Workers(Generic[K]):
 
 
 def backoff(failures: int) -> float:
-    """Return the seconds to wait after so many failures in a row: doubling, with jitter."""
+    """Return the seconds to wait after this many failures in a row: doubling, with jitter."""
     # The exponent is capped because a float overflows after 1,024 failures.
     return float(min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 16), LONGEST_BACKOFF) * random.uniform(0.8, 1.2))  # noqa: S311

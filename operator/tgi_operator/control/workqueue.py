@@ -12,13 +12,13 @@ Lane = Hashable
 
 
 class WorkQueue(Generic[K]):
-    """Keys that wait for a reconciliation, in one queue for each lane, where namespaces take turns.
+    """Keys that wait for a reconciliation, in one queue for each lane, in which namespaces take turns.
 
-    `lane` and `namespace` return those of a key, and `ready` is called with a lane to which a key was added that may be
-    taken. A key that waits is not added twice, and one that is added during its reconciliation waits again afterwards.
-    A delayed key counts once too: the earliest time wins. Delays are timers of the event loop, which drops cancelled
-    ones. Keys that were added as `urgent` come before the other keys of their namespace. A namespace has up to `limit`
-    keys of a lane under reconciliation.
+    `lane` and `namespace` return those of a key. `ready` is called with a lane that got a key that can be taken. A
+    waiting key is not added twice, and a key that is added during its reconciliation waits again afterwards. A delayed
+    key also counts once: the earliest time wins. Delays are timers of the event loop, which drops cancelled ones. Keys
+    that were added as `urgent` come before the other keys of their namespace. A namespace has up to `limit` keys of a
+    lane under reconciliation.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class WorkQueue(Generic[K]):
         self._busy: dict[K, Lane] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self.waiting_since: float | None = None
-        """When the queue became non-empty, by the loop's clock; None while no key waits."""
+        """When the queue became non-empty, by the loop's clock, or None while no key waits."""
 
     def __len__(self) -> int:
         """Return how many keys wait for a reconciliation now."""
         return self._size
 
     def add(self, key: K, *, urgent: bool = False) -> None:
-        """Queue `key` now, before what is not urgent in its namespace; a key that waits already keeps its place."""
+        """Queue `key` now, before the non-urgent keys of its namespace. A key that already waits keeps its place."""
         self._cancel(key)
         if key in self._dirty:
             return
@@ -53,7 +53,7 @@ class WorkQueue(Generic[K]):
             self._announce(self._hand_out(key))
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Queue `key` in so many seconds, unless it is due earlier."""
+        """Queue `key` after this many seconds, unless it is due earlier."""
         if seconds <= 0:
             self.add(key)
             return
@@ -65,7 +65,7 @@ class WorkQueue(Generic[K]):
         self._timers[key] = loop.call_at(due, self.add, key)
 
     def take(self, lane: Lane) -> K | None:
-        """Return the next key of a lane, None where none may be taken; `done` must be called for it."""
+        """Return the next key of a lane, or None if none can be taken. `done` must be called for it."""
         waiting = self._lanes.get(lane)
         key = waiting.take() if waiting is not None else None
         if key is None:
@@ -76,9 +76,10 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
-        """End the reconciliation of `key`; whoever ends it then takes the next key of the lane.
+        """End the reconciliation of `key`. The caller then takes the next key of the lane.
 
-        So the lane is not reported to be ready, although another key of the namespace may have waited for this end.
+        The lane is therefore not reported to be ready, although another key of the namespace may have waited for this
+        end.
         """
         lane = self._busy.pop(key)
         self._lanes[lane].done(self._namespace(key))
@@ -99,7 +100,7 @@ class WorkQueue(Generic[K]):
             timer.cancel()
 
     def _hand_out(self, key: K) -> Lane:
-        """Have a key wait in its lane; return the lane."""
+        """Queue a key in its lane. Return the lane."""
         lane = self._lane(key)
         self._lanes.setdefault(lane, FairQueue(self._limit)).add(self._namespace(key), key, urgent=key in self._urgent)
         self._urgent.discard(key)

@@ -1,4 +1,4 @@
-"""Writes to TGIEndpoints: status and finalizer. The store gets what the API server returns."""
+"""Writes to TGIEndpoints: status and finalizer. The store gets the objects that the API server returns."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,10 +12,10 @@ _REFUSALS = frozenset({400, 403, 422})
 
 
 class WritesAPI(Protocol):
-    """What these writes need of the API server."""
+    """The interface of these writes to the API server."""
 
     async def set_finalizers(self, namespace: str, name: str, version: str, finalizers: list[str]) -> dict[str, Any]:
-        """Return the object with other finalizers. Raises APIError 409 where it has another resourceVersion."""
+        """Return the object with other finalizers. Raises APIError 409 if it has another resourceVersion."""
 
     async def set_status(self, namespace: str, name: str, change: dict[str, Any]) -> dict[str, Any]:
         """Return the object after the merge patch `change` of its status."""
@@ -26,13 +26,14 @@ class GoneError(Exception):
 
 
 class StatusRefusedError(Exception):
-    """The API server refused a status: by the CRD's schema, an admission webhook, or RBAC."""
+    """The API server refused a status, because of the CRD's schema, an admission webhook, or RBAC."""
 
 
 class Writes:
     """Writes finalizers and statuses.
 
-    `vanished` is called with an item that the API server does not know any more: the watch may have missed its end.
+    `vanished` is called with an item that the API server does not know any more: the watch may have missed its
+    deletion.
     """
 
     def __init__(self, kube: WritesAPI, store: Store, vanished: Callable[[Item], None]) -> None:
@@ -46,8 +47,8 @@ class Writes:
         return await self._set_finalizers(known, [*known.finalizers, FINALIZER])
 
     async def release(self, known: Item) -> None:
-        """Remove the operator's finalizer: nothing of the resource is left."""
-        # Before the request: the watch may report the end of the object before the response is here.
+        """Remove the operator's finalizer, because nothing of the resource is left."""
+        # Before the request: the watch may report the deletion of the object before the response arrives.
         self._released.add(known.uid)
         try:
             await self._set_finalizers(known, [name for name in known.finalizers if name != FINALIZER])
@@ -55,13 +56,13 @@ class Writes:
             return
 
     def was_released(self, known: Item) -> bool:
-        """Return whether the operator has removed its finalizer from an object that is gone; only once."""
+        """Return whether the operator has removed its finalizer from an object that is gone. True only once."""
         released = known.uid in self._released
         self._released.discard(known.uid)
         return released
 
     async def status(self, known: Item, status: Status) -> Item:
-        """Write the status if it differs, and remove the fields it no longer has; return the item with it.
+        """Write the status if it differs, and remove the fields that it no longer has. Return the item with it.
 
         Raises StatusRefusedError, GoneError.
         """
@@ -97,7 +98,7 @@ class Writes:
 
 
 def merge_patch(old: Any, new: Any) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that makes the object `old` into `new`; empty where they are equal."""
+    """Return the JSON merge patch (RFC 7386) from the object `old` to `new`, which is empty if they are equal."""
     change: dict[str, Any] = {key: None for key in old if key not in new}
     for key, value in new.items():
         before = old.get(key)

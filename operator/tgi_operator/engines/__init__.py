@@ -1,1 +1,1 @@
-"""Inference engines: what each one can be told, what it refuses, and how it fails."""
+"""Inference engines: their options, the inputs that they refuse, and their failures."""

@@ -1,4 +1,4 @@
-"""GPUs by the product name on a node's label, from data/gpus.yaml."""
+"""GPUs by the product name on a node label, from data/gpus.yaml."""
 
 import re
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from tgi_operator.hardware.instances import Instance
 _MORE = "raise spec.inCluster.gpu.count"
 _NEWER = "name a newer one in spec.inCluster.gpu.products"
 _ANY = Instance("GPU", 1, 0, (8, 0))
-"""A GPU nothing is known of: taken for one that runs all that TGI has."""
+"""An unknown GPU, which is treated as one that supports all features of TGI."""
 
 
 class UnsupportedGPUError(ValueError):
-    """TGI does not run on that GPU; the text says why and what does."""
+    """TGI does not run on that GPU. The text shows the reason and the supported GPUs."""
 
 
 @cache
@@ -27,9 +27,9 @@ def _known() -> tuple[tuple[re.Pattern[str], dict[str, Any]], ...]:
 
 
 def gpus(products: Iterable[str], count: int) -> Instance:
-    """Return `count` GPUs as they are at the least: the oldest of `products`, such as NVIDIA-L4.
+    """Return `count` GPUs with at least these capabilities: those of the oldest of `products`, such as NVIDIA-L4.
 
-    Raises UnsupportedGPUError where TGI does not run on one of them.
+    Raises UnsupportedGPUError if TGI does not run on one of them.
     """
     found = [_gpu(product) for product in products] or [_ANY]
     oldest = min(found, key=lambda gpu: gpu.capability)
@@ -37,7 +37,7 @@ def gpus(products: Iterable[str], count: int) -> Instance:
 
 
 def _gpu(product: str) -> Instance:
-    # NVIDIA's device plugin marks GPUs that pods share so.
+    # The suffix with which NVIDIA's device plugin marks GPUs that pods share.
     plain = product.removesuffix("-SHARED")
     row = next((row for pattern, row in _known() if pattern.fullmatch(plain)), None)
     if row is None:

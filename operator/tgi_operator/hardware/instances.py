@@ -14,7 +14,7 @@ from tgi_operator import __version__
 class Instance:
     """The GPUs of an instance type: `count` of `gpu`, each with `memory_mib`, of CUDA `capability` (major, minor).
 
-    `more` and `newer` tell how a user gets more of them, and newer ones.
+    `more` and `newer` describe how a user gets more GPUs, and newer ones.
     """
 
     gpu: str
@@ -26,7 +26,7 @@ class Instance:
 
 
 class UnsupportedInstanceTypeError(ValueError):
-    """TGI does not run on that instance type; the text says why and what does."""
+    """TGI does not run on that instance type. The text shows the reason and the supported types."""
 
 
 @cache
@@ -35,14 +35,14 @@ def _families() -> dict[str, dict[str, Any]]:
 
 
 def supported_families() -> tuple[str, ...]:
-    """Return the instance families TGI runs on, such as g5."""
+    """Return the instance families that TGI runs on, such as g5."""
     return tuple(name for name, family in _families().items() if "unsupported" not in family)
 
 
 def instance(instance_type: str) -> Instance:
     """Return the GPUs of `instance_type`, such as ml.g5.12xlarge.
 
-    Raises UnsupportedInstanceTypeError where TGI does not run.
+    Raises UnsupportedInstanceTypeError if TGI does not run.
     """
     _, family_name, size = instance_type.split(".", 2)
     family = _families().get(family_name)

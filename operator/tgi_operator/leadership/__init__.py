@@ -1,1 +1,1 @@
-"""Who works: of all operators in a namespace one, by a Lease, and each write asks whether it still is this one."""
+"""Leader election: a Lease makes one operator in a namespace the leader, and each write checks that it still is."""

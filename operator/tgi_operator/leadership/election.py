@@ -1,4 +1,4 @@
-"""The Lease in the cluster: taken, renewed, released, or lost, and then this process ends."""
+"""The Lease in the cluster, which is acquired, renewed and released. If it is lost, the process ends."""
 
 import asyncio
 import logging
@@ -22,25 +22,25 @@ _CONFLICT = 409
 
 
 class Leases(Protocol):
-    """What the election needs of the API server. Its writes are not guarded: they are what opens the fence."""
+    """The election's interface to the API server. Its writes are not guarded, because they open the fence."""
 
     async def get(self, path: str) -> dict[str, Any] | None:
-        """Return an object, None where there is none."""
+        """Return an object, or None if it does not exist."""
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the object made in a collection."""
+        """Return the object created in a collection."""
 
     async def replace(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the object after it was replaced, if it still is at the resourceVersion in `body`."""
+        """Return the object after it was replaced, if it still has the resourceVersion in `body`."""
 
     async def close(self) -> None:
         """Close the connections."""
 
 
 class Election:
-    """Implements leadership.standing.Standing by a Lease.
+    """Implements leadership.standing.Standing with a Lease.
 
-    `lost` ends the process and does not return. Nothing gentler will do: connections and threads that wait for an
+    `lost` ends the process and does not return. A softer end is not possible: connections and threads that wait for an
     answer would outlive the Lease.
     """
 
@@ -68,24 +68,24 @@ class Election:
 
     @property
     def leads(self) -> bool:
-        """Whether the Lease was won."""
+        """Whether the Lease was acquired."""
         return self._renewing is not None
 
     @property
     def is_ready(self) -> bool:
-        """Whether the Lease could be read of late."""
+        """Whether the Lease was readable recently."""
         return self._heard is not None and self._heard.surely_until(self._clock()) < self._terms.lease_duration
 
     def check(self) -> None:
-        """Raise NotLeadingError unless the Lease was won, and renewed in time."""
+        """Raise NotLeadingError unless the Lease was acquired, and renewed in time."""
         self._fence.check()
 
     async def win(self) -> None:
-        """Wait until the Lease is this process', and keep it from then on."""
+        """Wait until this process has the Lease, and keep it from then on."""
         metrics.LEADER.set(0)
         holder = ""
         while not self._fence.remaining:
-            pause = self._terms.retry_period * random.uniform(0.8, 1.2)  # noqa: S311 - so that not all ask at once
+            pause = self._terms.retry_period * random.uniform(0.8, 1.2)  # noqa: S311 - so that not all candidates ask at once
             try:
                 await self._bid()
             except _FAILURES as error:
@@ -100,11 +100,11 @@ class Election:
         self._renewing = asyncio.create_task(self._keep(), name="lease")
 
     async def resign(self) -> None:
-        """Release the Lease, so that the next need not wait for its end. All writes must have ended."""
+        """Release the Lease, so that the next leader need not wait for its expiry. All writes must have ended."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        # Also where it was not seen to be won: a claim that was cut off may have been written.
+        # Even if the acquisition was not observed: an interrupted request may have been written.
         await self._release()
         await self._api.close()
 
@@ -130,9 +130,9 @@ class Election:
         self._lost()
 
     async def _renew(self) -> bool:
-        """Renew once; return whether the Lease is still held."""
+        """Renew once. Return whether the process still holds the Lease."""
         await asyncio.sleep(min(self._terms.retry_period, self._fence.remaining))
-        # Asleep for too long: nothing is tried, another may lead by now.
+        # The process slept too long: it sends no request, because another process may be the leader by now.
         if not self._fence.remaining:
             logger.error("The Lease was not renewed for %g seconds", self._terms.renew_deadline)
             return False
@@ -146,11 +146,11 @@ class Election:
         return True
 
     async def _bid(self) -> None:
-        """Claim the Lease if it may be had. Raises APIError, aiohttp.ClientError, TimeoutError."""
-        # Half of the deadline, so that a connection that answers no more leaves time for another one.
+        """Acquire the Lease if it is available. Raises APIError, aiohttp.ClientError, TimeoutError."""
+        # Half of the deadline, so that a dead connection leaves time for another one.
         seconds = self._terms.renew_deadline / 2
         async with asyncio.timeout(min(seconds, self._fence.remaining or seconds)):
-            # After a failure nobody knows whether it was written: what is there is read again.
+            # After a failure, it is unknown whether the Lease was written, so it is read again.
             known, self._known = self._known, None
             if known is None:
                 known = await self._api.get(self._path)

@@ -1,17 +1,17 @@
-"""The local check before every write: whether this process may still take itself for the one that works."""
+"""The local check before every write: whether this process can still consider itself the leader."""
 
 from tgi_operator.leadership.clocks import Clock, Moment, now
 
 
 class NotLeadingError(Exception):
-    """A write was not made: the Lease was not renewed in time, and another operator may be at work."""
+    """A write was not made: the Lease was not renewed in time, and another operator may be the leader."""
 
 
 class Fence:
-    """Open for so many seconds after each renewal of the Lease. Safe to be asked from any thread.
+    """Open for this many seconds after each renewal of the Lease. Safe in any thread.
 
-    What counts is when the renewal was sent: others wait for the whole duration of the Lease from the moment they see
-    it, which is later. The seconds are less than that duration; the rest is for writes under way.
+    The time starts when the renewal was sent. Others wait for the whole duration of the Lease from the moment when they
+    see it, which is later. The seconds are less than that duration. The rest is for writes in progress.
     """
 
     def __init__(self, seconds: float, clock: Clock = now) -> None:
@@ -20,11 +20,11 @@ class Fence:
         self._since: Moment | None = None
 
     def renew(self, sent: Moment) -> None:
-        """Take a renewal into account, by the moment before it was sent."""
+        """Record a renewal, by the moment before it was sent."""
         self._since = sent
 
     def close(self) -> None:
-        """Let no further write through."""
+        """Allow no further write."""
         self._since = None
 
     @property

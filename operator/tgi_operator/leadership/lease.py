@@ -1,4 +1,4 @@
-"""What candidates tell each other: the fields of a coordination.k8s.io/v1 Lease, as client-go uses them."""
+"""The information that candidates share: the fields of a coordination.k8s.io/v1 Lease, as client-go uses them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ NAME = "tgi-operator"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The content of the Lease. Its times are for people: candidates only see that something changed."""
+    """The content of the Lease. Its times are for people. Candidates only detect that it changed."""
 
     holder: str
     seconds: int
@@ -21,7 +21,7 @@ class Record:
 
 
 def collection(namespace: str) -> str:
-    """Return the path of the Leases of a namespace."""
+    """Return the API path of the Leases in a namespace."""
     return f"/apis/{API_VERSION}/namespaces/{namespace}/leases"
 
 
@@ -38,7 +38,7 @@ def record(body: Mapping[str, Any]) -> Record:
 
 
 def body(content: Record, known: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the Lease with another content; what others have written to `known` stays, its resourceVersion too."""
+    """Return the Lease with other content. Other fields in `known` stay the same, including its resourceVersion."""
     made = dict(known or {"apiVersion": API_VERSION, "kind": "Lease", "metadata": {"name": NAME}})
     made["spec"] = {
         **made.get("spec", {}),
@@ -52,5 +52,5 @@ def body(content: Record, known: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def micro_time(wall: float) -> str:
-    """Return a time as Kubernetes' MicroTime."""
+    """Return a time as MicroTime of Kubernetes."""
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

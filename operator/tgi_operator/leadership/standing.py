@@ -1,4 +1,4 @@
-"""Whether this process is the one that works: what the rest of the operator asks."""
+"""Whether this process is the leader: the interface for the rest of the operator."""
 
 from typing import Protocol
 
@@ -6,37 +6,37 @@ from tgi_operator import metrics
 
 
 class Standing(Protocol):
-    """Asked before each write, and by the probes."""
+    """Checked before each write, and by the probes."""
 
     @property
     def leads(self) -> bool:
-        """Whether this process has become the one that works; it does not go back."""
+        """Whether this process has become the leader. It stays the leader until it ends."""
 
     @property
     def is_ready(self) -> bool:
         """Whether this process can take over."""
 
     def check(self) -> None:
-        """Raise NotLeadingError where nothing may be written. Cheap, and safe in any thread."""
+        """Raise NotLeadingError if no write is allowed. Cheap, and safe in any thread."""
 
     async def win(self) -> None:
-        """Return when this process is to work."""
+        """Return when this process is the leader."""
 
     async def resign(self) -> None:
-        """Let others work: all work has ended."""
+        """Let another process become the leader, because all work has ended."""
 
 
 class Unopposed:
-    """Works from the start: there is no other."""
+    """The leader from the start, because there is no other process."""
 
     leads = True
     is_ready = True
 
     def check(self) -> None:
-        """Let every write through."""
+        """Allow every write."""
 
     async def win(self) -> None:
-        """Lead."""
+        """Become the leader."""
         metrics.LEADER.set(1)
 
     async def resign(self) -> None:

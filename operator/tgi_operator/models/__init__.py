@@ -1,1 +1,1 @@
-"""What is known of models: sizes and shards."""
+"""Known facts about models: sizes and shards."""

@@ -1,4 +1,4 @@
-"""What is known of models by their id on the Hub: how many GPUs one can be split over."""
+"""Known facts about models by their ID on the Hub: the number of GPUs over which one can be split."""
 
 import re
 from functools import cache
@@ -18,7 +18,7 @@ def _known() -> tuple[tuple[re.Pattern[str], dict[str, Any]], ...]:
 
 
 def indivisible(model: Model, shards: int) -> str | None:
-    """Return why the model cannot be split over `shards` GPUs; None where it can, or is not known."""
+    """Return the reason why the model cannot be split over `shards` GPUs, or None if it can or is not known."""
     common = _common_heads(model)
     if common is None or common % shards == 0:
         return None
@@ -27,13 +27,13 @@ def indivisible(model: Model, shards: int) -> str | None:
 
 
 def default_shards(model: Model, gpus: int) -> int:
-    """Return how many of `gpus` to split the model over: all, or where its heads are known as many as they allow."""
+    """Return how many of `gpus` to split the model over: all, or as many as its heads allow if they are known."""
     common = _common_heads(model)
     return gpus if common is None else max(n for n in range(1, gpus + 1) if common % n == 0)
 
 
 def _common_heads(model: Model) -> int | None:
-    """Return the number that every possible number of shards divides, None where the model is not known."""
+    """Return the number that every possible shard count divides, or None if the model is not known."""
     if not model.on_hub:
         return None
     row = next((row for pattern, row in _known() if pattern.fullmatch(model.hub_id)), None)

@@ -1,1 +1,1 @@
-"""What is generated from the API types or checked against them: CRD, reference, admission, wording."""
+"""Artifacts that are generated from the API types or checked against them: CRD, reference, admission, wording."""

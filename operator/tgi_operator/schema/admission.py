@@ -1,7 +1,7 @@
-"""What the API server refuses when a resource is created, found without one.
+"""The errors with which the API server refuses to create a resource, found without an API server.
 
-The shapes are those of the types, read as strictly as JSON; names, lists and the CRD's own rules are checked here.
-A rule about a change (`oldSelf`) needs what is stored, which only the API server knows.
+The shapes are those of the types, read as strictly as JSON. Names, lists and the CRD's own rules are checked here. A
+rule about a change (`oldSelf`) needs the stored object, which only the API server knows.
 """
 
 import json
@@ -24,7 +24,7 @@ _RULES = "x-kubernetes-validations"
 
 
 class NotAdmittedError(ValueError):
-    """The API server would refuse the resource; `problems` is a line for each reason."""
+    """The API server would refuse the resource. `problems` has a line for each reason."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -32,7 +32,7 @@ class NotAdmittedError(ValueError):
 
 
 def admitted(manifest: Object) -> Spec:
-    """Return the spec of a manifest that the API server would let in. Raises NotAdmittedError."""
+    """Return the spec of a manifest that the API server would admit. Raises NotAdmittedError."""
     schema = _schema()
     unknown = [name for name in manifest if name not in schema["properties"]]
     problems = [wording.unknown_field(name, wording.close(name, schema["properties"])) for name in unknown]
@@ -47,7 +47,7 @@ def admitted(manifest: Object) -> Spec:
         except ValidationError as error:
             problems += wording.of_spec(error)
     if not problems:
-        # As the API server does: rules are asked of what has its shape.
+        # As in the API server, rules are evaluated only for values that have the right shape.
         problems += _of_values(schema, _completed(schema, whole), ())
     if spec is None or problems:
         raise NotAdmittedError(problems)
@@ -55,7 +55,7 @@ def admitted(manifest: Object) -> Spec:
 
 
 def _read(spec: object) -> Spec:
-    """Return the spec as the API server reads it: fields by their own names, and no text for a number."""
+    """Return the spec as the API server reads it: fields by their own names, and no text in place of a number."""
     return Spec.model_validate_json(json.dumps(spec, default=str), strict=True, by_alias=True, by_name=False)
 
 
@@ -78,7 +78,7 @@ def _of_names(metadata: object) -> list[str]:
 
 
 def _of_values(schema: Object, value: Any, path: tuple[str | int, ...]) -> Iterator[str]:
-    """Yield what the types do not find: things that are there twice, and broken rules."""
+    """Yield the problems that the types do not find: duplicates, and violated rules."""
     where = wording.dotted(*path)
     if isinstance(value, list):
         yield from _repeated(schema, value, where)
@@ -112,7 +112,7 @@ def _repeated(schema: Object, items: list[Any], where: str) -> Iterator[str]:
 
 
 def _without_nulls(schema: Object, value: Any) -> Any:
-    """Return the value as the API server keeps it: null for a field is no field."""
+    """Return the value as the API server stores it: a field that is null does not exist."""
     if isinstance(value, list):
         return [_without_nulls(schema.get("items", {}), item) for item in value]
     if not isinstance(value, dict):
@@ -126,13 +126,13 @@ def _without_nulls(schema: Object, value: Any) -> Any:
 
 
 def _of_field(schema: Object, name: str) -> Object | None:
-    """Return the schema of a field or of a map's value, None for a field that there is not."""
+    """Return the schema of a field or of a map's value, or None for an unknown field."""
     found: Object | None = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
     return found
 
 
 def _completed(schema: Object, value: Any) -> Any:
-    """Return the value with the defaults that the API server fills in before it asks the rules."""
+    """Return the value with the defaults that the API server sets before it evaluates the rules."""
     if isinstance(value, list):
         return [_completed(schema.get("items", {}), item) for item in value]
     if not isinstance(value, dict):

@@ -36,7 +36,7 @@ _COLUMNS = (
     ("URL", "string", ".status.url", 1),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
-"""Those of priority 0 fit into 100 columns; `-o wide` shows the others too."""
+"""Columns of priority 0 fit into 100 columns. `-o wide` also shows the others."""
 
 
 def crd() -> dict[str, Any]:
@@ -60,7 +60,7 @@ def crd() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": _bounded(structural_schema(Spec)),
-            # A new object must not look current to kstatus before the operator has seen it.
+            # A new object must not appear current to kstatus before the operator has seen it.
             "status": structural_schema(Status) | {"default": {"observedGeneration": -1}},
         },
     }
@@ -106,7 +106,7 @@ def crd() -> dict[str, Any]:
 def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Return the structural OpenAPI v3 schema of `model`.
 
-    Raises ValueError for a union Kubernetes cannot express.
+    Raises ValueError for a union that Kubernetes cannot express.
     """
     document = model.model_json_schema(by_alias=True)
     return _structural(document, document.get("$defs", {}))
@@ -122,7 +122,7 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
     """Return `node` with references inlined, `X | None` reduced to X and JSON Schema's extras dropped."""
     if "$ref" in node:
         target = definitions[node["$ref"].rpartition("/")[2]]
-        # What stands beside the reference (the field's description and rules) adds to the type's own.
+        # The siblings of the reference (description and rules of the field) extend those of the type.
         return _structural(_beside(target, {key: value for key, value in node.items() if key != "$ref"}), definitions)
     if "x-kubernetes-int-or-string" in node:
         return {key: value for key, value in node.items() if key != "title"}
@@ -139,11 +139,11 @@ def _structural(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, 
 
 
 def _closed(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without what only JSON Schema needs."""
+    """Return a schema without the parts that only JSON Schema needs."""
     if result.get("additionalProperties") in (True, False):
         del result["additionalProperties"]  # a structural schema has no unknown fields anyway
     if isinstance(result.get("default"), list | dict):
-        del result["default"]  # an absent list or object stays absent in what users stored
+        del result["default"]  # a missing list or object stays missing in stored objects
     return result
 
 

@@ -1,7 +1,7 @@
-"""As much of CEL, the language of the CRD's rules, as these rules use, over objects as JSON has them.
+"""The part of CEL, the language of the CRD's rules, that these rules use, for objects in JSON form.
 
-It has no arithmetic but sums, and no types of its own. What it does not know raises UnknownExpressionError when a rule
-is read, so no rule is half understood. `tests/integration/crd` holds it against the API server.
+Its only arithmetic is sums, and it has no types of its own. Unknown elements raise UnknownExpressionError when a rule
+is parsed, so no rule is only partly understood. `tests/integration/crd` compares it with the API server.
 """
 
 import operator
@@ -41,7 +41,7 @@ _MACROS: Mapping[str, Callable[[Iterable[Any]], Any]] = {
 
 
 class UnknownExpressionError(ValueError):
-    """The rule has something that is not known here; the text says what."""
+    """The rule has an unknown element, which the text describes."""
 
 
 def parse(rule: str) -> Node:
@@ -51,7 +51,7 @@ def parse(rule: str) -> Node:
 
 @dataclass(frozen=True)
 class _Field:
-    """A field of an object, and what it is a field of: `has` asks only for the latter."""
+    """A field of an object, and the object. `has` evaluates only the latter."""
 
     holder: Node
     name: str
@@ -65,7 +65,7 @@ class _Field:
 
 
 class _Parser:
-    """Reads one rule from left to right, a method for each precedence of CEL's grammar."""
+    """Parses one rule from left to right, with a method for each precedence of CEL's grammar."""
 
     def __init__(self, rule: str) -> None:
         self._rule = rule
@@ -179,7 +179,7 @@ class _Parser:
         return lambda scope: _FUNCTIONS[name](arguments[0](scope))
 
     def _list(self, end: str) -> list[Node]:
-        """Return what stands between commas, up to and with the sign `end`."""
+        """Return the values between commas, up to and with the sign `end`."""
         nodes: list[Node] = []
         while not self._take(end):
             if nodes:
@@ -208,5 +208,5 @@ class _Parser:
 
 
 def _unescaped(name: str) -> str:
-    """Return the name of a field that is a reserved word of CEL, such as __namespace__, as JSON has it."""
+    """Return the JSON name of a field whose name is a reserved word of CEL, such as __namespace__."""
     return name.removeprefix("__").removesuffix("__")

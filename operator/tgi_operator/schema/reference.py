@@ -1,4 +1,4 @@
-"""Generates the reference pages: `python -m tgi_operator.schema.reference docs`; without a folder, to stdout."""
+"""Generates the reference pages: `python -m tgi_operator.schema.reference docs`. Without a folder, writes to stdout."""
 
 import re
 import sys
@@ -31,7 +31,7 @@ _CONDITIONS = {
         "The replica count follows the load. While it does not, the reason shows what prevents it.",
     ),
 }
-"""By type: when the condition is there, and what it means while it is True."""
+"""By type: when the condition exists, and its meaning while it is True."""
 
 _REFERENCE = f"""{_HEADER}
 
@@ -177,13 +177,13 @@ _SYMPTOMS = (
     ),
     ("AWS bills for a deleted resource.", "the Events of the namespace", (Reason.LEFT_ALONE, Reason.RETAINED)),
 )
-"""Symptom, where to look, and the reasons behind it."""
+"""Symptom, the place to look, and the reasons behind it."""
 
 _WIDTH = 120
 _TABLE = ("| field | type | bounds | default | meaning |", "|---|---|---|---|---|")
 
 _REPEATED = re.compile(r"\| \W*spec\.initContainers\[\]\.(?!restartPolicy)")
-"""Rows of init containers that are those of containers."""
+"""Rows of init containers that are the same as those of containers."""
 
 _PAGES_OF_THEIR_OWN = frozenset({"inCluster.podTemplate"})
 
@@ -237,7 +237,7 @@ def _wrapped(text: str) -> str:
 
 
 def _rows(schema: Schema, path: str) -> Iterator[str]:
-    """Yield a table row for each field of an object, those of the objects in it after each."""
+    """Yield a table row for each field of an object. The rows of nested objects follow their field."""
     required = schema.get("required", ())
     for name, child in schema.get("properties", {}).items():
         full = f"{path}{name}"
@@ -262,7 +262,7 @@ def _type(schema: Schema) -> str:
 
 
 def _bounds(schema: Schema) -> str:
-    """Return what the API server checks of one value, shortly."""
+    """Return a short description of the API server's checks of one value."""
     said = []
     if "enum" in schema:
         said.append(", ".join(f"`{value}`" for value in schema["enum"]))
@@ -280,7 +280,7 @@ def _bounds(schema: Schema) -> str:
 
 
 def _formats(schema: Schema) -> list[Mapping[str, str]]:
-    """Return the rules of a single value that say what it looks like, whatever it begins with."""
+    """Return the rules of a single value that describe its format, whatever it begins with."""
     if "properties" in schema or "items" in schema or "additionalProperties" in schema:
         return []
     rules = schema.get("x-kubernetes-validations", ())
@@ -299,7 +299,7 @@ def _item(text: str) -> str:
 
 
 def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, message) of every CEL rule that the tables do not have."""
+    """Yield (path, message) of every CEL rule that is not in the tables."""
     formats = _formats(schema)
     for rule in schema.get("x-kubernetes-validations", ()):
         if rule in formats:
@@ -316,7 +316,7 @@ def _sentence(schema: Schema) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return `text` as it may stand in a cell of a table."""
+    """Return `text` escaped for a cell of a table."""
     return re.sub(r"\s+", " ", text).replace("|", r"\|")
 
 
@@ -328,7 +328,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 
 def main(arguments: list[str]) -> None:
-    """Write the pages to a folder, or to standard output where none is named."""
+    """Write the pages to a folder, or to standard output if none is named."""
     for name, page in PAGES.items():
         if arguments:
             Path(arguments[0], name).write_text(page())

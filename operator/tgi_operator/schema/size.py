@@ -1,8 +1,8 @@
-"""How large a resource can be: the rule that bounds the texts of a spec, and the size that follows from the schema.
+"""The size limits of a resource: the rule that bounds the texts of a spec, and the size that the schema implies.
 
-Bounds of single fields would add up to megabytes, though nobody needs all of them at once. Therefore all texts of a
-spec share one budget of characters, which a rule of the CRD enforces. What is not a text (field names, numbers,
-enumerations) is bounded by the schema alone.
+Bounds of single fields would add up to megabytes, although no user needs all of them at once. Therefore all texts of a
+spec share one budget of characters, which a rule of the CRD enforces. The schema alone bounds everything that is not a
+text (field names, numbers, enumerations).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 Schema = Mapping[str, Any]
 
 MOST_CHARACTERS = 16_384
-"""Characters of all texts of a spec together. A usual spec has about a thousand."""
+"""Characters of all texts of a spec together. A typical spec has about 1,000."""
 
 _BYTES_OF_A_CHARACTER = 6
 """The API server writes `<` as \\u003c."""
@@ -32,17 +32,17 @@ def most_bytes_of_a_spec(schema: Schema) -> int:
 
 
 def most_bytes_of_a_status(schema: Schema) -> int:
-    """Return the size of the largest status as JSON, in bytes: each text has a bound of its own."""
+    """Return the size of the largest status as JSON, in bytes. Each text has its own bound."""
     return _bytes(schema, _BYTES_OF_A_CHARACTER)
 
 
 def is_text(schema: Schema) -> bool:
-    """Return whether the values count as texts: those that are neither one of a few words nor a number."""
+    """Return whether the values count as texts: they are neither enumerations nor numbers."""
     return schema.get("type") == "string" and "enum" not in schema
 
 
 def _characters(schema: Schema, value: str, depth: int) -> str:
-    """Return the CEL expression for the number of characters in `value`; an empty one where it holds no text."""
+    """Return the CEL expression for the number of characters in `value`, or an empty one if it contains no text."""
     if is_text(schema):
         return f"size({value})"
     if "properties" in schema:
@@ -54,7 +54,7 @@ def _characters(schema: Schema, value: str, depth: int) -> str:
                 counts.append(count if name in required else f"(has({path}) ? {count} : 0)")
         return f"({' + '.join(counts)})" if len(counts) > 1 else "".join(counts)
     if is_text(schema.get("items", {})):
-        # The API server checks the types of a rule in time that grows with the square of its `map`s.
+        # The API server checks the types of a rule in time that grows with the square of the number of its `map` calls.
         return f"size({value}.join())"
     variable = f"v{depth}"
     if "items" in schema:
@@ -68,7 +68,7 @@ def _characters(schema: Schema, value: str, depth: int) -> str:
 
 
 def _bytes(schema: Schema, of_a_character: int) -> int:
-    """Return the most bytes of a value as JSON, its texts counted with `of_a_character`."""
+    """Return the largest size of a value as JSON in bytes, if each text character takes `of_a_character` bytes."""
     if "x-kubernetes-int-or-string" in schema:
         return int(schema["maxLength"]) + len('""')
     if "enum" in schema:

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in the words of the resource and not in those of the library that found it."""
+"""Errors in values, described in terms of the resource and not of the library that found them."""
 
 import difflib
 import json
@@ -46,13 +46,13 @@ _WORDS: Mapping[str, str] = {
 
 
 def in_words(error: ErrorDetails) -> str:
-    """Return what a value must be, for one error of pydantic."""
+    """Return the requirement for a value, from one error of pydantic."""
     known = _WORDS.get(error["type"])
     return error["msg"] if known is None else known.format_map(error.get("ctx", {}))
 
 
 def of_spec(error: ValidationError) -> list[str]:
-    """Return a line for each thing wrong with a spec, the fields nobody knows first: one may be another misspelled."""
+    """Return a line for each error in a spec, unknown fields first: one of them may be a misspelled required field."""
     errors = error.errors(include_url=False)
     unknown = [each["loc"] for each in errors if each["type"] == _UNKNOWN]
     meant = {path: _meant(path) for path in unknown}
@@ -67,12 +67,12 @@ def of_spec(error: ValidationError) -> list[str]:
 
 
 def unknown_field(path: str, meant: str | None) -> str:
-    """Return the line about a field that there is not."""
+    """Return the line about an unknown field."""
     return f'unknown field "{path}"' + (f": did you mean {meant}?" if meant else "")
 
 
 def close(name: str, known: Mapping[str, object]) -> str | None:
-    """Return which of the names known was probably meant, however it was capitalised."""
+    """Return the known name that was probably meant, regardless of capitalization."""
     folded = {each.casefold(): each for each in known}
     found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
     return folded[found[0]] if found else None
@@ -85,7 +85,7 @@ def dotted(*path: str | int) -> str:
 
 
 def quoted(value: object) -> str:
-    """Return a value as JSON, cut where it is long."""
+    """Return a value as JSON, cut if it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
 

@@ -3,8 +3,8 @@
 import os
 import tempfile
 
-# huggingface_hub reads its environment when it is imported, hence here. Xet is off: plain downloads resume in the
-# middle of a file after a kill, and need one way out of the cluster and little memory.
+# huggingface_hub reads its environment on import, so it is set here. Xet is off: plain downloads resume in the middle
+# of a file after a kill, and need only one egress route from the cluster and little memory.
 os.environ |= {
     "HF_HOME": f"{tempfile.gettempdir()}/huggingface",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",

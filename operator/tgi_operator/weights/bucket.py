@@ -39,7 +39,7 @@ class S3Object:
 
 
 def fetch(source: Prefix, directory: Path, seconds: float) -> Path:
-    """Make the directory's files those of the prefix, and return it; raises FetchError."""
+    """Make the files of the directory match the prefix, and return the directory. Raises FetchError."""
     try:
         with _alone(directory) as partial:
             _mirror(source, directory, partial, seconds)
@@ -61,7 +61,7 @@ def _mirror(source: Prefix, directory: Path, partial: Path, seconds: float) -> N
         folder.require_contained(directory, path.parent)
     record = Record(directory, "s3")
     for name in record:
-        # A shard that the model has no longer would be loaded too.
+        # TGI would also load a shard that the model no longer has.
         if name not in paths:
             folder.inside(directory, name).unlink(missing_ok=True)
             record.drop(name)
@@ -83,14 +83,14 @@ def _objects(client: Any, source: Prefix) -> Iterator[S3Object]:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix)
     for page in pages:
         for entry in page.get("Contents", ()):
-            # Consoles make empty objects with such names and show them as folders.
+            # Consoles create empty objects with such names and show them as folders.
             if not entry["Key"].endswith("/"):
                 name = entry["Key"].removeprefix(source.prefix)
                 yield S3Object(entry["Key"], name, entry["Size"], entry["ETag"])
 
 
 def _is_verified(client: Any, bucket: str, found: S3Object, path: Path, record: Record) -> bool:
-    """Return whether a file is the object: by the record, else by a checksum where S3 has one."""
+    """Return whether a file matches the object: by the record, else by a checksum if S3 has one."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size != found.size:
         return False
     if record.verified(found.name, path) == found.etag:
@@ -122,7 +122,7 @@ def _head(client: Any, bucket: str, found: S3Object) -> dict[str, Any]:
 
 
 def _size(partial: Path) -> int:
-    """Return the bytes of the object that is on its way; it is sparse, hence blocks and not length."""
+    """Return the downloaded bytes of an object in progress. The file is sparse, so its blocks count."""
     size = 0
     for entry in os.scandir(partial):
         try:
@@ -134,7 +134,7 @@ def _size(partial: Path) -> int:
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[Path]:
-    """Hold the directory for one process, and yield an empty folder in it for what is not complete."""
+    """Lock the directory for one process, and yield an empty folder in it for incomplete files."""
     partial = directory / folder.STATE / "partial"
     partial.mkdir(parents=True, exist_ok=True)
     with (directory / folder.STATE / "lock").open("w") as lock:
@@ -145,7 +145,7 @@ def _alone(directory: Path) -> Iterator[Path]:
 
 
 def failure(error: Exception, source: Prefix) -> FetchError:
-    """Return what an answer of S3, or none, means to the one who wrote the resource."""
+    """Return the meaning of an answer of S3, or of a missing answer, for the author of the resource."""
     uri = f"s3://{source.bucket}/{source.prefix}"
     if isinstance(error, NoCredentialsError):
         return LastingError(f"{uri}: there are no AWS credentials: give the pod's service account a role")

@@ -1,4 +1,4 @@
-"""Digests of files, as the Hub and S3 announce them."""
+"""Digests of files in the forms of the Hub and S3."""
 
 import base64
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Check: TypeAlias = Callable[[Path], bool]
-"""Whether the content of a file is what its source announced."""
+"""Returns whether a file has the content that its source announced."""
 
 _BLOCK = 2**20
 _GIT = re.compile(r"[0-9a-f]{40}")
@@ -17,7 +17,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r'"([0-9a-f]{32})"')
 
 _MD5_ENCRYPTIONS = {None, "AES256"}
-"""Encryptions with which the ETag of an object of one part is its MD5 (docs: S3, checking object integrity)."""
+"""Encryptions with which the ETag of a single-part object is its MD5 (docs: S3, checking object integrity)."""
 
 
 def is_digest(text: str) -> bool:
@@ -34,9 +34,9 @@ def hub(path: Path, announced: str) -> str:
 
 
 def s3(head: Mapping[str, Any]) -> Check | None:
-    """Return the check for an object of which HeadObject shows a checksum; None where it shows none to compare with.
+    """Return the check for an object whose checksum HeadObject shows, or None if it shows no usable checksum.
 
-    Objects of several parts usually have a checksum of the checksums of their parts, which says nothing about a file.
+    Objects of several parts usually have a checksum of the checksums of their parts, which does not apply to a file.
     """
     if head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
         if checksum := head.get("ChecksumSHA256"):

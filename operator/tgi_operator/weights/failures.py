@@ -1,4 +1,4 @@
-"""Why weights could not be fetched: what will fail again, and what may pass."""
+"""Reasons why weights could not be fetched: lasting and temporary failures."""
 
 import errno
 import os
@@ -14,23 +14,23 @@ _QUERY = re.compile(r"\?[^\s'\")]+")
 
 
 class FetchError(Exception):
-    """A failure in one line for a person: what was found, and what to do."""
+    """A failure in one line for a person: the finding, and the fix."""
 
     exit_code = ExitCode.FAILED
 
 
 class PassingError(FetchError):
-    """The network, a limit, a server in trouble: another try may do."""
+    """A problem of the network, a limit or a server: another try may succeed."""
 
 
 class LastingError(FetchError):
-    """Fails the same way until a person has changed something."""
+    """Fails the same way until a user has changed something."""
 
     exit_code = ExitCode.LASTING
 
 
 def of_volume(error: OSError, directory: Path) -> LastingError | None:
-    """Return what the volume refuses for good, None where the error is of another kind."""
+    """Return the lasting failure of the volume, or None if the error is of another kind."""
     where = f"{error.filename or directory}: {error.strerror}"
     if error.errno in _FULL:
         return LastingError(f"the volume of {directory} is full: use a larger PVC")
@@ -42,6 +42,6 @@ def of_volume(error: OSError, directory: Path) -> LastingError | None:
 
 
 def line(error: BaseException) -> str:
-    """Return an error in one line; the query of a URL may be a signature and is left out."""
+    """Return an error in one line. The query of a URL may be a signature and is omitted."""
     text = _QUERY.sub("?...", " ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:500]}"

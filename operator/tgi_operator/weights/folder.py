@@ -1,4 +1,4 @@
-"""The folder that weights are in: what may be written there, whether it fits, and whether a model is in it."""
+"""The folder of the weights: its allowed names, its free space, and whether it contains a model."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tgi_operator.weights.progress import gib
 from tgi_operator.weights.selection import PICKLED, SAFETENSORS, weights
 
 STATE = ".fetch"
-"""The subfolder for what has to be remembered from run to run."""
+"""The subfolder for data that is remembered between runs."""
 
 ONLY_PICKLE = (
     "the only weights are pickle files, which can run code when they are loaded: use safetensors, "
@@ -24,7 +24,7 @@ _INDEX = f"model{SAFETENSORS}.index.json"
 
 
 def inside(folder: Path, relative: str) -> Path:
-    """Return the path of a name that others chose; raises LastingError for one that leads elsewhere."""
+    """Return the path of a name from another source. Raises LastingError if it leads outside."""
     parts = relative.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in relative or parts[0] == STATE:
         raise LastingError(f"the name {relative!r} cannot be a file in {folder}: rename it at the source")
@@ -32,7 +32,7 @@ def inside(folder: Path, relative: str) -> Path:
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Raise LastingError where the bytes do not fit on the folder's volume."""
+    """Raise LastingError if the bytes do not fit on the folder's volume."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise LastingError(
@@ -42,18 +42,18 @@ def require_space(folder: Path, needed: int) -> None:
 
 
 def is_contained(directory: Path, path: Path) -> bool:
-    """Return whether no link on the way to `path` leads out of the directory."""
+    """Return whether no link on the path to `path` leads out of the directory."""
     return path.resolve().is_relative_to(directory.resolve())
 
 
 def require_contained(directory: Path, path: Path) -> None:
-    """Raise LastingError where a link on the way to `path` leads out of the directory."""
+    """Raise LastingError if a link on the path to `path` leads out of the directory."""
     if not is_contained(directory, path):
         raise LastingError(f"{path} is a link that leads out of {directory}: remove it")
 
 
 def require_only(folder: Path, names: Collection[str]) -> None:
-    """Raise LastingError where the folder has weights with other names: TGI would load them too."""
+    """Raise LastingError if the folder has weights with other names, which TGI would also load."""
     present = {path.name for path in folder.iterdir()}
     others = sorted(name for name in present if name.endswith(SAFETENSORS) and name not in names)
     if others:
@@ -63,7 +63,7 @@ def require_only(folder: Path, names: Collection[str]) -> None:
 
 
 def check(folder: Path, *, allow_pickle: bool) -> None:
-    """Raise LastingError unless the folder holds a model that TGI can load."""
+    """Raise LastingError unless the folder contains a model that TGI can load."""
     try:
         present = {path.name for path in folder.iterdir() if path.is_file()}
         index = json.loads((folder / _INDEX).read_text()) if _INDEX in present else {}
@@ -81,7 +81,7 @@ def check(folder: Path, *, allow_pickle: bool) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that a reader, or a kill, finds the old text or the new one."""
+    """Write a small file so that after a kill, or during the write, readers find the old text or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     temporary.write_text(text)
@@ -90,7 +90,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def flush(path: Path) -> None:
-    """Wait until a file is on the disk: nothing may be recorded as complete that a crash of the node can undo."""
+    """Wait until a file is on disk: a crash of the node must not undo anything that is recorded as complete."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

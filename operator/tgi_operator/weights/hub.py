@@ -1,4 +1,4 @@
-"""Weights from the Hugging Face Hub, by its own library."""
+"""Weights from the Hugging Face Hub, with its own library."""
 
 import re
 import time
@@ -36,7 +36,7 @@ _LONGEST_PAUSE = 60.0
 def fetch(
     source: HubModel, revision: str, directory: Path, token: str | None, seconds: float, *, allow_pickle: bool
 ) -> Path:
-    """Make a revision complete in the cache `directory`, and return the folder of its commit; raises FetchError."""
+    """Complete a revision in the cache `directory`, and return the folder of its commit. Raises FetchError."""
     if not _REVISION.fullmatch(revision):
         raise LastingError(f"model.revision is {revision!r}: it must be a commit, a branch or a tag")
     if token is not None and not _TOKEN.fullmatch(token):
@@ -53,7 +53,7 @@ def fetch(
 
 
 class _Download:
-    """One revision of one model on its way from the Hub to the cache."""
+    """The download of one revision of one model from the Hub to the cache."""
 
     def __init__(self, model: str, revision: str, directory: Path, token: str | None, *, allow_pickle: bool) -> None:
         self._model = model
@@ -63,7 +63,7 @@ class _Download:
         self._cache = HubCache(directory, model)
 
     def run(self, seconds: float) -> Path:
-        """Fetch what is missing; return the folder of the commit."""
+        """Fetch the missing files. Return the folder of the commit."""
         if _COMMIT.fullmatch(self._revision) and self._cache.is_complete(self._revision):
             commit = self._revision
             say(f"hf://{self._model}: commit {commit} is complete in {self._cache.directory}")
@@ -76,13 +76,13 @@ class _Download:
         return self._cache.snapshot(commit)
 
     def failure(self, error: OSError) -> failures.FetchError:
-        """Return what an error means."""
+        """Return the meaning of an error."""
         return failures.of_volume(error, self._cache.directory) or hub_failures.failure(
             error, self._model, self._revision, with_token=self._token is not None
         )
 
     def _fetch(self, seconds: float) -> str:
-        # Without a token of ours none is sent: None would let the library look for one.
+        # Without a token of ours, no token is sent: with None, the library would look for one.
         api = HfApi(token=self._token or False)
         info = self._patiently(
             lambda: api.model_info(self._model, revision=self._revision, files_metadata=True, timeout=_ANSWER_SECONDS)
@@ -124,7 +124,7 @@ class _Download:
                 for task in tasks:
                     task.result()
             except BaseException:
-                # Those under way come to their end, and need not be fetched by the next run.
+                # Downloads in progress end normally, so that the next run need not repeat them.
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -148,7 +148,7 @@ class _Download:
             )
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
-        """Call, and again after a pause where the Hub, or the way to it, is in trouble."""
+        """Call, and repeat the call after a pause if the Hub, or the connection to it, fails."""
         for attempt in range(1, _ATTEMPTS):
             try:
                 return call()
@@ -163,14 +163,14 @@ class _Download:
 
 
 def _session() -> requests.Session:
-    """Return a session for the library that refuses an ETag that is no digest: the library makes a path of it."""
+    """Return a session that refuses an ETag that is not a digest, because the library uses it as a path."""
     session = requests.Session()
     session.hooks["response"].append(_check_etag)
     return session
 
 
 def _check_etag(response: requests.Response, *_: Any, **__: Any) -> None:
-    # A file's name in the cache comes from the answer to HEAD.
+    # The name of a file in the cache comes from the answer to HEAD.
     etag = response.headers.get("X-Linked-ETag") or response.headers.get("ETag")
     if response.request.method == "HEAD" and etag is not None and not _ETAG.fullmatch(etag):
         raise LastingError(f"{response.url.partition('?')[0]}: the Hub sent the ETag {etag[:80]!r}, which is no digest")

@@ -12,7 +12,7 @@ from tgi_operator.weights.record import Record
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a commit; `digest` is the announced one: a SHA-256 for a large file, else a git blob id."""
+    """A file of a commit. `digest` is the announced one: a SHA-256 for a large file, else a git blob ID."""
 
     name: str
     size: int
@@ -30,24 +30,24 @@ class HubCache:
         self._verified = Record(directory, self._records)
 
     def snapshot(self, commit: str) -> Path:
-        """Return the folder of a commit; raises LastingError where a link leads out of the cache."""
+        """Return the folder of a commit. Raises LastingError if a link leads out of the cache."""
         path = folder.inside(self._storage / "snapshots", commit)
         for each in (path, self._storage / "blobs", self._storage / "refs"):
             folder.require_contained(self.directory, each)
         return path
 
     def is_complete(self, commit: str) -> bool:
-        """Return whether a commit was complete and verified once and has not changed since, without the Hub."""
+        """Return whether a commit was complete and verified before and has not changed since, without the Hub."""
         record = self._record(commit)
         names = tuple(record)
         return bool(names) and all(record.verified(name, self._path(commit, name)) for name in names)
 
     def names(self, commit: str) -> frozenset[str]:
-        """Return the names of the files of a commit that was complete once."""
+        """Return the names of the files of a commit that was complete before."""
         return frozenset(self._record(commit))
 
     def is_verified(self, commit: str, file: HubFile) -> bool:
-        """Return whether a file of a commit is there and has the announced digest; each content is hashed once."""
+        """Return whether a file of a commit exists and has the announced digest. Each content is hashed once."""
         path = self._path(commit, file.name)
         if _size(path) != file.size or not folder.is_contained(self.directory, path):
             return False
@@ -59,15 +59,15 @@ class HubCache:
         return True
 
     def arrived(self, commit: str, file: HubFile) -> int:
-        """Return how many bytes of a file are there."""
+        """Return the number of bytes of a file that exist."""
         blob = self._blob(file)
         sizes = (_size(path) for path in (self._path(commit, file.name), blob, _incomplete(blob)))
         return min(file.size, next((size for size in sizes if size is not None), 0))
 
     def discard(self, commit: str, file: HubFile) -> None:
-        """Remove what is not the file: damaged by a crash, planted by others, or not what the Hub announced.
+        """Remove a file that does not match: damaged by a crash, planted by others, or unlike the Hub's announcement.
 
-        The library takes any file that exists for whole.
+        The library treats any existing file as complete.
         """
         path, blob = self._path(commit, file.name), self._blob(file)
         target = path.resolve()
@@ -80,15 +80,15 @@ class HubCache:
             _incomplete(blob).unlink(missing_ok=True)
 
     def complete(self, commit: str, files: Iterable[HubFile]) -> None:
-        """Write down that a commit is complete."""
+        """Record that a commit is complete."""
         found = {file.name: (self._path(commit, file.name), file.digest) for file in files}
         self._record(commit).put_all(found)
 
     def name(self, revision: str, commit: str) -> None:
-        """Let a revision lead to a commit.
+        """Make a revision refer to a commit.
 
-        Also to itself: TGI's launcher and router (hf-hub, in Rust) look into refs/REVISION whatever it is, and find
-        neither config.json nor the tokenizer's configuration offline where it is missing.
+        A commit also refers to itself. TGI's launcher and router (hf-hub, in Rust) always read refs/REVISION. If it is
+        missing, they find neither config.json nor the tokenizer's configuration offline.
         """
         for name in {revision, commit}:
             path = folder.inside(self._storage / "refs", name)

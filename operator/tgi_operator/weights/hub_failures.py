@@ -1,4 +1,4 @@
-"""What an answer of the Hugging Face Hub, or none, means to the one who wrote the resource."""
+"""The meaning of an answer of the Hugging Face Hub, or of a missing answer, for the author of the resource."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _BUSY = {408, 425, 429}
 
 
 def failure(error: OSError, model: str, revision: str, *, with_token: bool) -> FetchError:
-    """Return the failure that an error of the library or of the network is."""
+    """Return the failure for an error of the library or of the network."""
     error = _reason(error)
     status = _status(error)
     if remedy := _remedy(error, status, model, revision, with_token=with_token):
@@ -31,7 +31,7 @@ def failure(error: OSError, model: str, revision: str, *, with_token: bool) -> F
 
 
 def retry_after(error: OSError) -> float | None:
-    """Return the seconds that the Hub asks to wait, None where it names none."""
+    """Return the seconds that the Hub requests to wait, or None if it names none."""
     response: Any = getattr(_reason(error), "response", None)
     try:
         return float(response.headers["Retry-After"])
@@ -59,14 +59,14 @@ def _remedy(error: OSError, status: int | None, model: str, revision: str, *, wi
 
 
 def _reason(error: OSError) -> OSError:
-    # What the library raises where it would have been content with an older copy in the cache.
+    # The error of the library if it would also have accepted an older copy in the cache.
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, OSError):
         return error.__cause__
     return error
 
 
 def _origin(error: BaseException) -> BaseException:
-    # Such as "Connection refused", of which each layer above has made a longer sentence.
+    # Such as "Connection refused", which each layer above has extended to a longer sentence.
     while error.__context__ is not None:
         error = error.__context__
     return error

@@ -1,4 +1,4 @@
-"""How far a download is, as plain lines on standard output."""
+"""The progress of a download, as plain lines on standard output."""
 
 import sys
 import threading
@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 
 class Progress:
-    """Says every few seconds how many bytes have `arrived`; a context manager."""
+    """Prints every few seconds how many bytes have `arrived`. A context manager."""
 
     def __init__(self, total: int, arrived: Callable[[], int], seconds: float) -> None:
         self._total = total

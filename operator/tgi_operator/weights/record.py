@@ -1,8 +1,8 @@
-"""What was verified, written down beside it: the digest of each file, and the file's size and time at that moment.
+"""A record of verified files, stored with them: the digest, size and modification time of each file.
 
 Hashing hundreds of gigabytes takes as long as downloading them, so a file that has not changed since is not hashed
-again. An entry counts only while record and file belong to this user and nobody else may write to them: a pod of
-another user can neither forge an entry nor exchange a file and set its time. Where a volume shows every file as another
+again. An entry counts only while record and file belong to this user and no other user can write to them. A pod of
+another user can neither forge an entry nor replace a file and set its time. If a volume shows every file as another
 user's, each run hashes again.
 """
 
@@ -18,7 +18,7 @@ from tgi_operator.weights.folder import STATE, write_atomically
 
 
 class Record:
-    """A table of verified files that survives the process; lost, damaged or written by others, it is empty."""
+    """A table of verified files that survives the process. It is empty if it is lost, damaged or written by others."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._path = directory / STATE / f"{name}.json"
@@ -29,7 +29,7 @@ class Record:
         return iter(list(self._entries))
 
     def verified(self, name: str, path: Path) -> str | None:
-        """Return the digest of a file that was verified and has not changed since, None for any other file."""
+        """Return the digest of a verified file that has not changed since, or None for any other file."""
         entry = self._entries.get(name)
         if entry is None or entry != _entry(path, str(entry.get("digest"))):
             return None
@@ -40,14 +40,14 @@ class Record:
         self.put_all({name: (path, digest)})
 
     def put_all(self, files: Mapping[str, tuple[Path, str]]) -> None:
-        """Add files, by name: path and digest of each."""
+        """Add files by name, with path and digest of each."""
         found = {name: _entry(path, digest) for name, (path, digest) in files.items()}
         with self._lock:
             self._entries |= {name: entry for name, entry in found.items() if entry is not None}
             self._write()
 
     def drop(self, name: str) -> None:
-        """Forget a file."""
+        """Remove a file."""
         with self._lock:
             self._entries.pop(name, None)
             self._write()
@@ -60,7 +60,7 @@ class Record:
             if not _is_private(os.lstat(self._path)):
                 return {}
             entries = json.loads(self._path.read_text()).items()
-            # Records of earlier versions have text in place of an entry: those files were never hashed.
+            # Records of earlier versions have text in place of an entry. Those files were never hashed.
             return {str(name): entry if isinstance(entry, dict) else {} for name, entry in entries}
         except (OSError, ValueError, AttributeError):
             return {}

@@ -1,4 +1,4 @@
-"""Where weights come from, read from a URI."""
+"""The source of weights, parsed from a URI."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class HubModel:
 
 @dataclass(frozen=True)
 class Prefix:
-    """`s3://bucket/prefix/`; the prefix is empty or ends in a slash."""
+    """`s3://bucket/prefix/`. The prefix is empty or ends in a slash."""
 
     bucket: str
     prefix: str
@@ -25,7 +25,7 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Folder:
-    """`file:///path`: weights that are there already."""
+    """`file:///path`: weights that already exist."""
 
     path: Path
 
@@ -39,7 +39,7 @@ _FILE = re.compile(r"file://(/.*)")
 
 
 def parse(uri: str) -> Source:
-    """Return the source a URI names; raises LastingError."""
+    """Return the source of a URI. Raises LastingError."""
     if match := _HUB.fullmatch(uri):
         return HubModel(match[1])
     if match := _S3.fullmatch(uri):

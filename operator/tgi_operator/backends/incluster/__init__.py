@@ -1,1 +1,1 @@
-"""TGI in pods of the cluster: a Deployment, a Service, a PodDisruptionBudget, a PVC that a job fills."""
+"""TGI in pods of the cluster: a Deployment, a Service, a PodDisruptionBudget, and a PVC that a Job fills."""

@@ -1,4 +1,4 @@
-"""Carries out one step: one request to the API server."""
+"""Applies one step as one request to the API server."""
 
 from tgi_operator.backends.hub_token import without_token
 from tgi_operator.backends.incluster.cluster import Cluster
@@ -11,21 +11,21 @@ from tgi_operator.kube import APIError
 _REFUSALS = frozenset({400, 403, 422})
 
 _UNKNOWN_FIELD = "failed to create typed patch object"
-"""Part of the message of a 500 for a field that no schema has."""
+"""Part of the message of a 500 response for a field that is not in the schema."""
 
 
 class RefusedError(Exception):
-    """The API server refused a step, and will refuse it until something is changed."""
+    """The API server refused a step, and will refuse it until a user changes something."""
 
 
 async def apply(cluster: Cluster, children: Children, situation: Situation, step: Step) -> None:
-    """Make one request. Raises RefusedError for what would be refused again, APIError for what may pass."""
+    """Make one request. Raises RefusedError if the refusal is permanent, and APIError if it may be temporary."""
     body = step.manifest if isinstance(step, Apply) else step.body
     name = body["metadata"]["name"]
     path = kind_of(body).path(situation.owner.namespace, name)
     try:
         if isinstance(step, Apply):
-            # The watch repeats this write, which must not start another reconciliation.
+            # The watch reports this write again, which must not start another reconciliation.
             children.put(await cluster.apply(path, step.manifest, step.manager))
         else:
             await cluster.delete(path, body["metadata"]["uid"])

@@ -34,7 +34,7 @@ class InClusterBackend:
         known: Callable[[Key], bool],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`changed` is called with keys to reconcile; `known` returns whether there is a TGIEndpoint of that name."""
+        """`changed` is called with keys to reconcile. `known` returns whether a TGIEndpoint of that name exists."""
         self._cluster = cluster
         self._changed = changed
         self._now = now
@@ -43,17 +43,17 @@ class InClusterBackend:
         self._listing = Listing(cluster, self._children, changed)
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
-        """List what exists, now and each hour; return the kinds to watch."""
+        """List the existing objects, now and every hour. Return the kinds to watch."""
         kinds = await self._observer.served_kinds()
         await self._listing.start(kinds, namespaces)
         return kinds
 
     def wants(self, body: Mapping[str, Any]) -> bool:
-        """Return whether anything is kept of an object: there is a resource that it belongs to."""
+        """Return whether the backend stores any part of an object, which requires a resource that it belongs to."""
         return self._children.wants(body)
 
     def seen(self, body: Mapping[str, Any]) -> None:
-        """Keep an object that was listed, added or changed."""
+        """Store an object that was listed, added or changed."""
         self._queue(self._children.put(body))
 
     def gone(self, body: Mapping[str, Any]) -> None:
@@ -65,23 +65,23 @@ class InClusterBackend:
         return _LANE
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
-        """Return all that the decision needs."""
+        """Return all input of the decision."""
         await self._listing.complete(key)
         return await self._observer.observe(key, resource)
 
     def plan(self, situation: Situation) -> Plan[Step]:
-        """Return what to do next and what to show."""
+        """Return the next steps and the status to show."""
         answer = decide(situation)
         if isinstance(answer, Plan):
             return answer
         raise LookupError(f"the rules still need {', '.join(sorted(answer.needs))}")
 
     async def apply(self, situation: Situation, step: Step) -> None:
-        """Make one request. Raises RefusedError for what would be refused again, APIError for what may pass."""
+        """Make one request. Raises RefusedError if the refusal is permanent, and APIError if it may be temporary."""
         await apply(self._cluster, self._children, situation, step)
 
     def remedy(self, resource: Resource, situation: Situation | None, error: Exception, failures: int) -> Remedy | None:
-        """Return how to go on after a refusal."""
+        """Return the remedy for a refusal."""
         return remedy(resource, situation, error, self._now())
 
     def forget(self, key: Key) -> None:

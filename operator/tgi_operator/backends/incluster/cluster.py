@@ -1,4 +1,4 @@
-"""What the backend needs of the API server."""
+"""The backend's interface to the API server."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
@@ -12,25 +12,25 @@ class Cluster(Protocol):
     """The API server."""
 
     async def secret(self, namespace: str, name: str) -> Secret | None:
-        """Return a Secret, None where it does not exist."""
+        """Return a Secret, or None if it does not exist."""
 
     async def labels(self, path: str) -> Mapping[str, str] | None:
-        """Return the labels of an object, None where it does not exist."""
+        """Return the labels of an object, or None if it does not exist."""
 
     async def get(self, path: str) -> Object | None:
-        """Return an object, None where it does not exist."""
+        """Return an object, or None if it does not exist."""
 
     async def items(self, path: str, **selectors: str) -> list[Object]:
         """Return the objects of a list."""
 
     def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
-        """Yield what `reduce` leaves of each object of a list."""
+        """Yield the result of `reduce` for each object of a list."""
 
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         """Return the object after a server-side apply of `manifest` by `manager`."""
 
     async def delete(self, path: str, uid: str) -> None:
-        """Delete the object that has the uid; nothing where it is gone."""
+        """Delete the object with the uid. Does nothing if it is gone."""
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
-        """Return the last lines of a container's log."""
+        """Return the last lines of the log of a container."""

@@ -1,4 +1,4 @@
-"""The kinds of objects a resource has in the cluster, and where the API serves them."""
+"""The kinds of objects that a resource has in the cluster, and their API paths."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: `name` as in manifests, and how it is addressed."""
+    """A kind of object: its `name` as in manifests, and its API path."""
 
     name: str
     api_version: str
     plural: str
 
     def path(self, namespace: str, name: str = "") -> str:
-        """Return the path of the objects of a namespace, or of the one called `name`."""
+        """Return the path of the objects in a namespace, or of the object called `name`."""
         return f"{self._root}/namespaces/{namespace}/{self.plural}{f'/{name}' if name else ''}"
 
     @property
@@ -50,7 +50,7 @@ KINDS = {kind.name: kind for kind in _ALL}
 
 
 def condition(body: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    """Return a condition of an object as the API server returns it, empty where there is none."""
+    """Return a condition of an object as the API server returns it, or an empty one if there is none."""
     found: Iterable[Mapping[str, Any]] = (body.get("status") or {}).get("conditions") or ()
     return next((each for each in found if each["type"] == kind), {})
 

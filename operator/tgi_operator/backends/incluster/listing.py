@@ -1,4 +1,4 @@
-"""Lists the objects of all resources: at the start, soon after it, and each hour."""
+"""Lists the objects of all resources: at the start, soon after it, and every hour."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ from tgi_operator.kube import APIError
 logger = logging.getLogger(__name__)
 
 RELIST_SECONDS = 3600
-"""How often all objects are listed: a watch does not report what vanished while it was broken."""
+"""Interval between lists of all objects. A watch does not report objects that were deleted while it was broken."""
 
 _FIRST_RELIST_SECONDS = 60
-"""What vanished between the list at the start and the watch is reported by neither."""
+"""Neither reports objects that were deleted between the first list and the watch."""
 
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _ATTEMPTS = 5
@@ -36,7 +36,7 @@ class Listing:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
-        """List all objects, and again from now on. The API server may still set up the storage of a kind (429)."""
+        """List all objects, and periodically after that. The API server may still set up storage for a kind (429)."""
         self._kinds = kinds
         for attempt in range(_ATTEMPTS):
             try:
@@ -66,7 +66,7 @@ class Listing:
             pause = RELIST_SECONDS
 
     async def complete(self, key: Key) -> None:
-        """List the objects of a resource that is newer than some of them, and so were passed over."""
+        """List the objects of a resource that is newer than some of them, which were therefore skipped."""
         if not self._children.lacks(key):
             return
         for kind in self._kinds:
@@ -81,7 +81,7 @@ class Listing:
             paths = [kind.path(namespace) for namespace in namespaces] or [kind.everywhere]
             missing = self._children.versions(kind.name)
             for path in paths:
-                # Nothing is held of what belongs to no resource, however much there is.
+                # Objects without a resource are not stored, however many there are.
                 async for body in self._cluster.reduced(path, reduced, labelSelector=LABEL_NAME):
                     key, child = identity(body)
                     if key is not None:

@@ -1,4 +1,4 @@
-"""Observes one resource: what the watch reported, and what a rule asks for."""
+"""Observes one resource: the reports of the watch, and the inputs that a rule asks for."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ from tgi_operator.settings import Settings
 logger = logging.getLogger(__name__)
 
 _MOST_ROUNDS = 3
-"""Times that the rules may ask for more before they must decide."""
+"""How often the rules can ask for more input before they must decide."""
 
 _MOST_NODES = 100
 _CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
@@ -53,7 +53,7 @@ _MEANS_SECONDS = 20
 
 
 class Observer:
-    """Reads what a decision needs, and nothing else."""
+    """Reads the inputs of a decision, and nothing else."""
 
     def __init__(self, cluster: Cluster, children: Children, settings: Settings, now: Callable[[], datetime]) -> None:
         self._cluster = cluster
@@ -79,7 +79,7 @@ class Observer:
         return tuple(kind for kind in WATCHED if optional.get(kind, True))
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
-        """Return all that the decision needs."""
+        """Return all input of the decision."""
         children = self._children.of(key)
         situation = Situation(
             resource,
@@ -101,7 +101,7 @@ class Observer:
         return situation
 
     async def _rendered(self, situation: Situation) -> Situation:
-        """Return the situation with what should be in the cluster, or the problem that the spec has."""
+        """Return the situation with the desired objects, or with the problem of the spec."""
         resource, spec = situation.resource, situation.spec
         target = _target(resource)
         token = await compute(resource, self._refusals.problem, spec, target) or await secrets.token(
@@ -111,7 +111,7 @@ class Observer:
             return replace(situation, problem=token)
         if spec.autoscaling is not None:
             situation = replace(situation, means=await self._scaling_means())
-        # What is rendered depends on the living Deployment, which the watch may not have reported yet.
+        # The rendering depends on the living Deployment, which the watch may not have reported yet.
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
         jobs, servers = situation.all(JOB), situation.servers
@@ -132,7 +132,7 @@ class Observer:
         )
 
     async def _forbidden(self, situation: Situation, desired: Desired) -> Problem | None:
-        """Return what the pods ask for and must not have."""
+        """Return the restricted fields that the pods request."""
         problem = self._refusals.rendered_problem(desired)
         if problem is not None or not self._require_labels:
             return problem
@@ -140,7 +140,7 @@ class Observer:
         return await allowed_use.first_problem(self._cluster, situation.owner.namespace, named)
 
     async def _complete(self, situation: Situation, wanted: Iterable[tuple[Kind, str]]) -> Situation:
-        """Return the situation with objects that the watch has not reported, or cannot: they are not owned."""
+        """Return the situation with objects that the watch has not reported, or cannot report: those of others."""
         owner, found = situation.owner, dict(situation.children)
         for kind, name in wanted:
             if (kind.name, name) in found and not situation.resource.requested:
@@ -160,7 +160,7 @@ class Observer:
         return replace(situation, children=found)
 
     async def _read(self, need: Need, situation: Situation) -> Situation:
-        """Return the situation with what a rule lacks."""
+        """Return the situation with the inputs that a rule lacks."""
         if need is Need.ROOM:
             return replace(situation, room=await self._has_room(_target(situation.resource)))
         if need is Need.PROGRESS:
@@ -181,7 +181,7 @@ class Observer:
         return replace(situation, claims=tuple(claims))
 
     async def _progress(self, situation: Situation) -> str:
-        """Return the last line that the job printed, empty where there is none."""
+        """Return the last line that the Job printed, or an empty text if there is none."""
         newest, owner = newest_fetcher(situation), situation.owner
         if newest is None or newest["status"].get("phase") != "Running":
             return ""
@@ -193,7 +193,7 @@ class Observer:
         return without_token(log.strip(), situation.desired.token)[-256:]
 
     async def _has_room(self, target: InCluster) -> bool:
-        """Return whether a node has GPUs free for one more pod; False where the operator is not allowed to see that."""
+        """Return whether a node has GPUs free for one more pod, or False if the operator cannot read that."""
         tolerated = frozenset(each.get("key") for each in tolerations(target))
         gpu = target.gpu
         demand = Demand(gpu.resource_name, target.requested_gpus, target.node_selector, gpu.products, tolerated)
@@ -206,14 +206,14 @@ class Observer:
                 if demand.fits(node, [pod async for pod in pods_of_node]):
                     return True
         except APIError as error:
-            # 400: a node selector that is none. The API server refuses the Deployment for it with a better message.
+            # 400: an invalid node selector. The API server refuses the Deployment for it with a better message.
             if error.status not in (400, 403):
                 raise
             logger.warning("Free GPUs cannot be determined, so pods are replaced in place: %s", error)
         return False
 
     async def _scaling_means(self) -> Means:
-        """Return what the cluster has for scaling. A custom metrics API may come later; KEDA has to be watched."""
+        """Return the scaling facilities of the cluster. A custom metrics API can appear later. KEDA needs a watch."""
         # Under a lock: a second reader must not decide by what the first one has not read yet.
         async with self._reading_means:
             now = asyncio.get_running_loop().time()
@@ -230,6 +230,6 @@ class Observer:
 
 
 def _target(resource: Resource) -> InCluster:
-    assert resource.spec is not None  # noqa: S101 - only asked of a spec that can be read
+    assert resource.spec is not None  # noqa: S101 - only called for a readable spec
     assert resource.spec.in_cluster is not None  # noqa: S101 - the controller chose this backend by it
     return resource.spec.in_cluster

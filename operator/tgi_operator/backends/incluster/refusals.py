@@ -1,6 +1,6 @@
-"""Refusals that follow from the spec and the settings alone. They do not depend on the cluster.
+"""Refusals that follow only from the spec and the settings. They do not depend on the cluster.
 
-The operator and `tgi-operator plan` ask the same two questions: before the objects are rendered, and afterwards.
+The operator and `tgi-operator plan` make the same two checks: before the objects are rendered, and afterwards.
 """
 
 from tgi_operator.api.incluster import InCluster
@@ -18,9 +18,9 @@ class Refusals:
         self._restricted = settings.pod_template == "restricted"
 
     def problem(self, spec: Spec, target: InCluster) -> Problem | None:
-        """Return the first problem of the spec, None where objects can be rendered from it."""
+        """Return the first problem of the spec, or None if objects can be rendered from it."""
         return checks.first_problem(spec, target)
 
     def rendered_problem(self, desired: Desired) -> Problem | None:
-        """Return the first problem of the rendered objects, None where they may be applied."""
+        """Return the first problem of the rendered objects, or None if they can be applied."""
         return restrictions.problem(desired.template) if self._restricted else None

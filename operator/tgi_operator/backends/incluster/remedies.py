@@ -1,4 +1,4 @@
-"""What to do about an error."""
+"""Remedies for errors."""
 
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ _REFUSED_SECONDS = 300
 
 
 def remedy(resource: Resource, situation: Situation | None, error: Exception, now: datetime) -> Remedy | None:
-    """Return how to go on after a refusal: the spec, the operator's permissions or a policy must change."""
+    """Return the remedy for a refusal: the spec, the operator's permissions or a policy must change."""
     if not isinstance(error, RefusedError):
         return None
     available = situation.available if situation is not None else was_available(resource.status)

@@ -1,1 +1,1 @@
-"""What a plan is, and what every backend reports in the same words: verdicts, scaling, schedules."""
+"""Plans, and everything that all backends report in the same way: verdicts, scaling, schedules."""

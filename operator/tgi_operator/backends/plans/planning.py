@@ -1,4 +1,4 @@
-"""A plan: what to do next, as data."""
+"""A plan: the next steps as data."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ Situation = TypeVar("Situation")
 
 @dataclass(frozen=True)
 class Note:
-    """What an Event reports of steps that no condition shows."""
+    """The Event for steps that no condition shows."""
 
     reason: Reason
     message: str
@@ -22,14 +22,14 @@ class Note:
 
 @dataclass(frozen=True)
 class Plan(Generic[S]):
-    """What to do next, as data.
+    """The next steps, as data.
 
-    `status` is what to show. With `ahead` it is written before the steps, because a successor must know after a crash
-    that they were begun; otherwise after them. `done` replaces it once all steps have succeeded. `collection` are steps
-    that only remove what nothing needs any more: they come last, and their failure is reported but stops nothing else.
-    Once they have succeeded, `clean` replaces the status, and `collected` is their Event.
-    `after` is the time in seconds until the next look at the latest; None: when something changes. `finished`: nothing
-    of a deleted resource is left.
+    `status` is the status to show. With `ahead`, it is written before the steps, because after a crash a successor must
+    know that they were started. Otherwise it is written after them. `done` replaces it once all steps have succeeded.
+    `collection` are steps that only remove unused objects. They come last, and their failure is reported but stops no
+    other step. Once they have succeeded, `clean` replaces the status, and `collected` is their Event. `after` is the
+    time in seconds until the next observation at the latest. None means that only a change starts it. `finished` means
+    that nothing of a deleted resource is left.
     """
 
     status: Status
@@ -49,17 +49,17 @@ class Plan(Generic[S]):
         return self.done or self.status
 
     def reaching(self, change: Callable[[Status], Status]) -> Self:
-        """Return the plan with `change` made to every status that follows its steps."""
+        """Return the plan with `change` applied to every status that is written after its steps."""
         clean = change(self.clean) if self.clean is not None else None
         return replace(self, done=change(self.reached), clean=clean)
 
     def sooner(self, seconds: float) -> Self:
-        """Return the plan with the next look in this time, unless it comes earlier anyway."""
+        """Return the plan with the next observation after this time, unless it comes earlier anyway."""
         return replace(self, after=seconds if self.after is None else min(self.after, seconds))
 
 
 class Need(StrEnum):
-    """What a rule may lack: the backend reads it, and the decision is made again."""
+    """Inputs that a rule may lack. The backend reads them, and the decision is made again."""
 
     ENDPOINT = "Endpoint"
     TAGS = "Tags"
@@ -73,7 +73,7 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Ask:
-    """A rule cannot decide without these."""
+    """A rule cannot decide without these inputs."""
 
     needs: frozenset[Need]
 
@@ -82,7 +82,7 @@ Rule = Callable[[Situation], Plan[S] | Ask | None]
 
 
 def first(rules: Iterable[Rule[Situation, S]], situation: Situation) -> Plan[S] | Ask:
-    """Return the answer of the first rule that has one. Raises LookupError where none has."""
+    """Return the result of the first rule that applies. Raises LookupError if none applies."""
     for rule in rules:
         answer = rule(situation)
         if answer is not None:

@@ -17,11 +17,14 @@ from tgi_operator.backends.quantities import quantity
 MOST_RECORDS = 10
 
 DEFAULT_TARGET = "5"
-"""Target of a default metric. Google's guide for TGI begins with a queue of 3 to 5 requests for each pod; the AWS
-example for SageMakerVariantConcurrentRequestsPerModelHighResolution has 5."""
+"""Target of a default metric.
+
+Google's guide for TGI starts with a queue of 3 to 5 requests for each pod. The AWS example for
+SageMakerVariantConcurrentRequestsPerModelHighResolution has 5.
+"""
 
 SPEC_REPLICAS = "spec.replicas changed"
-"""Reason of a change that the spec asks for."""
+"""Reason of a change that the spec requests."""
 
 
 _ACTIVE = {ConditionStatus.TRUE: True, ConditionStatus.FALSE: False, ConditionStatus.UNKNOWN: None}
@@ -29,7 +32,7 @@ _ACTIVE = {ConditionStatus.TRUE: True, ConditionStatus.FALSE: False, ConditionSt
 
 @dataclass(frozen=True)
 class Activity:
-    """Whether the replica count follows the load: what ScalingActive reports."""
+    """Whether the replica count follows the load, as ScalingActive reports it."""
 
     active: bool | None
     reason: Reason
@@ -37,7 +40,7 @@ class Activity:
 
 
 def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
-    """Return the first problem of `spec.autoscaling` that the API server cannot find, None where there is none."""
+    """Return the first problem of `spec.autoscaling` that the API server cannot find, or None if there is none."""
     if autoscaling is None:
         return None
     for schedule in autoscaling.schedules:
@@ -55,22 +58,22 @@ def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
 
 
 def target(metric: Metric) -> float:
-    """Return the number that a metric is kept at."""
+    """Return the target value of a metric."""
     return float(quantity(metric.target.average_value or metric.target.value or "0") or 0)
 
 
 def metrics(autoscaling: Autoscaling, otherwise: MetricType) -> Sequence[Metric]:
-    """Return the metrics, or the default one."""
+    """Return the metrics, or the default metric."""
     return autoscaling.metrics or (Metric(type=otherwise, target=MetricTarget(average_value=DEFAULT_TARGET)),)
 
 
 def scaling_status(
     before: Status, now: ScalingStatus, desired: int, why: str, time: str, *, unknown: str = ""
 ) -> ScalingStatus | None:
-    """Return `now` with the history of the desired replica count; None where there is nothing to report.
+    """Return `now` with the history of the desired replica count. None means that there is nothing to report.
 
-    `before` is the status last written; `why` and `time` belong to a change since then. A reason that was `unknown`
-    when the change was seen is replaced as soon as it is known.
+    `before` is the status last written. `why` and `time` are the reason and the time of a change since then. If the
+    reason was `unknown` when the change was seen, it is replaced as soon as it is known.
     """
     history = (before.scaling.history if before.scaling else None) or ()
     last = before.scaling.last_scale_time if before.scaling else None
@@ -84,7 +87,7 @@ def scaling_status(
 
 
 def last_activity(status: Status) -> Activity | None:
-    """Return what ScalingActive reports, None where there is no such condition, or one of another version."""
+    """Return the activity that ScalingActive reports, or None if the condition is missing or of another version."""
     found = conditions.get(status.conditions, ConditionType.SCALING_ACTIVE)
     reason = Reason.known(found.reason) if found is not None else None
     if found is None or reason is None:
@@ -93,9 +96,9 @@ def last_activity(status: Status) -> Activity | None:
 
 
 def with_activity(status: Status, generation: int, activity: Activity | None, now: str) -> Status:
-    """Return `status` with ScalingActive as `activity` has it, without the condition where that is None.
+    """Return `status` with `activity` as ScalingActive, or without the condition if `activity` is None.
 
-    The other conditions stay as they are: they may be of an older generation.
+    The other conditions stay the same, because they may be of an older generation.
     """
     kind = ConditionType.SCALING_ACTIVE
     others = tuple(each for each in status.conditions if each.type != kind)
@@ -108,9 +111,9 @@ def with_activity(status: Status, generation: int, activity: Activity | None, no
 
 
 def at_next_event(plan: Plan[S], autoscaling: Autoscaling | None, now: datetime) -> Plan[S]:
-    """Return `plan` with the next look no later than the next start or end of a schedule."""
+    """Return `plan` with the next observation no later than the next start or end of a schedule."""
     seconds = schedules.next_change(autoscaling, now) if autoscaling is not None else None
     if seconds is None or plan.finished:
         return plan
-    # A moment later, so that it is certain to have begun.
+    # A moment later, so that the schedule has certainly begun.
     return plan.sooner(seconds + 0.5)

@@ -1,8 +1,8 @@
-"""Schedules of autoscaling: which bounds are in force at a moment, and when that changes.
+"""Schedules of autoscaling: the bounds in force at a moment, and the time of the next change.
 
-Each start and each end of a schedule is an event. At a start its bounds come into force, at an end those of
-`autoscaling`: the latest event decides, as it does where AWS carries out scheduled actions. At the same minute a start
-comes after an end.
+Each start and each end of a schedule is an event. At a start, the bounds of the schedule come into force, and at an end
+those of `autoscaling`. The latest event decides, as with scheduled actions of AWS. In the same minute, a start comes
+after an end.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds in force; `schedule` is the name of the one they come from, None where they are autoscaling's own."""
+    """Bounds in force. `schedule` is the name of their schedule, or None if they are those of autoscaling."""
 
     least: int
     most: int
     schedule: str | None = None
 
     def clamp(self, replicas: int) -> int:
-        """Return the number within the bounds that is nearest to `replicas`."""
+        """Return the value within the bounds that is nearest to `replicas`."""
         return max(self.least, min(self.most, replicas))
 
 
@@ -44,13 +44,13 @@ def in_force(autoscaling: Autoscaling, now: datetime) -> Bounds:
 
 
 def of(autoscaling: Autoscaling, schedule: Schedule) -> Bounds:
-    """Return the bounds that a schedule brings into force."""
+    """Return the bounds that a schedule puts into force."""
     least, most = schedule.min_replicas, schedule.max_replicas
     return Bounds(least or autoscaling.min_replicas, most or autoscaling.max_replicas, schedule.name)
 
 
 def next_change(autoscaling: Autoscaling, now: datetime) -> float | None:
-    """Return the seconds from `now` until the next event; None where there is none."""
+    """Return the seconds from `now` until the next event, or None if there is none."""
     events = [
         at
         for schedule in autoscaling.schedules
@@ -61,7 +61,7 @@ def next_change(autoscaling: Autoscaling, now: datetime) -> float | None:
 
 
 def problem(schedule: Schedule) -> str | None:
-    """Return what is wrong with a schedule, beginning with the field; None where it can be carried out."""
+    """Return the error in a schedule, starting with the field, or None if the schedule is valid."""
     try:
         ZoneInfo(schedule.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -83,9 +83,9 @@ def problem(schedule: Schedule) -> str | None:
 
 
 def aws_cron(cron: str) -> str:
-    """Return a cron expression as AWS takes it, with six fields and `?` for the day that does not matter.
+    """Return a cron expression in the form of AWS, with six fields and `?` for the day that does not matter.
 
-    Raises CronSimError for one that is none, and ValueError for one that AWS cannot express.
+    Raises CronSimError for an invalid expression, and ValueError for one that AWS cannot express.
     """
     if any(letter in cron.upper().split()[4] for letter in "L#") or "L" in cron.upper().split()[2]:
         raise ValueError("L and # are not supported")
@@ -105,8 +105,8 @@ def _listed(values: set[int], every: int) -> str:
 
 
 def _last(cron: str, time_zone: str, now: datetime) -> datetime | None:
-    """Return the latest time up to `now` that fits."""
-    # The first tick backwards lies before where it begins.
+    """Return the latest matching time up to `now`."""
+    # The first tick backwards lies before the start of the iteration.
     begin = now.replace(microsecond=0) + timedelta(seconds=1)
     return next(_ticks(cron, time_zone, begin, backwards=True), None)
 

@@ -1,4 +1,4 @@
-"""The handful of things a status can report, with the same reasons and conditions for every backend."""
+"""The few verdicts that a status can report, with the same reasons and conditions for every backend."""
 
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
@@ -27,7 +27,7 @@ _SERVING = {
 
 
 class StatusFields(TypedDict, total=False):
-    """Fields of Status beside the conditions."""
+    """Fields of Status other than the conditions."""
 
     backend: str | None
     replicas: int | None
@@ -47,7 +47,7 @@ class StatusFields(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a resource is: what its conditions report."""
+    """The state of a resource that its conditions report."""
 
     ready: ConditionStatus
     available: ConditionStatus
@@ -63,24 +63,24 @@ def serving(reason: Reason, message: str) -> Verdict:
 
 
 def progressing(reason: Reason, message: str, *, available: ConditionStatus | bool) -> Verdict:
-    """The operator or AWS is at work; nobody needs to do anything."""
+    """The operator or AWS is working. No user needs to act."""
     return Verdict(ConditionStatus.FALSE, _status(available), reason, message, reconciling=True)
 
 
 def stalled(reason: Reason, message: str, *, available: ConditionStatus | bool) -> Verdict:
-    """A person must change something."""
+    """A user must change something."""
     return Verdict(ConditionStatus.FALSE, _status(available), reason, message, stalled=True)
 
 
 def overdue(verdict: Verdict, message: str) -> Verdict:
-    """The work goes on for longer than it should: a person must know."""
+    """The work takes longer than it should, and a user must know."""
     return replace(verdict, reason=Reason.PROGRESS_DEADLINE_EXCEEDED, message=message, stalled=True)
 
 
 def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **fields: Unpack[StatusFields]) -> Status:
     """Return `status` with the conditions of `verdict`, observed at `generation`, and other `fields` changed.
 
-    ScalingActive stays as it was: whether something serves and whether it follows the load are two questions.
+    ScalingActive stays the same: whether an endpoint serves and whether it follows the load are two questions.
     """
     reason, message = _SERVING[verdict.available]
     updates = [
@@ -96,16 +96,16 @@ def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **
 
 
 def as_reported(before: Status, status: Status) -> Status:
-    """Return `status` with the conditions and the generation that `before` reports: what it promises may still fail."""
+    """Return `status` with the conditions and generation of `before`, because steps for the new one may still fail."""
     return status.model_copy(
         update={"conditions": before.conditions, "observed_generation": before.observed_generation}
     )
 
 
 def unreadable(status: Status, generation: int, reason: Reason, message: str, now: str) -> Status:
-    """Return `status` with Ready and Available Unknown: the truth cannot be read.
+    """Return `status` with Ready and Available Unknown, because the actual state cannot be read.
 
-    Stalled and Reconciling keep their values, and a generation that no status reported yet is Reconciling.
+    Stalled and Reconciling keep their values. A generation that no status has reported yet is Reconciling.
     """
     unknown = ConditionStatus.UNKNOWN
     updates = [
@@ -132,6 +132,6 @@ def _status(available: ConditionStatus | bool) -> ConditionStatus:
 
 
 def was_available(status: Status) -> ConditionStatus:
-    """Return what Available reported when the status was written; False where it reported nothing."""
+    """Return the value of Available when the status was written, or False if it had none."""
     found = conditions.get(status.conditions, ConditionType.AVAILABLE)
     return found.status if found is not None else ConditionStatus.FALSE

@@ -1,4 +1,4 @@
-"""Rules that mean the same on every backend, and what they need of a situation."""
+"""Rules that are the same on every backend, and the parts of a situation that they need."""
 
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,14 +15,14 @@ _OUTSIDE_THE_SPEC = frozenset(
 )
 
 PROBLEM_SECONDS = 30
-"""A problem outside the spec may end without an event: a Secret that is not watched, the file of allowed roles."""
+"""A problem outside the spec can end without an event, such as an unwatched Secret or the file of allowed roles."""
 
 FOREIGN_SECONDS = 45
-"""Tags and labels may be changed at any time, and nothing reports it."""
+"""Tags and labels can change at any time, and no event reports that."""
 
 
 class Situation(Protocol):
-    """What every backend's situation has."""
+    """The common part of all backends' situations."""
 
     @property
     def resource(self) -> Resource:
@@ -30,19 +30,19 @@ class Situation(Protocol):
 
     @property
     def problem(self) -> Problem | None:
-        """Why the spec cannot work; None where it can."""
+        """The reason why the spec cannot work, or None if it can."""
 
     @property
     def now(self) -> datetime:
-        """When the situation was observed."""
+        """The time of the observation."""
 
     @property
     def foreign(self) -> str | None:
-        """What is in the way and not owned by this resource, and what to do; None where there is nothing."""
+        """The conflicting object that this resource does not own, and the fix, or None if there is no conflict."""
 
     @property
     def retained(self) -> str:
-        """What deletionPolicy Retain leaves behind, as a sentence."""
+        """The objects that deletionPolicy Retain keeps, as a sentence."""
 
     def report(self, verdict: Verdict) -> Status:
         """Return the status with `verdict` and what was observed."""
@@ -53,14 +53,14 @@ class Situation(Protocol):
 
 
 def retained(situation: Situation) -> Plan[Any] | None:
-    """The resource is deleted with deletionPolicy Retain: everything it names is left alone."""
+    """The resource is deleted with deletionPolicy Retain: the operator keeps all of its objects."""
     if not situation.resource.retains:
         return None
     return Plan(situation.resource.status, notes=(Note(Reason.RETAINED, situation.retained),), finished=True)
 
 
 def not_owned(situation: Situation) -> Plan[Any] | None:
-    """Something of that name exists and is not owned by this resource: it is never touched."""
+    """An object of that name exists and is not owned by this resource. It is never changed."""
     if situation.foreign is None:
         return None
     verdict = stalled(Reason.NOT_OWNED, situation.foreign, available=situation.available)
@@ -68,7 +68,7 @@ def not_owned(situation: Situation) -> Plan[Any] | None:
 
 
 def unworkable(situation: Situation) -> Plan[Any] | None:
-    """The spec has a problem: whatever serves goes on serving."""
+    """The spec has a problem: pods or instances that serve keep serving."""
     if situation.problem is None:
         return None
     verdict = stalled(situation.problem.reason, situation.problem.message, available=situation.available)

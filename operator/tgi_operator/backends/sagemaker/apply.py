@@ -1,4 +1,4 @@
-"""Carrying out the steps of a plan: ownership before deletion, and what "already exists" means."""
+"""Applies the steps of a plan: ownership checks before deletion, and handling of existing objects."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,10 +50,10 @@ class Applier:
             followed.saw(Listed(operation.leads_to, ""))
 
     async def _take_existing(self, situation: Situation, step: Step, part: Part, error: AWSError) -> None:
-        """Take what exists for the result of a step, if it carries our tags. Raises AWSError where it does not.
+        """Accept an existing object as the result of a step, if it carries our tags. Raises AWSError if it does not.
 
-        A configuration that nothing runs is replaced where it is a placeholder, or where an earlier attempt made it
-        for another instance count: an update with it would shrink what serves.
+        An unused configuration is replaced if it is a placeholder, or if an earlier attempt created it for another
+        instance count: an update with it would shrink the endpoint.
         """
         scope, name = situation.place.scope, str(step.request[NAME_FIELDS[part]])
         described, tags = await read_part(self._aws(situation), scope, part, name)
@@ -68,10 +68,10 @@ class Applier:
             await self._aws(situation).call(scope, step.operation, step.request)
 
     async def _may_be_deleted(self, situation: Situation, step: Step, part: Part) -> bool:
-        """Return whether a model or configuration is there and ours.
+        """Return whether a model or configuration exists and is ours.
 
-        Shortly after a request of ours, what cannot be found is deleted all the same: it may be there, and its name is
-        one that only we give. Raises AWSError where its tags cannot be read yet.
+        Shortly after one of our requests, a missing object is deleted anyway: it may exist, and only the operator uses
+        its name. Raises AWSError if its tags cannot be read yet.
         """
         name = str(step.request[NAME_FIELDS[part]])
         _, tags = await read_part(self._aws(situation), situation.place.scope, part, name)
@@ -89,7 +89,7 @@ class Applier:
 
 @contextmanager
 def _as_error_of(step: Step) -> Iterator[None]:
-    """Raise the AWSError of a call that a step needs as an error of the step: what it was for decides what follows."""
+    """Raise the AWSError of a call for a step as an error of the step, whose purpose determines the remedy."""
     try:
         yield
     except AWSError as error:
@@ -100,6 +100,6 @@ def _as_error_of(step: Step) -> Iterator[None]:
 
 
 def _count(config: Mapping[str, object]) -> object:
-    """Return the instance count of a configuration, None for anything else."""
+    """Return the instance count of a configuration, or None for anything else."""
     variants = config.get("ProductionVariants")
     return variants[0].get("InitialInstanceCount") if isinstance(variants, list) and variants else None

@@ -1,4 +1,4 @@
-"""The SageMaker backend: wiring of observing, deciding, applying and what errors lead to."""
+"""The SageMaker backend: wiring of observe, decide, apply and remedies for errors."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -69,23 +69,23 @@ class SageMakerBackend:
     def build(
         cls, settings: Settings, reader: SecretReader, changed: Callable[[Key], None], guard: Callable[[], None]
     ) -> Self:
-        """Return the backend on real AWS; it tells `changed` the keys to look at, and asks `guard` before writes."""
+        """Return the backend on real AWS. It calls `changed` with keys to reconcile, and `guard` before writes."""
         return cls(SageMakerAPI(settings.lane_workers, guard), settings, reader, changed)
 
     def lane(self, fields: Mapping[str, Any]) -> str:
-        """Return the region: one that hangs delays no other. Those that there are not share a lane."""
+        """Return the region as lane: one that hangs delays no other. Unknown regions do not share a lane."""
         region = str(fields.get("sageMaker", {}).get("region", ""))
         return region if self._refusals.region_problem(region) is None else ""
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
-        """Return all that the decision needs; None until the region was listed. Raises AWSError."""
+        """Return all input of the decision, or None until the region was listed. Raises AWSError."""
         return await self._observer.observe(key, resource)
 
     def plan(self, situation: Situation) -> Plan[Step]:
-        """Return what to do next and what to show."""
+        """Return the next steps and the status to show."""
         decision = plan(situation)
         if isinstance(decision, Ask):
-            # The observer has read all that there is to ask for.
+            # The observer has read everything that a rule can ask for.
             raise TypeError(f"the rules still ask for {', '.join(sorted(decision.needs))}")
         autoscaling = situation.autoscaling if situation.rendered is not None else None
         return scaling.at_next_event(decision, autoscaling, situation.now)
@@ -95,12 +95,12 @@ class SageMakerBackend:
         await self._applier.apply(situation, step)
 
     def remedy(self, resource: Resource, situation: Situation | None, error: Exception, failures: int) -> Remedy | None:
-        """Return how to go on after an AWSError, None after any other error."""
+        """Return the remedy for an AWSError, or None for any other error."""
         if not isinstance(error, AWSError):
             return None
         followed = self._endpoints.followed(resource.key)
         if followed is not None and (error.meaning in NOT_FOUND or remedies.is_upkeep(situation, error)):
-            # Something that the decision counts on is not there, or was not put there: read everything.
+            # An object that the decision relies on is missing, or another user created it: read everything.
             followed.check = True
         return remedies.remedy(resource, situation, error, failures, self._now())
 
@@ -110,7 +110,7 @@ class SageMakerBackend:
         self._scalable_targets.forget(key)
 
     async def close(self) -> None:
-        """Stop sweeping, and wait for the calls under way."""
+        """Stop sweeping, and wait for the calls in progress."""
         await self._endpoints.close()
         await self._scalable_targets.close()
         await self._gateway.close()

@@ -1,4 +1,4 @@
-"""Whose tags an endpoint had that another resource waits for: its name stays theirs for a while."""
+"""The last owners of endpoints for which other resources wait. A name stays reserved for its owner for a while."""
 
 import asyncio
 
@@ -7,24 +7,24 @@ from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.desired.places import Place
 
 RESERVED_SECONDS = 120
-"""How long a name stays reserved once its owner is gone: the owner may be applied again, or is in another cluster."""
+"""Seconds for which a name stays reserved after its owner is gone: the owner may return, or be in another cluster."""
 
 
 class LastOwners:
-    """The owners that tags named, by place, as long as they matter."""
+    """The owners that tags named, by place, for as long as they matter."""
 
     def __init__(self) -> None:
         self._owners: dict[Place, tuple[Owner, float]] = {}
 
     def saw(self, resource: Resource, place: Place, owner: Owner | None) -> None:
-        """Remember whose tags a resource has read, where they are another's."""
+        """Remember the owner in the tags that a resource has read, if it is another resource."""
         now = asyncio.get_running_loop().time()
         self._owners = {where: kept for where, kept in self._owners.items() if now - kept[1] < RESERVED_SECONDS}
         if owner is not None and _named(owner) != _named(resource.owner):
             self._owners[place] = (owner, now)
 
     def of(self, resource: Resource, place: Place) -> Owner | None:
-        """Return the owner that comes first: one that still exists, or was there a moment ago."""
+        """Return the owner that comes first: one that still exists, or existed a moment ago."""
         owner, seen = self._owners.get(place, (None, 0.0))
         if owner is None:
             return None

@@ -1,4 +1,4 @@
-"""Observing one resource with as few calls as possible, and reading what a decision asks for."""
+"""Observes one resource with as few calls as possible, and reads the inputs that a decision asks for."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -36,11 +36,11 @@ from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTarge
 from tgi_operator.backends.secrets import SecretReader
 
 ROUNDS = 6
-"""How often a decision may ask for more: each time for something else."""
+"""How often a decision can ask for more input, each time for something else."""
 
 
 class Observer:
-    """Turns a resource and what AWS shows into a Situation that can be decided."""
+    """Builds a Situation that can be decided, from a resource and the state in AWS."""
 
     def __init__(
         self,
@@ -63,21 +63,21 @@ class Observer:
         self._now = now
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
-        """Return a situation that can be decided; None where the first listing is awaited.
+        """Return a situation that can be decided, or None until the first listing.
 
-        Raises AWSError where AWS cannot be read.
+        Raises AWSError if AWS cannot be read.
         """
         generated = places.generated(resource.key, resource.fields)
         unknown_region = self._refusals.region_problem(generated.region)
         if unknown_region is not None:
-            # Not a single connection. What an earlier list of regions let in may still be there.
+            # No connection at all. Objects in a region that an earlier list of regions allowed may still exist.
             begun = resource.status.sage_maker is not None or resource.status.update_revision is not None
             return Situation(resource, generated, None, unknown_region, Observed(denied=begun), self._now())
         place = await self._place(resource, generated)
         situation = await self._unobserved(resource, place)
         problem = situation.problem
         if resource.retains or (problem and resource.status.sage_maker is None and not resource.deleting):
-            # Bad input costs nothing, not even a call.
+            # Invalid input causes no call.
             return situation
         followed = self._endpoints.follow(place.scope, key, place.endpoint)
         outage = self._endpoints.outage(place.scope)
@@ -89,12 +89,12 @@ class Observer:
             return None
         refused = situation.name_problem is not None and not resource.deleting
         if refused and listing.complete and place.endpoint not in listing.endpoints:
-            # Nothing is there that could be kept, and nothing is created.
+            # There are no objects to keep, and none are created.
             return situation
         check_scaling = self._follow_scaling(situation, key)
         scaling_outage = self._scalable_targets.outage(key)
         if scaling_outage is not None:
-            # Reading it again for each resource would tell no more.
+            # Another read for each resource would return nothing new.
             unread = replace(situation.observed, read=frozenset({Need.SCALING}), scaling_error=scaling_outage)
             situation, check_scaling = replace(situation, observed=unread), False
         if resource.requested or resource.rewritten:
@@ -109,10 +109,10 @@ class Observer:
         return await self._read(situation, followed, check_scaling=check_scaling)
 
     async def _place(self, resource: Resource, generated: Place) -> Place:
-        """Return where the endpoint is: one that an earlier version has named keeps its name. Raises AWSError.
+        """Return the place of the endpoint. One that an earlier version has named keeps its name. Raises AWSError.
 
-        The status shows which name that is. Where it does not, and there may be an endpoint of the former name, the
-        tags of that endpoint do.
+        The status shows which name that is. If it does not, and an endpoint with the former name may exist, the tags of
+        that endpoint show it.
         """
         former = places.former(resource.key, resource.fields)
         listing = self._endpoints.listing(generated.scope) or Listing(complete=True)
@@ -138,7 +138,7 @@ class Observer:
         return names.is_owned(tags, resource.owner)
 
     async def _unobserved(self, resource: Resource, place: Place) -> Situation:
-        """Return the situation before anything is read in AWS."""
+        """Return the situation before any reads in AWS."""
         problem, rendered = await self._rendered(resource, place, running=resource.status.image)
         observed = Observed(last_owner=self._owners.of(resource, place))
         refused = self._refusals.name_problem(resource)
@@ -147,7 +147,7 @@ class Observer:
     async def _rendered(
         self, resource: Resource, place: Place, running: str | None
     ) -> tuple[Problem | None, Desired | None]:
-        """Return what keeps the spec from working, or what it leads to; deletion needs neither."""
+        """Return the problem of the spec, or the desired objects rendered from it. Deletion needs neither."""
         spec = resource.spec
         if resource.deleting:
             return None, None
@@ -163,7 +163,7 @@ class Observer:
         return None, await compute(resource, render.desired, place, resource, spec, target, token, running)
 
     def _follow_scaling(self, situation: Situation, key: Key) -> bool:
-        """Follow a scalable target, or no longer; return whether something is to be read there."""
+        """Follow a scalable target, or stop following it. Return whether it is to be read."""
         wanted = situation.rendered.scaling if situation.rendered is not None else None
         if wanted is None and situation.remembered.scaling_revision is None:
             self._scalable_targets.forget(key)
@@ -176,7 +176,7 @@ class Observer:
         return followed.check
 
     async def _read(self, situation: Situation, followed: Followed, *, check_scaling: bool) -> Situation:
-        """Return the situation with the endpoint, and with all that the decision asks for."""
+        """Return the situation with the endpoint, and with all inputs that the decision asks for."""
         resource, checking = situation.resource, followed.check
         try:
             endpoint = await self._endpoint(situation, followed)
@@ -223,7 +223,7 @@ class Observer:
         return endpoint
 
     async def _answer(self, situation: Situation, needs: Iterable[Need]) -> Situation:
-        """Return the situation with what is needed and was not read yet."""
+        """Return the situation with the needed inputs that were not read yet."""
         for need in sorted(situation.lacks(*needs)):
             observed = await self._answers[need](self, situation)
             situation = replace(situation, observed=replace(observed, read=observed.read | {need}))
@@ -232,9 +232,9 @@ class Observer:
         return situation
 
     async def _with_running_image(self, situation: Situation) -> Situation:
-        """Return the situation rendered with the image that AWS shows, where the spec leaves the image to us.
+        """Return the situation rendered with the image that AWS shows, if the spec leaves the image to the operator.
 
-        The image that the status names was presumed until now. It may be any: AWS alone shows what runs.
+        The image in the status was assumed until now. It can be any image: only AWS shows which one runs.
         """
         rendered, running = situation.rendered, situation.running_image
         if rendered is None or situation.resource.deleting or not situation.follows_image:
@@ -264,14 +264,14 @@ class Observer:
         revision = situation.modelled_revision
         if revision is None:
             return observed
-        # The model and the configuration of a revision have one name.
+        # The model and the configuration of a revision have the same name.
         aws, name = self._aws(situation.resource.key), names.set_name(situation.place.endpoint, revision)
         model, tags = await read_part(aws, situation.place.scope, Part.MODEL, name)
         image: str | None = (model.get("PrimaryContainer") or {}).get("Image")
         if situation.available is not ConditionStatus.TRUE and (
             image != situation.status.image or not names.is_owned(tags or {}, situation.resource.owner)
         ):
-            # What does not serve proves only that the image which the status names was requested before.
+            # A revision that does not serve proves only that the image in the status was requested before.
             image = None
         return replace(observed, parts={**observed.parts, Part.MODEL: tags}, image=image)
 
@@ -286,7 +286,7 @@ class Observer:
                 return replace(situation.observed, scaling=Scalable(activities))
             registered = await scaling_reads.registered(aws, scope, name)
         except AWSError as error:
-            # What serves does not depend on Application Auto Scaling.
+            # Serving does not depend on Application Auto Scaling.
             return replace(situation.observed, scaling_error=error)
         followed = self._scalable_targets.followed(situation.resource.key)
         if followed is not None:
@@ -305,7 +305,7 @@ class Observer:
 
 
 def as_endpoint(described: Mapping[str, Any], token: HubToken | None = None) -> Endpoint:
-    """Return what decides of a DescribeEndpoint response, without the Hub token that AWS may quote."""
+    """Return the relevant part of a DescribeEndpoint response, without the Hub token that AWS may quote."""
     variants = described.get("ProductionVariants") or [{}]
     pending = described.get("PendingDeploymentSummary") or {}
     return Endpoint(

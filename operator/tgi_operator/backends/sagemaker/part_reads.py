@@ -1,4 +1,4 @@
-"""Reading a model or configuration, and the tags of anything. Raises AWSError where AWS does not answer."""
+"""Reads of a model or configuration, and of the tags of any object. Raises AWSError if AWS does not answer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,13 +16,13 @@ _DESCRIBE: Mapping[Part, tuple[str, str]] = {
     Part.MODEL: ("DescribeModel", "ModelArn"),
     Part.CONFIG: ("DescribeEndpointConfig", "EndpointConfigArn"),
 }
-"""Operation, and ARN in the response."""
+"""Operation, and field of the ARN in the response."""
 
 
 async def read_part(
     api: Calls, scope: Scope, part: Part, name: str
 ) -> tuple[Mapping[str, Any], Mapping[str, str] | None]:
-    """Return a model or configuration and its tags; empty and None where there is none of that name."""
+    """Return a model or configuration and its tags, or an empty one and None if it does not exist."""
     operation, arn_field = _DESCRIBE[part]
     try:
         described = await api.call(scope, operation, {NAME_FIELDS[part]: name})
@@ -34,7 +34,7 @@ async def read_part(
 
 
 async def read_tags(api: Calls, scope: Scope, arn: str) -> Mapping[str, str]:
-    """Return all tags of what has the ARN."""
+    """Return all tags of the object with the ARN."""
     tags: dict[str, str] = {}
     request: dict[str, Any] = {"ResourceArn": arn, "MaxResults": 50}
     while True:

@@ -1,7 +1,7 @@
-"""Which execution roles and endpoint names a namespace is allowed to use.
+"""Permissions of namespaces to use execution roles and endpoint names.
 
-Without that, whoever may write a TGIEndpoint could use every role that the operator may pass, and take the endpoint
-name of another namespace.
+Without them, every user who can write a TGIEndpoint could use each role that the operator can pass, and take the
+endpoint name of another namespace.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class InvalidFileError(ValueError):
-    """The file of permissions cannot be read; the text says what is wrong with it."""
+    """The file of permissions cannot be read. The text describes the error."""
 
 
 class _Entry(BaseModel):
@@ -35,7 +35,7 @@ class _Entry(BaseModel):
 
 
 def _as_entry(value: object) -> object:
-    """Return an entry as it is written now; earlier versions had the list of roles in its place."""
+    """Return an entry in its present form. Earlier versions had only the list of roles."""
     return {"executionRoles": value} if isinstance(value, list) else value
 
 
@@ -50,9 +50,9 @@ class _File(BaseModel):
 class Permissions:
     """The entries of a file such as a mounted ConfigMap, which is read again when it has changed.
 
-    An entry counts where its key fits the namespace; `*` in keys and patterns is any text. A namespace may use an
-    endpoint name that fits a pattern of an entry, and no other. It may use every role, unless an entry of any namespace
-    lists roles: then only those that fit a pattern. A file that cannot be read allows nothing.
+    An entry applies if its key matches the namespace. `*` in keys and patterns matches any text. A namespace can use an
+    endpoint name that matches a pattern of an entry, and no other. It can use every role, unless an entry of any
+    namespace lists roles: then only those that match a pattern. A file that cannot be read allows nothing.
     """
 
     def __init__(self, file: str) -> None:
@@ -61,7 +61,7 @@ class Permissions:
         self._entries: Mapping[str, _Entry] = {}
 
     def role_problem(self, namespace: str, role: str) -> Problem | None:
-        """Return why a namespace may not use a role, None where it may."""
+        """Return the reason why a namespace is not allowed to use a role, or None if it is."""
         try:
             entries = self._read()
         except InvalidFileError as error:
@@ -78,7 +78,7 @@ class Permissions:
         )
 
     def name_problem(self, namespace: str, name: str) -> Problem | None:
-        """Return why a namespace may not name an endpoint so, None where it may."""
+        """Return the reason why a namespace is not allowed to use an endpoint name, or None if it is."""
         try:
             entries = self._read()
         except InvalidFileError as error:
@@ -94,7 +94,7 @@ class Permissions:
         )
 
     def version(self) -> float | None:
-        """Return when the file was last changed, as seconds since the epoch; None where there is none to read."""
+        """Return the time of the last change of the file in seconds since the epoch, or None if there is no file."""
         try:
             return self._file.stat().st_mtime if self._file is not None else None
         except OSError:
@@ -105,7 +105,7 @@ class Permissions:
         return f"the operator's permissions file cannot be read: {error}; ask the operator's administrators"
 
     def _read(self) -> Mapping[str, _Entry]:
-        """Return the entries, of one state of the file: large specs are judged in a thread. Raises InvalidFileError."""
+        """Return the entries of one state of the file. Can run in a thread for large specs. Raises InvalidFileError."""
         if self._file is None:
             return self._entries
         try:

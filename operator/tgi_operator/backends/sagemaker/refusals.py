@@ -1,6 +1,6 @@
-"""Refusals that follow from the spec and the settings alone. They do not depend on AWS.
+"""Refusals that follow only from the spec and the settings. They do not depend on AWS.
 
-The operator and `tgi-operator plan` ask the same list: `problem`.
+The operator and `tgi-operator plan` use the same list: `problem`.
 """
 
 from tgi_operator.api.problem import Problem
@@ -21,7 +21,7 @@ class Refusals:
         self._permissions = Permissions(settings.allowed_roles_file)
 
     def problem(self, resource: Resource, spec: Spec, target: SageMaker) -> Problem | None:
-        """Return the first problem of the spec, None where there is none."""
+        """Return the first problem of the spec, or None if there is none."""
         return (
             self._regions.problem(target.region)
             or self._permissions.role_problem(resource.owner.namespace, target.execution_role_arn)
@@ -29,17 +29,17 @@ class Refusals:
         )
 
     def region_problem(self, region: str) -> Problem | None:
-        """Return why a resource may not name a region; None where it may. It comes before any connection."""
+        """Return why a resource must not name a region, or None if it can. It comes before any connection."""
         return self._regions.problem(region)
 
     def name_problem(self, resource: Resource) -> Problem | None:
-        """Return why the namespace may not use the endpoint's name; None where it may.
+        """Return the reason why the namespace is not allowed to use the endpoint's name, or None if it is.
 
-        It is apart from the others: an endpoint that was created for this very resource is kept.
+        It is separate from the other refusals, because an endpoint that was created for this very resource is kept.
         """
         named = resource.fields["sageMaker"].get("endpointName")
         return self._permissions.name_problem(resource.owner.namespace, named) if named else None
 
     def permissions_version(self) -> float | None:
-        """Return when the administrators' file was last changed; None where there is none to read."""
+        """Return the time of the last change of the administrators' file, or None if there is no readable file."""
         return self._permissions.version()

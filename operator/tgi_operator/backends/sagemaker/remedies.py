@@ -1,4 +1,4 @@
-"""What an error leads to: what to show, and when to try again. Pure, but for the jitter of pauses."""
+"""Remedies for errors: the status to show, and the time of the next attempt. Pure, except for the jitter of pauses."""
 
 import random
 from collections.abc import Mapping
@@ -28,27 +28,27 @@ from tgi_operator.backends.sagemaker.decide import attempts, memory, sizing
 from tgi_operator.backends.sagemaker.decide.situation import Situation
 
 CONTINUE_SECONDS = 1.0
-"""How soon the rules decide about a failure that was just remembered."""
+"""Seconds until the rules handle a failure that was just remembered."""
 
 UNREAD_FAILURES = 6
-"""Reads that fail in a row, over more than a minute, before a status admits that the truth is unknown."""
+"""Failed reads in a row, over more than a minute, before a status shows that the state is unknown."""
 
 LONGEST_UNREAD_SECONDS = 30.0
 LONGEST_DENIED_SECONDS = 45.0
-"""A read that is refused costs nothing: within a minute of being allowed again it shows what is true."""
+"""A refused read costs nothing. Within a minute after the permission is restored, it shows the actual state."""
 
 _COLLECTION_FIRST, _COLLECTION_LONGEST = 60.0, 3600.0
-"""Seconds between attempts to delete what is left of old revisions: that costs nothing but calls."""
+"""Seconds between attempts to delete the remains of old revisions, which cost only calls."""
 
 _ANNOUNCED_SECONDS = 60.0
-"""A message names the time of the next attempt where that is so far away; else each attempt would change the status."""
+"""Seconds from which a message names the time of the next attempt. Otherwise, each attempt would change the status."""
 
 _UNNAMED_POLICY = "A policy that this resource does not own already exists."
 
 RESIZE = "UpdateEndpointWeightsAndCapacities"
 
 _KEEPING = frozenset({Purpose.ROLLOUT, Purpose.UPKEEP, Purpose.SCALING})
-"""Purposes of calls that are made on an endpoint that runs the wanted revision."""
+"""Purposes of calls for an endpoint that runs the wanted revision."""
 
 _PASSING = frozenset({Meaning.THROTTLED, Meaning.UNAVAILABLE, Meaning.CREDENTIALS_EXPIRED})
 
@@ -66,10 +66,10 @@ _REMEMBERED: Mapping[Meaning, Reason] = {
 
 @dataclass(frozen=True)
 class Handling:
-    """How an error is handled: the reason shown, whether a person must act, and the pause before the next attempt.
+    """How an error is handled: the reason shown, whether a user must act, and the pause before the next attempt.
 
     Pauses are in seconds and double from `first` to `longest`. The first `patience` failures in a row leave the status
-    as it is: they usually end before anyone reads it.
+    unchanged, because they usually end before anyone reads it.
     """
 
     reason: Reason
@@ -79,31 +79,31 @@ class Handling:
     patience: int = 0
 
     def pause(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures in a row."""
+        """Return the seconds to wait after this many failures in a row."""
         return min(self.first * 2.0 ** (failures - 1), self.longest)
 
 
 HANDLING: Mapping[Meaning, Handling] = {
-    # Reads are eventually consistent: AWS may not find what it has just created for half a minute.
+    # Reads are eventually consistent: AWS may not find a new object for half a minute.
     Meaning.ENDPOINT_NOT_FOUND: Handling(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
     Meaning.CONFIG_NOT_FOUND: Handling(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
     Meaning.MODEL_NOT_FOUND: Handling(Reason.CREATING, stalled=False, first=1, longest=30, patience=5),
     Meaning.TARGET_NOT_FOUND: Handling(Reason.SCALING_FAILED, stalled=False, first=5, longest=120, patience=5),
-    # botocore does not retry it, and it ends in a minute or two.
+    # botocore does not retry it, and it ends within two minutes.
     Meaning.CONCURRENT_UPDATE: Handling(Reason.SCALING_FAILED, stalled=False, first=15, longest=120, patience=3),
     Meaning.ALREADY_EXISTS: Handling(Reason.CREATING, stalled=False, first=0.5, longest=30, patience=3),
     Meaning.IN_PROGRESS: Handling(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),
     Meaning.CONFIG_IN_USE: Handling(Reason.UPDATING, stalled=False, first=1, longest=60, patience=3),
     Meaning.QUOTA_EXCEEDED: Handling(Reason.QUOTA_EXCEEDED, stalled=True, first=600, longest=1800),
     Meaning.NO_CAPACITY: Handling(Reason.INSUFFICIENT_CAPACITY, stalled=False, first=60, longest=1800),
-    # A role just created takes a minute or two until SageMaker may assume it.
+    # SageMaker can assume a new role only after a minute or two.
     Meaning.INVALID_ROLE: Handling(Reason.INVALID_EXECUTION_ROLE, stalled=True, first=5, longest=600, patience=5),
     # Only an attempt shows whether the bucket, the role's policy or the registry has been corrected.
     Meaning.MODEL_DATA_NOT_READABLE: Handling(Reason.MODEL_DATA_NOT_READABLE, stalled=True, first=60, longest=1800),
     Meaning.IMAGE_NOT_FOUND: Handling(Reason.IMAGE_NOT_FOUND, stalled=True, first=60, longest=1800),
-    # The policy of another owner has the same metric. A free read shows when it is gone: look for it every minute.
+    # The policy of another owner has the same metric. A read is free and shows its removal: read every minute.
     Meaning.METRIC_TAKEN: Handling(Reason.SCALING_FAILED, stalled=False, first=30, longest=60),
-    # A target that was deregistered a moment ago may still count; one that another owner registered lasts.
+    # A recently deregistered target may still count for a while. One of another owner stays.
     Meaning.TARGET_REGISTERED: Handling(Reason.UPDATING, stalled=False, first=5, longest=300, patience=3),
     Meaning.ACCESS_DENIED: Handling(Reason.ACCESS_DENIED, stalled=True, first=60, longest=300),
     Meaning.CREDENTIALS_EXPIRED: Handling(Reason.CREDENTIALS_EXPIRED, stalled=False, first=1, longest=60, patience=3),
@@ -112,16 +112,16 @@ HANDLING: Mapping[Meaning, Handling] = {
     Meaning.NOT_OWNED: Handling(Reason.NOT_OWNED, stalled=True, first=2, longest=600, patience=3),
     Meaning.UNKNOWN: Handling(Reason.REJECTED_BY_AWS, stalled=True, first=60, longest=1800),
 }
-"""By meaning. REJECTED has none: the operator does not send the same request again."""
+"""By meaning. REJECTED has no remedy: the operator does not send the same request again."""
 
 
 _UNKNOWN = HANDLING[Meaning.UNKNOWN]
 
 
 def remedy(resource: Resource, situation: Situation | None, error: AWSError, failures: int, now: datetime) -> Remedy:
-    """Return how to go on after `error`, the `failures`th in a row.
+    """Return the remedy for `error`, the `failures`th in a row.
 
-    `resource` carries the status to build on; `situation` is None where observing failed.
+    `resource` carries the status to build on. `situation` is None if observing failed.
     """
     operation = OPERATIONS[error.operation]
     if operation.purpose is Purpose.READ:
@@ -139,14 +139,14 @@ def remedy(resource: Resource, situation: Situation | None, error: AWSError, fai
 
 
 def is_upkeep(situation: Situation | None, error: AWSError) -> bool:
-    """Return whether the refused call was to keep what serves as the spec has it."""
+    """Return whether the refused call was upkeep of the endpoint that serves."""
     if situation is None or situation.rendered is None or situation.endpoint is None:
         return False
     return situation.up_to_date and OPERATIONS[error.operation].purpose in _KEEPING
 
 
 def _unread(resource: Resource, error: AWSError, failures: int, now: datetime) -> Remedy:
-    """A read failed: what is true is unknown, and what serves goes on serving."""
+    """A read failed: the actual state is unknown, and the endpoint keeps serving if it did."""
     handling, message = HANDLING.get(error.meaning, _UNKNOWN), f"{error.operation}: {error.message}"
     if error.meaning in _PASSING:
         after = min(_jittered(handling.pause(failures)), LONGEST_UNREAD_SECONDS)
@@ -182,7 +182,7 @@ def _handled(resource: Resource, situation: Situation | None, error: AWSError, f
 
 
 def _refused(resource: Resource, situation: Situation, error: AWSError, failures: int, now: datetime) -> Remedy:
-    """AWS refused a rollout: remember that the revision failed; the rules decide when it is tried again."""
+    """AWS refused a rollout: remember that the revision failed. The rules decide on the next attempt."""
     handling = HANDLING.get(error.meaning)
     if handling is not None and failures <= handling.patience:
         return Remedy(None, _jittered(handling.pause(failures)))
@@ -196,9 +196,9 @@ def _refused(resource: Resource, situation: Situation, error: AWSError, failures
 
 
 def _not_resized(resource: Resource, situation: Situation, error: AWSError, failures: int, now: datetime) -> Remedy:
-    """AWS refused another instance count: remember the refusal, so that only the rules decide when to ask again."""
+    """AWS refused another instance count: remember the refusal, so that only the rules decide on the next request."""
     if not situation.up_to_date:
-        # Why the successor waits is what is reported, and the rules ask again.
+        # The status reports why the successor waits, and the rules request the count again.
         return Remedy(None, _jittered(HANDLING.get(error.meaning, _UNKNOWN).pause(failures)))
     replicas = situation.desired.replicas
     reason = _REMEMBERED.get(error.meaning)
@@ -213,7 +213,7 @@ def _not_resized(resource: Resource, situation: Situation, error: AWSError, fail
 
 
 def _not_creating(status: Status, situation: Situation | None) -> Status:
-    """Return a status that no longer reports that an endpoint is being created: AWS refused to."""
+    """Return a status that no longer reports the creation of an endpoint, because AWS refused it."""
     if status.sage_maker is None or situation is None or situation.endpoint is not None:
         return status
     return status.model_copy(update={"sage_maker": memory.refused(status.sage_maker)})
@@ -222,7 +222,7 @@ def _not_creating(status: Status, situation: Situation | None) -> Status:
 def _not_scaling(
     resource: Resource, situation: Situation | None, error: AWSError, failures: int, now: datetime
 ) -> Remedy:
-    """Application Auto Scaling refused: what serves goes on serving, with as many instances as it has."""
+    """Application Auto Scaling refused: the endpoint keeps serving, with its present instance count."""
     handling = HANDLING.get(error.meaning, _UNKNOWN)
     after = _jittered(handling.pause(failures))
     if failures <= handling.patience:
@@ -246,7 +246,7 @@ def _not_scaling(
 
 
 def _not_collected(resource: Resource, error: AWSError, failures: int, now: datetime) -> Remedy:
-    """What is left of old revisions could not be deleted: that costs nothing, and changes nothing that serves."""
+    """The remains of old revisions could not be deleted. They cost nothing and do not affect serving."""
     after = _jittered(min(_COLLECTION_FIRST * 2.0 ** min(failures - 1, 32), _COLLECTION_LONGEST))
     message = f"Models or configurations of old revisions remain: {error.operation}: {error.message}"
     ready = conditions.get(resource.status.conditions, ConditionType.READY)
@@ -264,7 +264,7 @@ def _announcing(message: str, now: datetime, after: float) -> str:
     """Return `message`, with a sentence that names the time of the next attempt unless that comes soon."""
     if after < _ANNOUNCED_SECONDS * 0.8:
         return message
-    # AWS does not end all its error messages with a period.
+    # Not all error messages of AWS end with a period.
     return f"{message.removesuffix('.')}. Retrying at {rfc3339(now + timedelta(seconds=after))}."
 
 

@@ -14,11 +14,11 @@ MOST_ACTIVITIES = 10
 MAX_PAGES = 2000
 
 _EVERYTHING = {"ServiceNamespace": scaling_policies.NAMESPACE}
-"""AWS takes a ScalableDimension only together with a ResourceId, or ResourceIds (Describe operations of its API)."""
+"""AWS accepts a ScalableDimension only together with a ResourceId, or ResourceIds (Describe operations of its API)."""
 
 
 async def activities(api: Calls, scope: Scope, endpoint: str) -> tuple[Activity, ...]:
-    """Return the latest scaling activities of an endpoint, the newest first. Raises AWSError."""
+    """Return the latest scaling activities of an endpoint, newest first. Raises AWSError."""
     request = {**scaling_policies.addressed(endpoint), "MaxResults": MOST_ACTIVITIES}
     page = await api.call(scope, "DescribeScalingActivities", request)
     return tuple(scalable_target.activity(each) for each in page["ScalingActivities"][:MOST_ACTIVITIES])
@@ -30,7 +30,7 @@ async def registered(api: Calls, scope: Scope, endpoint: str) -> Registered:
     one = {"ServiceNamespace": scaling_policies.NAMESPACE, "ScalableDimension": scaling_policies.DIMENSION}
     found = await api.call(scope, "DescribeScalableTargets", {**one, "ResourceIds": [name]})
     if not found["ScalableTargets"]:
-        # Policies and scheduled actions do not outlive their target.
+        # Policies and scheduled actions are deleted with their target.
         return Registered(None, {}, {})
     addressed = scaling_policies.addressed(endpoint)
     policies = [each async for each in _pages(api, scope, "DescribeScalingPolicies", "ScalingPolicies", addressed)]
@@ -65,9 +65,9 @@ async def all_actions(api: Calls, scope: Scope) -> dict[str, dict[str, Mapping[s
 
 
 async def failed_since(api: Calls, scope: Scope, known: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the ids of the latest activities of all endpoints, and the ResourceIds of failed ones not `known`.
+    """Return the IDs of the latest activities of all endpoints, and the ResourceIds of failed ones not `known`.
 
-    One page, the newest first: where a minute has more of them, the oldest are not seen. Raises AWSError.
+    Reads one page, newest first. If a minute has more activities, the oldest are not seen. Raises AWSError.
     """
     request = {"ServiceNamespace": scaling_policies.NAMESPACE, "MaxResults": 50}
     page = (await api.call(scope, "DescribeScalingActivities", request))["ScalingActivities"]

@@ -1,1 +1,1 @@
-"""What the operator knows of Text Generation Inference: images, GPUs, launcher options and their contradictions."""
+"""The operator's knowledge of Text Generation Inference: images, GPUs, launcher options and their contradictions."""

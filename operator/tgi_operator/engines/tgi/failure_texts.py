@@ -1,4 +1,4 @@
-"""What the last words of a container of TGI mean, from data/failures.yaml."""
+"""The meaning of the last log lines of a TGI container, from data/failures.yaml."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tgi_operator.api.reasons import Reason
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a container ended, and what to do."""
+    """The reason why a container ended, and the fix."""
 
     reason: Reason
     advice: str
@@ -25,5 +25,5 @@ def _known() -> tuple[tuple[re.Pattern[str], Failure], ...]:
 
 
 def recognised(words: str) -> Failure | None:
-    """Return what `words`, the end of a container's log, mean; None where they are not known."""
+    """Return the meaning of `words`, the end of a container's log, or None if it is not known."""
     return next((failure for pattern, failure in _known() if pattern.search(words)), None)

@@ -1,16 +1,16 @@
-"""Whether the weights of a model fit the GPUs, as far as its name tells. A guess: it warns and never refuses."""
+"""Whether the weights of a model fit the GPUs, judging by its name. A guess, which causes a warning and no refusal."""
 
 import re
 
 from tgi_operator.engines.tgi.launch_checks import Launch
 from tgi_operator.models import sizes
 
-# Parts of names by which people publish weights in fewer bits; and sizes such as 8x7b, whose experts share layers.
+# Parts of names of quantized weights. Sizes such as 8x7b, in which experts share layers.
 _NOT_PLAIN = re.compile(r"awq|gptq|exl2|eetq|marlin|fp8|int[48]|[48]-?bit|w[48]a|quantized|bnb|\dx\d", re.IGNORECASE)
 
 
 def too_large(launch: Launch) -> str | None:
-    """Return that the weights are larger than the GPUs' memory; None where they fit, are quantized, or who knows."""
+    """Return that the weights are larger than the GPUs' memory, or None if they fit, are quantized or unknown."""
     uri = launch.model.uri
     billions = sizes.billions_of_parameters(uri)
     if billions is None or _NOT_PLAIN.search(uri) or "QUANTIZE" in launch.environment:

@@ -1,4 +1,4 @@
-"""The images of TGI: those of SageMaker from data/sagemaker-images.json, its own from data/releases.yaml."""
+"""The images of TGI: those of SageMaker from data/sagemaker-images.json, TGI's own from data/releases.yaml."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _DNS_SUFFIXES = {
     "eu-isoe": "cloud.adc-e.uk",
     "us-isof": "csp.hci.ic.gov",
 }
-"""DNS suffix by region prefix (botocore partitions.json); all other regions have amazonaws.com."""
+"""DNS suffix by region prefix (botocore partitions.json). All other regions have amazonaws.com."""
 
 _PARTITIONS = {
     "cn": "aws-cn",
@@ -28,13 +28,13 @@ _PARTITIONS = {
     "eu-isoe": "aws-iso-e",
     "us-isof": "aws-iso-f",
 }
-"""Partition by region prefix (botocore partitions.json); all other regions are in `aws`."""
+"""Partition by region prefix (botocore partitions.json). All other regions are in `aws`."""
 
 CATALOGUE = "data/sagemaker-images.json"
 
 
 class UnknownImageError(LookupError):
-    """There is no image for that version; the text names those there are."""
+    """There is no image for that version. The text names the existing ones."""
 
 
 class NoImageInRegionError(UnknownImageError):
@@ -55,14 +55,14 @@ def releases() -> dict[str, Any]:
 
 @cache
 def newest_version() -> str:
-    """Return the newest version of TGI in the catalogue."""
+    """Return the newest version of TGI in the catalog."""
     return max(map(str, catalogue()["versions"]), key=_numbers)
 
 
 def release_image(version: str | None) -> str:
-    """Return TGI's own image of `version`, or of the newest of a minor version such as 3.3; None: the newest of all.
+    """Return TGI's own image of `version`, of the newest patch of a minor version such as 3.3, or of the newest one.
 
-    Raises UnknownImageError.
+    None means the newest version. Raises UnknownImageError.
     """
     table = releases()
     known = _newest(version, table["versions"]) if version is not None else max(table["versions"], key=_numbers)
@@ -74,7 +74,7 @@ def release_image(version: str | None) -> str:
 
 
 def _newest(version: str, known: Iterable[str]) -> str | None:
-    """Return `version`, or the newest patch of a minor version, None where there is none."""
+    """Return `version`, or the newest patch of a minor version, or None if there is none."""
     fitting = [candidate for candidate in known if candidate == version or candidate.startswith(f"{version}.")]
     return max(fitting, key=_numbers, default=None)
 
@@ -88,12 +88,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def dns_suffix(region: str) -> str:
-    """Return the domain of AWS' services in `region`: amazonaws.com, amazonaws.com.cn, …"""
+    """Return the domain of AWS's services in `region`, such as amazonaws.com or amazonaws.com.cn."""
     return _by_prefix(_DNS_SUFFIXES, region, "amazonaws.com")
 
 
 def console(region: str) -> str | None:
-    """Return the host of the AWS console for `region`, None for a partition whose console is not public."""
+    """Return the host of the AWS console for `region`, or None for a partition whose console is not public."""
     hosts = {
         "aws": "console.aws.amazon.com",
         "aws-cn": "console.amazonaws.cn",
@@ -104,7 +104,7 @@ def console(region: str) -> str | None:
 
 
 def partition(region: str) -> str:
-    """Return the partition `region` is in: aws, aws-cn, aws-us-gov, …"""
+    """Return the partition of `region`, such as aws, aws-cn or aws-us-gov."""
     return _by_prefix(_PARTITIONS, region, "aws")
 
 
@@ -113,9 +113,9 @@ def _by_prefix(table: dict[str, str], region: str, default: str) -> str:
 
 
 def image(version: str, region: str) -> str:
-    """Return the image URI of TGI `version`, or of the newest of a minor version such as 3.3, in `region`.
+    """Return the image URI of TGI `version`, or of the newest patch of a minor version such as 3.3, in `region`.
 
-    Raises UnknownImageError, and NoImageInRegionError where only the region is to blame.
+    Raises UnknownImageError, and NoImageInRegionError if only the region lacks the image.
     """
     table = catalogue()
     known = _newest(version, table["versions"])
@@ -128,12 +128,12 @@ def image(version: str, region: str) -> str:
 
 
 def tgi_version(image_uri: str) -> tuple[int, ...] | None:
-    """Return the TGI version in an image's tag, such as (3, 3, 6), or None where the tag tells none."""
+    """Return the TGI version in an image's tag, such as (3, 3, 6), or None if the tag has none."""
     found = re.search(r"(?:tgi|text-generation-inference:)(\d+)\.(\d+)\.(\d+)", image_uri)
     return tuple(map(int, found.groups())) if found else None
 
 
 def cuda_version(image_uri: str) -> tuple[int, int] | None:
-    """Return the CUDA version in an image's tag, such as (12, 4) for cu124, or None where the tag tells none."""
+    """Return the CUDA version in an image's tag, such as (12, 4) for cu124, or None if the tag has none."""
     found = re.search(r"-cu(\d+)(\d)\b", image_uri)
     return (int(found[1]), int(found[2])) if found else None

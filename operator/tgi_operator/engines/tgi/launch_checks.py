@@ -1,6 +1,7 @@
-"""What the launcher would refuse, and what would only fail after an hour of download: found before anything is created.
+"""Checks for options that the launcher would refuse, or that would fail only after an hour of download.
 
-A check is a pure function of a `Launch` that returns a Problem or None; `CHECKS` is the order they are read in.
+They run before anything is created. A check is a pure function of a `Launch` that returns a Problem or None. `CHECKS`
+is their order.
 """
 
 import re
@@ -22,7 +23,7 @@ from tgi_operator.models import sharding
 
 @dataclass(frozen=True)
 class Launch:
-    """One launch of TGI as it was asked for."""
+    """One launch of TGI, as requested."""
 
     model: Model
     runtime: Runtime
@@ -31,11 +32,11 @@ class Launch:
 
     @property
     def shards(self) -> int:
-        """GPUs the model is split over."""
+        """GPUs over which the model is split."""
         return self.runtime.num_shard or sharding.default_shards(self.model, self.instance.count)
 
     def number(self, name: str) -> int | None:
-        """Return the option `name` as a number, None where it is not set or not a number."""
+        """Return the option `name` as a number, or None if it is not set or not a number."""
         value = self.environment.get(name, "")
         return int(value) if _PATTERNS["unsigned"][0].fullmatch(value) else None
 
@@ -77,7 +78,7 @@ def reserved_name(launch: Launch) -> Problem | None:
 
 
 def set_twice(launch: Launch) -> Problem | None:
-    """A typed option must not be in `runtime.env` too."""
+    """A typed option must not also be in `runtime.env`."""
     in_env = {variable.name for variable in launch.runtime.env}
     for attribute, name in launcher_options.TYPED_OPTIONS.items():
         if getattr(launch.runtime, attribute) is None:
@@ -92,7 +93,7 @@ def set_twice(launch: Launch) -> Problem | None:
 
 
 def wrong_value(launch: Launch) -> Problem | None:
-    """The launcher parses every option it knows, and ends with an error at the first it cannot."""
+    """The launcher parses every option that it knows, and exits with an error at the first invalid one."""
     for name, value in launch.environment.items():
         kind = typed_options().get(name)
         if isinstance(kind, list) and value not in kind:
@@ -107,7 +108,7 @@ def wrong_value(launch: Launch) -> Problem | None:
 
 
 def zero(launch: Launch) -> Problem | None:
-    """Zero is either refused (`validation_workers` must be > 0) or serves nothing at all."""
+    """Zero is either refused (`validation_workers` must be > 0) or keeps TGI from serving anything."""
     for name in ("VALIDATION_WORKERS", "MAX_CONCURRENT_REQUESTS", "MAX_BATCH_SIZE", "MAX_TOTAL_TOKENS"):
         if launch.number(name) == 0:
             return _conflict(f"spec.runtime: {name} is 0, which serves nothing; use at least 1")
@@ -115,7 +116,7 @@ def zero(launch: Launch) -> Problem | None:
 
 
 def more_shards_than_gpus(launch: Launch) -> Problem | None:
-    """Each shard needs a GPU of its own."""
+    """Each shard needs its own GPU."""
     if launch.shards > launch.instance.count:
         return Problem(
             Reason.INVALID_NUM_SHARD,
@@ -126,7 +127,7 @@ def more_shards_than_gpus(launch: Launch) -> Problem | None:
 
 
 def indivisible_heads(launch: Launch) -> Problem | None:
-    """`num_heads` must be divisible by `num_shards`, as must `num_key_value_heads`. Found after the download only."""
+    """`num_heads` and `num_key_value_heads` must be divisible by `num_shards`. TGI fails only after the download."""
     why = sharding.indivisible(launch.model, launch.shards)
     return Problem(Reason.INVALID_NUM_SHARD, f"spec.runtime.numShard: {why}") if why else None
 
@@ -155,7 +156,7 @@ def no_room_for_answer(launch: Launch) -> Problem | None:
 
 
 def batch_smaller_than_request(launch: Launch) -> Problem | None:
-    """`max_total_tokens` must be <= `max_batch_total_tokens`, as must `max_batch_prefill_tokens`."""
+    """`max_total_tokens` and `max_batch_prefill_tokens` must be <= `max_batch_total_tokens`."""
     batch = launch.number("MAX_BATCH_TOTAL_TOKENS")
     for name in ("MAX_TOTAL_TOKENS", "MAX_BATCH_PREFILL_TOKENS"):
         value = launch.number(name)
@@ -165,7 +166,7 @@ def batch_smaller_than_request(launch: Launch) -> Problem | None:
 
 
 def prefill_smaller_than_prompt(launch: Launch) -> Problem | None:
-    """`max_batch_prefill_tokens` must be >= `max_input_tokens` where prompts are not prefilled in chunks."""
+    """`max_batch_prefill_tokens` must be >= `max_input_tokens` if prompts are not prefilled in chunks."""
     prefill = launch.number("MAX_BATCH_PREFILL_TOKENS")
     longest = launch.number("MAX_INPUT_TOKENS") or launch.number("MAX_INPUT_LENGTH")
     if launch.environment.get("PREFILL_CHUNKING") != "0" or prefill is None or longest is None:
@@ -179,7 +180,7 @@ def prefill_smaller_than_prompt(launch: Launch) -> Problem | None:
 
 
 def dtype_and_quantize(launch: Launch) -> Problem | None:
-    """The server: Only 1 can be set between `dtype` and `quantize`. Found after the download only."""
+    """The server: Only 1 can be set between `dtype` and `quantize`. TGI fails only after the download."""
     quantize = launch.environment.get("QUANTIZE", "")
     if "DTYPE" in launch.environment and quantize and not quantize.startswith("bitsandbytes"):
         return _conflict(
@@ -190,7 +191,7 @@ def dtype_and_quantize(launch: Launch) -> Problem | None:
 
 
 def too_old_a_gpu(launch: Launch) -> Problem | None:
-    """bfloat16, fp8 and Marlin kernels need CUDA capability 8.0. Found after the download only."""
+    """bfloat16, fp8 and Marlin kernels need CUDA capability 8.0. TGI fails only after the download."""
     if launch.instance.capability >= (8, 0):
         return None
     for name in ("DTYPE", "QUANTIZE"):
@@ -204,7 +205,7 @@ def too_old_a_gpu(launch: Launch) -> Problem | None:
 
 
 def attention_without_feature(launch: Launch) -> Problem | None:
-    """Prefix caching needs flashinfer or flashdecoding; an fp8 KV cache needs flashinfer or paged attention."""
+    """Prefix caching needs flashinfer or flashdecoding. An fp8 KV cache needs flashinfer or paged attention."""
     attention = launch.environment.get("ATTENTION")
     if attention == "flashdecoding" and launch.instance.capability < (8, 0):
         return _conflict(
@@ -218,7 +219,7 @@ def attention_without_feature(launch: Launch) -> Problem | None:
 
 
 def memory_fraction(launch: Launch) -> Problem | None:
-    """The launcher does not check the range; the server then fails to allocate."""
+    """The launcher does not check the range, and the server then fails to allocate memory."""
     value = launch.environment.get("CUDA_MEMORY_FRACTION")
     if value is not None and not 0 < float(value) <= 1:
         return _conflict(f"spec.runtime.env: CUDA_MEMORY_FRACTION is {value}; it must be greater than 0 and at most 1")
@@ -226,7 +227,7 @@ def memory_fraction(launch: Launch) -> Problem | None:
 
 
 def lora_adapters(launch: Launch) -> Problem | None:
-    """One revision at most for each adapter. Found after the download of the base model only."""
+    """Each adapter has at most one revision. TGI fails only after the download of the base model."""
     for adapter in launch.environment.get("LORA_ADAPTERS", "").split(","):
         if "=" not in adapter and adapter.count("@") > 1:
             return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@'; use id@revision")
@@ -254,5 +255,5 @@ CHECKS: tuple[Check, ...] = (
 
 
 def first_problem(launch: Launch) -> Problem | None:
-    """Return the first problem of the launch, None where it can work."""
+    """Return the first problem of the launch, or None if it can work."""
     return next((problem for check in CHECKS if (problem := check(launch)) is not None), None)

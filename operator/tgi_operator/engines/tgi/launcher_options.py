@@ -1,4 +1,4 @@
-"""The launcher's environment from `spec.runtime`, by the names of TGI launcher/src/main.rs."""
+"""The launcher's environment from `spec.runtime`, with the names in TGI's launcher/src/main.rs."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ TYPED_OPTIONS: Mapping[str, str] = {
     "max_concurrent_requests": "MAX_CONCURRENT_REQUESTS",
     "trust_remote_code": "TRUST_REMOTE_CODE",
 }
-"""Environment name by attribute of Runtime. numShard is not here: each backend names it in its own way."""
+"""Environment name by attribute of Runtime. numShard is not here, because each backend names it differently."""
 
 RESERVED: Mapping[str, str] = {
     "MODEL_ID": "spec.model.uri",
@@ -28,7 +28,7 @@ RESERVED: Mapping[str, str] = {
     "HF_API_TOKEN": "spec.model.tokenSecretRef",
     "HUGGING_FACE_HUB_TOKEN": "spec.model.tokenSecretRef",
 }
-"""Names that `runtime.env` may not set, and the field that sets each."""
+"""Names that `runtime.env` must not set, and the field that sets each."""
 
 FORBIDDEN: Mapping[str, str] = {
     "PORT": "the backend sets the port",
@@ -38,17 +38,17 @@ FORBIDDEN: Mapping[str, str] = {
     "NGROK_AUTHTOKEN": "the launcher panics when ngrok is enabled",
     "NGROK_EDGE": "the launcher panics when ngrok is enabled",
 }
-"""Names that nobody may set, and why."""
+"""Names that no user can set, and the reason."""
 
 _INPUT_TOKENS_SINCE = (2, 2, 0)
-"""MAX_INPUT_TOKENS replaced MAX_INPUT_LENGTH in the course of 2.0 (TGI pull request 1727)."""
+"""MAX_INPUT_TOKENS replaced MAX_INPUT_LENGTH during the 2.0 releases (TGI pull request 1727)."""
 
 
 def options(runtime: Runtime, version: tuple[int, ...] | None) -> dict[str, str]:
-    """Return the launcher options of `runtime` by environment name, booleans as exactly true or false.
+    """Return the launcher options of `runtime` by environment name, with booleans as exactly true or false.
 
-    `version` is TGI's, None where it is not known: then the present names are used. An option that is both typed and in
-    `runtime.env` has its typed value here; `checks` refuses it.
+    `version` is TGI's. If it is None, because it is not known, the present names are used. An option that is both typed
+    and in `runtime.env` has its typed value here. `checks` refuses it.
     """
     typed = {name: getattr(runtime, field) for field, name in TYPED_OPTIONS.items()}
     environment = {name: _text(value) for name, value in typed.items() if value is not None}

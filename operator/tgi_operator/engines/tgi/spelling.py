@@ -8,7 +8,7 @@ from tgi_operator.engines.tgi import launcher_options
 from tgi_operator.engines.tgi.launch_checks import typed_options
 
 _ALIKE = 0.85
-"""Similarity from which a name is taken for a misspelling; those of other programs, such as NCCL_DEBUG, are below."""
+"""Similarity from which a name counts as a misspelling. Names of other programs, such as NCCL_DEBUG, are below it."""
 
 _OTHER_OPTIONS = frozenset(
     {
@@ -27,7 +27,7 @@ _OTHER_OPTIONS = frozenset(
         "WEIGHTS_CACHE_OVERRIDE",
     }
 )
-"""Options whose value is any text (TGI launcher/src/main.rs), beside the typed ones in data/launcher.yaml."""
+"""Options whose value is any text (TGI launcher/src/main.rs), besides the typed ones in data/launcher.yaml."""
 
 
 def misspelled(runtime: Runtime) -> Iterable[str]:

@@ -1,7 +1,7 @@
-"""The decision: an ordered chain of rules, each a pure function of the situation that is safe to repeat at any moment.
+"""The decision: an ordered chain of rules. Each is a pure function of the situation, and safe to repeat at any time.
 
-A rule returns a Plan; an Ask, where it lacks something that the backend has to read first; or None, where it does not
-apply. `RULES` is the order. Rules up to `unworkable` need neither a readable spec nor rendered objects.
+A rule returns a Plan, an Ask for inputs that the backend has to read first, or None if it does not apply. `RULES` is
+the order. Rules up to `unworkable` need neither a readable spec nor rendered objects.
 """
 
 from tgi_operator.backends.incluster.decide.deletion import deletion
@@ -18,22 +18,22 @@ from tgi_operator.backends.rules.shared import not_owned, retained, unworkable
 
 RULES: tuple[Rule[Situation, Step], ...] = (
     retained,  # deletion with deletionPolicy Retain: the PVC stays
-    deletion,  # deletion: the PVC goes, garbage collection deletes the rest
-    not_owned,  # an object of a desired name is not owned by this resource
+    deletion,  # deletion: the operator deletes the PVC, garbage collection the rest
+    not_owned,  # an object with a desired name is not owned by this resource
     unworkable,  # the spec has a problem
     fetching,  # the weights are not on their PVC yet
     outdated,  # there is no Deployment, or it has another revision
-    handed_over,  # the replica count is the autoscaler's from now on
-    drifted,  # an object is not as it was applied, or another replica count is desired
+    handed_over,  # from now on, the autoscaler sets the replica count
+    drifted,  # an object differs from what was applied, or another replica count is desired
     squeezed,  # a new pod waits for a GPU that an old pod uses
     refused,  # the cluster refuses to create a pod
-    serves,  # all desired pods serve, and nothing is wrong
-    rolling,  # pods start, or something keeps them from it
+    serves,  # all desired pods serve without problems
+    rolling,  # pods start, or a problem keeps them from starting
 )
 
 
 def decide(situation: Situation) -> Plan[Step] | Ask:
-    """Return what to do next and what to show, or what has to be read before that can be decided."""
+    """Return the next steps and the status to show, or the inputs that the decision still needs."""
     answer = first(RULES, situation)
     if isinstance(answer, Ask) or not _is_rendered(situation):
         return answer
@@ -41,5 +41,5 @@ def decide(situation: Situation) -> Plan[Step] | Ask:
 
 
 def _is_rendered(situation: Situation) -> bool:
-    """Return whether the rules after `unworkable` applied."""
+    """Return whether a rule after `unworkable` applied."""
     return situation.rendered is not None and situation.foreign is None and not situation.resource.deleting

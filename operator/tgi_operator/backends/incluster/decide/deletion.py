@@ -1,4 +1,4 @@
-"""Deletion: it needs no Secret, no readable spec and no status."""
+"""Deletion, which needs no Secret, no readable spec and no status."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.decide.situation import Situation
@@ -8,11 +8,11 @@ from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
 
 
 def deletion(situation: Situation) -> Plan[Step] | Ask | None:
-    """The resource is being deleted: the operator deletes the PVC, and garbage collection all that is owned."""
+    """The resource is being deleted: the operator deletes the PVC, and garbage collection deletes all owned objects."""
     if not situation.resource.deleting:
         return None
     if situation.claims is None:
-        # As they are now: no PVC is left behind because the watch was late.
+        # Read now, so that no PVC is left behind because of a late watch.
         return Ask(frozenset({Need.CLAIMS}))
     owner = situation.owner
     ours = (
@@ -32,7 +32,8 @@ def deletion(situation: Situation) -> Plan[Step] | Ask | None:
 def _note(situation: Situation) -> Note:
     claim = situation.own_claim
     if situation.claims_hidden and claim is not None:
-        # Without a RoleBinding, which goes first where the namespace is deleted, and the PVC with the namespace.
+        # No permission: if the namespace is being deleted, the RoleBinding is deleted first, and the PVC with the
+        # namespace.
         message = (
             f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']}: not deleted, because the "
             "operator is not allowed to list PersistentVolumeClaims; delete it, unless its namespace is deleted"

@@ -1,4 +1,4 @@
-"""The weights are fetched onto their PVC before a pod asks for a GPU."""
+"""Download of the weights to their PVC, before a pod requests a GPU."""
 
 from tgi_operator.api.identifiers import REQUEST_ANNOTATION
 from tgi_operator.api.reasons import Reason
@@ -13,11 +13,11 @@ from tgi_operator.backends.plans.planning import Ask, Need, Plan
 from tgi_operator.backends.plans.verdicts import progressing, stalled
 
 PROGRESS_SECONDS = 30
-"""How often the job's progress is read."""
+"""Interval between two reads of the Job's progress."""
 
 
 def fetching(situation: Situation) -> Plan[Step] | Ask | None:
-    """The desired weights are not on their PVC yet: a job fetches them; pods that serve go on serving."""
+    """The desired weights are not on their PVC yet. A Job fetches them, and pods that serve keep serving."""
     desired, job = situation.desired, situation.job
     if desired.job is None or situation.up_to_date:
         return None
@@ -35,7 +35,7 @@ def fetching(situation: Situation) -> Plan[Step] | Ask | None:
     found = _trouble(situation)
     if found is not None:
         message = f"Fetching {uri}: pod {found.pod}: {found.message}"
-        # A job tries a failed download again; nothing else ends before a person acts.
+        # A Job retries a failed download. Any other problem needs a user.
         acts = found.stalled and found.reason is not Reason.MODEL_DOWNLOAD_FAILED
         verdict = (stalled if acts else progressing)(found.reason, message, available=available)
         status = situation.report(verdict, last_failure=situation.last_failure(found))
@@ -48,7 +48,7 @@ def fetching(situation: Situation) -> Plan[Step] | Ask | None:
 
 
 def newest_fetcher(situation: Situation) -> Object | None:
-    """Return the newest pod of the job, None where it has none."""
+    """Return the newest pod of the Job, or None if the Job has no pod."""
     job = situation.desired.job["metadata"]["name"] if situation.desired.job else None
     mine = (
         pod
@@ -60,7 +60,7 @@ def newest_fetcher(situation: Situation) -> Object | None:
 
 def _failed(situation: Situation, job: Object, steps: tuple[Step, ...]) -> Plan[Step]:
     if situation.resource.requested:
-        # A job cannot be started again: another one follows when it is gone.
+        # A Job cannot be restarted. Another one is created when it is gone.
         uri = situation.spec.model.uri
         message = f"Job {job['metadata']['name']} failed; another Job will fetch {uri}, as requested."
         verdict = progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available)
@@ -74,7 +74,7 @@ def _failed(situation: Situation, job: Object, steps: tuple[Step, ...]) -> Plan[
 
 
 def _missing(situation: Situation, job: Object) -> tuple[Step, ...]:
-    """Return the steps that create the PVC and the job; a job cannot be changed, so it only has to exist."""
+    """Return the steps that create the PVC and the Job. A Job is immutable, so it only has to exist."""
     claim, live = situation.desired.claim, situation.child(CLAIM, names.claim_name(situation.owner))
     steps: list[Step] = []
     if claim is not None and (live is None or not covers(live, claim)):

@@ -1,4 +1,4 @@
-"""Rolling out a revision, with regard to how many GPUs are free."""
+"""Rollout of a revision, depending on the number of free GPUs."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.decide.situation import Situation
@@ -10,7 +10,7 @@ from tgi_operator.backends.plans.verdicts import progressing
 
 
 def outdated(situation: Situation) -> Plan[Step] | Ask | None:
-    """There is no Deployment, or it has another revision: apply everything."""
+    """There is no Deployment, or it has another revision: apply all objects."""
     if situation.up_to_date:
         return None
     desired, replicas, deployed = situation.desired, situation.wanted_replicas, situation.deployed
@@ -24,7 +24,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     else:
         message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, chosen)}"
         verdict = progressing(Reason.UPDATING, message, available=situation.available)
-    # Before the pods that it is about.
+    # Before the pods that it selects.
     policy = situation.network_policy
     manifests = (policy, desired.service, desired.budget, desired.deployment(situation.applied_replicas, chosen))
     others = (desired.monitor if situation.monitored else None, situation.autoscaler)
@@ -56,7 +56,7 @@ def squeezed(situation: Situation) -> Plan[Step] | None:
 
 
 def describe_replacement(situation: Situation, chosen: Strategy) -> str:
-    """Return how pods are replaced, and why, as a sentence."""
+    """Return how the pods are replaced, and the reason as a sentence."""
     if strategy.asked(situation.desired.rollout) is not None:
         return f"spec.rollout: maxSurge {chosen.max_surge}, maxUnavailable {chosen.max_unavailable}."
     if chosen.replacement == "Surge":
@@ -65,9 +65,9 @@ def describe_replacement(situation: Situation, chosen: Strategy) -> str:
 
 
 def _unnamed_image(situation: Situation) -> str | None:
-    """Return the image of a version that the spec does not name: the first one is kept from here on.
+    """Return the image for a spec that names no version. The first image is kept from now on.
 
-    An image that the spec names is remembered only once it serves: one that never served must not be kept.
+    An image that the spec names is remembered only once it serves, because an image that never served must not be kept.
     """
     runtime = situation.spec.runtime
     return situation.desired.image if runtime.image is None and runtime.version is None else None

@@ -1,4 +1,4 @@
-"""Pods whose replica count follows the load: what the status reports, and how the count is left to the autoscaler."""
+"""Scaling status of pods whose replica count follows the load, and handover of the count to the autoscaler."""
 
 from dataclasses import replace
 
@@ -14,20 +14,21 @@ from tgi_operator.backends.plans.planning import Plan
 from tgi_operator.backends.plans.scaling import Activity
 
 METRICS_SECONDS = 30
-"""How soon a missing metrics API is looked for again."""
+"""Interval between two checks for a missing metrics API."""
 
 SCALE_MANAGER = "tgi-operator-scale"
-"""Field manager that holds spec.replicas until an autoscaler sets another value."""
+"""Field manager that owns spec.replicas until an autoscaler sets another value."""
 
 _NO_VALUE = frozenset({"FailedGetPodsMetric", "FailedGetExternalMetric", "FailedGetObjectMetric"})
-"""Reasons of an HPA without a value of its metric (kubernetes pkg/controller/podautoscaler)."""
+"""Reasons of an HPA that has no value of its metric (kubernetes pkg/controller/podautoscaler)."""
 
 
 def handed_over(situation: Situation) -> Plan[Step] | None:
     """Leave the replica count to the autoscaler.
 
-    The API server removes a field that its only manager no longer applies, and the count would be 1. So another manager
-    takes the field over first, and the autoscaler takes it from that one with its first change. The status stays.
+    The API server removes a field that its only manager no longer applies, which would set the count to 1. Therefore
+    another manager takes ownership of the field first, and the autoscaler takes it over with its first change. The
+    status stays the same.
     """
     deployed = situation.deployed
     if situation.spec.autoscaling is None or deployed is None or not deployed.owns_replicas:
@@ -47,7 +48,7 @@ def handed_over(situation: Situation) -> Plan[Step] | None:
 
 
 def with_scaling_status(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
-    """Return `plan` with scaling in its status, and a look soon where a metrics API is missing: no watch reports it."""
+    """Return `plan` with scaling in its status, and an early observation if there is no metrics API to watch yet."""
     plan = replace(plan, status=_with_scaling(situation, plan.status))
     activity = scaling.last_activity(plan.status)
     missing = activity is not None and activity.reason is Reason.METRICS_API_MISSING
@@ -61,7 +62,7 @@ def _with_scaling(situation: Situation, status: Status) -> Status:
 
 
 def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
-    """Return the bounds in force, and why the replica count changed."""
+    """Return the bounds in force, and the reason why the replica count changed."""
     spec, before, now = situation.spec, situation.status, rfc3339(situation.now)
     if spec.autoscaling is None:
         by_spec = spec.replicas is not None
@@ -79,14 +80,14 @@ def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
 
 
 def _why(hpa: Object, unknown: str) -> str:
-    """Return the autoscaler's reason; the HPA reports it a moment after it has changed the count."""
+    """Return the reason of the autoscaler. The HPA reports it a moment after it has changed the count."""
     found = (condition(hpa, kind) for kind in ("ScalingActive", "ScalingLimited"))
     messages = [str(each.get("message", "")) for each in found if each.get("status") == "True"]
     return f"{unknown}: {'; '.join(messages)}" if messages else unknown
 
 
 def _activity(situation: Situation) -> Activity | None:
-    """Return whether the replica count follows the load, and what keeps it from that."""
+    """Return whether the replica count follows the load, and the reason if it does not."""
     hpa, deployed = _hpa(situation), situation.deployed
     if situation.spec.autoscaling is None:
         return None
@@ -102,7 +103,7 @@ def _activity(situation: Situation) -> Activity | None:
 
 
 def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity | None:
-    """Return what keeps the replica count from following the load, None where nothing does."""
+    """Return the reason why the replica count does not follow the load, or None if it does."""
     pending = next((each for each in situation.troubles if each.reason is Reason.UNSCHEDULABLE), None)
     if pending is not None:
         return Activity(False, pending.reason, f"Pod {pending.pod}: {pending.message}")
@@ -118,7 +119,7 @@ def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity
 
 
 def _follows(situation: Situation) -> Activity:
-    assert situation.spec.autoscaling is not None  # noqa: S101 - only called where there is autoscaling
+    assert situation.spec.autoscaling is not None  # noqa: S101 - only called with autoscaling
     bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling))
     return Activity(
         True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} pods based on {names}."

@@ -1,4 +1,4 @@
-"""How the pods of the desired revision are doing."""
+"""The state of the pods of the desired revision."""
 
 from tgi_operator.api import conditions
 from tgi_operator.api.reasons import Reason
@@ -23,7 +23,7 @@ _FIXES = {
 
 
 def refused(situation: Situation) -> Plan[Step] | None:
-    """The cluster refuses to create a pod: a quota or a policy."""
+    """The cluster refuses to create a pod, because of a quota or a policy."""
     deployed = _deployed(situation)
     if deployed.complete or deployed.refusal is None:
         return None
@@ -37,7 +37,7 @@ def refused(situation: Situation) -> Plan[Step] | None:
 
 
 def serves(situation: Situation) -> Plan[Step] | None:
-    """All desired pods serve, and nothing is wrong: jobs of old revisions are of no use any more."""
+    """All desired pods serve without problems. Jobs of old revisions are no longer needed."""
     if not _deployed(situation).complete or situation.troubles:
         return None
     wanted = situation.desired.job["metadata"]["name"] if situation.desired.job is not None else None
@@ -51,7 +51,7 @@ def serves(situation: Situation) -> Plan[Step] | None:
 
 
 def rolling(situation: Situation) -> Plan[Step]:
-    """Pods start, or something keeps them from it."""
+    """Pods start, or a problem keeps them from starting."""
     status, patience = outcome(situation), situation.desired.progress_deadline_seconds
     ready = conditions.get(status.conditions, ConditionType.READY)
     assert ready is not None  # noqa: S101 - every verdict has it
@@ -62,7 +62,7 @@ def rolling(situation: Situation) -> Plan[Step]:
 
 
 def outcome(situation: Situation) -> Status:
-    """Return the status that reports how the pods are doing."""
+    """Return the status that reports the state of the pods."""
     deployed, found = _deployed(situation), pods.worst(situation.troubles)
     verdict = _serving(situation, deployed, found)
     if verdict is not None:
@@ -76,7 +76,7 @@ def outcome(situation: Situation) -> Status:
 
 
 def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) -> Verdict | None:
-    """Return the verdict of a revision that serves, None where it does not, or not yet."""
+    """Return the verdict for a revision that serves, or None if it does not serve yet or no longer serves."""
     counted = _counted(situation, deployed.ready)
     wanted = situation.wanted_replicas
     if found is not None:
@@ -94,14 +94,14 @@ def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) ->
 
 
 def _served(situation: Situation, verdict: Verdict) -> Status:
-    """Return the status of a revision that serves: an unnamed version keeps its image from now on."""
+    """Return the status of a revision that serves. An unnamed version keeps its image from now on."""
     revision, failure = situation.desired.revision, situation.status.last_failure
     return situation.report(
         verdict,
         image=situation.desired.image,
         current_revision=revision,
         update_revision=revision,
-        # A failure of this revision shows why a pod was restarted; one of an earlier revision is over.
+        # A failure of this revision shows why a pod was restarted. A failure of an earlier revision is over.
         last_failure=failure if failure is not None and failure.revision == revision else None,
     )
 
@@ -117,7 +117,7 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
         message = f"{counted} Pod {found.pod}: {found.message}"
         verdict = progressing(found.reason, message, available=situation.available)
     waited = situation.waited_seconds(verdict.reason)
-    # For a moment, the Deployment still reports of a new rollout what it reported of the one before.
+    # For a moment, the Deployment still reports the counts of the previous rollout for a new one.
     late = waited > desired.progress_deadline_seconds or (deployed.overdue and waited >= SETTLING_SECONDS)
     if found is not None and (found.stalled or late):
         return stalled(found.reason, verdict.message, available=situation.available)
@@ -133,16 +133,16 @@ def _served_before(situation: Situation) -> bool:
 
 
 def _is_enough(situation: Situation, deployed: Deployed) -> bool:
-    """Return whether the ready pods are all that the spec demands: only the autoscaler wants more.
+    """Return whether the ready pods are all that the spec requests, so that only the autoscaler wants more.
 
-    ScalingActive reports why it does not get them.
+    ScalingActive reports why the autoscaler does not get more pods.
     """
     follows = situation.spec.autoscaling is not None and deployed.ready >= situation.bounds.least
     return follows and _served_before(situation) and _serves_alone(situation, deployed)
 
 
 def _serves_alone(situation: Situation, deployed: Deployed) -> bool:
-    """Return whether pods of the revision serve and no other is left; counts may still be of another generation."""
+    """Return whether pods of the revision serve and no others are left. Counts may still be of another generation."""
     if deployed.observed:
         return deployed.updated == deployed.replicas and deployed.ready > 0
     return _updated_and_ready(situation) > 0
@@ -150,7 +150,7 @@ def _serves_alone(situation: Situation, deployed: Deployed) -> bool:
 
 def _updated_and_ready(situation: Situation) -> int:
     deployed = _deployed(situation)
-    # A pod in trouble is seen a moment before the Deployment no longer counts it.
+    # The operator sees a failing pod a moment before the Deployment stops counting it.
     if deployed.observed and deployed.updated == deployed.replicas and not situation.troubles:
         return deployed.ready
     mine = (pod for pod in situation.servers if names.revision(pod) == situation.live_revision)

@@ -1,4 +1,4 @@
-"""All that a decision may look at: the resource, what should be in the cluster, and what was observed there."""
+"""All input of a decision: the resource, the desired objects, and the objects observed in the cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,18 +37,18 @@ from tgi_operator.backends.plans.verdicts import StatusFields, Verdict, with_ver
 from tgi_operator.backends.resource import Owner, Resource
 
 MOST_PODS = 10
-"""The most unhealthy pods that the status lists."""
+"""The largest number of unhealthy pods that the status lists."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """All that a rule may look at.
+    """All input of a rule.
 
-    `rendered` is None where the spec has a `problem`, or the resource is being deleted. `foreign` reports an object
-    that is in the way. `monitored`: the cluster has PodMonitors. `means` is what the cluster has for scaling.
-    `serving_pods_from` is the setting of that name. The rest is read only when a rule asks for it, and None before:
-    `room`, whether GPUs are free for one more pod; `progress`, the last line that the job printed; `claims`, the PVCs
-    of a resource that is being deleted, and `claims_hidden`, whether the operator is not allowed to list them.
+    `rendered` is None if the spec has a `problem`, or if the resource is being deleted. `foreign` reports a conflicting
+    object. `monitored` means that the cluster has PodMonitors. `means` are the scaling facilities of the cluster.
+    `serving_pods_from` is the setting of that name. The rest is read only when a rule asks for it, and is None before:
+    `room`, whether GPUs are free for one more pod; `progress`, the last line that the Job printed; `claims`, the PVCs
+    of a resource that is being deleted; and `claims_hidden`, whether the operator is not allowed to list them.
     """
 
     resource: Resource
@@ -77,21 +77,21 @@ class Situation:
 
     @property
     def spec(self) -> Spec:
-        """The spec. Only where it was rendered."""
+        """The spec. Only if it was rendered."""
         if self.resource.spec is None:
             raise LookupError("the spec cannot be read: a rule before `unworkable` must not need it")
         return self.resource.spec
 
     @property
     def desired(self) -> Desired:
-        """What should be in the cluster. Only where it was rendered."""
+        """The desired objects. Only if they were rendered."""
         if self.rendered is None:
             raise LookupError("nothing was rendered: a rule before `unworkable` must not need it")
         return self.rendered
 
     @property
     def retained(self) -> str:
-        """What deletionPolicy Retain leaves behind."""
+        """The objects that deletionPolicy Retain keeps."""
         if self.own_claim is None:
             return "Kubernetes garbage collection removes the pods; there is no PersistentVolumeClaim to keep."
         claim = f"{self.owner.namespace}/{names.claim_name(self.owner)}"
@@ -99,7 +99,7 @@ class Situation:
         return f"{kept}; Kubernetes garbage collection removes the pods."
 
     def child(self, kind: Kind, name: str) -> Object | None:
-        """Return an object of the resource, None where it does not exist or is being deleted."""
+        """Return an object of the resource, or None if it does not exist or is being deleted."""
         found = self.children.get((kind.name, name))
         return None if found is None or "deletionTimestamp" in found["metadata"] else found
 
@@ -130,7 +130,7 @@ class Situation:
 
     @property
     def job(self) -> Object | None:
-        """The job that fetches the desired weights."""
+        """The Job that fetches the desired weights."""
         return self.child(JOB, self.desired.job["metadata"]["name"]) if self.desired.job else None
 
     @property
@@ -140,9 +140,9 @@ class Situation:
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
-        """What keeps pods of the live revision from serving, without the Hub token.
+        """The problem that keeps pods of the live revision from serving, without the Hub token.
 
-        Pods that ended for good, such as evicted ones, count only as long as no pod is ready.
+        Pods that ended permanently, such as evicted ones, count only while no pod is ready.
         """
         token = self.rendered.token if self.rendered else None
         mine = (pod for pod in self.servers if names.revision(pod) == self.live_revision)
@@ -151,13 +151,13 @@ class Situation:
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds in force now. Only where the spec has autoscaling that can work."""
-        assert self.spec.autoscaling is not None  # noqa: S101 - see above
+        """The bounds in force now. Only if the spec has valid autoscaling."""
+        assert self.spec.autoscaling is not None  # noqa: S101 - see the docstring
         return schedules.in_force(self.spec.autoscaling, self.now)
 
     @property
     def wanted_replicas(self) -> int:
-        """The desired replica count: of the spec, else of the Deployment, else the one kept within the bounds, or 1."""
+        """The desired replica count: of the spec, else of the Deployment, else the stored one in the bounds, or 1."""
         spec = self.resource.spec
         if spec is not None and spec.replicas is not None:
             return spec.replicas
@@ -169,7 +169,7 @@ class Situation:
 
     @property
     def applied_replicas(self) -> int | None:
-        """The replica count to apply; None where it is left to an autoscaler."""
+        """The replica count to apply, or None if an autoscaler sets it."""
         left = self.spec.autoscaling is not None and self.deployed is not None and not self.deployed.owns_replicas
         return None if left else self.wanted_replicas
 
@@ -187,7 +187,7 @@ class Situation:
 
     @property
     def former(self) -> tuple[Object, ...]:
-        """Objects of the resource that it must no longer have: an autoscaler or a NetworkPolicy that is not desired."""
+        """Objects that the resource must no longer have: an autoscaler or a NetworkPolicy that is not desired."""
         wanted = {each["kind"] for each in (self.autoscaler, self.network_policy) if each is not None}
         optional = (kind for kind in (HPA, SCALED_OBJECT, NETWORK_POLICY) if kind.name not in wanted)
         found = (self.child(kind, self.owner.name) for kind in optional)
@@ -197,18 +197,18 @@ class Situation:
 
     @property
     def own_claim(self) -> Object | None:
-        """The PVC that the operator created for the weights, also while it is being deleted."""
+        """The PVC that the operator created for the weights, including one that is being deleted."""
         return self.children.get((CLAIM.name, names.claim_name(self.owner)))
 
     def waited_seconds(self, reason: Reason) -> float:
-        """Return for how long nothing has changed, where `reason` is the one to report now."""
+        """Return how long nothing has changed, if `reason` is the reason to report now."""
         since = self.status.in_cluster.last_progress_time if self.status.in_cluster else None
         if since is None or not self._is_as_before(reason, self.live_revision):
             return 0.0
         return (self.now - parse(since)).total_seconds()
 
     def _is_as_before(self, reason: str, revision: str | None) -> bool:
-        """Return whether the status reports the same of the same revision and as many ready pods."""
+        """Return whether the status reports the same reason, revision and number of ready pods."""
         before = conditions.get(self.status.conditions, ConditionType.READY)
         ready = self.deployed.ready if self.deployed else 0
         return (_phase(before.reason if before else None), self.status.update_revision, self.status.ready_replicas) == (
@@ -218,9 +218,9 @@ class Situation:
         )
 
     def report(self, verdict: Verdict, *, replacement: str | None = None, **fields: Unpack[StatusFields]) -> Status:
-        """Return the status with `verdict` and what was observed; `fields` of Status override that.
+        """Return the status with `verdict` and the observed state. `fields` of Status take precedence.
 
-        `replacement` is how pods are about to be replaced, where the living Deployment replaces them differently.
+        `replacement` is how pods are about to be replaced, if the living Deployment replaces them differently.
         """
         deployed, owner = self.deployed, self.owner
         revision = fields.get("update_revision", self.status.update_revision)
@@ -264,7 +264,7 @@ class Situation:
         return cache.claim_name or names.claim_name(self.owner)
 
     def last_failure(self, trouble: Trouble) -> LastFailure:
-        """Return the failure to remember; it keeps its time while it stays the same."""
+        """Return the failure to remember. It keeps its time while it stays the same."""
         failure = LastFailure(
             time=rfc3339(self.now),
             revision=self.live_revision or "none",
@@ -281,7 +281,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What a living Deployment reports."""
+    """The state of a living Deployment."""
 
     body: Object
 
@@ -338,7 +338,7 @@ class Deployed:
 
     @property
     def refusal(self) -> str | None:
-        """Why the API server refuses its pods, None where it does not."""
+        """The reason why the API server refuses its pods, or None if it does not."""
         failure = condition(self.body, "ReplicaFailure")
         return str(failure.get("message", "")) if failure.get("status") == "True" else None
 
@@ -353,5 +353,5 @@ class Deployed:
 
 
 def _phase(reason: str | None) -> str | None:
-    """Return the reason, the same one for all reasons of pods that are on their way."""
+    """Return the reason, which is the same for all pods that are starting."""
     return Reason.UPDATING if reason in (Reason.CREATING, Reason.PROGRESS_DEADLINE_EXCEEDED) else reason

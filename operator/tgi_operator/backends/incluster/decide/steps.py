@@ -1,4 +1,4 @@
-"""Steps: each is one request to the API server that is safe to repeat after any crash."""
+"""Steps: each is one request to the API server, and safe to repeat after any crash."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from tgi_operator.backends.incluster.kinds import Object
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply of a manifest; as another `manager` than the operator's own, it takes no field from others."""
+    """Server-side apply of a manifest. With another `manager` than the operator, it takes no field from others."""
 
     manifest: Object = field(repr=False)
     manager: str = FIELD_MANAGER
@@ -16,7 +16,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class Delete:
-    """Deletion of a living object, unless another one has its name by now."""
+    """Deletion of a living object, unless another object has its name by now."""
 
     body: Object = field(repr=False)
 

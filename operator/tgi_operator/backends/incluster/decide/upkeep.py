@@ -1,4 +1,4 @@
-"""Changes and deletions by others are reverted, and another replica count is applied."""
+"""Upkeep: reverts changes and deletions by others, and applies another replica count."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.decide.serving import outcome
@@ -11,12 +11,12 @@ from tgi_operator.backends.plans.planning import Note, Plan
 
 
 def drifted(situation: Situation) -> Plan[Step] | None:
-    """An object is not as it was applied: apply it again. What others added to it stays."""
+    """An object differs from what was applied: apply it again. Additions by others stay."""
     if situation.job is not None and _claim_ends(situation):
-        # The pod of a job that is done keeps the PVC as any other pod does.
+        # The pod of a finished Job keeps the PVC in use, as any other pod does.
         return Plan(outcome(situation), steps=(Delete(situation.job),))
     wrong = [manifest for manifest in _wanted(situation) if not _is_right(situation, manifest)]
-    # The former autoscaler goes before another replica count is applied.
+    # The former autoscaler is deleted before another replica count is applied.
     former = tuple(Delete(each) for each in situation.former)
     if not wrong and not former:
         return None
@@ -28,9 +28,9 @@ def drifted(situation: Situation) -> Plan[Step] | None:
 
 
 def _notes(situation: Situation, wrong: list[Object]) -> tuple[Note, ...]:
-    """Return the Event for what was reverted.
+    """Return the Event for the reverted changes.
 
-    The history of the status reports another replica count, and other bounds have Events of their own.
+    The history of the status reports another replica count, and other bounds have their own Events.
     """
     scaled = situation.status.desired_replicas not in (None, situation.wanted_replicas)
     restored = [manifest for manifest in wrong if not _is_unmarked(situation, manifest)]
@@ -41,8 +41,11 @@ def _notes(situation: Situation, wrong: list[Object]) -> tuple[Note, ...]:
 
 
 def _is_unmarked(situation: Situation, manifest: Object) -> bool:
-    """Return whether only the digest of the inputs is missing: of a Deployment made before there was one, or a spec
-    whose change does not reach the pods."""
+    """Return whether only the digest of the inputs is missing or different.
+
+    That is so for a Deployment of an earlier version without a digest, and for a spec change that does not reach the
+    pods.
+    """
     live = situation.child(kind_of(manifest), manifest["metadata"]["name"])
     if live is None or manifest["kind"] != DEPLOYMENT.name:
         return False
@@ -59,7 +62,7 @@ def _bounds_changed(situation: Situation) -> bool:
 
 
 def _claim_ends(situation: Situation) -> bool:
-    """Return whether the PVC of the weights is being deleted, and waits for its last pod."""
+    """Return whether the PVC of the weights is being deleted and waits for its last pod."""
     claim = situation.own_claim
     if claim is None or not names.is_ours(claim["metadata"].get("labels", {}), situation.owner):
         return False
@@ -67,10 +70,10 @@ def _claim_ends(situation: Situation) -> bool:
 
 
 def _corrections(situation: Situation, manifest: Object) -> tuple[Step, ...]:
-    """Return the steps that make an object as it should be."""
+    """Return the steps that restore an object."""
     live = situation.child(kind_of(manifest), manifest["metadata"]["name"])
     if live is not None and manifest["kind"] == SERVICE.name and _has_other_port(live, manifest):
-        # An apply would add the desired port beside the other one, and two ports cannot have one name.
+        # An apply would add the desired port next to the other one, and two ports cannot have the same name.
         return (Delete(live), Apply(manifest))
     return (Apply(manifest),)
 
@@ -83,7 +86,7 @@ def _has_other_port(live: Object, manifest: Object) -> bool:
 def _wanted(situation: Situation) -> tuple[Object, ...]:
     desired, deployed = situation.desired, situation.deployed
     assert deployed is not None  # noqa: S101 - `outdated` comes first
-    # How pods are replaced is decided when a revision is rolled out.
+    # The strategy for replacing pods is decided when a revision is rolled out.
     chosen = strategy.asked(desired.rollout) or deployed.strategy
     deployment = desired.deployment(situation.applied_replicas, chosen)
     job = None if _claim_ends(situation) else desired.job
@@ -97,7 +100,7 @@ def _is_right(situation: Situation, manifest: Object) -> bool:
     live = situation.children.get((kind.name, manifest["metadata"]["name"]))
     if live is None:
         return False
-    # What is being deleted must be gone first; a job cannot be changed, nor needs it once it is done.
+    # A terminating object must be gone first. A Job is immutable, and needs no restore once it has completed.
     if "deletionTimestamp" in live["metadata"] or kind is JOB:
         return True
     return covers(live, manifest)

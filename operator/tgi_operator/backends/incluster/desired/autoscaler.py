@@ -1,4 +1,4 @@
-"""spec.autoscaling -> the object that changes the number of pods: a HorizontalPodAutoscaler, or KEDA's ScaledObject."""
+"""spec.autoscaling -> the object that changes the pod count: a HorizontalPodAutoscaler, or KEDA's ScaledObject."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from tgi_operator.backends.resource import Owner
 DEFAULT_METRIC = MetricType.QUEUE_DEPTH
 
 PODS_METRICS = {MetricType.QUEUE_DEPTH: "tgi_queue_size", MetricType.CONCURRENT_REQUESTS: "tgi_concurrent_requests"}
-"""Names in the custom metrics API; manifests/monitoring has the adapter's rules that make the second of TGI's own."""
+"""Names in the custom metrics API. The adapter rules in manifests/monitoring derive the second from TGI's own names."""
 
 _SERIES = {
     MetricType.QUEUE_DEPTH: ("tgi_queue_size",),
     MetricType.CONCURRENT_REQUESTS: ("tgi_batch_current_size", "tgi_queue_size"),
 }
-"""Series that TGI has, whose sum is the metric (docs/reference/metrics.md of TGI)."""
+"""Series of TGI whose sum is the metric (docs/reference/metrics.md of TGI)."""
 
 _POLLING_SECONDS = 15
 
 
 @dataclass(frozen=True)
 class Means:
-    """What the cluster has for scaling: the custom metrics API, and KEDA with the address of a Prometheus."""
+    """The scaling facilities of the cluster: the custom metrics API, and KEDA with the address of a Prometheus."""
 
     custom_metrics: bool = False
     keda: bool = False
@@ -46,7 +46,7 @@ class Means:
 
 
 def hpa_name(owner: Owner, scaler: Scaler) -> str:
-    """Return the name of the HorizontalPodAutoscaler that does the work: ours, or the one KEDA makes."""
+    """Return the name of the HorizontalPodAutoscaler in use: the operator's, or the one that KEDA creates."""
     return owner.name if scaler is Scaler.HORIZONTAL_POD_AUTOSCALER else f"keda-hpa-{owner.name}"
 
 
@@ -56,7 +56,7 @@ def metric_names(autoscaling: Autoscaling) -> tuple[str, ...]:
 
 
 def autoscaler(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, means: Means) -> Object:
-    """Return the object that keeps the number of the Deployment's pods within `bounds` by the metrics."""
+    """Return the object that keeps the replica count of the Deployment within `bounds`, by the metrics."""
     if means.scaler is Scaler.SCALED_OBJECT:
         return _scaled_object(owner, autoscaling, bounds, means.prometheus)
     spec: Object = {
@@ -101,7 +101,7 @@ def _trigger(owner: Owner, metric: Metric, prometheus: str) -> Object:
             "serverAddress": prometheus,
             "query": query(owner, _SERIES[metric.type]),
             "threshold": f"{scaling.target(metric):g}",
-            # No answer is no reason to end pods: the number stays as it is until there is one.
+            # A missing value is no reason to end pods: the count stays the same until there is one.
             "ignoreNullValues": "false",
         },
     }
@@ -110,8 +110,8 @@ def _trigger(owner: Owner, metric: Metric, prometheus: str) -> Object:
 def query(owner: Owner, series: Iterable[str]) -> str:
     """Return the PromQL for the sum of some series over the pods that serve.
 
-    TGI has no series until its first request, and pods that are scraped without having any have nothing to do: 0. Pods
-    that are not scraped give no value at all.
+    TGI has no series until its first request, and scraped pods without series have nothing to do, so their value is 0.
+    Pods that are not scraped have no value.
     """
     pods = f'namespace="{owner.namespace}",pod=~"{owner.name}-[a-z0-9]+-[a-z0-9]+"'
     names = "|".join(series)

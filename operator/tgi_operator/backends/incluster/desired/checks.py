@@ -1,4 +1,4 @@
-"""What would keep pods from ever serving: found before anything is created."""
+"""Checks for problems that would keep pods from ever serving, before any object is created."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def unknown_release(spec: Spec, _: InCluster) -> Problem | None:
 
 
 def unsupported_gpu(_: Spec, target: InCluster) -> Problem | None:
-    """TGI needs a GPU its kernels are built for."""
+    """TGI needs a GPU that its kernels are built for."""
     try:
         gpus(target.gpu.products, target.gpu.count)
     except UnsupportedGPUError as error:
@@ -35,7 +35,7 @@ def unsupported_gpu(_: Spec, target: InCluster) -> Problem | None:
 
 
 def own_variable(spec: Spec, _: InCluster) -> Problem | None:
-    """The volumes decide where TGI finds its files."""
+    """The volumes determine the paths of TGI's files."""
     for variable in spec.runtime.env:
         if variable.name in OWN_NAMES:
             return Problem(
@@ -46,7 +46,7 @@ def own_variable(spec: Spec, _: InCluster) -> Problem | None:
 
 
 def gpus_twice(_: Spec, target: InCluster) -> Problem | None:
-    """The GPUs are in `gpu`, where the launcher's options are checked against them."""
+    """GPUs are set in `gpu`, so that the launcher options can be checked against them."""
     name = target.gpu.resource_name
     for field in ("requests", "limits"):
         if name in getattr(target.resources, field):
@@ -65,7 +65,7 @@ def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
 
 
 def misscaled(spec: Spec, _: InCluster) -> Problem | None:
-    """Schedules and targets must be such that they can be carried out."""
+    """Schedules and targets must be valid."""
     return scaling.first_problem(spec.autoscaling)
 
 
@@ -80,5 +80,5 @@ CHECKS: tuple[Check, ...] = (
 
 
 def first_problem(spec: Spec, target: InCluster) -> Problem | None:
-    """Return the first problem of the spec, None where it can work."""
+    """Return the first problem of the spec, or None if it can work."""
     return next((problem for check in CHECKS if (problem := check(spec, target)) is not None), None)

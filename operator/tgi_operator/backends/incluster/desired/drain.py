@@ -1,15 +1,15 @@
-"""The preStop hook: a pod that is to end answers what it has accepted first."""
+"""The preStop hook: a terminating pod first answers the requests that it has accepted."""
 
 TGI_GRACEFUL_SECONDS = 90
-"""Default of GRACEFUL_TERMINATION_TIMEOUT, which the launcher grants the router and then the shards."""
+"""Default of GRACEFUL_TERMINATION_TIMEOUT, which the launcher gives the router and then the shards."""
 
 SETTLING_SECONDS = 5
-"""How long a pod that ends is still sent requests: until all proxies know that it left the Service."""
+"""Seconds during which a terminating pod still receives requests, until all proxies know that it left the Service."""
 
 _LEAST_SECONDS = 5
 
-# Only bash, because that is what every image of TGI has. TGI serves no metrics before its first request; what cannot be
-# read is nothing to wait for.
+# Only bash, because every image of TGI has it. TGI serves no metrics before its first request. Metrics that cannot be
+# read are not waited for.
 _SCRIPT = r"""
 busy() {
   exec 3<>"/dev/tcp/127.0.0.1/$PORT" || return 1
@@ -28,7 +28,7 @@ while [ $SECONDS -lt $end ] && (busy) 2>/dev/null; do sleep 1; done
 
 
 def seconds(grace: int, graceful: int) -> int:
-    """Return how long to wait for requests under way: what of the grace period TGI's own ending does not need."""
+    """Return the seconds to wait for requests in progress: the grace period without the time that TGI needs to end."""
     return max(grace - SETTLING_SECONDS - 2 * graceful, _LEAST_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Where the weights come from, and the job that fetches them onto a PVC, once."""
+"""Sources of the weights, and the Job that fetches them onto a PVC once."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tgi_operator.backends.resource import Owner
 from tgi_operator.exit_codes import ExitCode
 
 DATA = "/data"
-"""Where the cache is mounted: HF_HOME of TGI's images."""
+"""Mount path of the cache: HF_HOME of TGI's images."""
 
 HUB_CACHE = f"{DATA}/hub"
 _MODELS = "/models"
@@ -25,7 +25,7 @@ FETCHER_UID = 65532
 """User of the operator's image."""
 
 _SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
-"""Variables of `runtime.env` that lead to the weights, for the job as for the pods."""
+"""Variables of `runtime.env` that the download of the weights needs, for the Job as for the pods."""
 
 _METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
 
@@ -37,8 +37,8 @@ _LONGEST_SECONDS = 24 * 3600
 class Source:
     """How pods get the weights: the model as TGI's MODEL_ID, and the volumes.
 
-    `fetch` is what the job fetches, and into which folder, where there is a job: pods need no Hub then. `volumes` and
-    `mounts` are the job's. Pods of TGI have `served_volumes` and `served_mounts`.
+    `fetch` is the source that the Job fetches and its target folder, if there is a Job. The pods then need no Hub.
+    `volumes` and `mounts` are those of the Job. TGI pods have `served_volumes` and `served_mounts`.
     """
 
     model_id: str
@@ -46,16 +46,16 @@ class Source:
     mounts: tuple[Object, ...]
     fetch: tuple[str, str] | None = None
     read_only: tuple[Object, ...] = ()
-    """Mounts in place of `mounts` where pods only read the PVC."""
+    """Mounts in place of `mounts` for pods that only read the PVC."""
 
     @property
     def offline(self) -> bool:
-        """Whether pods find everything on a PVC."""
+        """Whether a PVC has everything that the pods need."""
         return self.fetch is not None
 
     @property
     def served_volumes(self) -> tuple[Object, ...]:
-        """Volumes of the pods that serve: TGI writes elsewhere where it only reads the PVC."""
+        """Volumes of the pods that serve. If TGI only reads the PVC, it writes to another volume."""
         return (*self.volumes, {"name": _SCRATCH, "emptyDir": {}}) if self.read_only else self.volumes
 
     @property
@@ -78,7 +78,7 @@ def source(owner: Owner, model: Model, target: InCluster) -> Source:
     if target.cache.sub_path is not None:
         mount["subPath"] = target.cache.sub_path
     volume = _claim_volume("data", target.cache.claim_name or names.claim_name(owner), read_only=False)
-    # TGI converts pickle files beside themselves; safetensors it only reads.
+    # TGI writes converted pickle files next to the originals, and only reads safetensors.
     read_only = () if model.allow_pickle else _read_only(mount, "s3" if model.uri.startswith(S3_SCHEME) else "hub")
     if model.uri.startswith(S3_SCHEME):
         path = f"{DATA}/s3/{model.uri.removeprefix(S3_SCHEME)}".rstrip("/")
@@ -87,7 +87,7 @@ def source(owner: Owner, model: Model, target: InCluster) -> Source:
 
 
 def _read_only(mount: Object, folder: str) -> tuple[Object, ...]:
-    """Return mounts with `folder` of the job's volume read-only, and the rest of /data on a volume of the pod."""
+    """Return mounts with `folder` of the Job's volume read-only, and the rest of /data on a volume of the pod."""
     path = "/".join(part for part in (mount.get("subPath"), folder) if part)
     weights = {"name": mount["name"], "mountPath": f"{DATA}/{folder}", "subPath": path, "readOnly": True}
     return ({"name": _SCRATCH, "mountPath": DATA}, weights)
@@ -99,11 +99,11 @@ def _claim_volume(volume: str, claim: str, *, read_only: bool) -> Object:
 
 
 def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) -> Object:
-    """Return the job that fetches, or for a pvc:// uri checks, the weights.
+    """Return the Job that fetches the weights, or checks them for a pvc:// URI.
 
-    Its name depends on what it fetches: another source, revision or PVC is another job, a newer operator is not.
+    Its name depends on its input: another source, revision or PVC is another Job. A newer operator is not.
     """
-    assert found.fetch is not None  # noqa: S101 - only called where there is something to do
+    assert found.fetch is not None  # noqa: S101 - only called with a source to fetch or check
     model = spec.model
     uri, folder = found.fetch
     shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name) and each.name != _METADATA_DISABLED]
@@ -118,7 +118,7 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
         "args": [literal(argument) for argument in arguments],
         "env": [
             *({"name": each.name, "value": literal(each.value)} for each in shared),
-            # Without a service account that has a role, the job must not read what the node is allowed to.
+            # Without a service account that has a role, the Job must not use the permissions of the node.
             {"name": _METADATA_DISABLED, "value": "true"},
             *(token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else []),
         ],
@@ -149,7 +149,7 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
     if target.service_account_name is not None:
         pod["serviceAccountName"] = target.service_account_name
     if _is_bound_to_a_node(target):
-        # The volume is made where its first pod runs: that must be where the GPUs are.
+        # The volume is provisioned where its first pod runs, which must be a node with the GPUs.
         pod |= placement.placement(target)
     rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [int(ExitCode.LASTING)]}}]
     job_spec = {

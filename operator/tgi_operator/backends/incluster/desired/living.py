@@ -1,14 +1,14 @@
-"""What is desired beside a living Deployment: a template that another version of the operator rendered stays.
+"""The desired state for a living Deployment: a template that another version of the operator rendered stays.
 
 The revision is the digest of the template, and the annotation on the Deployment is the digest of the inputs.
 
-| revision    | inputs   | the template is                                                         |
-|-------------|----------|-------------------------------------------------------------------------|
-| as rendered | any      | the rendered one: changes by others are reverted, no pod is replaced    |
-| another     | the same | the living one: another version of the operator rendered it             |
-| another     | others   | the rendered one: the spec has changed, or a new rendering is requested |
+| revision    | inputs   | the template is                                                            |
+|-------------|----------|----------------------------------------------------------------------------|
+| as rendered | any      | the rendered one: changes by others are reverted, and no pod is replaced   |
+| different   | the same | the living one: another version of the operator rendered it                |
+| different   | others   | the rendered one: the spec has changed, or a new rendering is requested    |
 
-Changes by others to a template that stays cannot be told apart from its rendering: the next rendering reverts them.
+Changes by others to a template that stays look like part of its rendering. The next rendering reverts them.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ def desired(
     jobs: Iterable[Object] = (),
     servers: Iterable[Object] = (),
 ) -> Desired:
-    """Return what should be in the cluster beside the living `deployment`, `jobs` and `servers`; see render.desired."""
+    """Return the desired objects for the living `deployment`, `jobs` and `servers`. See render.desired."""
     if deployment is None:
         return render.desired(resource, target, token, fetcher)
     template: Object = deployment["spec"]["template"]
@@ -61,9 +61,9 @@ def desired(
 
 
 def _running(named: str | None, remembered: str | None, servers: Iterable[Object]) -> str | None:
-    """Return the image that runs: what the Deployment names may never have served.
+    """Return the image that runs. The image of the Deployment may never have served.
 
-    An image that only the status remembers proves nothing: a pod must have it.
+    An image that only the status remembers is no proof: a pod must have it.
     """
     served = {each["image"] for pod in servers for each in pod["spec"]["containers"]}
     return remembered if remembered in served else named
@@ -75,13 +75,13 @@ def _inputs(deployment: Object) -> str | None:
 
 
 def _image(template: Object) -> str | None:
-    """Return the image of TGI's container; `podTemplate` may name another than the one that was rendered."""
+    """Return the image of TGI's container. `podTemplate` can name another image than the rendered one."""
     containers = template["spec"]["containers"]
     return next((str(each.get("image")) for each in containers if each["name"] == names.CONTAINER), None)
 
 
 def _job(rendered: Object | None, jobs: Iterable[Object]) -> Object | None:
-    """Return the job of a template that stays: the living one, although its name may be rendered differently now."""
+    """Return the Job of a template that stays: the living one, although its name may be rendered differently now."""
     living = {str(job["metadata"]["name"]): job for job in jobs if "deletionTimestamp" not in job["metadata"]}
     if rendered is None or not living or rendered["metadata"]["name"] in living:
         return rendered

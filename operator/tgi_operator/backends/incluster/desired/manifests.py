@@ -1,4 +1,4 @@
-"""What all manifests of a resource have in common."""
+"""The common part of all manifests of a resource."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from tgi_operator.backends.resource import Owner
 
 
 def manifest(kind: Kind, owner: Owner, name: str, spec: Mapping[str, Any], *, owned: bool = True) -> Object:
-    """Return a manifest; garbage collection deletes what is `owned` together with the resource."""
+    """Return a manifest. Garbage collection deletes an `owned` object together with the resource."""
     metadata: Object = {"name": name, "namespace": owner.namespace, "labels": names.labels(owner)}
     if owned:
         metadata["ownerReferences"] = [_owner_reference(owner)]
@@ -29,5 +29,5 @@ def _owner_reference(owner: Owner) -> Object:
 
 
 def literal(value: str) -> str:
-    """Return a text so that the kubelet takes it as it is: it puts variables in place of $(NAME)."""
+    """Return a text escaped for the kubelet, which otherwise replaces $(NAME) by the value of a variable."""
     return value.replace("$", "$$")

@@ -1,4 +1,4 @@
-"""Names and labels of what a resource has in the cluster."""
+"""Names and labels of the objects of a resource in the cluster."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +8,18 @@ from tgi_operator.backends.naming import digest, with_tail
 from tgi_operator.backends.resource import Owner
 
 LABEL_NAME = f"{GROUP}/name"
-"""Label of every object of a resource, the resource's name: by it the operator watches them."""
+"""Label of every object of a resource, with the resource's name. The operator watches objects by it."""
 
 LABEL_REVISION = f"{GROUP}/revision"
 
 ANNOTATION_INPUTS = f"{GROUP}/rendered-from"
-"""Annotation of the Deployment, not of its pods: digest of the inputs that its pod template is rendered from."""
+"""Annotation of the Deployment, not of its pods: the digest of the inputs that its pod template is rendered from."""
 
 CONTAINER = "tgi"
 """Name of TGI's container in its pods."""
 
 _LONGEST = 63
-"""Longest name of a Job, which labels its pods, and of a Service."""
+"""Longest name of a Service, and of a Job, whose name becomes a label of its pods."""
 
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _COMPONENT = "app.kubernetes.io/component"
@@ -41,7 +41,7 @@ def selector(owner: Owner) -> dict[str, str]:
 
 
 def server_labels(owner: Owner) -> dict[str, str]:
-    """Return the labels of pods that serve, but for their revision."""
+    """Return the labels of pods that serve, without the revision."""
     return labels(owner) | selector(owner)
 
 
@@ -56,12 +56,12 @@ def is_server(found: Mapping[str, str]) -> bool:
 
 
 def is_ours(found: Mapping[str, str], owner: Owner) -> bool:
-    """Return whether an object with these labels belongs to the resource, or to a deleted one of the same name."""
+    """Return whether an object with these labels belongs to the resource, or to a deleted one with the same name."""
     return found.get(_MANAGED_BY) == FIELD_MANAGER and found.get(LABEL_NAME) == owner.name
 
 
 def revision(body: Mapping[str, Any]) -> str | None:
-    """Return the revision on the labels of a pod or a pod template, None where there is none."""
+    """Return the revision on the labels of a pod or a pod template, or None if there is none."""
     found = body["metadata"].get("labels", {}).get(LABEL_REVISION)
     return str(found) if found is not None else None
 
@@ -74,5 +74,5 @@ def claim_name(owner: Owner) -> str:
 
 
 def job_name(owner: Owner, what: str) -> str:
-    """Return the name of the job that fetches `what`, a text that identifies source and target."""
+    """Return the name of the Job that fetches `what`, a text that identifies source and target."""
     return with_tail(owner.name, f"fetch-{digest(f'{owner.name}/{what}')[:10]}", _LONGEST)

@@ -1,4 +1,4 @@
-"""The setting serving-pods-from -> the NetworkPolicy that decides which pods reach those that serve."""
+"""The setting serving-pods-from -> the NetworkPolicy that controls which pods can reach those that serve."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from tgi_operator.backends.resource import Owner
 EVERY_NAMESPACE = "*"
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""Label that the API server sets on each namespace, and that nobody can change."""
+"""Label that the API server sets on each namespace, and that no user can change."""
 
 
 def network_policy(owner: Owner, namespaces: Sequence[str] | None) -> Object | None:
-    """Return the policy that lets in pods of the owner's namespace and of `namespaces`, at the port that serves.
+    """Return the policy that allows pods of the owner's namespace and of `namespaces` at the port that serves.
 
-    None where there is to be no policy: `namespaces` is None, or has all of them.
+    Returns None if no policy is desired: `namespaces` is None, or contains all namespaces.
     """
     if namespaces is None or EVERY_NAMESPACE in namespaces:
         return None
-    # Sorted: another order of the same namespaces changes nothing.
+    # Sorted, so that another order of the same namespaces changes nothing.
     selectors = ({"matchLabels": {_NAMESPACE_NAME: name}} for name in sorted(set(namespaces)))
     peers = [{"podSelector": {}}, *({"namespaceSelector": selector} for selector in selectors)]
     spec = {

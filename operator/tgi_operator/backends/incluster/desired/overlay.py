@@ -1,4 +1,4 @@
-"""`podTemplate` merged over what the operator renders, as a strategic merge patch."""
+"""`podTemplate` merged over the rendered pod template, as a strategic merge patch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +14,10 @@ _KEYS: Mapping[str, str] = {
     "topologySpreadConstraints": "topologyKey",
     "hostAliases": "ip",
 }
-"""By list: the field that identifies its items (patchMergeKey of the Kubernetes API, core/v1 types); any other list is
-replaced."""
+"""By list: the field that identifies its items (patchMergeKey of the Kubernetes API, core/v1 types).
+
+Any other list is replaced.
+"""
 
 _ACTIONS = frozenset({"exec", "grpc", "httpGet", "sleep", "tcpSocket"})
 _SOURCES = frozenset(
@@ -42,11 +44,11 @@ _EXCLUSIVE: Mapping[str, frozenset[str]] = {
     "postStart": _ACTIONS,
     "preStop": _ACTIONS,
 }
-"""By field: those of its fields that exclude each other, so that one in the patch replaces any other."""
+"""By field: its mutually exclusive fields. One of them in the patch replaces any other."""
 
 
 def overlay(base: Any, patch: Any, field: str = "") -> Any:
-    """Return `base` with `patch` merged over it, both the value, or an item, of `field`."""
+    """Return `base` with `patch` merged over it. Both are the value, or an item, of `field`."""
     if isinstance(base, Mapping) and isinstance(patch, Mapping):
         exclusive = _EXCLUSIVE.get(field, frozenset())
         replaced = exclusive if exclusive & patch.keys() else frozenset()

@@ -1,4 +1,4 @@
-"""On which nodes pods run."""
+"""Selection of the nodes on which pods run."""
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.backends.incluster.kinds import Object
@@ -6,7 +6,7 @@ from tgi_operator.backends.incluster.seen.capacity import LABEL_PRODUCT
 
 
 def placement(target: InCluster) -> Object:
-    """Return the part of a PodSpec that names the nodes: selector, GPU products and tolerations."""
+    """Return the part of a PodSpec that selects the nodes: selector, GPU products and tolerations."""
     spec: Object = {"tolerations": tolerations(target)}
     if target.node_selector:
         spec["nodeSelector"] = dict(target.node_selector)
@@ -18,7 +18,7 @@ def placement(target: InCluster) -> Object:
 
 
 def tolerations(target: InCluster) -> list[Object]:
-    """Return the tolerations of the spec, by default the taint that GPU nodes usually have."""
+    """Return the tolerations of the spec, or by default one for the usual taint of GPU nodes."""
     if target.tolerations is None:
         usual = {"key": target.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}
         return [usual] if target.requested_gpus else []

@@ -1,4 +1,4 @@
-"""The pod of TGI."""
+"""The TGI pod."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -16,7 +16,7 @@ from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.models import sharding, sizes
 
 PORT = 8080
-"""Not 80: without capabilities not even root may listen there."""
+"""Not 80, because without capabilities not even root can listen on it."""
 
 PORT_NAME = "http"
 
@@ -32,19 +32,19 @@ _FIELDS: Mapping[PodDefault, str] = {
 """Defaults that are one field of TGI's container."""
 
 OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HOSTNAME"})
-"""Variables of the container that `runtime.env` may not set: the volumes decide them."""
+"""Environment variables that `runtime.env` must not set, because the volumes determine them."""
 
 
 def pod_template(
     owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, token: HubToken | None
 ) -> Object:
-    """Return the PodTemplateSpec, without a revision, with `podTemplate` merged over it."""
+    """Return the PodTemplateSpec without a revision, with `podTemplate` merged over it."""
     own: Object = {"labels": names.server_labels(owner)}
     if token is not None:
-        # Pods have the token by reference, which a change of the Secret does not renew: its fingerprint rolls them.
+        # Pods reference the token, and a change of the Secret does not update them. The fingerprint starts a rollout.
         own["annotations"] = {_ANNOTATION_TOKEN: token.fingerprint}
     pod: Object = {
-        # A Service called `prometheus` would set PROMETHEUS_PORT=tcp://…, at which the launcher ends.
+        # A Service named `prometheus` would set PROMETHEUS_PORT=tcp://…, on which the launcher exits.
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": target.termination_grace_period_seconds,
@@ -66,13 +66,13 @@ def pod_template(
         target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True) if target.pod_template else {}
     )
     template: Object = overlay({"metadata": own, "spec": pod}, changes)
-    # Without its own labels the Deployment would not know the pod.
+    # Without its own labels, the pod would not match the Deployment.
     template["metadata"]["labels"] |= names.server_labels(owner)
     return template
 
 
 def environment(spec: Spec, target: InCluster, image: str, source: Source) -> dict[str, str]:
-    """Return the variables of TGI's container, but for the token."""
+    """Return the environment variables of TGI's container, except the token."""
     shards = spec.runtime.num_shard or sharding.default_shards(spec.model, target.gpu.count)
     own = {
         "MODEL_ID": source.model_id,
@@ -84,13 +84,13 @@ def environment(spec: Spec, target: InCluster, image: str, source: Source) -> di
     if spec.model.revision is not None:
         own["REVISION"] = spec.model.revision
     if source.offline:
-        # Even with all weights there, TGI asks the Hub at every start otherwise.
+        # Without it, TGI sends requests to the Hub at every start, even if all weights are present.
         own["HF_HUB_OFFLINE"] = "1"
     return {"USAGE_STATS": "off"} | launcher_options.options(spec.runtime, images.tgi_version(image)) | own
 
 
 def startup_seconds(spec: Spec, target: InCluster) -> int:
-    """Return how long a container may take to load the model and answer."""
+    """Return how long a container can take to load the model and answer."""
     return target.startup_timeout_seconds or sizes.startup_seconds(spec.model.uri)
 
 
@@ -111,9 +111,9 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         "readinessProbe": _probe(5, 3),
         "livenessProbe": _probe(_PROBE_SECONDS, 6),
         "lifecycle": {"preStop": {"exec": {"command": drain.command(longest)}}},
-        # The last lines of its log are in the pod's status, and so in ours.
+        # The status of the pod then has the last lines of its log, and the status of the resource too.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        # Root, as the image has it: since TGI 3.1 its Python is below /root (TGI issue 3082). Without any capability.
+        # Root, as in the image: since TGI 3.1, its Python is below /root (TGI issue 3082). Without any capability.
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     omitted = {_FIELDS[each] for each in target.omit_defaults if each in _FIELDS}
@@ -134,7 +134,7 @@ def _resources(spec: Spec, target: InCluster) -> Object:
 
 
 def _download_size(uri: str) -> str:
-    """Return the room that the weights need on the node: by the size in the name and a fifth, and 10 GiB."""
+    """Return the storage that the weights need on the node: the size from the name, another fifth of it, and 10 GiB."""
     billions = sizes.billions_of_parameters(uri)
     if billions is None:
         return _UNKNOWN_SIZE
@@ -142,7 +142,7 @@ def _download_size(uri: str) -> str:
 
 
 def _shared_memory(target: InCluster) -> list[Object]:
-    """Return the volume of /dev/shm, none where it is left out."""
+    """Return the volume of /dev/shm, or no volume if it is removed."""
     if PodDefault.SHARED_MEMORY in target.omit_defaults:
         return []
     return [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": target.shared_memory_size or _SHARED_MEMORY}}]

@@ -11,11 +11,11 @@ from tgi_operator.backends.incluster.desired.restrictions import containers, map
 _DEFAULT_ACCOUNT = "default"
 _TEMPLATE = "spec.inCluster.podTemplate"
 _TOKENS = frozenset({"serviceAccountToken", "podCertificate"})
-"""Sources of a projected volume that prove the service account's identity."""
+"""Sources of a projected volume that prove the identity of the service account."""
 
 
 def references(desired: Desired, spec: Spec) -> tuple[Reference, ...]:
-    """Return what pods and job of a resource use, but for the Secret of its Hub token, which is checked when read."""
+    """Return the objects that pods and Job use, except the Secret of the Hub token: it is checked when it is read."""
     pod = mapping(desired.template.get("spec"))
     job = mapping(desired.job["spec"]["template"]["spec"]) if desired.job is not None else {}
     named = spec.in_cluster.service_account_name if spec.in_cluster is not None else None
@@ -25,7 +25,7 @@ def references(desired: Desired, spec: Spec) -> tuple[Reference, ...]:
 
 
 def _accounts(pod: Mapping[str, Any], named: str | None) -> Iterator[Reference]:
-    """Yield the service account; `default` is free as long as the pod has no token of it."""
+    """Yield the service account. `default` is allowed as long as the pod has no token of it."""
     name = str(pod.get("serviceAccountName") or _DEFAULT_ACCOUNT)
     if name != _DEFAULT_ACCOUNT:
         field = "spec.inCluster.serviceAccountName" if name == named else f"{_TEMPLATE}.spec.serviceAccountName"
@@ -40,14 +40,14 @@ def _has_token(pod: Mapping[str, Any]) -> bool:
 
 
 def _sources(pod: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the sources of all projected volumes, each with its field below the pod template."""
+    """Yield the sources of all projected volumes, each with its field in the pod template."""
     for volume in mappings(pod.get("volumes")):
         for source in mappings(mapping(volume.get("projected")).get("sources")):
             yield f"spec.volumes[{volume.get('name')}].projected", source
 
 
 def _secrets(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the Secrets by the field that names them."""
+    """Yield the Secrets and the fields that name them."""
     for field, reference, name in _named(pod):
         found = mapping(reference).get(name)
         if found is not None:
@@ -55,7 +55,7 @@ def _secrets(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _named(pod: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """Yield each field that can name a Secret: its path, its value, and the member that has the name."""
+    """Yield each field that can name a Secret: its path, its value, and the member with the name."""
     for secret in mappings(pod.get("imagePullSecrets")):
         yield "spec.imagePullSecrets", secret, "name"
     for volume in mappings(pod.get("volumes")):

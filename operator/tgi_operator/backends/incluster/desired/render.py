@@ -17,9 +17,9 @@ from tgi_operator.engines.tgi import images
 
 @dataclass(frozen=True)
 class Desired:
-    """What should be in the cluster. `replicas` None: keep what runs.
+    """The desired objects in the cluster. `replicas` None keeps the present count.
 
-    `inputs` is the digest of what the template was rendered from, `revision` that of the template itself.
+    `inputs` is the digest of everything that the template was rendered from, `revision` that of the template itself.
     """
 
     owner: Owner
@@ -37,10 +37,10 @@ class Desired:
     job: Object | None
     token: HubToken | None = field(repr=False)
     former_inputs: str = field(default="", repr=False)
-    """The digest as earlier versions made it, from the token itself."""
+    """The digest as earlier versions computed it, from the token itself."""
 
     def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
-        """Return the Deployment with a replica count, None: another controller sets it; `strategy` replaces pods."""
+        """Return the Deployment with the replica count and strategy. None leaves the count to another controller."""
         spec = {
             **({} if replicas is None else {"replicas": replicas}),
             "revisionHistoryLimit": 2,
@@ -55,9 +55,9 @@ class Desired:
 
 
 def image(spec: Spec, running: str | None) -> str:
-    """Return the image: the one named, that of the version named, the one that runs, or TGI's newest.
+    """Return the named image, or that of the named version, or the running one, or the newest of TGI.
 
-    An unnamed version keeps `running`, so that an upgrade of the operator replaces no pod. Raises
+    A spec without a version keeps `running`, so that an upgrade of the operator replaces no pod. Raises
     images.UnknownImageError.
     """
     if spec.runtime.image is not None:
@@ -70,10 +70,10 @@ def image(spec: Spec, running: str | None) -> str:
 def desired(
     resource: Resource, target: InCluster, token: HubToken | None, fetcher: str, running: str | None = None
 ) -> Desired:
-    """Return what should be in the cluster for a resource that passed the checks.
+    """Return the desired objects in the cluster for a resource that passed the checks.
 
-    `token` is the Hub token where the spec names one, `fetcher` the image that fetches weights, `running` the image
-    that runs, None where none does.
+    `token` is the Hub token if the spec names one. `fetcher` is the image that fetches weights. `running` is the image
+    that runs, or None if none runs.
     """
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
@@ -122,7 +122,7 @@ def _budget(owner: Owner, target: InCluster) -> Object:
         owner.name,
         {
             "maxUnavailable": count_or_percent(given.max_unavailable) if given else 1,
-            # A pod that does not serve must not keep a node from being drained.
+            # A pod that does not serve must not prevent the drain of a node.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": names.selector(owner)},
         },
@@ -146,5 +146,5 @@ def _claim(owner: Owner, cache: Cache | None) -> Object | None:
     }
     if cache.storage_class_name is not None:
         spec["storageClassName"] = cache.storage_class_name
-    # Not owned: the deletion policy decides whether it goes with the resource.
+    # Not owned, because the deletion policy determines whether it is deleted with the resource.
     return manifest(CLAIM, owner, names.claim_name(owner), spec, owned=False)

@@ -1,8 +1,8 @@
-"""What a pod template must not ask for: whatever reaches beyond the pod.
+"""Restrictions on a pod template: it must not access anything outside the pod.
 
-The baseline of the Pod Security Standards, of which a cluster need not enforce any, and two things more: only the
-volumes that the restricted standard has, and TGI's container keeps its security context. Host namespaces, host ports,
-sysctls, `nodeName` and the like are no fields of `podTemplate`.
+These are the baseline of the Pod Security Standards, which a cluster need not enforce, and two more. Only the volume
+types of the restricted standard are allowed, and TGI's container keeps its security context. Host namespaces, host
+ports, sysctls, `nodeName` and similar fields do not exist in `podTemplate`.
 """
 
 import json
@@ -35,11 +35,11 @@ _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _LONGEST_VALUE = 64
 
 Violation = tuple[str, str]
-"""A field below the pod template, and what is wrong with it."""
+"""A field in the pod template, and the problem with it."""
 
 
 def problem(template: Object) -> Problem | None:
-    """Return the first thing that a pod template must not ask for, None where there is none."""
+    """Return the first violation in a pod template, or None if there is none."""
     for field, wrong in _violations(template):
         return Problem(
             Reason.POD_NOT_RESTRICTED,
@@ -49,7 +49,7 @@ def problem(template: Object) -> Problem | None:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """Return a map of the template, empty where there is none."""
+    """Return a map of the template, or an empty one if there is none."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -60,7 +60,7 @@ def mappings(value: object) -> Iterator[Mapping[str, Any]]:
 
 
 def containers(pod: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield all containers of a pod, each with its field below the pod template."""
+    """Yield all containers of a pod, each with its field in the pod template."""
     for kind in CONTAINERS:
         for each in mappings(pod.get(kind)):
             yield f"spec.{kind}[{each.get('name')}]", each
@@ -100,7 +100,7 @@ def _of_container(field: str, container: Mapping[str, Any]) -> Iterator[Violatio
 
 
 def _of_context(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield what neither the pod's nor a container's security context may have."""
+    """Yield the violations that a security context of the pod or of a container can have."""
     for name in ("seccompProfile", "appArmorProfile"):
         if mapping(context.get(name)).get("type") == "Unconfined":
             yield f"{where}.{name}", "the profile must not be Unconfined"
@@ -113,7 +113,7 @@ def _of_context(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def _privileges(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield the privileges that a container's security context asks for."""
+    """Yield the privileges that the security context of a container requests."""
     for name in ("privileged", "allowPrivilegeEscalation"):
         if context.get(name):
             yield f"{where}.{name}", "true is not allowed, because containers must not gain privileges"
@@ -126,7 +126,7 @@ def _privileges(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
 
 
 def _weakened(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield what TGI's container has no longer of its own security context."""
+    """Yield the fields of its own security context that TGI's container no longer has."""
     if context.get("allowPrivilegeEscalation") is not False:
         yield f"{where}.allowPrivilegeEscalation", "it must remain false"
     dropped = mapping(context.get("capabilities")).get("drop")
@@ -139,6 +139,6 @@ def _drops_all(dropped: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """Return a value as a message has it."""
+    """Return a value as it is shown in a message."""
     text = json.dumps(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

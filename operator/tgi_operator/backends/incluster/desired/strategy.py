@@ -1,4 +1,4 @@
-"""How pods are replaced: a new one first where a GPU is free for it, else an old one makes room."""
+"""How pods are replaced: a new one first if a GPU is free for it, otherwise an old one is deleted first."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,7 +21,7 @@ class Strategy:
 
     @property
     def replacement(self) -> str:
-        """What the status calls it."""
+        """Its name in the status."""
         return "InPlace" if _is_zero(str(self.max_surge)) else "Surge"
 
     @classmethod
@@ -36,22 +36,22 @@ IN_PLACE = Strategy(0, 1)
 
 
 def asked(rollout: Rollout | None) -> Strategy | None:
-    """Return the strategy that the spec asks for, None where it leaves that to the operator."""
+    """Return the strategy of the spec, or None if the spec leaves it to the operator."""
     if rollout is None or (rollout.max_surge is None and rollout.max_unavailable is None):
         return None
-    # Where one is 0, the other cannot be.
+    # If one is 0, the other cannot be 0.
     surge = rollout.max_surge or _other(rollout.max_unavailable)
     missing = rollout.max_unavailable or _other(rollout.max_surge)
     return Strategy(count_or_percent(surge), count_or_percent(missing))
 
 
 def _other(given: str | None) -> str:
-    """Return what goes with the one that is given: 0, or 1 where that is 0."""
+    """Return the counterpart of a given value: 0, or 1 if the value is 0."""
     return "1" if given is not None and _is_zero(given) else "0"
 
 
 def count_or_percent(text: str) -> int | str:
-    """Return an IntOrString as Kubernetes takes it."""
+    """Return an IntOrString in the form of Kubernetes."""
     return text if text.endswith("%") else int(text)
 
 

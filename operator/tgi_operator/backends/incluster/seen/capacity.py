@@ -12,34 +12,34 @@ LABEL_PRODUCT = "nvidia.com/gpu.product"
 
 @dataclass(frozen=True)
 class Demand:
-    """What one more pod needs: `count` of a resource, on a node with these labels and one of these products."""
+    """The needs of one more pod: `count` of a resource, on a node with these labels and one of these products."""
 
     resource: str
     count: int
     node_selector: Mapping[str, str]
     products: tuple[str, ...]
     tolerated: frozenset[str | None]
-    """Keys of the taints that are tolerated; None: all."""
+    """Keys of the tolerated taints, or None if all are tolerated."""
 
     @property
     def label_selector(self) -> str:
-        """The labelSelector that lists only nodes of the kind; empty where every node may be one."""
+        """The labelSelector that lists only matching nodes, or an empty one if every node can match."""
         return ",".join(f"{name}={value}" for name, value in sorted(self.node_selector.items()))
 
     def suitable(self, node: Object) -> Object | None:
-        """Return what decides of a node that suits, None where it does not."""
+        """Return the relevant part of a matching node, or None if the node does not match."""
         if not self.suits(node):
             return None
         allocatable = {self.resource: node["status"]["allocatable"].get(self.resource)}
         return {"metadata": {"name": node["metadata"]["name"]}, "status": {"allocatable": allocatable}}
 
     def user(self, pod: Object) -> Object | None:
-        """Return what decides of a pod that uses the resource, None where it does not."""
+        """Return the relevant part of a pod that uses the resource, or None if it does not use it."""
         used = _used(pod, self.resource)
         return {"spec": {"containers": [{"resources": {"limits": {self.resource: used}}}]}} if used else None
 
     def suits(self, node: Object) -> bool:
-        """Return whether the node is of the kind, takes pods, and has as many of the resource in all."""
+        """Return whether the node matches, accepts pods, and has enough of the resource in total."""
         labels = node["metadata"].get("labels", {})
         spec = node.get("spec", {})
         taints = {taint["key"] for taint in spec.get("taints", ()) if taint.get("effect") != "PreferNoSchedule"}
@@ -52,7 +52,7 @@ class Demand:
         )
 
     def fits(self, node: Object, pods: Iterable[Object]) -> bool:
-        """Return whether a suitable node with those pods has enough of the resource left."""
+        """Return whether a matching node with those pods has enough of the resource left."""
         used = sum(_used(pod, self.resource) for pod in pods)
         return self._allocatable(node) - used >= self.count
 

@@ -1,4 +1,4 @@
-"""Objects of all resources as the watch reported them, by resource: slim, so that thousands fit into memory."""
+"""Objects of all resources as the watch reported them, by resource, and reduced, so that thousands fit in memory."""
 
 import json
 import zlib
@@ -50,22 +50,22 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
     SCALED_OBJECT.name: (),
     NETWORK_POLICY.name: (),
 }
-"""Fields of the status that decide something; a change of any other is no news."""
+"""Relevant fields of the status. A change of any other field starts no reconciliation."""
 
 _POD_METADATA = ("name", "namespace", "uid", "labels", "deletionTimestamp", "creationTimestamp")
 _CONDITION = ("type", "status", "reason", "message")
 _POD_CONDITION = (*_CONDITION, "lastTransitionTime")
-"""For a pod, the time shows whether it was ready before; it changes with the status only."""
+"""For a pod, the time shows whether it was ready before. It changes only with the status."""
 
 MOST = 1000
-"""Objects that are kept of one resource. Pods beyond that explain nothing that those before did not."""
+"""Objects that are stored for one resource. Further pods add no information."""
 
 
 class Children:
-    """Objects by the resource whose name is on their label, as long as there is such a resource.
+    """Objects by the resource named on their label, while that resource exists.
 
-    `known` returns whether there is one. Of objects that were passed over a hash of that name is kept, to list them
-    should the resource be created later.
+    `known` returns whether it exists. For skipped objects, a hash of the resource's name is stored, so that they can be
+    listed if the resource is created later.
     """
 
     def __init__(self, known: Callable[[Key], bool]) -> None:
@@ -76,7 +76,7 @@ class Children:
         self._passed_over_before: set[int] = set()
 
     def wants(self, body: Mapping[str, Any]) -> bool:
-        """Return whether anything is kept of an object; remember whose it is where there is no such resource."""
+        """Return whether an object is stored. If its resource does not exist, remember the name of the resource."""
         key, child = _key(body), _child(body)
         if key is None or (key.namespace, child) in self._keys:
             return key is not None
@@ -86,16 +86,16 @@ class Children:
         return len(self._by_key.get(key, ())) < MOST
 
     def lacks(self, key: Key) -> bool:
-        """Return whether objects of a resource may have been passed over."""
+        """Return whether objects of a resource may have been skipped."""
         return hash(key) in self._passed_over or hash(key) in self._passed_over_before
 
     def completed(self, key: Key) -> None:
-        """Record that all objects of a resource were put."""
+        """Record that all objects of a resource were stored."""
         self._passed_over.discard(hash(key))
         self._passed_over_before.discard(hash(key))
 
     def listing(self, *, over: bool) -> None:
-        """Record that a list of all objects begins, or is over: what it does not pass over is not there any more."""
+        """Record that a list of all objects begins or ends. The skipped objects are then only those of that list."""
         self._passed_over_before = set() if over else self._passed_over | self._passed_over_before
         if not over:
             self._passed_over = set()
@@ -105,9 +105,9 @@ class Children:
         return {child: json.loads(zlib.decompress(kept)) for child, (_, kept) in self._by_key.get(key, {}).items()}
 
     def put(self, body: Mapping[str, Any]) -> Key | None:
-        """Keep an object, unless it is older than the known one; return the resource to reconcile, None where none is.
+        """Store an object, unless it is older than the known one. Return the resource to reconcile, or None.
 
-        An object whose label was changed still belongs to its first resource, which has to restore it.
+        An object whose label was changed still belongs to its first resource, which has to restore the label.
         """
         key, child = _key(body), _child(body)
         if key is None or not self.wants(body):
@@ -127,7 +127,7 @@ class Children:
         return first if first != key or before is None or before[1] != kept else None
 
     def drop(self, body: Mapping[str, Any]) -> Key | None:
-        """Drop an object that is gone; return its resource."""
+        """Drop an object that is gone. Return its resource."""
         key = _key(body)
         return key if key is not None and self._forget(key, _child(body)) else None
 
@@ -146,9 +146,10 @@ class Children:
         }
 
     def drop_missing(self, missing: Versions) -> set[Key]:
-        """Drop objects that were known before a list and are not in it; return their resources.
+        """Drop objects that were known before a list and are not in it. Return their resources.
 
-        A watch does not report what vanished while it was broken. What it reported meanwhile is newer than the list.
+        A watch does not report objects that were deleted while it was broken. Objects that it reported meanwhile are
+        newer than the list.
         """
         gone = [
             (key, child)
@@ -167,7 +168,7 @@ class Children:
 
 
 def identity(body: Mapping[str, Any]) -> tuple[Key | None, Child]:
-    """Return the resource on the label of an object, None where there is none, and the object's kind and name."""
+    """Return the resource on the label of an object, or None if there is none, and the kind and name of the object."""
     return _key(body), _child(body)
 
 
@@ -182,12 +183,12 @@ def _child(body: Mapping[str, Any]) -> Child:
 
 
 def _packed(body: Mapping[str, Any]) -> bytes:
-    """Return the parts that decide something; equal parts give equal bytes."""
+    """Return the relevant parts of an object. Equal parts give equal bytes."""
     return zlib.compress(json.dumps(slim(body), sort_keys=True).encode(), 1)
 
 
 def slim(body: Mapping[str, Any]) -> Object:
-    """Return an object with only what decides something."""
+    """Return an object with only its relevant parts."""
     kind, status = str(body["kind"]), body.get("status") or {}
     kept = {name: status[name] for name in _STATUS[kind] if name in status}
     if "conditions" in kept:
@@ -207,14 +208,14 @@ def slim(body: Mapping[str, Any]) -> Object:
 
 
 def reduced(body: Object) -> Object:
-    """Return an object with only what decides something, and the version that the watch needs."""
+    """Return an object with only its relevant parts and the version that the watch needs."""
     found = slim(body)
     found["metadata"]["resourceVersion"] = body["metadata"]["resourceVersion"]
     return found
 
 
 def _owns_replicas(metadata: Mapping[str, Any]) -> bool:
-    """Return whether the number of pods is a field that we apply."""
+    """Return whether the operator applies the field with the replica count."""
     return any(
         entry.get("manager") == FIELD_MANAGER
         and entry.get("operation") == "Apply"

@@ -1,7 +1,7 @@
-"""Whether a living object still is as it was applied, whatever others and the API server added to it.
+"""Whether a living object still has everything that was applied, regardless of additions by others and the API server.
 
-Each value is compared at most once with each value that can be its counterpart, so that the work grows with the size
-of the objects and not faster.
+Each value is compared at most once with each possible counterpart, so that the work grows linearly with the size of the
+objects.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,19 +12,19 @@ from tgi_operator.backends.quantities import quantity
 _AMOUNTS = frozenset(
     {"requests", "limits", "sizeLimit", "cpu", "memory", "storage", "ephemeral-storage", "averageValue"}
 )
-"""Fields that are, or hold, a resource.Quantity: there 1000m is 1, and the API server writes it so."""
+"""Fields that are, or contain, a resource.Quantity, for which the API server writes 1000m as 1."""
 
 _IDENTITIES = ("name", "mountPath", "containerPort", "port", "topologyKey", "ip", "key", "type")
-"""Fields that identify the items of a list; an item may share its identity with others."""
+"""Fields that identify the items of a list. Several items can have the same identity."""
 
 _WHOLE = frozenset({"podSelector", "ingress"})
-"""Fields of a NetworkPolicy that are compared as a whole: what others add there selects fewer pods or lets more in."""
+"""Fields of a NetworkPolicy that are compared as a whole, because additions there select fewer pods or allow more."""
 
 
 def covers(live: Any, wanted: Any, *, amount: bool = False) -> bool:
-    """Return whether everything in `wanted` is in `live` with the same value; what is more in `live` is others'.
+    """Return whether everything in `wanted` is in `live` with the same value. Additional values belong to others.
 
-    With `amount` two texts are the same where they are the same resource.Quantity.
+    With `amount`, two texts are equal if they are the same resource.Quantity.
     """
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(
@@ -42,14 +42,14 @@ def _has(live: Mapping[str, Any], name: str, value: Any, *, amount: bool) -> boo
         if name in _WHOLE:
             return bool(live[name] == value)
         return covers(live[name], value, amount=amount)
-    # The API server leaves out what is empty, false or 0.
+    # The API server omits values that are empty, false or 0.
     return not value
 
 
 def _covers_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
-    """Return whether each item is there: maps among others' and in any order, anything else in its place.
+    """Return whether each item is in the list: maps among others and in any order, anything else in its position.
 
-    Items of the same identity keep their order: the API server does not move them.
+    Items with the same identity keep their order, because the API server does not move them.
     """
     if not all(isinstance(item, Mapping) for item in wanted):
         return len(live) == len(wanted) and all(map(covers, live, wanted))
@@ -59,7 +59,7 @@ def _covers_items(live: Sequence[Any], wanted: Sequence[Any]) -> bool:
         if isinstance(item, Mapping):
             alike.setdefault(_identity(item, field), []).append(item)
     left: dict[str, Iterator[Any]] = {identity: iter(items) for identity, items in alike.items()}
-    # An item that was passed over covers no later one of its identity, or it would be out of order.
+    # A skipped item matches no later one with its identity, because that would change their order.
     return all(any(covers(other, item) for other in left.get(_identity(item, field), ())) for item in wanted)
 
 

@@ -1,4 +1,4 @@
-"""What keeps a pod from serving, as the scheduler, the kubelet and the container report it."""
+"""The problem that keeps a pod from serving, as the scheduler, the kubelet and the container report it."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,21 +13,21 @@ from tgi_operator.engines.tgi import failure_texts
 MESSAGE_LIMIT = 1024
 
 _TAIL_CHARACTERS = 600
-"""How much of a log's end is quoted: the error is on its last lines."""
+"""Length of the quoted end of a log, because the error is on its last lines."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 _PULLING = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
-"""Waiting reasons of the kubelet about images (kubernetes pkg/kubelet/images/types.go)."""
+"""Waiting reasons of the kubelet for images (kubernetes pkg/kubelet/images/types.go)."""
 
 _PULL_REFUSED = re.compile(
     r"not found|manifest unknown|does not exist|unauthorized|denied|forbidden|couldn't parse image|InvalidImageName",
     re.IGNORECASE,
 )
-"""Messages of a registry that will refuse the next attempt as well."""
+"""Messages of a registry that will also refuse the next attempt."""
 
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
-"""The scheduler's message about a missing PVC (kubernetes pkg/scheduler/framework/plugins/volumebinding)."""
+"""Message of the scheduler about a missing PVC (kubernetes pkg/scheduler/framework/plugins/volumebinding)."""
 
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
@@ -35,12 +35,12 @@ FETCHER = "fetch"
 """Name of the container that fetches weights."""
 
 _CRASHES = 3
-"""Restarts after which an unknown failure is taken for one that a person must end."""
+"""Restarts after which an unknown failure counts as one that a user must fix."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a pod does not serve. `stalled`: a person must change something."""
+    """The reason why a pod does not serve. `stalled` means that a user must change something."""
 
     pod: str
     reason: Reason
@@ -51,16 +51,19 @@ class Trouble:
 
 
 def trouble(pod: Object, token: HubToken | None = None) -> Trouble | None:
-    """Return what keeps a pod from serving, without the Hub token; None where it serves, ends, or just starts."""
+    """Return the problem that keeps a pod from serving, or None if it serves, ends or just starts.
+
+    The problem does not contain the Hub token.
+    """
     if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
         return None
     found = next((found for check in _CHECKS if (found := check(pod)) is not None), None)
-    # Cut last: what was cut might not be known for a token any more.
+    # Cut last, because a cut token might not be recognized any more.
     return replace(found, message=_cut(without_token(found.message, token))) if found is not None else None
 
 
 def is_over(pod: Object) -> bool:
-    """Return whether the pod has ended for good: its controller has made, or makes, another."""
+    """Return whether the pod has ended permanently. Its controller has created, or is creating, another pod."""
     return pod["status"].get("phase") in ("Failed", "Succeeded")
 
 
@@ -70,7 +73,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def worst(found: Iterable[Trouble]) -> Trouble | None:
-    """Return the trouble to report first: what a person must end, then the rest, each by the pod's name."""
+    """Return the trouble to report first: one that a user must fix, then any other, each by the name of the pod."""
     return min(found, key=lambda each: (not each.stalled, each.pod), default=None)
 
 
@@ -121,10 +124,10 @@ def _not_started(pod: Object) -> Trouble | None:
 
 
 def _ended(pod: Object) -> Trouble | None:
-    """A container ended, and was or will be started again."""
+    """A container ended, and was or will be restarted."""
     for container in _containers(pod):
         if container.get("started") and _was_ready(pod, container):
-            # It has served since: why it ended long ago does not matter now.
+            # It has served since, so the reason why it ended long ago does not matter.
             continue
         ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
         if ended is None or (ended.get("exitCode") == 0 and ended.get("reason") == "Completed"):
@@ -137,7 +140,7 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
     code, log = int(ended.get("exitCode", 0)), str(ended.get("message", ""))
     tail = _tail(log)
     if container["name"] == FETCHER:
-        # The program's message says what to do.
+        # The message of the program contains the fix.
         reason, advice = Reason.MODEL_DOWNLOAD_FAILED, "the weights were not fetched"
     elif ended.get("reason") == "OOMKilled":
         reason, advice = Reason.OOM_KILLED, "raise inCluster.resources.limits.memory"
@@ -151,7 +154,7 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
         _name(pod),
         reason,
         f"{message}. Last log lines: {tail}" if tail else message,
-        # Not by the state, which goes to and fro between waiting and running: by what another start has not helped.
+        # Not by the state, which changes back and forth between waiting and running, but by the number of restarts.
         stalled=int(container.get("restartCount", 0)) >= patience,
         container=container["name"],
         exit_code=code,
@@ -162,7 +165,7 @@ def _unhealthy(pod: Object) -> Trouble | None:
     """A container that had started does not answer its readiness probe."""
     for container in _containers(pod):
         running = container.get("state", {}).get("running")
-        # One that was not ready yet since it began has just started: its first answer is a moment away.
+        # A container that was not ready yet since it began has just started, and will answer in a moment.
         if (
             running is not None
             and container.get("started")
@@ -175,7 +178,7 @@ def _unhealthy(pod: Object) -> Trouble | None:
 
 
 def _was_ready(pod: Object, container: Mapping[str, Any]) -> bool:
-    """Return whether a container that runs has been ready since it began; where no times tell, it has."""
+    """Return whether a running container has been ready since it began. If no times show that, it counts as ready."""
     running = container.get("state", {}).get("running")
     if running is None:
         return False
@@ -203,7 +206,7 @@ def _name(pod: Object) -> str:
 
 
 def _tail(log: str) -> str:
-    """Return the end of a log on one line, from the beginning of a line where it is cut."""
+    """Return the end of a log on one line, from the beginning of a line if it is cut."""
     lines = [line.strip() for line in _ESCAPES.sub("", log).splitlines() if line.strip()]
     kept: list[str] = []
     for line in reversed(lines):

@@ -1,1 +1,1 @@
-"""Calls to AWS: operations, clients, rate limits, and what refusals mean."""
+"""Calls to AWS: operations, clients, rate limits, and the meaning of refusals."""

@@ -28,41 +28,41 @@ _CONFIG = Config(
     read_timeout=10,
     tcp_keepalive=True,
     user_agent_extra=f"tgi-operator/{__version__}",
-    # Three tries with jitter for what is over in a moment; the queue's backoff is for the rest.
+    # Three tries with jitter for short failures. The backoff of the queue handles longer ones.
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
 
 class Calls(Protocol):
-    """A way to make calls."""
+    """Makes calls."""
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the response of an operation of OPERATIONS, such as DescribeEndpoint.
 
-        Raises AWSError for every refusal and every failure to get through.
+        Raises AWSError for every refusal and every connection failure.
         """
 
 
 class API(Calls, Protocol):
-    """What the backend needs of AWS."""
+    """The backend's interface to AWS."""
 
     def drop(self, scope: Scope) -> None:
-        """Drop clients and threads of a scope in which no resource is left; calls under way there go on."""
+        """Drop clients and threads of a scope in which no resource is left. Calls in progress there continue."""
 
     async def close(self) -> None:
-        """Wait for the calls under way, each bounded by its timeouts, and accept no more."""
+        """Wait for the calls in progress, each limited by its timeouts, and accept no more."""
 
 
 class SageMakerAPI:
-    """SageMaker and Application Auto Scaling in every scope, by botocore.
+    """SageMaker and Application Auto Scaling in every scope, through botocore.
 
-    `threads` is how many calls of resources are under way at the same time in one scope: a scope that hangs holds only
-    its own. `guard` is called in a thread before each try of a write, and raises where it must not be made.
+    `threads` is the number of simultaneous calls for resources in one scope: a scope that hangs blocks only its own
+    threads. `guard` is called in a thread before each try of a write. It raises an error if the write is not allowed.
     """
 
     def __init__(self, threads: int, guard: Callable[[], None]) -> None:
         self._guard = guard
-        # Every worker of a scope has its thread, and so has the sweep of Application Auto Scaling.
+        # Every worker of a scope has its own thread, and so does the sweep of Application Auto Scaling.
         self._size = threads + 1
         self._config = _CONFIG.merge(Config(max_pool_connections=self._size))
         self._loader = create_loader()
@@ -71,7 +71,7 @@ class SageMakerAPI:
         self._under_way: set[Future[dict[str, Any]]] = set()
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call; see API."""
+        """Make one call. See API."""
         known = OPERATIONS[operation]
         identity = self._identity(scope)
         client = None
@@ -83,7 +83,7 @@ class SageMakerAPI:
         except (BotoCoreError, ClientError) as error:
             failed = from_botocore(operation, error)
             result = failed.meaning.value
-            # A client that was made when there were no credentials does not look for them again.
+            # A client that was created without credentials does not look for them again.
             if failed.meaning is Meaning.CREDENTIALS_EXPIRED or isinstance(error, NoCredentialsError):
                 await identity.renew(client)
             raise failed from None
@@ -94,17 +94,17 @@ class SageMakerAPI:
             metrics.AWS_CALLS.labels(operation, result).inc()
 
     def drop(self, scope: Scope) -> None:
-        """Drop clients and threads of a scope; see API."""
+        """Drop clients and threads of a scope. See API."""
         for key in [key for key in self._threads if key[0] == scope]:
             self._threads.pop(key).shutdown(wait=False)
         if scope.identity in self._identities:
             self._identities[scope.identity].drop(scope.region)
 
     async def close(self) -> None:
-        """Wait for the calls under way; see API."""
+        """Wait for the calls in progress. See API."""
         for pool in self._threads.values():
             pool.shutdown(wait=False, cancel_futures=True)
-        # Those of dropped scopes too: the Lease is released only when nothing can be written any more.
+        # Includes those of dropped scopes: the Lease is released only when no write can happen any more.
         await asyncio.gather(*map(asyncio.wrap_future, tuple(self._under_way)), return_exceptions=True)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class SageMakerAPI:
         return self._threads[key]
 
     def _before_send(self, event_name: str, **_: object) -> None:
-        # Every try passes here, after the wait for a thread, for credentials and for botocore's own pauses.
+        # Every try passes here, after the waits for a thread, for credentials and for botocore's own pauses.
         if not OPERATIONS[event_name.rpartition(".")[2]].reads:
             self._guard()
 
@@ -140,7 +140,7 @@ def from_botocore(operation: str, error: BotoCoreError | ClientError) -> AWSErro
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return AWSError(Meaning.ACCESS_DENIED, operation, type(error).__name__, str(error))
     if isinstance(error, CredentialRetrievalError):
-        # Such as from the agent of EKS Pod Identity, where there is no association, or while it restarts.
+        # For example, from the agent of EKS Pod Identity without an association, or while the agent restarts.
         return AWSError(Meaning.CREDENTIALS_EXPIRED, operation, type(error).__name__, str(error))
     if isinstance(error, ParamValidationError):
         return AWSError(Meaning.REJECTED, operation, type(error).__name__, str(error))

@@ -1,10 +1,10 @@
-"""What AWS's refusals mean.
+"""The meaning of AWS's refusals.
 
-SageMaker answers almost everything with HTTP 400 `ValidationException`, so only the message distinguishes refusals.
-The rules are anchored texts, tried in order; the first that matches decides.
+SageMaker answers almost everything with HTTP 400 `ValidationException`, so only the message distinguishes refusals. The
+rules are anchored texts, tried in order. The first match decides.
 
-Sources: `docs` is AWS's documentation of the operation or of its common errors, `model` the service model in botocore;
-owner/name#number is an issue or pull request on GitHub that quotes the answer of a real account.
+Sources: `docs` is AWS's documentation of the operation or of its common errors, and `model` is the service model in
+botocore. owner/name#number is an issue or pull request on GitHub that quotes the answer of a real account.
 """
 
 import re
@@ -15,7 +15,7 @@ from tgi_operator.backends.hub_token import HubToken, without_token
 
 
 class Meaning(StrEnum):
-    """What a refused or failed call means for what to do next."""
+    """The meaning of a refused or failed call, which determines the next action."""
 
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     CONFIG_NOT_FOUND = "ConfigNotFound"
@@ -54,11 +54,11 @@ _UNANSWERED = frozenset(
         "SSLError",
     }
 )
-"""Exceptions of botocore, as codes of AWSErrors, where nothing answered."""
+"""Exceptions of botocore, as codes of AWSErrors, for calls without an answer."""
 
 
 class AWSError(Exception):
-    """A call that AWS refused or that did not get through: what it means, and AWS's error message."""
+    """A call that AWS refused or that did not reach AWS: its meaning, and AWS's error message."""
 
     def __init__(self, meaning: Meaning, operation: str, code: str, message: str) -> None:
         super().__init__(f"{operation}: {code}: {message}")
@@ -69,7 +69,7 @@ class AWSError(Exception):
 
     @property
     def unanswered(self) -> bool:
-        """Whether nothing answered, so that the next call would probably wait in vain too."""
+        """Whether there was no answer, so that the next call would probably time out too."""
         return self.code in _UNANSWERED
 
     def without(self, token: HubToken | None) -> "AWSError":
@@ -82,7 +82,7 @@ _BY_CODE = {
     "ResourceNotFound": Meaning.ENDPOINT_NOT_FOUND,
     "AccessDeniedException": Meaning.ACCESS_DENIED,
     "AccessDenied": Meaning.ACCESS_DENIED,
-    # The account may not use the service, or the region is not enabled (docs: common errors; model of STS).
+    # The account is not allowed to use the service, or the region is not enabled (docs: common errors; model of STS).
     "NotAuthorized": Meaning.ACCESS_DENIED,
     "OptInRequired": Meaning.ACCESS_DENIED,
     "RegionDisabledException": Meaning.ACCESS_DENIED,
@@ -90,7 +90,7 @@ _BY_CODE = {
     "ExpiredToken": Meaning.CREDENTIALS_EXPIRED,
     "UnrecognizedClientException": Meaning.CREDENTIALS_EXPIRED,
     "InvalidSignatureException": Meaning.CREDENTIALS_EXPIRED,
-    # The same two as services of the query protocol, such as STS, spell them (docs: common errors of STS).
+    # The same two errors in the spelling of query protocol services, such as STS (docs: common errors of STS).
     "InvalidClientTokenId": Meaning.CREDENTIALS_EXPIRED,
     "SignatureDoesNotMatch": Meaning.CREDENTIALS_EXPIRED,
     # STS could not reach the issuer of the service account's token (model of STS).
@@ -111,32 +111,33 @@ _BY_CODE = {
     "InternalFailure": Meaning.UNAVAILABLE,
     "InternalServerError": Meaning.UNAVAILABLE,
     "ServiceUnavailable": Meaning.UNAVAILABLE,
-    # Application Auto Scaling has codes of its own.
+    # Application Auto Scaling has its own codes.
     "ObjectNotFoundException": Meaning.TARGET_NOT_FOUND,
     "ConcurrentUpdateException": Meaning.CONCURRENT_UPDATE,
     "LimitExceededException": Meaning.QUOTA_EXCEEDED,
     "FailedResourceAccessException": Meaning.ACCESS_DENIED,
     "InternalServiceException": Meaning.UNAVAILABLE,
-    # Fifty tags are the most: asking for more quota does not help (model: TagResource).
+    # The limit is 50 tags, and no quota increase is possible (model: TagResource).
     "TooManyTagsException": Meaning.REJECTED,
 }
 
 _BY_CODE_AND_MESSAGE: tuple[tuple[str, re.Pattern[str], Meaning], ...] = (
-    # Others of this code pass: the issuer's keys could not be read just now.
+    # Other errors with this code are temporary: the keys of the issuer could not be read.
     ("InvalidIdentityToken", re.compile(r"No OpenIDConnect provider|Incorrect token audience"), Meaning.ACCESS_DENIED),
-    # A fixed limit of a resource is no quota of the account: only another spec has fewer tags (docs: AddTags, 50 tags;
-    # the text is assumed).
+    # A fixed limit of a resource is no quota of the account, and only another spec has fewer tags (docs: AddTags, 50
+    # tags; the text is assumed).
     ("ResourceLimitExceeded", re.compile(r"\b[Tt]ags\b"), Meaning.REJECTED),
 )
-"""A code with a message that mean something else than the code alone."""
+"""A code with a message that together mean something else than the code alone."""
 
 _INVALID = frozenset({"ValidationException", "ValidationError", "SerializationException"})
-"""Codes of requests that are wrong in themselves, so that AWS refuses them again."""
+"""Codes of invalid requests, which AWS will refuse again."""
 
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
-        # A configuration's text begins like an endpoint's, and that of the weights like a model's: these come first.
+        # The text for a configuration begins like that for an endpoint, and for weights like for a model: these come
+        # first.
         (r"^Could not find endpoint configuration ", Meaning.CONFIG_NOT_FOUND),
         # CreateModel: philschmid/llm-sagemaker-sample#2, aws-ia/ecs-blueprints#223.
         (r"^Could not (access|find) model data at ", Meaning.MODEL_DATA_NOT_READABLE),
@@ -146,15 +147,15 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
         (r"^Cannot update in-progress endpoint ", Meaning.IN_PROGRESS),
         (r"^Cannot update endpoint with the currently in use endpoint configuration", Meaning.CONFIG_IN_USE),
         (r"^The execution role ARN .* is invalid", Meaning.INVALID_ROLE),
-        # CreateModel: aws-samples/easy-amazon-sagemaker-deployments#4. The second text, of a repository whose policy
-        # does not let SageMaker in, is quoted only in part by public reports.
+        # CreateModel: aws-samples/easy-amazon-sagemaker-deployments#4. The second text is for a repository whose policy
+        # does not allow SageMaker. Public reports quote it only in part.
         (r"^Requested image .* not found", Meaning.IMAGE_NOT_FOUND),
         (r"does not grant ecr:", Meaning.IMAGE_NOT_FOUND),
         (r"is not authorized to perform|does not have .* permission", Meaning.ACCESS_DENIED),
         # PutScalingPolicy: gravitational/teleport quotes it in its DynamoDB backend.
         (r"^Only one TargetTrackingScaling policy for a given metric specification ", Meaning.METRIC_TAKEN),
         # UpdateEndpoint with another instance type (docs: endpoint-scaling-update; the text is not public). It comes
-        # after DeleteEndpoint's refusal, which speaks of a missing permission and also of deregistering.
+        # after the refusal of DeleteEndpoint, which mentions a missing permission and also deregistering.
         (r"\b[Dd]eregister(ed)?\b.* scalable target", Meaning.TARGET_REGISTERED),
         (r"InsufficientInstanceCapacity|Unable to provision requested ML compute capacity", Meaning.NO_CAPACITY),
         (r"^Rate exceeded", Meaning.THROTTLED),
@@ -163,7 +164,7 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
 
 
 def meaning(code: str, message: str, status: int) -> Meaning:
-    """Return what an error response with that code, message and HTTP status means."""
+    """Return the meaning of an error response with that code, message and HTTP status."""
     for known, pattern, found in _BY_CODE_AND_MESSAGE:
         if code == known and pattern.search(message):
             return found
@@ -186,7 +187,7 @@ _FAILURES: tuple[tuple[re.Pattern[str], Reason], ...] = tuple(
         ),
         (r"^Request to service failed", Reason.INTERNAL_FAILURE),
         (r"did not pass the ping health check|CannotStartContainerError", Reason.CONTAINER_NOT_HEALTHY),
-        # aws-samples/cvat-on-aws-china#3: the object is missing, or the role may not read it.
+        # aws-samples/cvat-on-aws-china#3: the object is missing, or the role is not allowed to read it.
         (r"^Failed to download model data", Reason.MODEL_DOWNLOAD_FAILED),
         (r"^The execution role ARN .* is invalid", Reason.INVALID_EXECUTION_ROLE),
         # yuyasugano/terraform-sagemaker-sample-1#1.
@@ -197,5 +198,5 @@ _FAILURES: tuple[tuple[re.Pattern[str], Reason], ...] = tuple(
 
 
 def failure(failure_reason: str, otherwise: Reason) -> Reason:
-    """Return the reason for an endpoint's FailureReason; `otherwise` where the text is not known."""
+    """Return the reason for an endpoint's FailureReason, or `otherwise` if the text is not known."""
     return next((reason for pattern, reason in _FAILURES if pattern.search(failure_reason)), otherwise)

@@ -1,4 +1,4 @@
-"""The way to AWS that all namespaces share: each call waits for its turn."""
+"""The gateway to AWS that all namespaces share: each call waits for its turn."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,13 +10,13 @@ from tgi_operator.backends.sagemaker.aws.rate_limits import TokenBucket
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 
 OPERATOR = ""
-"""The namespace of the operator's own calls, which the sweeps make: they concern every namespace of a scope."""
+"""The namespace of the operator's own calls, which the sweeps make. They concern every namespace of a scope."""
 
 
 class Gateway:
     """Token buckets for reads and for writes of each service in each scope, which namespaces share in turns.
 
-    `unanswered` is called with a scope and a service where AWS did not answer a call for a resource.
+    `unanswered` is called with a scope and a service if AWS did not answer a call for a resource.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class Gateway:
         self._buckets: dict[tuple[Scope, Service, bool], TokenBucket] = {}
 
     def caller(self, namespace: str) -> "Caller":
-        """Return the way to AWS of a namespace."""
+        """Return the gateway to AWS for a namespace."""
         return Caller(self, namespace)
 
     async def call(self, namespace: str, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call when it is the namespace's turn; see API."""
+        """Make one call in the namespace's turn. See API."""
         known = OPERATIONS[operation]
         bucket = self._bucket(scope, known.service, reads=known.reads)
         await bucket.take(namespace)
@@ -51,13 +51,13 @@ class Gateway:
             raise
 
     def drop(self, scope: Scope) -> None:
-        """Drop what is held of a scope in which no resource is left."""
+        """Drop the state of a scope in which no resource is left."""
         for key in [key for key in self._buckets if key[0] == scope]:
             del self._buckets[key]
         self._api.drop(scope)
 
     async def close(self) -> None:
-        """Wait for the calls under way; see API."""
+        """Wait for the calls in progress. See API."""
         await self._api.close()
 
     def _bucket(self, scope: Scope, service: Service, *, reads: bool) -> TokenBucket:
@@ -68,12 +68,12 @@ class Gateway:
 
 
 class Caller:
-    """The way to AWS of one namespace."""
+    """The gateway to AWS for one namespace."""
 
     def __init__(self, gateway: Gateway, namespace: str) -> None:
         self._gateway = gateway
         self._namespace = namespace
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Make one call when it is the namespace's turn; see API."""
+        """Make one call in the namespace's turn. See API."""
         return await self._gateway.call(self._namespace, scope, operation, request)

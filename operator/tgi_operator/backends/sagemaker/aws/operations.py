@@ -1,4 +1,4 @@
-"""The AWS operations there are: one row says everything the rest of the backend needs to know of one."""
+"""The AWS operations: one row has everything that the rest of the backend needs to know about one operation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,28 +6,28 @@ from enum import StrEnum
 
 
 class Service(StrEnum):
-    """A service, as boto3 names it."""
+    """A service, by its name in boto3."""
 
     SAGEMAKER = "sagemaker"
     AUTOSCALING = "application-autoscaling"
 
 
 class Purpose(StrEnum):
-    """What an operation is part of: it decides what a refusal means for the resource."""
+    """The purpose of an operation, which determines the meaning of a refusal for the resource."""
 
     READ = "Read"
     ROLLOUT = "Rollout"
-    """Brings a revision to the endpoint: a request that is invalid is not repeated until the spec changes."""
+    """Rolls out a revision: an invalid request is not repeated until the spec changes."""
     UPKEEP = "Upkeep"
-    """Keeps what serves as the spec has it."""
+    """Keeps the endpoint that serves as the spec describes it."""
     SCALING = "Scaling"
     """Concerns only whether the instance count follows the load."""
     REMOVAL = "Removal"
-    """Removes what is no longer wanted."""
+    """Removes objects that are no longer wanted."""
 
 
 class Part(StrEnum):
-    """What stands behind an endpoint, as it is spelled in ARNs."""
+    """The parts behind an endpoint, as spelled in ARNs."""
 
     MODEL = "model"
     CONFIG = "endpoint-config"
@@ -37,9 +37,9 @@ class Part(StrEnum):
 class Operation:
     """One operation.
 
-    `sweeps`: only sweeps make the call, and it never waits for a thread behind calls for single resources.
-    `leads_to` is the EndpointStatus after an accepted call. `part` is the kind of the named object that must carry our
-    tags: before it is deleted, and where it exists already.
+    `sweeps` means that only sweeps make the call, and that it never waits for a thread behind calls for single
+    resources. `leads_to` is the EndpointStatus after an accepted call. `part` is the kind of the named object that must
+    carry our tags: before it is deleted, and if it exists already.
     """
 
     name: str

@@ -1,17 +1,18 @@
-"""A token bucket that namespaces share: how the operator stays a small user of an account's API quota."""
+"""A token bucket that namespaces share, so that the operator uses only a small part of an account's API quota."""
 
 import asyncio
 
 from tgi_operator.fair_queue import FairQueue
 
 _WHOLE = 1 - 1e-6
-"""So much is a whole token: a timer may be early by what a float rounds off."""
+"""The amount that counts as a whole token: a timer may fire early by the rounding error of a float."""
 
 
 class TokenBucket:
-    """Lets `rate` callers a second pass, and a burst of at most one second's worth (at least one).
+    """Admits `rate` callers per second, and a burst of at most one second's worth (at least one).
 
-    Callers that have to wait pass in turns by namespace; those of one namespace pass in the order they came.
+    Waiting callers are admitted by namespace in turns. Callers of one namespace are admitted in the order of their
+    arrival.
     """
 
     def __init__(self, rate: float) -> None:
@@ -24,7 +25,7 @@ class TokenBucket:
         self._timer: asyncio.TimerHandle | None = None
 
     async def take(self, namespace: str) -> None:
-        """Return as soon as a token is this caller's."""
+        """Return as soon as the caller has a token."""
         self._fill()
         if not self._waiting and self._tokens >= _WHOLE:
             self._tokens -= 1
@@ -36,12 +37,12 @@ class TokenBucket:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                # The token was this caller's already.
+                # The token already belonged to this caller.
                 self._tokens += 1
             raise
 
     def drain(self) -> None:
-        """Take all tokens away: AWS has just throttled a call."""
+        """Remove all tokens, because AWS has just throttled a call."""
         self._fill()
         self._tokens = min(self._tokens, 0.0)
         if self._timer is not None:
@@ -50,7 +51,7 @@ class TokenBucket:
             self._wait()
 
     def _wait(self) -> None:
-        """Have the next caller served when its token is there."""
+        """Schedule the admission of the next caller for the time when a token is available."""
         if self._timer is None and self._waiting:
             self._timer = self._loop.call_at(self._filled + (_WHOLE - self._tokens) / self._rate, self._serve)
 

@@ -1,4 +1,4 @@
-"""Which AWS regions there are: a request to any other would wait for an answer that never comes."""
+"""The existing AWS regions: a request to any other region would wait for an answer that never comes."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from tgi_operator.api.reasons import Reason
 
 
 class Regions:
-    """The regions that resources may name: those of the setting, else all of every partition that botocore knows."""
+    """The regions that resources can name: those of the setting, else all of every partition that botocore knows."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
         self._setting = frozenset(allowed)
         self._regions = self._setting or _known()
 
     def problem(self, region: str) -> Problem | None:
-        """Return why a resource may not name a region; None where it may."""
+        """Return the reason why a resource must not name a region, or None if it can."""
         if region in self._regions:
             return None
         if self._setting:

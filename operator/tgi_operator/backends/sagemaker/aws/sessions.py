@@ -12,13 +12,13 @@ from botocore.session import Session
 from tgi_operator.backends.sagemaker.aws.operations import Service
 
 RENEWAL_SECONDS = 60.0
-"""A new session comes at most this often: the source of the credentials may be what is out of order."""
+"""Minimum interval between new sessions, because the source of the credentials may be out of order."""
 
 
 class Identity:
     """The session of one identity, and its clients, one for each service and region.
 
-    botocore is used without boto3, whose sessions each add a search path to the loader that they share.
+    botocore is used without boto3, because each boto3 session adds a search path to the loader that they share.
     """
 
     def __init__(self, config: Config, loader: Loader, before_send: Callable[..., None]) -> None:
@@ -28,7 +28,7 @@ class Identity:
         self._session: Session | None = None
         self._renewed_at = -math.inf
         self._clients: dict[tuple[str, Service], Any] = {}
-        # Clients and sessions are made one at a time: botocore makes none of them thread-safely.
+        # Clients and sessions are created one at a time, because botocore does not create them in a thread-safe way.
         self._making = asyncio.Lock()
 
     async def client(self, region: str, service: Service) -> Any:
@@ -46,9 +46,9 @@ class Identity:
             self._clients.pop(key).close()
 
     async def renew(self, refused: Any) -> None:
-        """Begin a new session, whose credentials are loaded again, because AWS refused those of a client.
+        """Start a new session, which loads the credentials again, because AWS refused those of a client.
 
-        Nothing happens where the client is of an earlier session, or where this session is itself a recent renewal.
+        Does nothing if the client is of an earlier session, or if this session is itself a recent renewal.
         """
         async with self._making:
             now = asyncio.get_running_loop().time()
@@ -59,14 +59,14 @@ class Identity:
             self._renewed_at = now
 
     def _new_session(self) -> Session:
-        # The default chain of credentials. An identity with a role of its own would assume the role here.
+        # The default chain of credentials. An identity with its own role would assume the role here.
         session = Session()
-        # What describes the services is large: all sessions share what one of them has parsed.
+        # The service descriptions are large, so all sessions share the parsed ones.
         session.register_component("data_loader", self._loader)
         return session
 
     def _new_client(self, region: str, service: Service) -> Any:
-        assert self._session is not None  # noqa: S101 - `client` has just made one
+        assert self._session is not None  # noqa: S101 - `client` has just created one
         client = self._session.create_client(str(service), region_name=region, config=self._config)
         client.meta.events.register("before-send", self._before_send)
         return client

@@ -1,4 +1,4 @@
-"""The memory of what failed: whether the same revision may be tried again, and when."""
+"""The memory of failures: whether the same revision can be tried again, and when."""
 
 import re
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ from tgi_operator.backends.sagemaker.decide.steps import Step
 
 @dataclass(frozen=True)
 class Retry:
-    """How a failure is tried again: pauses in seconds double from `first` to `longest`.
+    """How a failure is retried. Pauses in seconds double from `first` to `longest`.
 
-    `limit` is the number of attempts, None where there is no end: an attempt that AWS refuses costs nothing. `stalled`:
-    a person must change something.
+    `limit` is the number of attempts, or None if there is no limit, because an attempt that AWS refuses costs nothing.
+    `stalled` means that a user must change something.
     """
 
     first: float
@@ -30,7 +30,7 @@ class Retry:
     limit: int | None = None
 
     def pause(self, attempts: int) -> float:
-        """Return the seconds to wait after so many failed attempts."""
+        """Return the seconds to wait after this many failed attempts."""
         return min(self.first * 2.0 ** min(attempts - 1, 32), self.longest)
 
 
@@ -48,8 +48,11 @@ RETRIES: Mapping[str, Retry] = {
     # Each attempt starts an instance before it fails.
     Reason.MODEL_DOWNLOAD_FAILED: Retry(1800, 1800, stalled=True, limit=5),
 }
-"""By reason; any other failure is remembered until the spec changes. Capacity, quota, permissions, weights and images
-are the account's, not the spec's: they may be mended without a change of the spec."""
+"""By reason. Any other failure is remembered until the spec changes.
+
+Capacity, quota, permissions, weights and images belong to the account, not to the spec, and can be fixed without a
+change of the spec.
+"""
 
 
 _OF_A_CONTAINER = frozenset(
@@ -68,9 +71,9 @@ _QUOTA = re.compile(r"service limit '([^']+)'")
 
 
 def remembered(situation: Situation, revision: str) -> LastFailure | None:
-    """Return the memory of `revision`'s last failure, None where it did not fail or is no longer remembered.
+    """Return the memory of `revision`'s last failure, or None if it did not fail or is no longer remembered.
 
-    A failure whose reason only another version knows is not remembered: nothing follows from it.
+    A failure whose reason only another version knows is not remembered, because it has no effect.
     """
     failure = situation.status.last_failure
     if failure is None or failure.revision != revision or Reason.known(failure.reason) is None:
@@ -91,32 +94,32 @@ def remember(situation: Situation, revision: str, reason: Reason, message: str) 
 
 
 def may_be_retried(failure: LastFailure) -> bool:
-    """Return whether the same revision may well succeed later, and was not tried too often."""
+    """Return whether the same revision may succeed later and has attempts left."""
     retry = RETRIES.get(failure.reason)
     return retry is not None and (retry.limit is None or failure.attempts < retry.limit)
 
 
 def is_due(situation: Situation, failure: LastFailure) -> bool:
-    """Return whether a failure is tried again: it may be, or a user asks for it."""
+    """Return whether a failure is retried: the policy allows it, or a user requests it."""
     return situation.resource.requested or may_be_retried(failure)
 
 
 def next_attempt(failure: LastFailure) -> datetime:
-    """Return when a failure that may be retried is tried again."""
+    """Return the time of the next retry of a failure that is retried."""
     return parse(failure.time) + timedelta(seconds=RETRIES[failure.reason].pause(failure.attempts))
 
 
 def pause(situation: Situation, failure: LastFailure) -> float:
-    """Return the seconds until a failure may be tried again; 0 when that is now."""
+    """Return the seconds until a failure can be retried, or 0 if that is now."""
     if situation.resource.requested:
         return 0.0
     seconds = (next_attempt(failure) - situation.now).total_seconds()
-    # A failure of the future is not the operator's.
+    # A failure with a future time is not the operator's.
     return min(max(0.0, seconds), RETRIES[failure.reason].pause(failure.attempts))
 
 
 def verdict(situation: Situation, failure: LastFailure) -> Verdict:
-    """Return what to report of a failed revision that is not tried now."""
+    """Return the verdict for a failed revision that is not tried now."""
     reason, available = Reason(failure.reason), situation.available
     if not may_be_retried(failure):
         # AWS does not end all its error messages with a period.
@@ -133,7 +136,7 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
 
 
 def _advice(situation: Situation, failure: LastFailure) -> str:
-    """Return what the error message of AWS leaves out: where the container's logs are, or the quota's name."""
+    """Return what the error message of AWS lacks: the location of the container's logs, or the quota's name."""
     place = situation.place
     if failure.reason in _OF_A_CONTAINER:
         return f" Logs: {place.logs}"
@@ -147,7 +150,7 @@ def _advice(situation: Situation, failure: LastFailure) -> str:
 
 
 def blocked(situation: Situation) -> Plan[Step] | None:
-    """Return why the wanted revision, which failed, is not tried now; None when it may be."""
+    """Return the reason why the wanted revision, which failed, is not tried now, or None if it can be."""
     failure = remembered(situation, situation.desired.revision)
     if failure is None or situation.resource.requested:
         return None

@@ -1,7 +1,7 @@
-"""The decision: spec and what was observed -> the next steps and the status to show. Pure, and safe to repeat.
+"""The decision: spec and observations -> the next steps and the status to show. Pure, and safe to repeat.
 
-Each rule is a small function of a Situation that returns a Plan, an Ask for what it lacks, or None where it has no
-answer; `RULES` is their order. The memory they need is in the status, written before the steps it guards.
+Each rule is a small function of a Situation. It returns a Plan, an Ask for inputs that it lacks, or None if it does not
+apply. `RULES` is their order. The memory that they need is in the status, written before the steps that it guards.
 """
 
 from tgi_operator.backends.plans.planning import Ask, Need, Plan, Rule, first
@@ -19,30 +19,30 @@ from tgi_operator.backends.sagemaker.decide.upkeep import in_service, out_of_ser
 from tgi_operator.backends.sagemaker.decide.waiting import in_transition, unavailable, unconfirmed, unknown_status
 
 RULES: tuple[Rule[Situation, Step], ...] = (
-    retained,  # the resource is deleted, and leaves everything alone
+    retained,  # the resource is deleted, and all of its objects stay
     unconfirmed,  # the endpoint may be one created a moment ago
-    unproven,  # the endpoint has lost tags, and its configuration may show whose it is
+    unproven,  # the endpoint has lost tags, and its configuration may show the owner
     deletion,  # the resource is deleted
     unavailable,  # AWS cannot be read
-    not_allowed,  # the namespace may not use the endpoint's name
-    not_owned,  # the endpoint of that name is not this resource's
+    not_allowed,  # the namespace is not allowed to use the endpoint name
+    not_owned,  # the endpoint with that name is not owned by this resource
     unworkable,  # the spec cannot work
-    unknown_status,  # AWS reports a status that is not known here
-    in_transition,  # AWS is at work and refuses to be interrupted
+    unknown_status,  # AWS reports a status that the operator does not know
+    in_transition,  # AWS is changing the endpoint and refuses other changes
     failed,  # the endpoint can only be deleted
     claimed,  # there is no endpoint, and its name belongs to another resource
     absent,  # there is no endpoint
     unsettled,  # AWS does not show the outcome of an update yet
     rolled_back,  # AWS undid the last update
     outdated,  # the endpoint runs another revision
-    out_of_service,  # the endpoint runs the right one, and takes no requests
+    out_of_service,  # the endpoint runs the wanted revision, and accepts no requests
     miscounted,  # the endpoint serves with another instance count
-    in_service,  # all is well
+    in_service,  # the endpoint is as wanted
 )
 
 
 def plan(situation: Situation) -> Plan[Step] | Ask:
-    """Return what to do next and what to show, or what has to be read before that can be said."""
+    """Return the next steps and the status to show, or the inputs that the decision still needs."""
     answer = first(RULES, situation)
     if isinstance(answer, Ask) or not _is_decided_by_the_spec(situation):
         return answer
@@ -55,7 +55,7 @@ def plan(situation: Situation) -> Plan[Step] | Ask:
     answer = with_scaling_status(situation, with_registration(situation, answer))
     changes = bool(answer.steps or answer.collection)
     if changes and situation.endpoint is not None and situation.lacks(Need.TAGS):
-        # Nothing is done to an endpoint whose tags were not just read: it may be another user's by now.
+        # An endpoint is changed only if its tags were just read, because it may be another user's by now.
         return Ask(frozenset({Need.TAGS}))
     if situation.has_unproven_image and any(step.operation == "CreateModel" for step in answer.steps):
         return Ask(frozenset({Need.LIVE_MODEL}))
@@ -63,7 +63,7 @@ def plan(situation: Situation) -> Plan[Step] | Ask:
 
 
 def _is_decided_by_the_spec(situation: Situation) -> bool:
-    """Return whether a rule after `unworkable` has answered."""
+    """Return whether a rule after `unworkable` applied."""
     return (
         situation.rendered is not None
         and not situation.resource.deleting

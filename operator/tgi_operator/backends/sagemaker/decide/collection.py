@@ -1,4 +1,4 @@
-"""Collecting the models and configurations of revisions that nothing runs and nobody wants."""
+"""Collection of the models and configurations of revisions that no endpoint runs and no spec wants."""
 
 from typing import Unpack
 
@@ -18,9 +18,9 @@ def collecting(
     remember: SageMakerStatus | None = None,
     **fields: Unpack[StatusFields],
 ) -> Plan[Step]:
-    """Return the plan that reports `verdict` and deletes what all revisions but the wanted and the live one left.
+    """Return the plan that reports `verdict` and deletes the objects of all but the wanted and the live revision.
 
-    Only where AWS is not at work on the endpoint. The status lists the revisions until they are deleted.
+    Only while AWS is not changing the endpoint. The status lists the revisions until they are deleted.
     """
     remember = remember or situation.memory
     kept = tuple(revision for revision in (situation.desired.revision, situation.live_revision) if revision)

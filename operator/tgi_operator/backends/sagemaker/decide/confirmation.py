@@ -1,4 +1,4 @@
-"""Whether a listing and the status are enough to decide, and what has to be read first where they are not."""
+"""Checks whether a listing and the status are enough for a decision, and which reads are needed if they are not."""
 
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ from tgi_operator.backends.sagemaker.seen.state import Endpoint, Listed, Observe
 
 
 def confirm(situation: Situation, listed: Listed | None, *, complete: bool) -> Situation | None:
-    """Return the situation that the listing and the status memory describe, None where they are not enough.
+    """Return the situation that the listing and the status memory describe, or None if they are not enough.
 
-    They are enough where the listing has the endpoint exactly as the status remembers it, and the rules neither ask for
-    more nor change anything. `complete`: what the listing does not have does not exist.
+    They are enough if the listing has the endpoint exactly as the status remembers it, and the rules neither ask for
+    more nor change anything. `complete` means that endpoints missing from the listing do not exist.
     """
     if situation.resource.generation != situation.status.observed_generation or situation.status.sage_maker is None:
         return None
@@ -49,10 +49,10 @@ def _observed(situation: Situation, listed: Listed | None, *, complete: bool) ->
 
 
 def first_needs(situation: Situation, *, check: bool, scaling: bool, owned: bool) -> frozenset[Need]:
-    """Return what is read of a living endpoint before anything is decided.
+    """Return the reads of a living endpoint that come before any decision.
 
-    `check`: a drift check of the endpoint is due; `scaling`: one of its scalable target. `owned`: this process has read
-    its tags before, and they were ours.
+    `check` means that a drift check of the endpoint is due, `scaling` that one of its scalable target is due. `owned`
+    means that this process has read its tags before, and that they were ours.
     """
     resource, needs = situation.resource, set[Need]()
     if check:

@@ -1,4 +1,4 @@
-"""Deleting what a resource has on SageMaker, in the order AWS needs."""
+"""Deletion of the objects of a resource on SageMaker, in the order that AWS needs."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
@@ -13,14 +13,14 @@ from tgi_operator.backends.sagemaker.seen import state
 
 
 def deletion(situation: Situation) -> Plan[Step] | Ask | None:
-    """The resource is deleted: endpoint first, and once AWS shows that it is gone its configurations and models.
+    """The resource is deleted: the endpoint first, and when AWS shows that it is gone, its configurations and models.
 
-    Nothing is written ahead: names and tags show a successor all that it needs.
+    Nothing is written ahead, because names and tags show a successor everything that it needs.
     """
     if not situation.resource.deleting:
         return None
     if situation.observed.denied and situation.problem is not None:
-        # No call may be made where the endpoint is, and it may still be there: `unworkable` reports that.
+        # No call is allowed in the region of the endpoint, which may still exist: `unworkable` reports that.
         return None
     place, endpoint = situation.place, situation.endpoint
     if situation.observed.outage is not None:
@@ -40,7 +40,7 @@ def deletion(situation: Situation) -> Plan[Step] | Ask | None:
             return Plan(status)
         return Plan(status, steps=(*_deregister(situation), steps.delete_endpoint(place)))
     if endpoint is None and situation.remembered.endpoint_status == state.CREATING and situation.settling:
-        # DescribeEndpoint is eventually consistent: what was just created may not be found yet.
+        # DescribeEndpoint is eventually consistent: an endpoint that was just created may not be found yet.
         return Plan(situation.status, after=situation.settling_seconds)
     return Plan(
         situation.status,
@@ -61,7 +61,7 @@ def _revisions(situation: Situation) -> tuple[str, ...]:
         return ()
     found = {revision for revision in situation.remembered.revisions if is_revision(revision)}
     if situation.endpoint is not None:
-        # An endpoint that is not ours may run what we made: what is in use is never deleted.
+        # An endpoint that is not ours may run our parts. Parts in use are never deleted.
         found.discard(situation.live_revision or "")
     return tuple(sorted(found))
 
@@ -86,5 +86,5 @@ def _note(situation: Situation) -> Note:
 
 
 def _deregister(situation: Situation) -> tuple[Step, ...]:
-    """Return the step that ends scaling first: AWS deletes no scalable target for an identity that may not end it."""
+    """Return the step that ends scaling first. AWS deletes no scalable target if the identity lacks the permission."""
     return (steps.deregister(situation.place),) if situation.registered else ()

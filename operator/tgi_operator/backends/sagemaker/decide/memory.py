@@ -1,6 +1,6 @@
-"""What the status remembers of SageMaker: what the next decision must know and AWS does not show.
+"""The memory of SageMaker in the status: facts that the next decision needs and AWS does not show.
 
-Each function returns the memory after one thing happened. All of it is bounded by the CRD's limits, whatever fails.
+Each function returns the memory after one event. The limits of the CRD bound all of it, whatever fails.
 """
 
 from typing import TypedDict, Unpack
@@ -34,7 +34,7 @@ def _with(memory: SageMakerStatus, **changes: Unpack[_Fields]) -> SageMakerStatu
 def observed(
     memory: SageMakerStatus, endpoint: Endpoint | None, revision: str | None, set_name: str | None
 ) -> SageMakerStatus:
-    """An endpoint was read, or its absence: it runs our `revision`, whose model is called `set_name`, if it is ours."""
+    """An endpoint was read, or does not exist. If it is ours, it runs `revision`, whose model is called `set_name`."""
     revisions = memory.revisions if revision in (None, *memory.revisions) else (*memory.revisions, str(revision))
     return _with(
         memory,
@@ -48,7 +48,7 @@ def observed(
 
 
 def lost(memory: SageMakerStatus) -> SageMakerStatus:
-    """The endpoint of that name is not owned by this resource."""
+    """The endpoint with that name is not owned by this resource."""
     return _with(memory, endpoint_arn=None, endpoint_status=None)
 
 
@@ -62,10 +62,11 @@ def begun(
     now: str,
     registration_lost: bool,
 ) -> SageMakerStatus:
-    """A revision is about to be requested: from this a successor knows what may exist.
+    """A revision is about to be requested, which shows a successor the objects that may exist.
 
-    `last_modified` is that of the endpoint before the request, None where there is none. `registration_lost`: the
-    endpoint is no scalable target afterwards. Where the list of revisions is full, the oldest is forgotten.
+    `last_modified` is that of the endpoint before the request, or None if there is no endpoint. `registration_lost`
+    means that the endpoint is no scalable target afterwards. If the list of revisions is full, the oldest one is
+    dropped.
     """
     return _with(
         memory,
@@ -81,29 +82,29 @@ def begun(
 
 
 def creating(memory: SageMakerStatus) -> SageMakerStatus:
-    """CreateEndpoint is about to be called: an endpoint not found afterwards may exist all the same."""
+    """CreateEndpoint is about to be called. Even if the endpoint is not found afterwards, it may exist."""
     return _with(memory, endpoint_status=state.CREATING)
 
 
 def accepted(memory: SageMakerStatus) -> SageMakerStatus:
-    """AWS accepted the update; its outcome is awaited."""
+    """AWS accepted the update, and its outcome is awaited."""
     return _with(memory, endpoint_status=state.UPDATING, update_accepted=True)
 
 
 def awaited(memory: SageMakerStatus, outcome: bool | None) -> SageMakerStatus:
-    """The endpoint shows whether an update of ours is under way: True, or None where its outcome is known."""
+    """The endpoint shows whether our update is in progress: True, or None if its outcome is known."""
     return _with(memory, update_accepted=outcome)
 
 
 def undone(memory: SageMakerStatus, last_modified: str) -> SageMakerStatus:
-    """The last request failed, and the endpoint is settled as it was then."""
+    """The last request failed, and the endpoint is as it was before the request."""
     return _with(memory, last_modified_time=last_modified, update_accepted=None)
 
 
 def settled(
     memory: SageMakerStatus, last_modified: str, rendered_from: str, tag_keys: tuple[str, ...]
 ) -> SageMakerStatus:
-    """The endpoint runs the wanted revision and AWS is done."""
+    """The endpoint runs the wanted revision, and AWS has finished."""
     return _with(
         memory,
         last_modified_time=last_modified,
@@ -115,7 +116,7 @@ def settled(
 
 
 def counted(memory: SageMakerStatus, last_modified: str) -> SageMakerStatus:
-    """A failure of a request for another instance count is accounted for."""
+    """A failed request for another instance count was handled."""
     return _with(memory, last_modified_time=last_modified)
 
 
@@ -125,14 +126,14 @@ def resizing(memory: SageMakerStatus, replicas: int, last_modified: str, now: st
 
 
 def replaced(memory: SageMakerStatus, last_modified: str, now: str) -> SageMakerStatus:
-    """A failed endpoint is about to be deleted; its scalable target goes with it."""
+    """A failed endpoint is about to be deleted, together with its scalable target."""
     return _with(
         memory, last_modified_time=last_modified, request_time=now, update_accepted=None, scaling_request_time=None
     )
 
 
 def refused(memory: SageMakerStatus) -> SageMakerStatus:
-    """AWS refused to create the endpoint: nothing is being created."""
+    """AWS refused to create the endpoint: no creation is in progress."""
     return _with(memory, endpoint_status=None)
 
 
@@ -147,7 +148,7 @@ def registering(memory: SageMakerStatus, revision: str, now: str) -> SageMakerSt
 
 
 def deregistered(memory: SageMakerStatus) -> SageMakerStatus:
-    """The endpoint is no scalable target of ours any more."""
+    """The endpoint is no longer our scalable target."""
     return _with(memory, scaling_revision=None, scaling_request_time=None)
 
 

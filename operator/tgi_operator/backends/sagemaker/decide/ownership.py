@@ -1,4 +1,4 @@
-"""Whose the endpoint is, and who may create it: by tags in AWS, administrators' entries and the other TGIEndpoints."""
+"""Ownership of an endpoint, and permission to create it: tags, the administrators' file, other TGIEndpoints."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
@@ -8,17 +8,17 @@ from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
 
 UNSEEN_SECONDS = 2
-"""How soon to look again while not all TGIEndpoints were seen yet."""
+"""Seconds until the next observation while not all TGIEndpoints were seen yet."""
 
 
 def unproven(situation: Situation) -> Ask | None:
-    """The endpoint has lost tags: those of the configuration that it runs may show that it is ours."""
+    """The endpoint has lost tags: the tags of its live configuration may show that it is ours."""
     lacking = situation.lacks(Need.LIVE_CONFIG)
     return Ask(lacking) if lacking and situation.has_lost_tags else None
 
 
 def not_allowed(situation: Situation) -> Plan[Step] | None:
-    """The namespace may not use the endpoint's name: what was created for this very resource before is kept."""
+    """The namespace cannot use the endpoint name. An endpoint that was created for this very resource is kept."""
     problem = situation.name_problem
     if problem is None or situation.was_created_for_it:
         return None
@@ -27,7 +27,7 @@ def not_allowed(situation: Situation) -> Plan[Step] | None:
 
 
 def claimed(situation: Situation) -> Plan[Step] | None:
-    """The name is free, and belongs to another TGIEndpoint: its endpoint is only being replaced."""
+    """The name is free and belongs to another TGIEndpoint, whose endpoint is only being replaced."""
     if situation.endpoint is not None:
         return None
     if situation.resource.rivals is None and situation.is_name_shared:

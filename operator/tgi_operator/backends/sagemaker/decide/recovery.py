@@ -1,4 +1,4 @@
-"""An endpoint that is Failed: AWS allows nothing but to delete it."""
+"""An endpoint that is Failed: AWS allows only its deletion."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import LastFailure
@@ -15,7 +15,7 @@ NO_REASON = "AWS gave no reason."
 
 
 def failed(situation: Situation) -> Plan[Step] | None:
-    """The endpoint is Failed: delete it once there is something better to create."""
+    """The endpoint is Failed: delete it once there is a better revision to create."""
     endpoint, status = situation.endpoint, situation.status
     if endpoint is None or endpoint.status != state.FAILED:
         return None
@@ -35,12 +35,12 @@ def failed(situation: Situation) -> Plan[Step] | None:
     if failure is None or not counted:
         reason = errors.failure(text, Reason.ENDPOINT_FAILED)
         if situation.up_to_date and status.current_revision == revision and status.ready_replicas:
-            # It served before: the revision is not to blame, and an endpoint lost is worth another attempt.
+            # The revision served before and did not cause the failure, and a lost endpoint is worth another attempt.
             reason = Reason.INTERNAL_FAILURE
         failure = attempts.remember(situation, revision, reason, text)
     if attempts.is_due(situation, failure):
         message = f"The endpoint failed: {text.removesuffix('.')}. The operator is deleting and recreating it."
-        # What a user asks for is not put off by what failed before.
+        # An earlier failure does not delay a user's request.
         remembered = None if situation.resource.requested else failure
         return _replace(situation, Reason(failure.reason), message, remembered)
     return Plan(

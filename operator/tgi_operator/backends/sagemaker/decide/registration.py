@@ -1,4 +1,4 @@
-"""Keeping what is at Application Auto Scaling as the spec has it, for an endpoint that is in service."""
+"""Upkeep of Application Auto Scaling according to the spec, for an endpoint that is in service."""
 
 from dataclasses import replace
 from functools import partial
@@ -21,14 +21,14 @@ from tgi_operator.backends.sagemaker.seen.scalable_target import CONSISTENCY_SEC
 CONTINUE_SECONDS = 1
 ROLLOUT = "UpdateEndpoint"
 UNREAD_SECONDS = 45
-"""How soon Application Auto Scaling is read again where it could not be."""
+"""Seconds until Application Auto Scaling is read again after a failed read."""
 
 
 def stops(situation: Situation, plan: Plan[Step]) -> bool:
-    """Return whether what was taken out of the spec has to go before the steps of `plan`.
+    """Return whether removed autoscaling has to be deregistered before the steps of `plan`.
 
-    A rollout comes first: it needs no removal, and a removal that AWS refuses must not hold it up. Another instance
-    count comes after it, or the policies that are left would change the count again.
+    A rollout comes first: it needs no removal, and a removal that AWS refuses must not delay it. Another instance count
+    comes after the removal, or the remaining policies would change the count again.
     """
     endpoint = situation.endpoint
     serves = endpoint is not None and endpoint.status == state.IN_SERVICE
@@ -38,17 +38,17 @@ def stops(situation: Situation, plan: Plan[Step]) -> bool:
 
 
 def stopped(situation: Situation, plan: Plan[Step]) -> Plan[Step] | Ask:
-    """Return what ends autoscaling that was taken out of the spec: nothing may change the instance count any more.
+    """Return the plan that ends autoscaling removed from the spec: nothing can change the instance count any more.
 
-    `plan` is what comes next otherwise.
+    `plan` is the plan that otherwise comes next.
     """
     if situation.lacks(Need.SCALING):
         return Ask(frozenset({Need.SCALING}))
     if situation.observed.scaling_error is not None:
-        # Deregistering would take along what others have there and what could not be read.
+        # Deregistering would also remove objects of others and those that could not be read.
         return plan
     seen = situation.observed.scaling.registered if situation.observed.scaling else None
-    # What another rule has found is not lost while the removal is refused; Ready is reported once it has succeeded.
+    # Findings of another rule stay reported while the removal is refused. Ready is reported once it has succeeded.
     ready = conditions.is_true(plan.status.conditions, ConditionType.READY)
     status = situation.status if plan.steps or ready else plan.status
     return Plan(
@@ -62,7 +62,7 @@ def stopped(situation: Situation, plan: Plan[Step]) -> Plan[Step] | Ask:
 
 
 def _removal(situation: Situation, seen: Registered | None) -> tuple[Step, ...]:
-    """Return the steps after which nothing of ours is left; deregistering would take policies of others along."""
+    """Return the steps after which nothing of ours is left. Deregistering would also remove policies of others."""
     place = situation.place
     if seen is None or not seen.foreign_policies:
         return (steps.deregister(place),)
@@ -75,7 +75,7 @@ def _removal(situation: Situation, seen: Registered | None) -> tuple[Step, ...]:
 def needs_reading(situation: Situation, plan: Plan[Step]) -> bool:
     """Return whether `plan` cannot be completed without reading Application Auto Scaling.
 
-    What the status reports is relied on as long as it reports that all is well for the present spec and hour.
+    The status is trusted while it reports no problem for the present spec and hour.
     """
     endpoint, wanted, remembered = situation.endpoint, situation.desired.scaling, situation.remembered
     followed = wanted is not None or remembered.scaling_revision is not None
@@ -88,9 +88,9 @@ def needs_reading(situation: Situation, plan: Plan[Step]) -> bool:
 
 
 def _is_well(situation: Situation) -> bool:
-    """Return whether the status reports that what is registered follows the load as the spec has it now.
+    """Return whether the status reports that the registered target follows the load according to the present spec.
 
-    Where an outage left that unknown, it is relied on as well: the sweeps find what changed meanwhile.
+    If an outage left that unknown, the status is trusted as well: the sweeps find later changes.
     """
     wanted, reported = situation.desired.scaling, situation.status.scaling
     activity = scaling.last_activity(situation.status)
@@ -105,7 +105,7 @@ def _is_well(situation: Situation) -> bool:
 
 
 def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
-    """Return `plan`, where it does nothing else to the endpoint, with what is missing at Application Auto Scaling."""
+    """Return `plan` with the missing steps at Application Auto Scaling, if it makes no other change to the endpoint."""
     wanted, seen = situation.desired.scaling, situation.observed.scaling
     if situation.observed.scaling_error is not None:
         return _unread(situation, plan, situation.observed.scaling_error).sooner(UNREAD_SECONDS)
@@ -115,15 +115,15 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
     missing = _differences(situation, wanted, seen.registered)
     current = situation.remembered.scaling_revision == wanted.revision
     if not missing and current:
-        # AWS's own scheduled actions may be some seconds late.
+        # AWS's own scheduled actions can be some seconds late.
         late = not scalable_target.is_as_wanted(seen.registered.target, target(situation.bounds))
         return plan.sooner(CONSISTENCY_SECONDS) if late else plan
     if plan.steps:
-        # One thing after the other: what fails here must not undo what was done there. Until then nothing is Ready.
+        # In sequence: a failure here must not undo an earlier step. Until then, Ready is not reported.
         return plan.reaching(partial(as_reported, situation.status)).sooner(CONTINUE_SECONDS)
     last = scaling.last_activity(situation.status)
     if current and last is not None and last.active and (waits := _settling_seconds(situation)) > 0:
-        # What was requested a moment ago may not be visible yet.
+        # A recent request may not be visible yet.
         return plan.sooner(waits)
     revision, now = wanted.revision, rfc3339(situation.now)
 
@@ -142,7 +142,7 @@ def with_registration(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
 
 
 def _unread(situation: Situation, plan: Plan[Step], error: AWSError) -> Plan[Step]:
-    """Return `plan`, which reports Ready only where nothing is left to change at Application Auto Scaling."""
+    """Return `plan`, which reports Ready only if no changes at Application Auto Scaling are left."""
     wanted = situation.desired.scaling
     if situation.remembered.scaling_revision == (wanted.revision if wanted is not None else None):
         return plan
@@ -162,7 +162,7 @@ def _unread(situation: Situation, plan: Plan[Step], error: AWSError) -> Plan[Ste
 
 
 def is_missing(situation: Situation) -> bool:
-    """Return whether what should be at Application Auto Scaling is not; what was not read is as the status reports."""
+    """Return whether wanted objects at Application Auto Scaling are missing. Unread ones are as the status reports."""
     wanted, seen = situation.desired.scaling, situation.observed.scaling
     if wanted is None or seen is None or seen.registered is None:
         return not _is_well(situation)
@@ -179,9 +179,9 @@ def _settling_seconds(situation: Situation) -> float:
 
 
 def _differences(situation: Situation, wanted: Scaling, seen: Registered) -> tuple[Step, ...]:
-    """Return the steps that make what is registered what is wanted; policies and actions need the target first.
+    """Return the steps from the registered to the wanted state. Policies and actions need the target first.
 
-    AWS takes one policy for a metric: where another user's policy has it, ours is not put.
+    AWS allows one policy for each metric. If another user's policy has the metric, ours is not put.
     """
     place = situation.place
     fits = scalable_target.has_bounds(wanted, seen.target, situation.now)

@@ -1,4 +1,4 @@
-"""Rolling out a revision: where there is no endpoint, and on one that runs another revision."""
+"""Rollout of a revision: without an endpoint, and on an endpoint that runs another revision."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def absent(situation: Situation) -> Plan[Step] | None:
         return None
     remembered, desired = situation.remembered, situation.desired
     if situation.settling and remembered.endpoint_status == state.CREATING and not situation.requested:
-        # Another revision is being created, and is not found yet: what belongs to it is in use.
+        # Another revision is being created, and is not found yet. Its parts are in use.
         return Plan(situation.status, after=UNSETTLED_SECONDS)
     blocked = attempts.blocked(situation)
     if blocked is not None:
@@ -42,7 +42,7 @@ def absent(situation: Situation) -> Plan[Step] | None:
 
 
 def unsettled(situation: Situation) -> Plan[Step] | None:
-    """AWS accepted an update, or may have, and still shows the endpoint as it was before: look again in a moment.
+    """AWS accepted an update, or may have, and still shows the endpoint as before: observe again in a moment.
 
     Whatever the spec wants by now, the requested revision is in use until AWS shows otherwise.
     """
@@ -56,7 +56,7 @@ def unsettled(situation: Situation) -> Plan[Step] | None:
 
 
 def rolled_back(situation: Situation) -> Plan[Step] | None:
-    """The wanted revision was requested, and AWS is back at another one: remember that it failed."""
+    """The wanted revision was requested, and AWS is back at another one: remember the failure."""
     endpoint, remembered = situation.living, situation.remembered
     broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
     if (situation.up_to_date and not broken) or not situation.attempted:
@@ -65,7 +65,7 @@ def rolled_back(situation: Situation) -> Plan[Step] | None:
         # The last request was for another instance count of the revision that serves.
         return None
     if endpoint.failure_reason is None and situation.live_revision != situation.status.current_revision:
-        # Neither undone nor failed: another user rolled out something else after it.
+        # Neither rolled back nor failed: another user rolled out something else after it.
         return None
     text = endpoint.failure_reason or NO_REASON
     found = errors.failure(text, Reason.UPDATE_ROLLED_BACK)
@@ -103,7 +103,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
 
 
 def _stuck(situation: Situation) -> Plan[Step]:
-    """Return what to report where a rollback failed and the spec wants the very configuration that is in use."""
+    """Return the verdict if a rollback failed and the spec wants the very configuration that is in use."""
     message = (
         f'The rollback of endpoint "{situation.place.endpoint}" failed, and AWS does not accept an update to the '
         f"configuration in use: {(situation.living.failure_reason or NO_REASON).removesuffix('.')}. Change a field of "
@@ -116,10 +116,10 @@ def _stuck(situation: Situation) -> Plan[Step]:
 def _rollout(
     situation: Situation, verdict: Verdict, begun: SageMakerStatus, done: SageMakerStatus, requests: tuple[Step, ...]
 ) -> Plan[Step]:
-    """Return the plan that writes what is about to be requested, requests it, and then collects old revisions."""
+    """Return the plan that writes the upcoming request to the status, makes it, and then collects old revisions."""
     desired = situation.desired
     plan = collecting(situation, verdict, done, update_revision=desired.revision, image=desired.image)
-    # An image that the spec names is remembered once it is accepted: until then another one may run.
+    # An image that the spec names is remembered once it is accepted. Until then, another image may run.
     image = desired.image if situation.follows_image else situation.status.image
     status = situation.report(verdict, begun, update_revision=desired.revision, image=image)
     return replace(
@@ -134,8 +134,7 @@ def _rollout(
 def _as_reported(situation: Situation, status: Status) -> Status:
     """Return the status to write before another attempt of a revision that failed.
 
-    The conditions stay as they are until AWS accepts it: a status that changes to and fro with each attempt reports
-    nothing.
+    The conditions stay the same until AWS accepts it, because a status that alternates with each attempt has no value.
     """
     if attempts.remembered(situation, situation.desired.revision) is None:
         return status
@@ -145,14 +144,14 @@ def _as_reported(situation: Situation, status: Status) -> Status:
 def _retypes(situation: Situation) -> bool:
     """Whether the update changes the instance type of a scalable target, which AWS refuses.
 
-    It is registered again when the update is done, or refused.
+    The target is registered again when the update is done or refused.
     """
     registered = situation.remembered.scaling_revision is not None
     return registered and situation.observed.instance_type != situation.desired.instance_type
 
 
 def _stand_in(situation: Situation) -> str | None:
-    """Return the name of the live configuration where it was deleted: AWS updates no endpoint without one."""
+    """Return the name of the live configuration if it was deleted: AWS updates no endpoint without one."""
     return situation.living.config_name if situation.observed.is_missing(Part.CONFIG) else None
 
 

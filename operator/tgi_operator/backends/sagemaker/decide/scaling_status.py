@@ -1,4 +1,4 @@
-"""What the status reports of an endpoint whose instance count follows the load."""
+"""Scaling status of an endpoint whose instance count follows the load."""
 
 from dataclasses import replace
 
@@ -16,13 +16,13 @@ from tgi_operator.backends.sagemaker.seen import scalable_target, state
 from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 
 _SCALABLE = frozenset({state.IN_SERVICE, state.UPDATING, state.SYSTEM_UPDATING, state.ROLLING_BACK})
-"""EndpointStatus in which a scalable target may be registered."""
+"""EndpointStatus in which a scalable target can be registered."""
 
 _BY_OTHERS = "Changed in AWS by another user."
 
 
 def with_scaling_status(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
-    """Return `plan` with scaling in its statuses, and a look when what it reports is no longer true."""
+    """Return `plan` with scaling in its statuses, and an observation when the reported state is no longer true."""
     seen = situation.observed.scaling
     failed = seen.blocked(situation.now) if seen else None
     complete = not is_missing(situation)
@@ -43,7 +43,7 @@ def _with_scaling(situation: Situation, status: Status, *, registered: bool) -> 
 
 
 def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
-    """Return the bounds in force, and why the instance count changed."""
+    """Return the bounds in force, and the reason why the instance count changed."""
     now = rfc3339(situation.now)
     if situation.autoscaling is None:
         why = scaling.SPEC_REPLICAS if situation.spec.replicas is not None else _BY_OTHERS
@@ -62,7 +62,7 @@ def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
 
 
 def _activity(situation: Situation, status: Status, *, registered: bool) -> Activity | None:
-    """Return whether the instance count follows the load; what was not read is as it was."""
+    """Return whether the instance count follows the load. Unread state is assumed to be unchanged."""
     if situation.autoscaling is None or situation.desired.scaling is None:
         return None
     before, error = scaling.last_activity(situation.status), situation.observed.scaling_error

@@ -1,4 +1,4 @@
-"""All that a decision depends on: the resource, what it should be, and what was observed."""
+"""All input of a decision: the resource, its desired state, and the observations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from tgi_operator.backends.sagemaker.seen import state
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Observed
 
 CONSISTENCY_SECONDS = 60
-"""How long AWS's reads may be behind its writes: they are eventually consistent."""
+"""Seconds by which AWS's reads may lag behind its writes, because they are eventually consistent."""
 
 _ROLLOUT_REASONS = frozenset(
     {
@@ -42,15 +42,15 @@ _ROLLOUT_REASONS = frozenset(
         Reason.SCALING,
     }
 )
-"""Reasons of Reconciling that say nothing about upkeep that failed."""
+"""Reasons of Reconciling that do not indicate failed upkeep."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """All that a rule may depend on.
+    """All input of a rule.
 
-    `rendered` is None where the spec cannot work; `problem` is why. `name_problem` is why the namespace may not use the
-    endpoint name that the spec has.
+    `rendered` is None if the spec cannot work, and `problem` is the reason. `name_problem` is the reason why the
+    namespace is not allowed to use the endpoint name of the spec.
     """
 
     resource: Resource
@@ -68,7 +68,7 @@ class Situation:
 
     @property
     def living(self) -> Endpoint:
-        """The live endpoint, for rules that come after `absent`. Raises LookupError where there is none."""
+        """The live endpoint, for rules that come after `absent`. Raises LookupError if there is none."""
         if self.observed.endpoint is None:
             raise LookupError(f'there is no endpoint "{self.place.endpoint}"')
         return self.observed.endpoint
@@ -80,17 +80,17 @@ class Situation:
 
     @property
     def spec(self) -> Spec:
-        """The spec, for rules that come after `unworkable`. Raises LookupError where it is unreadable."""
+        """The spec, for rules that come after `unworkable`. Raises LookupError if it is unreadable."""
         if self.resource.spec is None:
             raise LookupError("the spec is unreadable")
         return self.resource.spec
 
     @cached_property
     def desired(self) -> Desired:
-        """What should be on SageMaker, for rules that come after `unworkable`. Raises LookupError where nothing is.
+        """The desired objects on SageMaker, for rules after `unworkable`. Raises LookupError if there are none.
 
-        A revision that was rendered from the same fields is kept, so that a new version of the operator, which may
-        render them differently, rolls nothing out. What the live configuration shows comes before what the status does.
+        A revision that was rendered from the same fields is kept. A new version of the operator may render them
+        differently, and must not start a rollout. The live configuration takes precedence over the status.
         """
         if self.rendered is None:
             raise LookupError("the spec cannot work")
@@ -105,7 +105,7 @@ class Situation:
 
     @property
     def remembered(self) -> SageMakerStatus:
-        """What was last written about this endpoint on SageMaker."""
+        """The status last written for this endpoint on SageMaker."""
         written = self.status.sage_maker
         if written is not None and written.endpoint_name == self.place.endpoint:
             return written
@@ -113,7 +113,7 @@ class Situation:
 
     @cached_property
     def memory(self) -> SageMakerStatus:
-        """What was last written, with what was observed since."""
+        """The status last written, with the observations since then."""
         if self.observed.outage is not None or self.observed.denied:
             return self.remembered
         live = self.live_revision
@@ -133,10 +133,10 @@ class Situation:
 
     @property
     def foreign(self) -> str | None:
-        """Why the endpoint of that name is not this resource's; None where it is, or where there is none.
+        """The reason why the endpoint with that name is not this resource's, or None if it is or does not exist.
 
-        It is ours by its tags. Where some of ours were taken away, it is ours if it runs a configuration that we named
-        and that has all of them. If the tags were not read now, this process found them to be ours before, or the
+        The tags show that it is ours. If some of our tags were removed, it is ours if it runs a configuration that we
+        named and that has all of them. If the tags were not read now, this process found them to be ours before, or the
         list shows the endpoint as it was then.
         """
         endpoint, owner = self.endpoint, self.resource.owner
@@ -169,7 +169,7 @@ class Situation:
 
     @property
     def _evidence(self) -> Mapping[str, str]:
-        """The tags that show whose the endpoint is: its own, or those of its configuration where it has lost them."""
+        """The tags that show the owner of the endpoint: its own, or those of its configuration if it has lost them."""
         own = self.living.tags or {}
         return self.observed.parts.get(Part.CONFIG) or {} if self.has_lost_tags else own
 
@@ -180,10 +180,10 @@ class Situation:
 
     @property
     def predecessor(self) -> Key | None:
-        """The other TGIEndpoint that may create the endpoint of that name, None where this one may.
+        """The other TGIEndpoint that can create the endpoint with that name, or None if this one can.
 
-        The one whose endpoint was there last comes first, then those whose status shows that it was theirs, and then
-        the oldest.
+        The last owner of an endpoint with that name comes first, then those whose status shows that it was theirs, and
+        then the oldest.
         """
         last, rivals = self.observed.last_owner, self.resource.rivals or ()
         if last is not None:
@@ -197,7 +197,7 @@ class Situation:
 
     @property
     def retained(self) -> str:
-        """What deletionPolicy Retain leaves behind."""
+        """The objects that deletionPolicy Retain keeps."""
         return (
             f'Kept endpoint "{self.place.endpoint}", its endpoint configuration and its model (deletionPolicy Retain); '
             "it continues to be billed."
@@ -205,7 +205,7 @@ class Situation:
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether the endpoint may be one that was created a moment ago, whose tags cannot be read yet."""
+        """Whether the endpoint may have been created a moment ago, so that its tags cannot be read yet."""
         endpoint = self.endpoint
         return (
             endpoint is not None
@@ -218,27 +218,27 @@ class Situation:
 
     @property
     def settling(self) -> bool:
-        """Whether AWS was asked for a change so recently that its reads may not show it yet."""
+        """Whether a change was requested so recently that AWS's reads may not show it yet."""
         return self.settling_seconds > 0
 
     @property
     def settling_seconds(self) -> float:
-        """How long AWS's reads may still be older than the last request."""
+        """The seconds for which AWS's reads may still be older than the last request."""
         asked = self.remembered.request_time
         passed = (self.now - parse(asked)).total_seconds() if asked is not None else CONSISTENCY_SECONDS
-        # A time far ahead is not the operator's, whatever its clock.
+        # A time far in the future is not the operator's, whatever its clock.
         return max(0.0, CONSISTENCY_SECONDS - max(0.0, passed)) if passed > -CONSISTENCY_SECONDS else 0.0
 
     @property
     def live_revision(self) -> str | None:
-        """The revision that the endpoint runs, None where its configuration is not ours."""
+        """The revision that the endpoint runs, or None if its configuration is not ours."""
         return self.endpoint.revision(self.place.endpoint) if self.endpoint else None
 
     @property
     def trusted(self) -> bool:
-        """Whether the status reports nothing but a rollout or a healthy endpoint.
+        """Whether the status reports only a rollout or a healthy endpoint.
 
-        Anything else may hide upkeep that failed, so everything is read before such a status reports Ready again.
+        Any other status may hide failed upkeep, so everything is read before such a status reports Ready again.
         """
         reconciling = conditions.get(self.status.conditions, ConditionType.RECONCILING)
         return not conditions.is_true(self.status.conditions, ConditionType.STALLED) and (
@@ -247,7 +247,7 @@ class Situation:
 
     @property
     def was_complete(self) -> bool:
-        """Whether the status reports this generation, with nothing left to do or to mend."""
+        """Whether the status reports this generation, with nothing left to do or to fix."""
         reported = self.status.observed_generation == self.resource.generation
         problems = (ConditionType.RECONCILING, ConditionType.STALLED)
         return reported and not any(conditions.is_true(self.status.conditions, kind) for kind in problems)
@@ -259,9 +259,9 @@ class Situation:
     def report(
         self, verdict: Verdict, remember: SageMakerStatus | None = None, **fields: Unpack[StatusFields]
     ) -> Status:
-        """Return the status with `verdict` and what was observed.
+        """Return the status with `verdict` and the observations.
 
-        `remember` replaces the memory; `fields` go on top of everything else.
+        `remember` replaces the memory. `fields` take precedence over everything else.
         """
         now, generation = rfc3339(self.now), self.resource.generation
         if self.observed.outage is not None or self.observed.denied:
@@ -290,17 +290,17 @@ class Situation:
 
     @property
     def autoscaling(self) -> Autoscaling | None:
-        """The spec's autoscaling, None also where the spec is unreadable."""
+        """The spec's autoscaling, or None if there is none or the spec is unreadable."""
         return self.resource.spec.autoscaling if self.resource.spec is not None else None
 
     @property
     def registered(self) -> bool:
-        """Whether the endpoint is a scalable target, as far as is known; AWS forgets one with its endpoint."""
+        """Whether the endpoint is known as a scalable target. AWS deregisters one with its endpoint."""
         return self.remembered.scaling_revision is not None and self.remembered.scaling_request_time is not None
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds that are in force now. Raises LookupError where the spec has no autoscaling."""
+        """The bounds that are in force now. Raises LookupError if the spec has no autoscaling."""
         if self.autoscaling is None:
             raise LookupError("the spec has no autoscaling")
         return schedules.in_force(self.autoscaling, self.now)
@@ -319,7 +319,7 @@ class Situation:
 
     @property
     def up_to_date(self) -> bool:
-        """Whether the endpoint runs the wanted configuration, as far as its name shows."""
+        """Whether the endpoint runs the wanted configuration, judging by its name."""
         return self.endpoint is not None and self.endpoint.config_name == self.desired.set_name
 
     @property
@@ -331,7 +331,7 @@ class Situation:
     def modified(self) -> bool:
         """Whether AWS changed the endpoint since the status was written before the last request.
 
-        An older time is that of a read from before it.
+        An older time is that of a read before the request.
         """
         before = self.remembered.last_modified_time
         return self.endpoint is not None and before is not None and parse(self.endpoint.last_modified) > parse(before)
@@ -340,9 +340,9 @@ class Situation:
     def attempted(self) -> bool:
         """Whether AWS tried to roll out the wanted revision on the living endpoint.
 
-        The status has the revision that was about to be requested, how the endpoint was before that, and, written
-        afterwards, that AWS accepted it. After a crash in between, a new FailureReason shows the same. An endpoint that
-        is as it was before the request was read too early.
+        The status has the revision that was about to be requested and the endpoint before the request. It also has,
+        written afterwards, that AWS accepted it. After a crash in between, a new FailureReason shows the same. An
+        endpoint that is unchanged since before the request was read too early.
         """
         if self.endpoint is None or not self.requested or not self.modified:
             return False
@@ -351,9 +351,10 @@ class Situation:
 
     @property
     def kept_image(self) -> str | None:
-        """The image that a spec without a version keeps, where the last request comes to nothing.
+        """The image that a spec without a version keeps if the last request fails.
 
-        An image that the spec names is the last request's alone; None: that of the live model, or the newest one.
+        An image that the spec names belongs only to the last request. None means that of the live model, or the newest
+        image.
         """
         return self.desired.image if self.follows_image else None
 
@@ -364,7 +365,7 @@ class Situation:
 
     @property
     def running_image(self) -> str | None:
-        """The image that AWS shows to run, or to have been requested; None where it shows none."""
+        """The running or requested image that AWS shows, or None if it shows none."""
         shown = self.endpoint.image if self.endpoint is not None else None
         return shown or self.observed.image
 
@@ -378,7 +379,7 @@ class Situation:
 
     @property
     def has_unproven_image(self) -> bool:
-        """Whether only the status shows which image to keep, and a model may."""
+        """Whether only the status shows the image to keep, and a model may show it too."""
         unread = bool(self.lacks(Need.LIVE_MODEL)) and self.modelled_revision is not None
         return unread and self.follows_image and self.running_image is None
 
@@ -396,6 +397,6 @@ class Situation:
 
     @property
     def _former_tag_keys(self) -> frozenset[str]:
-        """Keys of tags that came from the spec, as far as a spec may have them."""
+        """Keys of tags that came from the spec, if a spec can have them."""
         reserved = (f"{GROUP}/", "aws:")
         return frozenset(key for key in self.remembered.tag_keys or () if not key.lower().startswith(reserved))

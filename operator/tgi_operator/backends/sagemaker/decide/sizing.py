@@ -14,11 +14,11 @@ from tgi_operator.backends.sagemaker.decide.upkeep import repairs
 from tgi_operator.backends.sagemaker.seen import state
 
 AGAIN_SECONDS = 300
-"""How soon a request for another instance count that AWS did not carry out is made again, while a successor waits."""
+"""Seconds until a failed request for another instance count is repeated, while a successor waits."""
 
 
 def miscounted(situation: Situation) -> Plan[Step] | None:
-    """The endpoint serves with another instance count than the spec's: request that count, and nothing else."""
+    """The endpoint serves with another instance count than the spec's: request only that count."""
     endpoint, replicas = situation.living, situation.desired.replicas
     if replicas is None or endpoint.desired_count in (None, replicas):
         return None
@@ -31,7 +31,7 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
     message = f"Serving; AWS is changing the replica count to {replicas}."
     verdict = serving(Reason.SCALING, message)
     if repairs(situation):
-        # They follow once the fleet has its size, and only then is the generation as its spec has it.
+        # They come after the fleet has its size. Only then does the endpoint match the spec of the generation.
         verdict = progressing(Reason.SCALING, message, available=situation.available)
     status = situation.report(
         verdict,
@@ -40,7 +40,7 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
         last_failure=failure or situation.status.last_failure,
     )
     return Plan(
-        # Nothing is true of it until AWS accepts the request.
+        # Nothing of it is true until AWS accepts the request.
         as_reported(situation.status, status),
         steps=(steps.scale(situation.desired, replicas),),
         ahead=True,
@@ -51,7 +51,7 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
 
 
 def _failure(situation: Situation, replicas: int) -> LastFailure | None:
-    """Return the memory of a request for so many instances that AWS could not carry out."""
+    """Return the memory of a request for this many instances that AWS could not complete."""
     endpoint, revision = situation.living, revision_of(situation, replicas)
     requested = situation.remembered.requested_replicas == replicas and situation.modified
     if requested and endpoint.failure_reason is not None:
@@ -60,12 +60,12 @@ def _failure(situation: Situation, replicas: int) -> LastFailure | None:
 
 
 def revision_of(situation: Situation, replicas: int) -> str:
-    """Return what stands for an instance count of the wanted revision in the memory of failures."""
+    """Return the key of an instance count of the wanted revision in the memory of failures."""
     return f"{situation.desired.revision}-{replicas}"
 
 
 def _verdict(situation: Situation, failure: LastFailure, replicas: int) -> Verdict:
-    """Return what to report until the next attempt: what AWS refuses needs a person, what it lacks does not."""
+    """Return the verdict until the next attempt: a refusal needs a user, a lack of capacity does not."""
     if attempts.RETRIES[failure.reason].stalled:
         return attempts.verdict(situation, failure)
     when = rfc3339(attempts.next_attempt(failure))
@@ -80,7 +80,7 @@ def _resizing(situation: Situation, remember: SageMakerStatus, replicas: int) ->
 
 
 def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
-    """Return what to report where another user changed the count; a change of the spec is in the status's history."""
+    """Return the Event if another user changed the count. The status's history has changes of the spec."""
     if situation.status.desired_replicas != replicas or situation.status.replicas != replicas:
         return ()
     message = f"Restored replicas from {situation.living.desired_count} to {replicas}."
@@ -90,8 +90,8 @@ def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
 def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
     """Give the serving revision the spec's instance count, while `blocked` reports why its successor has to wait.
 
-    Once for each count that AWS begins to change to: the outcome is not looked into, since the failure of the successor
-    is what is reported.
+    Once for each count that AWS starts to change to. The outcome is ignored, because the status reports the failure of
+    the successor.
     """
     endpoint, replicas = situation.living, situation.desired.replicas
     if replicas is None or endpoint.status != state.IN_SERVICE:
@@ -119,7 +119,7 @@ def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
 
 
 def _seconds_until_again(situation: Situation) -> float:
-    """Return the seconds until a request that changed nothing, refused or never sent, is made again."""
+    """Return the seconds until a request that changed nothing, refused or never sent, is repeated."""
     requested = situation.remembered.request_time
     passed = (situation.now - parse(requested)).total_seconds() if requested is not None else AGAIN_SECONDS
     return max(0.0, AGAIN_SECONDS - passed)

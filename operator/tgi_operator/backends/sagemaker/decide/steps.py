@@ -1,4 +1,4 @@
-"""The steps there are: each is one AWS call that is safe to repeat after any crash."""
+"""The steps: each is one AWS call that is safe to repeat after any crash."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from tgi_operator.backends.sagemaker.desired.scaling_policies import Request, ad
 
 @dataclass(frozen=True)
 class Step:
-    """One AWS call. `tolerated` are refusals that mean that the step is done already."""
+    """One AWS call. `tolerated` are refusals which mean that the step is already done."""
 
     operation: str
     request: Mapping[str, Any] = field(repr=False)
@@ -25,18 +25,18 @@ _NO_TARGET = frozenset({Meaning.TARGET_NOT_FOUND})
 
 
 def create_model(desired: Desired) -> Step:
-    """Return the step that makes the revision's model."""
+    """Return the step that creates the revision's model."""
     return Step("CreateModel", desired.create_model(), tolerated=_EXISTS)
 
 
 def create_config(desired: Desired, replicas: int) -> Step:
-    """Return the step that makes the revision's endpoint configuration."""
+    """Return the step that creates the revision's endpoint configuration."""
     request = desired.create_endpoint_config(replicas)
     return Step("CreateEndpointConfig", request, tolerated=_EXISTS)
 
 
 def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
-    """Return the steps from nothing to an endpoint."""
+    """Return the steps that create an endpoint."""
     return (
         create_model(desired),
         create_config(desired, replicas),
@@ -47,9 +47,9 @@ def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
 def update(desired: Desired, replicas: int, *, stand_in: str | None = None, broken: bool = False) -> tuple[Step, ...]:
     """Return the steps that roll out a revision on a living endpoint.
 
-    `stand_in` is the name of the configuration it runs, where that was deleted. AWS does not update an endpoint whose
-    configuration is missing, so a placeholder takes its name; a tag marks it. `broken`: the endpoint is in the midst of
-    a rollback that failed, so that "in use" does not mean done.
+    `stand_in` is the name of the live configuration, if that was deleted. AWS does not update an endpoint whose
+    configuration is missing, so a placeholder with a special tag takes its name. `broken` means that a rollback of the
+    endpoint failed halfway, so that "in use" does not mean done.
     """
     return (
         create_model(desired),
@@ -70,7 +70,7 @@ def _stand_in(desired: Desired, replicas: int, name: str) -> Step:
 
 
 def scale(desired: Desired, replicas: int) -> Step:
-    """Return the step that changes the number of instances and nothing else."""
+    """Return the step that changes only the instance count."""
     return Step("UpdateEndpointWeightsAndCapacities", desired.scale(replicas))
 
 
@@ -81,7 +81,7 @@ def delete_endpoint(place: Place) -> Step:
 
 
 def delete_sets(place: Place, revisions: Iterable[str]) -> tuple[Step, ...]:
-    """Return the steps that delete configurations and models of revisions no endpoint runs."""
+    """Return the steps that delete configurations and models of revisions that no endpoint runs."""
     steps = []
     for revision in revisions:
         name = names.set_name(place.endpoint, revision)
@@ -96,7 +96,7 @@ def delete_sets(place: Place, revisions: Iterable[str]) -> tuple[Step, ...]:
 def retag(arn: str, tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step, ...]:
     """Return the steps that remove the keys `stale` of an object and set `tags`.
 
-    Removing comes first: AWS takes 50 tags, and all keys may be renamed at once.
+    The removal comes first: AWS allows 50 tags, and all keys can be renamed at once.
     """
     keys = sorted(stale)
     return (
@@ -106,17 +106,17 @@ def retag(arn: str, tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step
 
 
 def register(request: Request) -> Step:
-    """Return the step that makes the endpoint a scalable target, or gives it other bounds."""
+    """Return the step that makes the endpoint a scalable target, or changes its bounds."""
     return Step("RegisterScalableTarget", request)
 
 
 def deregister(place: Place) -> Step:
-    """Return the step that ends all scaling of the endpoint; policies and scheduled actions go with the target."""
+    """Return the step that ends all scaling of the endpoint, including policies and scheduled actions."""
     return Step("DeregisterScalableTarget", addressed(place.endpoint), _NO_TARGET)
 
 
 def put_policy(request: Request) -> Step:
-    """Return the step that makes or changes a scaling policy."""
+    """Return the step that creates or changes a scaling policy."""
     return Step("PutScalingPolicy", request)
 
 
@@ -126,7 +126,7 @@ def delete_policy(place: Place, name: str) -> Step:
 
 
 def put_action(request: Request) -> Step:
-    """Return the step that makes or changes a scheduled action."""
+    """Return the step that creates or changes a scheduled action."""
     return Step("PutScheduledAction", request)
 
 

@@ -1,4 +1,4 @@
-"""An endpoint that runs what is wanted: its tags, what was deleted behind it, and what nobody needs any more."""
+"""Upkeep of an endpoint that runs the wanted revision: its tags, deleted parts, and unused parts."""
 
 from dataclasses import replace
 from functools import partial
@@ -27,9 +27,9 @@ def out_of_service(situation: Situation) -> Plan[Step] | None:
 
 
 def in_service(situation: Situation) -> Plan[Step] | Ask:
-    """All is as it should be: revert what others changed, and collect what no revision needs any more.
+    """The endpoint is as wanted: revert changes by others, and collect the objects that no revision needs any more.
 
-    Where the status reports a problem, everything is read first: upkeep that failed must not be forgotten.
+    If the status reports a problem, everything is read first: failed upkeep must not be forgotten.
     """
     lacking = situation.lacks(*_needs(situation))
     if lacking:
@@ -62,7 +62,7 @@ def in_service(situation: Situation) -> Plan[Step] | Ask:
 def _needs(situation: Situation) -> tuple[Need, ...]:
     if not situation.trusted:
         return (Need.TAGS, Need.LIVE_CONFIG, Need.LIVE_MODEL)
-    # The tags of a spec that changed while AWS was at work were not compared yet.
+    # The tags of a spec that changed while AWS was changing the endpoint were not compared yet.
     tags = () if situation.was_complete else (Need.TAGS,)
     unknown = situation.follows_image and situation.status.image is None and situation.running_image is None
     return (*tags, Need.LIVE_MODEL) if unknown else tags
@@ -81,12 +81,12 @@ def _is_over(situation: Situation) -> bool:
 
 
 def repairs(situation: Situation) -> tuple[Step, ...]:
-    """Return the steps that revert what was found to differ from the spec in the tags and behind the endpoint."""
+    """Return the steps that revert differences from the spec in the tags and parts of the endpoint."""
     return (*_restore(situation), *_retag(situation))
 
 
 def _restore(situation: Situation) -> tuple[Step, ...]:
-    """Return the steps that create a deleted model or configuration again: without them AWS stops patching."""
+    """Return the steps that create a deleted model or configuration again: without them, AWS stops patching."""
     desired, observed = situation.desired, situation.observed
     return (
         *((steps.create_model(desired),) if observed.is_missing(Part.MODEL) else ()),
@@ -95,7 +95,7 @@ def _restore(situation: Situation) -> tuple[Step, ...]:
 
 
 def _retag(situation: Situation) -> tuple[Step, ...]:
-    """Return the steps that revert the tags: the spec's are set, and those that it no longer has are removed."""
+    """Return the steps that revert the tags: those of the spec are set, and those that it no longer has are removed."""
     endpoint, desired = situation.living, situation.desired
     if endpoint.tags is None:
         return ()

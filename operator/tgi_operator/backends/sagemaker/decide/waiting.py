@@ -1,4 +1,4 @@
-"""An endpoint that AWS is at work on, or whose state is not known: nothing can be changed."""
+"""An endpoint that AWS is changing, or whose state is unknown: nothing can be changed."""
 
 from datetime import datetime
 
@@ -32,7 +32,7 @@ _TRANSITIONS = {
 def unavailable(situation: Situation) -> Plan[Step] | None:
     """AWS cannot be read: the conditions that depend on it are Unknown until it can.
 
-    A spec that cannot work is reported all the same.
+    A spec that cannot work is reported anyway.
     """
     outage = situation.observed.outage
     if outage is None or situation.problem is not None:
@@ -46,12 +46,12 @@ def unavailable(situation: Situation) -> Plan[Step] | None:
 
 
 def unconfirmed(situation: Situation) -> Plan[Step] | None:
-    """The endpoint may be one that was created a moment ago, whose tags cannot be read yet."""
+    """The endpoint may have been created a moment ago, so that its tags cannot be read yet."""
     return Plan(situation.status, after=UNCONFIRMED_SECONDS) if situation.unconfirmed else None
 
 
 def unknown_status(situation: Situation) -> Plan[Step] | None:
-    """AWS reports an EndpointStatus that is not known here: nothing is certain, so nothing is changed."""
+    """AWS reports an unknown EndpointStatus: the state is uncertain, so nothing is changed."""
     endpoint = situation.endpoint
     if endpoint is None or endpoint.status in state.KNOWN:
         return None
@@ -65,14 +65,14 @@ def unknown_status(situation: Situation) -> Plan[Step] | None:
 
 
 def in_transition(situation: Situation) -> Plan[Step] | None:
-    """AWS is at work and refuses to be interrupted: wait. A fleet that only changes its size serves meanwhile."""
+    """AWS is changing the endpoint and refuses other changes: wait. A fleet that only changes its size still serves."""
     endpoint = situation.endpoint
     if endpoint is None or endpoint.status not in state.IN_TRANSITION:
         return None
     resizing = endpoint.pending_config_name in (None, endpoint.config_name)
     current = situation.status.current_revision
     serves = situation.up_to_date and situation.requested and current == situation.desired.revision
-    # A generation that came meanwhile may want more than the endpoint shows: its tags were not compared yet.
+    # A newer generation may want more than the endpoint shows: its tags were not compared yet.
     if serves and resizing and situation.was_complete:
         if endpoint.status == state.UPDATING:
             message = f"Serving; AWS is changing the replica count to {situation.wanted_replicas}."
@@ -80,7 +80,7 @@ def in_transition(situation: Situation) -> Plan[Step] | None:
         if endpoint.status == state.SYSTEM_UPDATING:
             return Plan(situation.report(serving(Reason.SYSTEM_UPDATING, "Serving; AWS is maintaining the endpoint.")))
     accepted = endpoint.pending_config_name == situation.desired.set_name and not situation.up_to_date
-    # With another configuration pending on top of ours, ours was rolled out.
+    # If another configuration is pending on top of ours, ours was rolled out.
     done = situation.up_to_date and not resizing
     remember = memory.awaited(situation.memory, True if accepted else None) if accepted or done else situation.memory
     reason, message = _TRANSITIONS[endpoint.status]
@@ -98,6 +98,6 @@ def in_transition(situation: Situation) -> Plan[Step] | None:
 
 
 def _since(situation: Situation) -> datetime:
-    """Return when the present change began: the operator's last request, or a later change by AWS or another user."""
+    """Return when the present change began: the last request, or a later change by AWS or another user."""
     modified, requested = parse(situation.living.last_modified), situation.remembered.request_time
     return max(modified, parse(requested)) if requested is not None else modified

@@ -1,4 +1,4 @@
-"""What AWS or TGI would refuse, and what would cost an instance first: found before anything is created."""
+"""Checks for problems that AWS or TGI would refuse, or that would first cost an instance, before any creation."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Check = Callable[[Spec, SageMaker], Problem | None]
 
 MAX_ENVIRONMENT = 100
 MAX_ENVIRONMENT_BYTES = 32 * 1024
-"""Entries and total size of a container's Environment (ContainerDefinition of the SageMaker API)."""
+"""Limits of the entries and the total size of a container's Environment (ContainerDefinition of the SageMaker API)."""
 
 
 def role_of_another_partition(_: Spec, target: SageMaker) -> Problem | None:
@@ -44,7 +44,7 @@ def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
 
 
 def unknown_image(spec: Spec, target: SageMaker) -> Problem | None:
-    """The catalogue must have an image of the version for the region."""
+    """The catalog must have an image of the version for the region."""
     try:
         render.image(spec.runtime, target.region, None)
     except images.NoImageInRegionError as error:
@@ -70,7 +70,7 @@ def unpullable_image(spec: Spec, target: SageMaker) -> Problem | None:
 
 
 def unsupported_instance(_: Spec, target: SageMaker) -> Problem | None:
-    """TGI needs a GPU its kernels are built for."""
+    """TGI needs a GPU that its kernels are built for."""
     try:
         instance(target.instance_type)
     except UnsupportedInstanceTypeError as error:
@@ -88,7 +88,7 @@ def unlaunchable(spec: Spec, target: SageMaker) -> Problem | None:
 
 
 def api_key(spec: Spec, _: SageMaker) -> Problem | None:
-    """SageMaker passes no Authorization header on, so an API_KEY locks everybody out."""
+    """SageMaker passes no Authorization header on, so an API_KEY locks everyone out."""
     if any(variable.name == "API_KEY" for variable in spec.runtime.env):
         return Problem(
             Reason.CONFLICTING_OPTIONS,
@@ -112,7 +112,7 @@ def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
 
 
 def misscaled(spec: Spec, _: SageMaker) -> Problem | None:
-    """Schedules and targets must be such that they can be carried out."""
+    """Schedules and targets must be valid."""
     return scaling.first_problem(spec.autoscaling)
 
 
@@ -130,5 +130,5 @@ CHECKS: tuple[Check, ...] = (
 
 
 def first_problem(spec: Spec, target: SageMaker) -> Problem | None:
-    """Return the first problem of the spec, None where it can work."""
+    """Return the first problem of the spec, or None if it can work."""
     return next((problem for check in CHECKS if (problem := check(spec, target)) is not None), None)

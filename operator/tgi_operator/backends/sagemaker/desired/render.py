@@ -20,17 +20,17 @@ from tgi_operator.models import sharding, sizes
 Request = dict[str, Any]
 
 MODEL_DIRECTORY = "/opt/ml/model"
-"""Where SageMaker puts a ModelDataSource; TGI does not look there on its own."""
+"""Folder into which SageMaker copies a ModelDataSource. TGI does not look there by default."""
 
 _LEGACY_TOKEN_BEFORE = (2, 0, 0)
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What should be on SageMaker: one model, one configuration and one endpoint.
+    """The desired objects on SageMaker: one model, one configuration and one endpoint.
 
-    `rendered_from` is the digest of the fields it was rendered from. `replicas` None: keep what runs. `scaling` None:
-    the instance count does not follow the load.
+    `rendered_from` is the digest of the fields that it was rendered from. `replicas` None keeps the present count.
+    `scaling` None means that the instance count does not follow the load.
     """
 
     place: Place
@@ -44,7 +44,7 @@ class Desired:
     scaling: Scaling | None = None
     token: HubToken | None = field(default=None, repr=False)
     former_rendered_from: str = field(default="", repr=False)
-    """The digest as earlier versions made it, from the token itself."""
+    """The digest as earlier versions computed it, from the token itself."""
 
     @property
     def set_name(self) -> str:
@@ -58,7 +58,7 @@ class Desired:
 
     @property
     def patience_seconds(self) -> int:
-        """How long AWS may be at one change: start-up and download at their limits, and an hour for the rest."""
+        """Seconds that AWS can take for one change: start-up and download at their limits, and an hour for the rest."""
         variant = self.config["ProductionVariants"][0]
         waits = ("ContainerStartupHealthCheckTimeoutInSeconds", "ModelDataDownloadTimeoutInSeconds")
         return 3600 + sum(int(variant[wait]) for wait in waits)
@@ -86,7 +86,7 @@ class Desired:
         }
 
     def update_endpoint(self) -> Request:
-        """Return the UpdateEndpoint request. Without replicas in the spec the live count is kept."""
+        """Return the UpdateEndpoint request. Without replicas in the spec, the live count is kept."""
         return {
             "EndpointName": self.place.endpoint,
             "EndpointConfigName": self.set_name,
@@ -102,9 +102,9 @@ class Desired:
 
 
 def image(runtime: Runtime, region: str, running: str | None) -> str:
-    """Return the image: the one named, that of the version named, the one that runs, or the newest of the catalogue.
+    """Return the named image, or that of the named version, or the running one, or the newest of the catalog.
 
-    An unnamed version keeps `running`, so that an upgrade of the operator rolls no endpoint. Raises
+    A spec without a version keeps `running`, so that an upgrade of the operator rolls no endpoint. Raises
     images.UnknownImageError.
     """
     if runtime.image is not None:
@@ -122,15 +122,15 @@ def follows_running_image(runtime: Runtime) -> bool:
 def desired(
     where: Place, resource: Resource, spec: Spec, target: SageMaker, token: HubToken | None, running: str | None
 ) -> Desired:
-    """Return what should be at a place for a resource that passed the checks.
+    """Return the desired objects at a place for a resource that passed the checks.
 
-    `token` is the Hub token, None where the spec names no Secret; `running` is the image that runs, None where none is
-    known.
+    `token` is the Hub token, or None if the spec names no Secret. `running` is the image that runs, or None if it is
+    not known.
     """
     image_uri = image(spec.runtime, target.region, running)
     model = _model(spec, target, image_uri, token.value if token is not None else None)
     config = _config(spec, target, image_uri)
-    # The revision is public, and a digest of the token itself would let everybody try passwords.
+    # The revision is public, and a digest of the token itself would let everyone test guesses.
     identified = _model(spec, target, image_uri, token.fingerprint) if token is not None else model
     rendered_from, former = naming.inputs_digests(resource, token, target)
     content = json.dumps({"model": identified, "config": config}, sort_keys=True)
@@ -166,7 +166,7 @@ def _model(spec: Spec, target: SageMaker, image_uri: str, token: str | None) -> 
 
 
 def environment(spec: Spec, target: SageMaker, image_uri: str, token: str | None) -> dict[str, str]:
-    """Return the container's environment, as TGI's sagemaker-entrypoint.sh reads it."""
+    """Return the environment of the container, as TGI's sagemaker-entrypoint.sh reads it."""
     version = images.tgi_version(image_uri)
     gpus = instance(target.instance_type).count
     shards = spec.runtime.num_shard or sharding.default_shards(spec.model, gpus)
@@ -204,11 +204,11 @@ def _config(spec: Spec, target: SageMaker, image_uri: str) -> Request:
 
 
 def inference_ami_version(image_uri: str) -> str | None:
-    """Return the host image whose GPU driver fits the CUDA of a container image; None: SageMaker's default.
+    """Return the host image whose GPU driver fits the CUDA of a container image, or None for SageMaker's default.
 
-    The default host has driver 470, too old for CUDA 12; a CUDA 13 host keeps CUDA 12 containers from starting
-    (InferenceAmiVersion of the SageMaker API: 550 / CUDA 12.4, 580 / CUDA 13.0). An image that tells no CUDA version is
-    taken for one of CUDA 12, as all of TGI since 1.2 are.
+    The default host has driver 470, which is too old for CUDA 12. A CUDA 13 host keeps CUDA 12 containers from starting
+    (InferenceAmiVersion of the SageMaker API: 550 / CUDA 12.4, 580 / CUDA 13.0). An image without a CUDA version in its
+    tag counts as one of CUDA 12, like all of TGI since 1.2.
     """
     major, _ = images.cuda_version(image_uri) or (12, 0)
     if major < 12:

@@ -27,7 +27,7 @@ NAMESPACE = "sagemaker"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
 OWN_PREFIX = f"{FIELD_MANAGER}-"
-"""How the names of our policies and scheduled actions begin; others on the same target are left alone."""
+"""Prefix of the names of our policies and scheduled actions. Others on the same target are not changed."""
 
 DEFAULT_METRIC = MetricType.CONCURRENT_REQUESTS
 
@@ -48,23 +48,23 @@ NOT_SUSPENDED = {
 
 
 def resource_id(endpoint: str) -> str:
-    """Return the ResourceId of an endpoint's variant."""
+    """Return the ResourceId of the variant of an endpoint."""
     return f"endpoint/{endpoint}/variant/{names.VARIANT}"
 
 
 def addressed(endpoint: str) -> Request:
-    """Return the fields by which every request names the scalable target."""
+    """Return the fields by which every request addresses the scalable target."""
     return {"ServiceNamespace": NAMESPACE, "ResourceId": resource_id(endpoint), "ScalableDimension": DIMENSION}
 
 
 def target(bounds: Bounds) -> Request:
-    """Return what a scalable target says of itself where all is as it should be."""
+    """Return the desired description of a scalable target."""
     return {"MinCapacity": bounds.least, "MaxCapacity": bounds.most, "SuspendedState": NOT_SUSPENDED}
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What should be at Application Auto Scaling: `policies` and `actions` by name, without what addresses them."""
+    """The desired objects at Application Auto Scaling: `policies` and `actions` by name, without their address."""
 
     endpoint: str
     autoscaling: Autoscaling
@@ -73,7 +73,7 @@ class Scaling:
     revision: str
 
     def register(self, bounds: Bounds) -> Request:
-        """Return the RegisterScalableTarget request; AWS brings the number of instances within the bounds at once."""
+        """Return the RegisterScalableTarget request. AWS brings the instance count within the bounds at once."""
         return {**addressed(self.endpoint), **target(bounds)}
 
     def put_policy(self, name: str) -> Request:
@@ -91,7 +91,7 @@ class Scaling:
 
 
 def wanted(autoscaling: Autoscaling, endpoint: str) -> Scaling:
-    """Return what should be at Application Auto Scaling for a spec that passed the checks."""
+    """Return the desired objects at Application Auto Scaling for a spec that passed the checks."""
     policies = dict(_policy(metric, autoscaling, endpoint) for metric in scaling.metrics(autoscaling, DEFAULT_METRIC))
     actions = _actions(autoscaling)
     bounds = [autoscaling.min_replicas, autoscaling.max_replicas]
@@ -113,7 +113,7 @@ def _policy(metric: Metric, autoscaling: Autoscaling, endpoint: str) -> tuple[st
         return f"{OWN_PREFIX}{metric.type}", configuration
     customized = _customized(metric.cloud_watch, endpoint)
     configuration["CustomizedMetricSpecification"] = customized
-    # The same metric at another target changes its policy; another metric makes another one.
+    # Another target of the same metric changes the policy. Another metric creates another policy.
     which = naming.digest(json.dumps(customized, sort_keys=True))[:8]
     return f"{OWN_PREFIX}{metric.type}-{which}", configuration
 
@@ -152,7 +152,7 @@ def _actions(autoscaling: Autoscaling) -> dict[str, Request]:
     for schedule in autoscaling.schedules:
         begins = _action(schedule, schedule.start, schedules.of(autoscaling, schedule))
         found[f"{OWN_PREFIX}{schedule.name}-start"] = begins
-        # At the same minute a start comes after an end; AWS does not say which of its actions is the last.
+        # In the same minute, a start comes after an end. AWS does not document which of its actions is the last.
         if (schedule.end, schedule.time_zone) not in starts:
             found[f"{OWN_PREFIX}{schedule.name}-end"] = _action(schedule, schedule.end, base)
     return found

@@ -1,4 +1,4 @@
-"""What was seen at Application Auto Scaling. Plain data, and pure functions of it."""
+"""The observed state of Application Auto Scaling. Plain data, and pure functions of it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,17 +14,17 @@ from tgi_operator.backends.sagemaker.desired.scaling_policies import OWN_PREFIX,
 from tgi_operator.backends.sagemaker.desired.scaling_policies import target as target_request
 
 BLOCKED_SECONDS = 900
-"""How long a failed scaling is told: while its alarm lasts, AWS tries again every minute or so."""
+"""Seconds for which a failed scaling is reported. While its alarm lasts, AWS retries every minute or so."""
 
 CONSISTENCY_SECONDS = 120
-"""How long reads of Application Auto Scaling may be behind its writes (Terraform waits as long for a new target)."""
+"""Seconds by which reads of Application Auto Scaling may lag behind its writes (Terraform waits for as long)."""
 
 MOST_FOREIGN = 10
 
 
 @dataclass(frozen=True)
 class Activity:
-    """A scaling activity. `capacity` is the number of instances it asked for, None where the text tells none."""
+    """A scaling activity. `capacity` is the requested instance count, or None if the text does not show it."""
 
     start: datetime
     failed: bool
@@ -35,7 +35,7 @@ class Activity:
 
 @dataclass(frozen=True)
 class Registered:
-    """A scalable target with what hangs on it: configurations of policies and of scheduled actions by name."""
+    """A scalable target with the configurations of its policies and scheduled actions by name."""
 
     target: Mapping[str, Any] | None
     policies: Mapping[str, Mapping[str, Any]]
@@ -47,7 +47,7 @@ class Registered:
         return foreign(self.policies)
 
     def conflict(self, policy: Mapping[str, Any]) -> str | None:
-        """Return the name of a policy that is not ours and has the same predefined metric; None where there is none.
+        """Return the name of another user's policy with the same predefined metric, or None if there is none.
 
         AWS answers "Only one TargetTrackingScaling policy for a given metric specification is allowed."
         """
@@ -60,25 +60,25 @@ class Registered:
 
 @dataclass(frozen=True)
 class Scalable:
-    """One look: the latest activities, the newest first, and what is registered, None where that was not read."""
+    """One observation: the latest activities, newest first, and the registered target, or None if it was not read."""
 
     activities: Sequence[Activity] = ()
     registered: Registered | None = None
 
     def blocked(self, now: datetime) -> Activity | None:
-        """Return the newest activity where AWS could not carry it out, and not long ago."""
-        # Those of scheduled actions tell of bounds only.
+        """Return the newest activity if AWS could not carry it out, and if it is recent."""
+        # Activities of scheduled actions concern only bounds.
         newest = next((each for each in self.activities if each.failed or each.capacity is not None), None)
         recent = newest is not None and now - newest.start < timedelta(seconds=BLOCKED_SECONDS)
         return newest if newest is not None and newest.failed and recent else None
 
     def why(self, replicas: int) -> Activity | None:
-        """Return the newest activity that AWS carried out, if it led to so many instances."""
+        """Return the newest activity that AWS carried out, if it led to this many instances."""
         newest = next((each for each in self.activities if not each.failed and each.capacity is not None), None)
         return newest if newest is not None and newest.capacity == replicas else None
 
     def seen(self, status: ScalingStatus) -> ScalingStatus:
-        """Return `status` with what was seen on the target."""
+        """Return `status` with the observations of the target."""
         found = self.registered
         others = (found.foreign_policies or None) if found else status.foreign_policies
         return status.model_copy(
@@ -104,51 +104,51 @@ def reason(failed: Activity) -> Reason:
 
 
 def policy(described: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what decides of a policy of DescribeScalingPolicies."""
+    """Return the relevant part of a policy of DescribeScalingPolicies."""
     found: Mapping[str, Any] = described.get("TargetTrackingScalingPolicyConfiguration") or {}
     return found
 
 
 def action(described: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what decides of a scheduled action of DescribeScheduledActions."""
+    """Return the relevant part of a scheduled action of DescribeScheduledActions."""
     return {name: described.get(name) for name in ("Schedule", "Timezone", "ScalableTargetAction")}
 
 
 def target(described: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what decides of a target of DescribeScalableTargets."""
+    """Return the relevant part of a target of DescribeScalableTargets."""
     found: Mapping[str, Any] = {name: described.get(name) for name in ("MinCapacity", "MaxCapacity", "SuspendedState")}
     return found
 
 
 def has_bounds(wanted: Scaling, live: Mapping[str, Any] | None, now: datetime) -> bool:
-    """Return whether a target has the bounds in force; AWS' own scheduled actions may be some seconds late."""
+    """Return whether a target has the bounds in force. AWS's own scheduled actions can be some seconds late."""
     a_moment_ago = now - timedelta(seconds=CONSISTENCY_SECONDS)
     bounds = {schedules.in_force(wanted.autoscaling, moment) for moment in (now, a_moment_ago)}
     return any(is_as_wanted(live, target_request(each)) for each in bounds)
 
 
 def to_put(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of what is missing in `live`, or not as it should be there."""
+    """Return the names of the wanted objects that are missing in `live`, or different there."""
     return tuple(name for name, value in wanted.items() if not is_as_wanted(live.get(name), value))
 
 
 def to_delete(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of what is ours and no longer wanted."""
+    """Return the names of our objects that are no longer wanted."""
     return tuple(sorted(name for name in live if name.startswith(OWN_PREFIX) and name not in wanted))
 
 
 def fits(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
-    """Return whether all policies, or scheduled actions, are as they should be."""
+    """Return whether all policies, or scheduled actions, are as wanted."""
     return not to_put(wanted, live) and not to_delete(wanted, live)
 
 
 def foreign(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of what is not ours."""
+    """Return the names of the objects that are not ours."""
     return tuple(sorted(name for name in names if not name.startswith(OWN_PREFIX)))[:MOST_FOREIGN]
 
 
 def is_as_wanted(live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
-    """Return whether everything wanted is in `live`; what AWS fills in beside it does not count, nor what is false."""
+    """Return whether everything wanted is in `live`, ignoring values that AWS adds and values that are false."""
     return live is not None and all(_same(live.get(name), value) for name, value in wanted.items())
 
 

@@ -1,4 +1,4 @@
-"""What was observed of one resource on SageMaker. Plain data."""
+"""The observed state of one resource on SageMaker. Plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ FAILED = "Failed"
 UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
 
 IN_TRANSITION = frozenset({CREATING, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, DELETING})
-"""EndpointStatus in which AWS refuses to update and to delete (DescribeEndpoint of the SageMaker API)."""
+"""EndpointStatus in which AWS refuses updates and deletion (DescribeEndpoint of the SageMaker API)."""
 
 KNOWN = IN_TRANSITION | {IN_SERVICE, OUT_OF_SERVICE, FAILED, UPDATE_ROLLBACK_FAILED}
 """Every EndpointStatus that the rules know."""
@@ -33,7 +33,7 @@ SERVING = frozenset({IN_SERVICE, UPDATING, SYSTEM_UPDATING, ROLLING_BACK, UPDATE
 
 @dataclass(frozen=True)
 class Listed:
-    """An endpoint as a list shows it."""
+    """An endpoint in a list."""
 
     status: str
     last_modified: str
@@ -41,9 +41,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """DescribeEndpoint, as far as it decides.
+    """The relevant part of DescribeEndpoint.
 
-    `image` is the one that the instances run, None where AWS shows none. `tags` is None where they were not read.
+    `image` is the one that the instances run, or None if AWS shows none. `tags` is None if they were not read.
     """
 
     arn: str
@@ -60,7 +60,7 @@ class Endpoint:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What another endpoint of the same name does not have."""
+        """The identity, which another endpoint with the same name does not have."""
         return self.arn, self.created
 
     def arn_of(self, part: Part, name: str) -> str:
@@ -68,13 +68,13 @@ class Endpoint:
         return f"{self.arn.rpartition(':')[0]}:{part}/{name}"
 
     def revision(self, endpoint_name: str) -> str | None:
-        """Return the revision the endpoint runs, None where its configuration is not ours."""
+        """Return the revision that the endpoint runs, or None if its configuration is not ours."""
         return names.revision_of(endpoint_name, self.config_name)
 
 
 @dataclass(frozen=True)
 class Outage:
-    """AWS has not been readable in a scope since then; `message` is what the last attempt met."""
+    """AWS has not been readable in a scope since then. `message` is the error of the last attempt."""
 
     since: datetime
     message: str
@@ -82,15 +82,15 @@ class Outage:
 
 @dataclass(frozen=True)
 class Observed:
-    """What one observation of a resource shows, and what was `read` for it.
+    """The result of one observation of a resource, and what was `read` for it.
 
-    `endpoint` is None where there is none. `parts` has the tags of the model and configuration that the endpoint runs;
-    a part whose tags are None is missing, and one that was not read is not in it. `instance_type` is that of the live
-    configuration. `image` is that of the model that was read, as far as it proves what runs or was requested.
-    `scaling` is what is at Application Auto Scaling; `scaling_error` is why that could not be read. `outage`: nothing
-    could be read. `denied`: AWS does not let the operator read, and there is no sign that anything was ever created; or
-    the operator must not ask. `last_owner` is the resource whose tags the endpoint of that name had a moment ago, where
-    several want the name.
+    `endpoint` is None if there is none. `parts` has the tags of the model and configuration that the endpoint runs. A
+    part whose tags are None is missing, and one that was not read is not in it. `instance_type` is that of the live
+    configuration. `image` is that of the model that was read, if it proves which image runs or was requested. `scaling`
+    is the state of Application Auto Scaling, and `scaling_error` is the reason why it could not be read. `outage` means
+    that nothing could be read. `denied` means that AWS does not allow the operator to read, and that nothing indicates
+    an earlier creation, or that the operator must not send requests. `last_owner` is the resource whose tags the
+    endpoint of that name had a moment ago, if several resources want the name.
     """
 
     endpoint: Endpoint | None = None

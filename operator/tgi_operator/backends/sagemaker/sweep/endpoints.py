@@ -1,7 +1,7 @@
 """The sweep of endpoints: one paged ListEndpoints for a scope instead of a DescribeEndpoint for each resource.
 
-A resource is looked at again only when its endpoint's (status, LastModifiedTime) differ from what was last seen, or
-when its turn comes for a drift check: a search for changes that no list shows, of tags, configuration and model.
+A resource is observed again only if the (status, LastModifiedTime) of its endpoint differs from the last observation,
+or if a drift check is due. A drift check looks for changes of tags, configuration and model, which no list shows.
 """
 
 import asyncio
@@ -30,29 +30,29 @@ PAGE = 100
 """MaxResults of ListEndpoints. Filters save nothing: AWS applies them after it has read a page."""
 
 MAX_PAGES = 1000
-"""A bound for a list that never ends. The endpoints that follow are not taken for missing."""
+"""A bound for a list that never ends. Further endpoints do not count as missing."""
 
 READS_OF_A_CHECK = 6
 """DescribeEndpoint, DescribeEndpointConfig and DescribeModel, and ListTags for each."""
 
 OUTAGE_SWEEPS = 2
 OUTAGE_SECONDS = 60.0
-"""An outage is so many failed sweeps in a row, and so long without a successful one."""
+"""An outage is this many failed sweeps in a row, and this long without a successful one."""
 
 REPORTS_PER_SECOND = 100
-"""Where something concerns every resource of a scope, so many are queued in a second: each may write its status."""
+"""Resources queued per second if a change concerns every resource of a scope: each may write its status."""
 
 UNREADABLE = frozenset({Meaning.UNAVAILABLE, Meaning.THROTTLED, Meaning.CREDENTIALS_EXPIRED})
-"""AWS gave no answer that says anything about this scope. Any other refusal concerns ListEndpoints only."""
+"""AWS gave no answer about this scope. Any other refusal concerns only ListEndpoints."""
 
 
 @dataclass(frozen=True)
 class Listing:
     """The endpoints of a scope by name, as the last successful sweep found them.
 
-    `read_at` is the time of the event loop when that sweep began. An endpoint that is not in a `complete` listing did
-    not exist then; a listing that is not complete says nothing of the endpoints that it lacks. Where no sweep has
-    succeeded yet, the listing is empty, incomplete and infinitely old.
+    `read_at` is the event loop time when that sweep began. An endpoint that is not in a `complete` listing did not
+    exist then. An incomplete listing proves nothing about the endpoints that it lacks. If no sweep has succeeded yet,
+    the listing is empty, incomplete and infinitely old.
     """
 
     endpoints: Mapping[str, Listed] = field(default_factory=dict)
@@ -60,13 +60,13 @@ class Listing:
     read_at: float = -math.inf
 
     def settles(self, endpoint: str) -> bool:
-        """Return whether the listing shows the endpoint, or that there is none."""
+        """Return whether the listing shows that the endpoint exists, or that it does not."""
         return self.complete or endpoint in self.endpoints
 
 
 @dataclass(frozen=True)
 class Outage:
-    """AWS cannot be read in a scope: since when, and the latest error."""
+    """AWS cannot be read in a scope: the start of the outage, and the latest error."""
 
     since: datetime
     meaning: Meaning
@@ -75,11 +75,11 @@ class Outage:
 
 @dataclass
 class Followed:
-    """The endpoint of a resource, as it was last seen.
+    """The last observation of the endpoint of a resource.
 
-    `seen` is None while it has not been looked at (`seen_at` is infinitely long ago then), and where it does not exist.
-    `waits`: the resource was put aside until the scope is listed. `check` asks for the reads of a drift check. `turn`
-    is the number of the choice that it was last chosen by. `owned` is the identity of the endpoint whose tags were last
+    `seen` is None if it has not been observed (`seen_at` is then infinitely long ago), and if it does not exist.
+    `waits` means that the resource is on hold until the scope is listed. `check` requests the reads of a drift check.
+    `turn` is the number of the choice that last chose it. `owned` is the identity of the endpoint whose tags were last
     read and were ours.
     """
 
@@ -93,7 +93,7 @@ class Followed:
     owned: tuple[str, str] | None = None
 
     def saw(self, listed: Listed | None, read_at: float | None = None) -> None:
-        """Remember what was read at this time of the event loop, by default now, unless something newer is known."""
+        """Record a read at this event loop time, by default now, unless something newer is known."""
         read_at = asyncio.get_running_loop().time() if read_at is None else read_at
         if read_at >= self.seen_at:
             self.seen, self.seen_at = listed, read_at
@@ -107,7 +107,7 @@ class Followed:
             return listed is not self.seen
         if listed.status != self.seen.status:
             return True
-        # A LastModifiedTime alone means nothing while AWS is at work.
+        # A LastModifiedTime alone means nothing while AWS is changing the endpoint.
         return listed.status not in state.IN_TRANSITION and listed.last_modified != self.seen.last_modified
 
     @property
@@ -118,13 +118,13 @@ class Followed:
 
 @dataclass
 class SweptEndpoints(Swept[Followed]):
-    """What is known of the endpoints of a scope.
+    """The known state of the endpoints of a scope.
 
-    `listing` is None until the first sweep has ended. `listed_at` is when a sweep last succeeded, by the event loop, or
-    when the scope was first followed. `failures` are sweeps in a row that could not read AWS; `failing_since` is when
-    the first of them began. `turns` counts the choices of an endpoint for a drift check, and `namespace_turns` has the
-    number of the last one for each namespace. `allowed` is the version of the file of permissions when all resources
-    were last reported for it.
+    `listing` is None until the first sweep has ended. `listed_at` is the event loop time when a sweep last succeeded,
+    or when the scope was first followed. `failures` are sweeps in a row that could not read AWS. `failing_since` is
+    when the first of them began. `turns` counts the choices of an endpoint for a drift check, and `namespace_turns` has
+    the number of the last one for each namespace. `allowed` is the version of the file of permissions when all
+    resources were last reported for it.
     """
 
     listed_at: float = 0.0
@@ -140,7 +140,7 @@ class SweptEndpoints(Swept[Followed]):
 
 
 class EndpointSweep(Sweep[Followed, SweptEndpoints]):
-    """Sweeps every scope in which an endpoint is followed, and reports to `changed` the resources to look at."""
+    """Sweeps every scope in which an endpoint is followed, and reports the resources to observe to `changed`."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         dropped: Callable[[Scope], None] = lambda _: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`allowed` returns the version of the file of permissions: where it changes, every resource is reported.
+        """`allowed` returns the version of the file of permissions. When it changes, every resource is reported.
 
         `dropped` is called with a scope in which nothing is followed any more.
         """
@@ -167,28 +167,28 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         self._now = now
 
     def follow(self, scope: Scope, key: Key, endpoint: str) -> Followed:
-        """Return the record of a resource's endpoint; its scope is swept from now on."""
+        """Return the record of a resource's endpoint. Its scope is swept from now on."""
         known = self._followed_in(scope, key)
         if known is not None and known.endpoint == endpoint:
             return known
         return self._follow(scope, Followed(key, endpoint))
 
     def listing(self, scope: Scope) -> Listing | None:
-        """Return the latest listing of a scope; None until a first sweep was answered, and while the scope is cut off.
+        """Return the latest listing of a scope, or None before the first answered sweep and while the scope is cut off.
 
-        Nothing has to wait for it: a resource whose record says that it `waits` is reported when there is one.
+        Callers need not wait for it: a resource whose record `waits` is reported when there is one.
         """
         swept = self._scopes.get(scope)
         return swept.listing if swept is not None and not swept.silent else None
 
     def outage(self, scope: Scope) -> Outage | None:
-        """Return why AWS cannot be read in a scope for a while now; None where it can."""
+        """Return the reason why AWS has not been readable in a scope for a while, or None if it is."""
         swept = self._scopes.get(scope)
         return swept.outage if swept else None
 
     def _begin(self, scope: Scope) -> SweptEndpoints:
         clock = asyncio.get_running_loop().time
-        # Computed at each scrape: a sweep that hangs grows old too.
+        # Computed at each scrape, because the age of a sweep that hangs grows too.
         metrics.SWEEP_AGE_SECONDS.labels(scope.region).set_function(partial(self._age, scope.region, clock))
         return SweptEndpoints(scope, listed_at=clock(), allowed=self._allowed())
 
@@ -263,10 +263,10 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             # A call for a resource would fail too.
             return
         if awaited:
-            # They have waited for a listing that cannot be had.
+            # They have waited for a listing that is not available.
             self._report_all(swept)
         else:
-            # What no list shows has to be looked at: an endpoint in transition settles, and a settled one may change.
+            # Endpoints that no list shows have to be observed: one in transition settles, and a settled one can change.
             for each in swept.followed.values():
                 if each.seen is not None and not each.settled:
                     self._changed(each.key)
@@ -278,7 +278,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         swept.failing_since = swept.failing_since or began
         lasting = asyncio.get_running_loop().time() - swept.listed_at >= OUTAGE_SECONDS
         if swept.outage is not None:
-            # Messages of the same meaning vary; they are no reason to write statuses again.
+            # Messages with the same meaning vary, which is no reason to write statuses again.
             if swept.outage.meaning is not error.meaning:
                 swept.outage = Outage(swept.outage.since, error.meaning, str(error))
         elif swept.failures >= OUTAGE_SWEEPS and lasting:
@@ -294,7 +294,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             self._report_all(swept)
 
     def _report_all(self, swept: SweptEndpoints) -> None:
-        """Report every resource of a scope, slowly and by namespaces in turns: each of them may write its status."""
+        """Report every resource of a scope, slowly and by namespaces in turns, because each may write its status."""
         if swept.reporting is not None:
             swept.reporting.cancel()
         swept.reporting = self._start(swept, self._report_slowly(swept))
@@ -313,23 +313,23 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         self._changed(followed.key)
 
     def _choose_checks(self, swept: SweptEndpoints) -> None:
-        """Have endpoints checked for drift, as many as the budget allows.
+        """Schedule drift checks of endpoints, as many as the budget allows.
 
-        Every other choice is the endpoint that was chosen the longest ago. Those between are the namespaces' in turns,
-        so that the checks of a small one are not rare because another is large.
+        Every other choice is the endpoint that was chosen the longest ago. The choices between rotate over the
+        namespaces, so that the checks of a small namespace are not rare because another one is large.
         """
-        # What is less than a whole check is saved for the next sweep; what nobody needed is not.
+        # A fraction of a check is saved for the next sweep. A budget that no endpoint needed is not.
         swept.checks_saved += self._checks_per_sweep
         checks = int(swept.checks_saved)
         swept.checks_saved -= checks
         if not checks:
             return
-        # One whose last check, or the repair after it, failed has an attempt of its own coming, which is announced.
+        # An endpoint whose last check, or the repair after it, failed has its own announced attempt.
         settled = [each for each in swept.followed.values() if each.settled and not each.check]
         for each in settled:
             if each.turn is None:
-                # Nobody remembers whose turn it was before a restart: the order of the list would favour those at its
-                # beginning where restarts are frequent.
+                # A restart loses the turns. With frequent restarts, the order of the list would favor the endpoints at
+                # its beginning.
                 each.turn = swept.turns - random.uniform(0, len(settled))  # noqa: S311 - not secret
         settled.sort(key=lambda each: each.turn or 0.0)
         by_age, by_namespace = iter(settled), _in_turns(swept, settled)

@@ -1,8 +1,8 @@
-"""The sweep of Application Auto Scaling: what others changed there, and scaling activities that failed.
+"""The sweep of Application Auto Scaling: changes by others, and scaling activities that failed.
 
-Few calls cover many endpoints. With 1,000 of them, each minute one page of activities, every fifth minute 20 pages of
-targets, every quarter of an hour 100 of policies and, where there are schedules, 40 of scheduled actions: less than 15
-calls a minute.
+Few calls cover many endpoints. For 1,000 endpoints, it reads one page of activities every minute, 20 pages of targets
+every 5 minutes, and 100 pages of policies every 15 minutes. With schedules, it also reads 40 pages of scheduled actions
+every 15 minutes. This is less than 15 calls a minute.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ logger = logging.getLogger(__name__)
 
 TARGETS_EVERY = 5
 POLICIES_EVERY = 15
-"""Every so many sweeps these are read."""
+"""The number of sweeps between two reads of each kind."""
 
 OUTAGE_SECONDS = 60.0
-"""An outage is failed sweeps in a row for so long."""
+"""An outage is failed sweeps in a row for this long."""
 
 
 @dataclass
 class FollowedTarget:
     """The scalable target of a resource, whose instance count follows the load.
 
-    `wanted` is what should be registered; None where the spec no longer asks for it. `foreign` are the known policies
-    that are not owned by the resource. `check` asks for a new look at what is registered.
+    `wanted` is the desired registration, or None if the spec no longer requests one. `foreign` are the known policies
+    that are not owned by the resource. `check` requests another observation of the registration.
     """
 
     key: Key
@@ -48,11 +48,11 @@ class FollowedTarget:
 
 @dataclass
 class SweptTargets(Swept[FollowedTarget]):
-    """What is known of the scalable targets of a scope.
+    """The known state of the scalable targets of a scope.
 
-    `activities` are the latest ids; None before the first read. `failures` are failed sweeps in a row, and
-    `failing_since` is when the first of them ended, by the event loop. `outage` is the error that began an outage,
-    while that lasts; `reported`: every resource was reported for it.
+    `activities` are the latest IDs, or None before the first read. `failures` are failed sweeps in a row, and
+    `failing_since` is the event loop time when the first of them ended. `outage` is the error that began an outage,
+    while that lasts. `reported` means that every resource was reported for it.
     """
 
     activities: frozenset[str] | None = None
@@ -64,9 +64,9 @@ class SweptTargets(Swept[FollowedTarget]):
 
 
 class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
-    """Sweeps every scope in which a target is followed, and reports to `changed` the resources to look at.
+    """Sweeps every scope in which a target is followed, and reports the resources to observe to `changed`.
 
-    Targets are followed by resource: two resources that name one endpoint never touch each other's record.
+    Targets are followed by resource: two resources that name one endpoint never affect each other's record.
     """
 
     def __init__(
@@ -84,16 +84,16 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
         self._now = now
 
     def follow(self, scope: Scope, key: Key, resource_id: str) -> FollowedTarget:
-        """Return the record of a resource's target; its scope is swept from now on."""
+        """Return the record of a resource's target. Its scope is swept from now on."""
         known = self._followed_in(scope, key)
         if known is not None and known.resource_id == resource_id:
             return known
         return self._follow(scope, FollowedTarget(key, resource_id))
 
     def outage(self, key: Key) -> AWSError | None:
-        """Return why Application Auto Scaling cannot be read for a resource for a while now; None where it can.
+        """Return why Application Auto Scaling has not been readable for a resource for a while, or None if it is.
 
-        Where nothing answers, the scope is cut off at once, and resources are not reported until that lasts.
+        If nothing answers, the scope is cut off at once, and resources are reported only if that lasts.
         """
         scope = self._scope_of.get(key)
         return self._scopes[scope].outage if scope is not None else None
@@ -140,7 +140,7 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
             self._changed(key)
 
     async def _sweep(self, swept: SweptTargets) -> None:
-        """Read what is due, and report those resources whose target is not as it was last seen. Raises AWSError."""
+        """Read the due parts, and report resources whose target changed since the last observation. Raises AWSError."""
         swept.sweeps += 1
         known = swept.activities
         swept.activities, failed = await scaling_reads.failed_since(self._api, swept.scope, known or frozenset())
@@ -166,7 +166,7 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
 
     async def _compare(self, swept: SweptTargets, fits: Callable[[FollowedTarget, Scaling], bool]) -> None:
         for each in tuple(swept.followed.values()):
-            # Finding the bounds in force takes milliseconds for each target: the loop goes on in between.
+            # Computing the bounds in force takes milliseconds for each target, so the loop continues in between.
             await asyncio.sleep(0)
             if each.wanted is not None and not fits(each, each.wanted):
                 self._report(each)

@@ -1,4 +1,4 @@
-"""What the sweeps share: records of resources by key, background tasks for each scope that has any, and pauses."""
+"""The common part of the sweeps: records of resources by key, background tasks for each used scope, and pauses."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -11,11 +11,11 @@ from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 
 FIRST_RETRY_SECONDS, RETRY_SECONDS = 5.0, 15.0
-"""The pause after a failed sweep doubles up to this bound: the end of an outage has to show soon."""
+"""First and longest pause after a failed sweep. The pause doubles, and the end of an outage has to be noticed soon."""
 
 
 class Record(Protocol):
-    """What a sweep knows of one resource."""
+    """The knowledge of a sweep about one resource."""
 
     @property
     def key(self) -> Key:
@@ -29,8 +29,8 @@ R = TypeVar("R", bound=Record)
 class Swept(Generic[R]):
     """A scope and the resources that are followed in it.
 
-    `silent`: nothing answered the last sweep, so the scope is cut off: no call is made for a resource until a sweep is
-    answered. `suspected` is set where a call for a resource was not answered.
+    `silent` means that nothing answered the last sweep. The scope is then cut off: no call is made for a resource until
+    a sweep is answered. `suspected` is set if a call for a resource was not answered.
     """
 
     scope: Scope
@@ -39,7 +39,7 @@ class Swept(Generic[R]):
     suspected: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pause(self, interval: float, failed: int) -> None:
-        """Wait for the next sweep, after so many in a row that failed; a suspicion ends a long interval early."""
+        """Wait for the next sweep, after this many failed ones in a row. A suspicion ends a long interval early."""
         if failed:
             await asyncio.sleep(min(interval, FIRST_RETRY_SECONDS * 2.0 ** min(failed - 1, 16), RETRY_SECONDS))
         else:
@@ -62,7 +62,7 @@ class Sweep(ABC, Generic[R, S]):
         self._tasks: dict[asyncio.Task[None], S] = {}
 
     def followed(self, key: Key) -> R | None:
-        """Return the record of a resource; None where it is not followed."""
+        """Return the record of a resource, or None if it is not followed."""
         scope = self._scope_of.get(key)
         if scope is None:
             return None
@@ -70,7 +70,7 @@ class Sweep(ABC, Generic[R, S]):
         return record
 
     def forget(self, key: Key) -> None:
-        """Stop following a resource. A scope without any is swept no longer, and what was seen there is dropped."""
+        """Stop following a resource. A scope without any is no longer swept, and its observations are dropped."""
         scope = self._scope_of.pop(key, None)
         if scope is None:
             return
@@ -96,11 +96,11 @@ class Sweep(ABC, Generic[R, S]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _followed_in(self, scope: Scope, key: Key) -> R | None:
-        """Return the record of a resource; None where it is not followed in this scope."""
+        """Return the record of a resource, or None if it is not followed in this scope."""
         return self.followed(key) if self._scope_of.get(key) == scope else None
 
     def _follow(self, scope: Scope, record: R) -> R:
-        """Follow a resource, in this scope only; return its record."""
+        """Follow a resource, in this scope only. Return its record."""
         self.forget(record.key)
         if scope not in self._scopes:
             self._scopes[scope] = self._begin(scope)
@@ -118,11 +118,11 @@ class Sweep(ABC, Generic[R, S]):
 
     @abstractmethod
     def _begin(self, scope: Scope) -> S:
-        """Return what is known of a scope before its first sweep."""
+        """Return the knowledge about a scope before its first sweep."""
 
     def _end(self, scope: Scope) -> None:
-        """Drop what is held elsewhere of a scope in which nothing is followed any more."""
+        """Drop the other state of a scope in which nothing is followed any more."""
 
     @abstractmethod
     async def _sweep_for_ever(self, swept: S) -> None:
-        """Sweep a scope again and again."""
+        """Sweep a scope repeatedly."""
