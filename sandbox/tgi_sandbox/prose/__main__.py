@@ -10,7 +10,7 @@ from tgi_sandbox.prose import check, scope
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what is wrong in the covered files, and return 1 if anything is."""
+    """Print the findings in the covered files, and return 1 if there are errors."""
     parser = argparse.ArgumentParser(prog="python -m tgi_sandbox.prose", description=__doc__)
     parser.add_argument("--outside", action="store_true", help="count the findings in the files that are not covered")
     parser.add_argument("--sentences", action="store_true", help="list long sentences too")

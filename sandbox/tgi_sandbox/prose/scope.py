@@ -1,4 +1,4 @@
-"""Which files are checked, and how their prose is found: the tables of scope.yaml."""
+"""The files that are checked, and the views that find their prose: the tables of scope.yaml."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ class Part:
     without: tuple[str, ...] = ()
 
     def sources(self, root: Path) -> list[Source]:
-        """Return the files; a pattern without one is a mistake."""
+        """Return the files; raises LookupError for a pattern that matches none."""
         found: dict[Path, None] = {}
         for pattern in self.files:
             matching = sorted(path for path in root.glob(pattern) if path.is_file())
@@ -39,12 +39,12 @@ class Part:
 
 
 def covered() -> list[Part]:
-    """Return what must be without findings."""
+    """Return the parts that must have no findings."""
     return _parts("covered")
 
 
 def outside() -> list[Part]:
-    """Return what is not covered yet."""
+    """Return the parts that are not covered yet."""
     return _parts("outside")
 
 
