@@ -1,4 +1,4 @@
-"""The prose linter finds what is wrong, where it is, and nothing else."""
+"""The prose linter finds errors at the right line, and nothing else."""
 
 from pathlib import Path
 
