@@ -1,4 +1,4 @@
-"""What Argo CD says of the health of a resource: it runs health.lua with next to nothing of Lua's library."""
+"""The health of a resource as Argo CD computes it: health.lua runs without most of Lua's standard library."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +15,15 @@ HEALTH_OF_KSTATUS = {
     "Current": "Healthy",
     "Failed": "Degraded",
 }
-"""How the two call the same. Argo CD does not ask the script about what is being deleted."""
+"""The different names of the same facts. Argo CD does not call the script for a resource that is being deleted."""
 
 _MISSING = ("python", "string", "io", "os", "math", "debug", "require", "module", "package", "loadfile", "dofile")
-"""What a script from argocd-cm does without (util/lua/lua.go opens the base library and tables only)."""
+"""The globals that a script from argocd-cm does not have (util/lua/lua.go opens the base library and tables only)."""
 
 
 def health(resource: Mapping[str, Any]) -> tuple[str, str]:
     """Return the status and the message."""
-    # A fresh runtime each time, as Argo CD has, so that nothing is left from the resource before.
+    # A fresh runtime for each call, as in Argo CD, so that no state is left from the previous resource.
     lua = LuaRuntime(register_eval=False, unpack_returned_tuples=True)
     environment = lua.globals()
     for name in _MISSING:

@@ -1,4 +1,4 @@
-"""The event loop of tests that need none, and which files of tests share a process."""
+"""The event loop of tests that need none, and the groups of test files that share a process."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-# looptime's plugin asks for the event loop before every test. Unless one was set, Python 3.11 would make one for a test
-# that is no coroutine, and nobody would close it.
+# looptime's plugin requests the event loop before every test. Without a current one, Python 3.11 would create one for a
+# test that is not a coroutine, and nothing would close it.
 asyncio.set_event_loop(None)
 
 _SHARING = {
@@ -19,7 +19,7 @@ _SHARING = {
 
 
 class _OneProcessForEachControlPlane(LoadFileScheduling):
-    """Distributes files among the processes; those that share a control plane go to the same one."""
+    """Distributes files among the processes; those that share a control plane run in the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
         for folder, parts in _SHARING.items():
@@ -30,5 +30,5 @@ class _OneProcessForEachControlPlane(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Return what distributes the tests, whatever `--dist` says."""
+    """Return the scheduler for the tests, regardless of `--dist`."""
     return _OneProcessForEachControlPlane(config, log)

@@ -1,11 +1,11 @@
-"""What kstatus (Flux, Helm) and `kubectl wait` conclude from a resource."""
+"""The results of kstatus (Flux, Helm) and `kubectl wait` for a resource."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def kstatus(resource: Mapping[str, Any]) -> str:
-    """Return what kstatus says (cli-utils pkg/kstatus/status/generic.go), rule by rule in its order."""
+    """Return the result of kstatus (cli-utils pkg/kstatus/status/generic.go), rule by rule in its order."""
     if "deletionTimestamp" in resource["metadata"]:
         return "Terminating"
     status = resource.get("status", {})

@@ -1,4 +1,4 @@
-"""One of each kind of object that the operator makes in a cluster, of a resource that says all it can."""
+"""One object of each kind that the operator creates in a cluster, from a resource with all fields."""
 
 from integration.incluster.test_manifests import EVERYTHING
 from tgi_operator.api.spec import Spec

@@ -1,4 +1,4 @@
-"""What is shipped to look at the operator with, as data: dashboards, alert rules, and the queries in both."""
+"""The shipped monitoring as data: dashboards, alert rules, and the queries in both."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _RANGE = "1h"
 
 @dataclass(frozen=True)
 class Query:
-    """A query of a panel, as Grafana sends it when all namespaces and names are chosen."""
+    """A query of a panel, as Grafana sends it with all namespaces and names selected."""
 
     dashboard: str
     panel: str
@@ -38,7 +38,7 @@ def queries() -> Iterator[Query]:
 
 
 def panels(dashboard: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the panels of a dashboard, those in closed rows too."""
+    """Yield the panels of a dashboard, including those in collapsed rows."""
     for panel in dashboard["panels"]:
         yield panel
         yield from panel.get("panels", ())

@@ -1,4 +1,4 @@
-"""A client of Prometheus' query API, on the standard library alone."""
+"""A client of Prometheus' query API, based on the standard library only."""
 
 import json
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class Prometheus:
     address: str
 
     def get(self, path: str, **parameters: str) -> Any:
-        """Return what it answers."""
+        """Return the result of a query."""
         url = f"{self.address}/api/v1/{path}?{urlencode(parameters)}"
         with urlopen(url, timeout=30) as response:  # noqa: S310 - of our own
             return json.load(response)["data"]
 
     def shows(self, expression: str) -> bool:
-        """Return whether a query has a result that is a number."""
+        """Return whether a query has a numeric result."""
         return any(sample["value"][1] != "NaN" for sample in self.get("query", query=expression)["result"])

@@ -1,4 +1,4 @@
-"""Waiting for what an API server will show."""
+"""Waiting for a state of an API server."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ WAIT_SECONDS = 60.0
 
 
 def wait_until(condition: Callable[[], object], describe: Callable[[], object] = str) -> None:
-    """Wait until a condition holds; in the end say what `describe` returns."""
+    """Wait until a condition is true; on a timeout, fail with the text of `describe`."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"waited too long: {describe()}"
@@ -17,7 +17,7 @@ def wait_until(condition: Callable[[], object], describe: Callable[[], object] =
 
 
 def is_found(api: ApiServer, path: str) -> bool:
-    """Return whether there is something at a path."""
+    """Return whether an object exists at a path."""
     try:
         api.request("GET", path)
     except ApiError as error:

@@ -1,1 +1,1 @@
-"""A whole cloud on one machine, for the demo and the tests: Kubernetes control plane, AWS double, TGI simulator."""
+"""A whole cloud on one machine, for the demo and the tests: Kubernetes control plane, AWS emulator, TGI simulator."""

@@ -1,4 +1,4 @@
-"""The `tgi-sandbox` command: a Kubernetes control plane and an AWS double, up and down with one command each."""
+"""The `tgi-sandbox` command: starts and stops a Kubernetes control plane and an AWS emulator together."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from tgi_sandbox.cluster.programs import ARGOCD, CLUSTER, KEDA, PROGRAMS, USUAL
 from tgi_sandbox.cluster.toolchain import ToolchainError
 from tgi_sandbox.processes import PidFile, Process, ProcessError, tail
 
-# Programs of the sandbox that also run alone: the rest of the command line is theirs.
+# Programs of the sandbox that also run alone; the rest of the command line is passed to them.
 _MODULES = ("aws", "tgi")
 
 _START_SECONDS = 120.0
@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.1
 
 
 class Folder:
-    """The files that `up` leaves for `down`, `status` and the user's shell."""
+    """The files that `up` writes for `down`, `status` and the user's shell."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -60,51 +60,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tgi-sandbox", description="A Kubernetes control plane and an AWS double on this machine."
+        prog="tgi-sandbox", description="A Kubernetes control plane and an AWS emulator on this machine."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     in_folder = argparse.ArgumentParser(add_help=False)
     in_folder.add_argument(
-        "--dir", type=Path, default=Path(".sandbox"), help="the folder for its files (default: %(default)s)"
+        "--dir", type=Path, default=Path(".sandbox"), help="the folder for the sandbox's files (default: %(default)s)"
     )
 
-    up = commands.add_parser("up", parents=[in_folder], help="start the sandbox, building what is missing first")
+    up = commands.add_parser("up", parents=[in_folder], help="start the sandbox, building missing programs first")
     up.add_argument("--detach", action="store_true", help="return once it is ready and leave it running")
     up.add_argument(
-        "--aws-speed", type=float, default=1.0, help="how much faster than real time AWS goes (default: %(default)s)"
+        "--aws-speed", type=float, default=1.0, help="how much faster than real time AWS runs (default: %(default)s)"
     )
-    up.add_argument("--metrics", action="store_true", help="let HorizontalPodAutoscalers ask for TGI's metrics")
-    up.add_argument("--keda", action="store_true", help="the same, and KEDA")
+    up.add_argument("--metrics", action="store_true", help="serve TGI's metrics to HorizontalPodAutoscalers")
+    up.add_argument("--keda", action="store_true", help="the same as --metrics, with KEDA")
     up.set_defaults(run=_up)
     down = commands.add_parser("down", parents=[in_folder], help="stop the sandbox")
     down.set_defaults(run=_down)
-    status = commands.add_parser("status", parents=[in_folder], help="tell what runs; exit code 1 where nothing does")
+    status = commands.add_parser("status", parents=[in_folder], help="list the processes; exit code 1 if none run")
     status.set_defaults(run=_status)
     on_backend = argparse.ArgumentParser(add_help=False)
     on_backend.add_argument(
-        "--backend", choices=("sagemaker", "incluster"), default="sagemaker", help="where (default: %(default)s)"
+        "--backend",
+        choices=("sagemaker", "incluster"),
+        default="sagemaker",
+        help="where the endpoint runs (default: %(default)s)",
     )
-    show = commands.add_parser(
-        "demo", parents=[in_folder, on_backend], help="deploy the example, and ask it a question"
-    )
+    show = commands.add_parser("demo", parents=[in_folder, on_backend], help="deploy the example, and send it a prompt")
     show.set_defaults(run=_demo)
     scale = commands.add_parser(
-        "demo-scale", parents=[in_folder, on_backend], help="let the load of an endpoint rise and fall"
+        "demo-scale", parents=[in_folder, on_backend], help="raise and lower the load of an endpoint"
     )
     scale.add_argument(
-        "--picture", type=Path, metavar="FILE", help="where the picture goes, .svg or .png (default: DIR/scaling.svg)"
+        "--picture", type=Path, metavar="FILE", help="the file of the picture, .svg or .png (default: DIR/scaling.svg)"
     )
     scale.set_defaults(run=_demo_scale)
-    programs = commands.add_parser("build", help="only build the programs, those for metrics and Helm as well")
+    programs = commands.add_parser("build", help="only build the programs, including those for metrics and Helm")
     programs.add_argument("--keda", action="store_true", help="build KEDA too, which takes as long as the others")
     programs.add_argument("--argocd", action="store_true", help="build Argo CD too, for `make argocd-check`")
     programs.set_defaults(run=_build)
-    image = commands.add_parser("image-check", parents=[in_folder], help="build the operator's image, and run it here")
+    image = commands.add_parser(
+        "image-check", parents=[in_folder], help="build the operator's image, and run it on this machine"
+    )
     image.add_argument("--pull", action="store_true", help="take the base images from their registries")
-    image.add_argument("--fresh", action="store_true", help="build all anew, from the packages of today")
-    image.add_argument("--record", action="store_true", help="keep the figures for later versions to be compared with")
+    image.add_argument("--fresh", action="store_true", help="rebuild everything, from current packages")
+    image.add_argument("--record", action="store_true", help="store the figures for comparison with later versions")
     image.set_defaults(run=_image_check)
-    commands.add_parser("aws", help="run the AWS double alone, in the foreground", add_help=False)
+    commands.add_parser("aws", help="run the AWS emulator alone, in the foreground", add_help=False)
     commands.add_parser("tgi", help="run the TGI simulator alone, in the foreground", add_help=False)
     commands.add_parser("helm", help="run Helm, which renders the chart, building it first", add_help=False)
     return parser
@@ -119,7 +122,7 @@ def _up(options: argparse.Namespace) -> int:
         return _detach(folder, options)
     if not folder.pid_file.acquire():
         return _already_up(folder)
-    # SIGINT too: a shell that starts this in the background has it ignored.
+    # SIGINT too: a shell that starts this in the background makes it ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -145,16 +148,16 @@ def _components(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _run(folder: Folder, options: argparse.Namespace) -> None:
-    """Start everything, and keep it until a signal comes or one of the processes ends by itself."""
-    folder.env.unlink(missing_ok=True)  # a killed predecessor may have left it
+    """Start everything, and keep it running until a signal arrives or one of the processes ends unexpectedly."""
+    folder.env.unlink(missing_ok=True)  # a killed predecessor can leave it
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "tgi_sandbox.aws", "--port", str(port), "--speed", str(options.aws_speed)]
-    aws = Process("the AWS double", command, folder.logs / "aws.log")
+    aws = Process("the AWS emulator", command, folder.logs / "aws.log")
     aws.log.unlink(missing_ok=True)
     address = f"http://{LOOPBACK}:{port}"
     control_plane = ControlPlane(folder.cluster, _components(options), aws=address)
     try:
-        print("Starting the Kubernetes control plane and the AWS double ...", flush=True)
+        print("Starting the Kubernetes control plane and the AWS emulator ...", flush=True)
         aws.start()
         control_plane.start()
         aws.wait_ready(lambda: answers(port, "/_sandbox/clock"), _START_SECONDS)
@@ -184,7 +187,7 @@ def _write_files(folder: Folder, control_plane: ControlPlane, aws_url: str, proc
     folder.status.write_text(json.dumps(status, indent=2) + "\n")
     unfinished = folder.env.with_name(".env-unfinished")
     unfinished.write_text(environment_file(control_plane.kubeconfig, aws_url, build.find(["kubectl"])["kubectl"]))
-    unfinished.rename(folder.env)  # its presence says that all is ready
+    unfinished.rename(folder.env)  # its presence shows that all is ready
 
 
 def environment_file(kubeconfig: Path, aws_url: str, kubectl: Path) -> str:
@@ -192,19 +195,20 @@ def environment_file(kubeconfig: Path, aws_url: str, kubectl: Path) -> str:
     variables = {
         "KUBECONFIG": str(kubeconfig),
         "AWS_ENDPOINT_URL": aws_url,
-        # The double takes any credentials; these keep real ones, and the search for them, out of the way.
+        # The emulator accepts any credentials; these keep SDKs from finding or looking for real ones.
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Of an operator that is started there: in a cluster it listens on all interfaces.
+        # For an operator that is started in this shell: in a cluster, it listens on all interfaces.
         "TGI_OPERATOR_HTTP_ADDRESS": LOOPBACK,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    # kubectl where it was built; the operator, the AWS CLI and this very command, which may be here by `uv run` alone.
+    # The folders of kubectl, if it was built, and of the operator, the AWS CLI and this command, which can be installed
+    # for `uv run` only.
     folders = [*([] if str(kubectl.parent) in os.get_exec_path() else [kubectl.parent]), Path(sys.executable).parent]
     lines += [f'export PATH={shlex.quote(str(folder))}:"$PATH"' for folder in folders]
-    # Helm is built when it is first asked for.
+    # Helm is built on first use.
     lines.append('command -v helm > /dev/null || helm() { tgi-sandbox helm "$@"; }')
     return "\n".join(lines) + "\n"
 
@@ -226,7 +230,7 @@ def _print_usage(folder: Folder) -> None:
 
 
 def _detach(folder: Folder, options: argparse.Namespace) -> int:
-    """Start the same command again, in a session of its own that outlives this one, and wait until all is ready."""
+    """Start the same command in a separate session that outlives this one, and wait until all is ready."""
     log = folder.logs / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     folder.env.unlink(missing_ok=True)
@@ -306,7 +310,7 @@ def _demo_scale(options: argparse.Namespace) -> int:
 def _perform(demo: Callable[[], int]) -> int:
     from tgi_sandbox.demo.stage import DemoError  # noqa: PLC0415 - as above
 
-    # SIGINT too: a shell that starts this in the background has it ignored.
+    # SIGINT too: a shell that starts this in the background makes it ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:

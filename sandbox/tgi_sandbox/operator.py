@@ -1,4 +1,4 @@
-"""The operator as a process of its own, started the way a user starts it."""
+"""The operator as a separate process, started as a user starts it."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ class OperatorProcess:
         self.process = Process("the operator", command, log, environment)
 
     def start(self) -> None:
-        """Start it and wait until it watches; raises ProcessError when it does not."""
+        """Start it and wait until it watches resources; raises ProcessError if it does not."""
         self.process.start()
         self.process.wait_ready(lambda: answers(self.port, "/readyz"), _START_SECONDS)
 
@@ -40,7 +40,7 @@ class OperatorProcess:
         self.process.stop(_STOP_SECONDS)
 
     def metrics(self) -> dict[str, float]:
-        """Return its metrics by name and labels, as they are written in the exposition."""
+        """Return its metrics by name and labels, in the format of the exposition."""
         with urllib.request.urlopen(f"http://{LOOPBACK}:{self.port}/metrics", timeout=10) as response:
             lines = response.read().decode().splitlines()
         samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))

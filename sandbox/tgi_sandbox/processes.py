@@ -1,12 +1,12 @@
 """Child processes that end with their parent: start them, wait until they are ready, stop them, quote their logs.
 
-A child gets SIGKILL from the kernel when its parent dies, however the parent died (`PR_SET_PDEATHSIG`). It has to ask
-for that itself, between fork and exec. `preexec_fn` would run Python in the forked copy of a program with threads,
-where it may deadlock, and util-linux's `setpriv --pdeathsig` is not on every machine. So a child starts as the
-smallest Python program there is, which asks and then becomes the command: 40 ms, and the process id stays the same.
+A child gets SIGKILL from the kernel when its parent dies for any reason (`PR_SET_PDEATHSIG`). It has to request
+that itself, between fork and exec. `preexec_fn` would run Python in the forked copy of a program with threads,
+where it can deadlock, and util-linux's `setpriv --pdeathsig` is not on every machine. A child therefore starts as
+a minimal Python program, which makes the request and then becomes the command: 40 ms, and the same process id.
 
-The kernel watches the *thread* that forked, not its process: a child started from a worker thread would be killed when
-that thread ends. One thread that lives as long as the program therefore starts every child.
+The kernel watches the *thread* that forked, not its process: a child of a worker thread would be killed when that
+thread ends. One thread that lives as long as the program therefore starts every child.
 """
 
 import fcntl
@@ -22,12 +22,12 @@ from typing import IO
 
 _LOG_TAIL_LINES = 20
 _POLL_SECONDS = 0.05
-# Whoever looks for the owner of a pid file holds its lock for a moment too: long enough to wait that out.
+# A process that looks for the owner of a pid file also holds its lock for a moment: long enough to outlast that.
 _LOOKERS_SECONDS = 0.5
 
 _STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="start-process")
 
-# argv: the parent's pid, then the command. A parent that died before prctl was called is seen by its changed pid.
+# argv: the parent's pid, then the command. If the parent died before the call of prctl, its pid has changed.
 _EXEC_BOUND_TO_PARENT = """
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
@@ -44,7 +44,7 @@ class ProcessError(RuntimeError):
 
 
 class Process:
-    """One child process: a command and the log file that takes all it prints."""
+    """One child process: a command and the log file for all of its output."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = name
@@ -65,11 +65,11 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code once the process has ended; negative is the signal that ended it."""
+        """The exit code once the process has ended; a negative value is the signal that ended it."""
         return None if self._popen is None else self._popen.poll()
 
     def start(self) -> None:
-        """Start the command, adding to the log of an earlier run."""
+        """Start the command, appending to the log of an earlier run."""
         if self.running:
             raise ProcessError(f"{self.name} is already running")
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -83,12 +83,12 @@ class Process:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=None if self._env is None else dict(self._env),
-            # A group of its own: Ctrl-C reaches the parent alone, which then ends its children in order.
+            # A separate process group: Ctrl-C reaches only the parent, which then ends its children in order.
             process_group=0,
         )
 
     def wait_ready(self, ready: Callable[[], bool], timeout: float) -> None:
-        """Wait until `ready` answers true; raise where the process ends first or `timeout` seconds pass."""
+        """Wait until `ready` returns true; raise an error if the process ends first or `timeout` seconds pass."""
         deadline = time.monotonic() + timeout
         while not ready():
             self.check()
@@ -97,7 +97,7 @@ class Process:
             time.sleep(_POLL_SECONDS)
 
     def check(self) -> None:
-        """Raise unless the process runs."""
+        """Raise an error unless the process runs."""
         if not self.running:
             raise ProcessError(f"{self.name} ended with exit code {self.returncode}{self._log_ending()}")
 
@@ -106,12 +106,12 @@ class Process:
         stop_all([self], grace)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process and what it started."""
+        """Send a signal to the process and its children."""
         if self._popen is not None and self.running:
             os.killpg(self._popen.pid, number)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Whether the process has ended within `timeout` seconds."""
+        """Whether the process ends within `timeout` seconds."""
         if self._popen is None:
             return True
         try:
@@ -150,10 +150,10 @@ def _bound_to_parent(command: Sequence[str]) -> list[str]:
 
 
 class PidFile:
-    """Names the one process that owns a folder: its pid, in a file which it keeps locked for as long as it lives.
+    """Identifies the one process that owns a folder: its pid, in a file that it keeps locked as long as it lives.
 
-    The lock is the proof of life, not the number: the kernel drops it with the process, so a pid that belongs to
-    another process by now is never taken for the owner's.
+    The lock proves that the owner lives, not the pid: the kernel releases the lock with the process, so a pid that now
+    belongs to another process is never mistaken for the owner's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -161,7 +161,7 @@ class PidFile:
         self._file: IO[str] | None = None
 
     def acquire(self) -> bool:
-        """Become the owner; false where another process is."""
+        """Become the owner; false if another process is."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a+")
         if not _try_lock(file, fcntl.LOCK_EX, timeout=_LOOKERS_SECONDS):
@@ -180,7 +180,7 @@ class PidFile:
             self._file = None
 
     def owner(self) -> int | None:
-        """Return the owner's pid, or none where no live process owns the folder."""
+        """Return the owner's pid, or none if no live process owns the folder."""
         if not self._path.exists():
             return None
         with self._path.open("r") as file:

@@ -1,4 +1,4 @@
-"""Measures the operator against what a platform team would ask of it, and prints a table for each backend.
+"""Measures the operator against the requirements of a platform team, and prints a table for each backend.
 
 For each N: N resources are applied at once to a real API server. `make bench` runs it.
 """
@@ -16,7 +16,7 @@ BACKENDS = {"sagemaker": endpoints.measure, "scaling": scaling.measure, "inclust
 
 
 def main() -> int:
-    """Run the bench of each backend, for every N on a cluster of its own."""
+    """Run the benchmark of each backend, for every N on a separate cluster."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("numbers", type=int, nargs="*", default=[100, 1000], metavar="N")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""What both benches stand on: a cluster, the operator's process, and how to count what it writes."""
+"""The shared base of both benchmarks: a cluster, the operator's process, and counts of its writes."""
 
 import json
 import re
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 STEADY_SECONDS = 60
 LIMIT_SECONDS = 1200
 POLL_SECONDS = 0.5
-"""Rare enough that what is measured does not wait for who measures, and fine enough for figures in seconds."""
+"""Rare enough not to affect the measurement, and frequent enough for figures in seconds."""
 
 
 @dataclass
@@ -34,11 +34,11 @@ class Bed:
     kubectl: str
 
     def apply(self, manifests: list[str]) -> Callable[[], float]:
-        """Start `kubectl apply` of all manifests at once; return what waits for its end and returns its seconds."""
+        """Start `kubectl apply` of all manifests at once; return a function that waits for it and returns seconds."""
         file = Path(tempfile.mkstemp(suffix=".yaml")[1])
         file.write_text("---\n".join(manifests))
-        # To validate, kubectl parses the OpenAPI document of the whole group for each object (GVSpec of client-go):
-        # that would take the processors on which the operator is measured.
+        # For validation, kubectl parses the OpenAPI document of the whole group for each object (GVSpec of client-go):
+        # that would use the processors on which the operator is measured.
         command = [self.kubectl, "--kubeconfig", str(self.plane.kubeconfig), "apply", "--validate=ignore"]
         command += ["-f", str(file)]
         started, ended = time.monotonic(), list[float]()
@@ -57,7 +57,7 @@ class Bed:
         return seconds
 
     def writes(self) -> Counter[str]:
-        """Writes of the operator that the API server served, by what was written."""
+        """Writes of the operator that the API server served, by kind."""
         text = self.plane.api.text("/metrics")
         found: Counter[str] = Counter()
         for labels, value in re.findall(r"^apiserver_request_total\{(.*?)\} (\S+)$", text, re.MULTILINE):
@@ -65,15 +65,15 @@ class Bed:
             kind = (label["verb"], label["resource"])
             if kind == ("PATCH", "tgiendpoints"):
                 found[label["subresource"] or "finalizer"] += int(float(value))
-            # Nobody else in the cluster uses server-side apply.
+            # No other client in the cluster uses server-side apply.
             elif label["verb"] == "APPLY":
                 found[f"apply {label['resource']}"] += int(float(value))
-        # The scheduler posts Events too: these are those that the operator counts itself.
+        # The scheduler creates Events too: this is the operator's own count.
         events = self.operator.metrics().get('tgi_operator_kubernetes_writes_total{kind="event"}', 0)
         return found + Counter(event=int(events))
 
     def ready(self) -> int:
-        """How many resources the operator counts as ready."""
+        """The number of resources that the operator counts as ready."""
         return int(self.operator.metrics().get('tgi_operator_endpoints{reason="InService"}', 0))
 
     def ready_times(self) -> dict[str, float]:
@@ -87,7 +87,7 @@ class Bed:
         }
 
     def longest_probe(self, *, scrapes: int) -> float:
-        """Return the longest time that /healthz takes while /metrics is scraped: the event loop is blocked for it."""
+        """Return the longest time that /healthz takes while /metrics is scraped, which blocks the event loop."""
         done = threading.Event()
 
         def scrape() -> None:
@@ -104,7 +104,7 @@ class Bed:
         return longest
 
     def restart(self, resources: int) -> float:
-        """Kill the operator and start it on what it left; return the seconds until it is settled."""
+        """Kill the operator and restart it with the existing resources; return the seconds until it is settled."""
         self.operator.process.signal(signal.SIGKILL)
         self.operator.process.wait(10)
         started = time.monotonic()

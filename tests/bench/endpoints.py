@@ -1,4 +1,4 @@
-"""Resources on SageMaker, against the AWS double."""
+"""Resources on SageMaker, against the AWS emulator."""
 
 import os
 import re
@@ -21,7 +21,7 @@ SWEEP_SECONDS = float(os.environ.get("BENCH_SWEEP_SECONDS", "10"))
 """Interval of the sweep; 30 s is the default of the operator."""
 
 CREATION_SECONDS = 30
-"""How long the double's endpoints are Creating, in real seconds."""
+"""How long the emulator's endpoints are Creating, in real seconds."""
 
 MUTATING = re.compile(r"^(Create|Update|Delete|AddTags)")
 
@@ -40,7 +40,7 @@ spec:
 
 @dataclass
 class Row:
-    """What was measured for one N; seconds are counted from the start of `kubectl apply`."""
+    """The measurements for one N; seconds are counted from the start of `kubectl apply`."""
 
     resources: int
     applied_seconds: float = 0
@@ -71,7 +71,7 @@ def measure(number: int, workspace: Path) -> Row:
 
 @contextmanager
 def running(workspace: Path, **settings: object) -> Iterator[tuple[Bed, Control]]:
-    """Run a cluster, the AWS double and an operator that AWS' limits do not slow down."""
+    """Run a cluster, the AWS emulator and an operator that the limits of AWS do not slow down."""
     programs = build.ensure([*components.CORE, "kubectl"])
     durations = {"create": float(CREATION_SECONDS)}
     with (
@@ -129,7 +129,7 @@ def _measure(bed: Bed, control: Control, number: int) -> Row:
 
 
 def _steady(bed: Bed, control: Control, row: Row) -> None:
-    """Measure a minute in which nothing happens."""
+    """Measure a minute without changes."""
     time.sleep(3)
     made, writes = calls(control), bed.writes()
     time.sleep(STEADY_SECONDS)
@@ -158,6 +158,6 @@ def calls(control: Control) -> Counter[str]:
 
 
 def _in_service(control: Control) -> int:
-    """How many endpoints AWS has in service."""
+    """The number of endpoints in service on AWS."""
     state = control.state()
     return sum(e["EndpointStatus"] == "InService" for region in state["regions"] for e in region["endpoints"].values())

@@ -27,7 +27,7 @@ spec:
 
 @dataclass
 class Row:
-    """What was measured for one N; seconds are counted from the start of `kubectl apply`.
+    """The measurements for one N; seconds are counted from the start of `kubectl apply`.
 
     Pods are Ready a second after they are scheduled. The API server, the controller manager, the scheduler and KWOK
     share the machine with the operator.
@@ -87,7 +87,7 @@ def _measure(bed: Bed, number: int) -> Row:
 
 
 def _ready_pods(bed: Bed) -> int:
-    """How many pods are Ready, by what the Deployments say."""
+    """The number of ready pods, from the status of the Deployments."""
     listed = bed.plane.api.request("GET", "/apis/apps/v1/namespaces/default/deployments")
     return sum(int(item["status"].get("readyReplicas", 0)) for item in listed["items"])
 

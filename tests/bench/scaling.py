@@ -1,4 +1,4 @@
-"""Resources on SageMaker that follow the load: what that costs at rest, and how fast a number is changed."""
+"""Resources on SageMaker that follow the load: their cost at rest, and the time of a change of the replica count."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ FIXED = endpoints.MANIFEST.replace("falcon-{number:04d}", "by-hand") + "  replic
 
 @dataclass
 class Row:
-    """What was measured for one N; the calls of a minute are those at the default interval of the sweep."""
+    """The measurements for one N; the calls per minute are those at the default interval of the sweep."""
 
     resources: int
     ready_seconds: float = 0
@@ -69,7 +69,7 @@ def _registered(control: Control) -> int:
 
 
 def _scale(bed: Bed, control: Control, row: Row) -> None:
-    """Scale one resource again and again, while nothing else happens."""
+    """Scale one resource repeatedly, without other changes."""
     bed.apply([FIXED.format()])()
     wait(partial(_has_ready, bed, 1), "the one to scale")
     control.durations(scale=3)

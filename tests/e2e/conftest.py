@@ -1,4 +1,4 @@
-"""Everything real: the API server, the operator's process, the AWS double over HTTP, kubectl."""
+"""Everything is real: the API server, the operator's process, the AWS emulator over HTTP, kubectl."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ POLICY = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json
 ALLOWED = "allowed-actions.json"
 
 SPEED = 120.0
-"""Four minutes of AWS in two seconds."""
+"""Four minutes of AWS pass in two seconds."""
 
 FALCON: Mapping[str, Any] = {
     "model": {"uri": "hf://tiiuae/falcon-7b-instruct"},
@@ -47,7 +47,7 @@ ZEPHYR: Mapping[str, Any] = {
     "model": {"uri": "hf://HuggingFaceH4/zephyr-7b-beta"},
     "inCluster": {"gpu": {"count": 4, "products": ["NVIDIA-A100-SXM4-40GB"]}},
 }
-"""Pods of which two fit onto the cluster's only node with A100."""
+"""Pods of which two fit onto the cluster's only node with A100 GPUs."""
 
 GROUPS: Mapping[str, str] = {
     "deployments": "/apis/apps/v1",
@@ -59,7 +59,7 @@ GROUPS: Mapping[str, str] = {
     "podmonitors": "/apis/monitoring.coreos.com/v1",
     "tgiendpoints": "/apis/tgi-operator.dev/v1alpha1",
 }
-"""Where the API server has a kind of object; those that are not here are in the core group."""
+"""The API path of a kind of object; other kinds are in the core group."""
 
 CHILDREN = "deployments,replicasets,pods,services,poddisruptionbudgets,jobs"
 
@@ -85,11 +85,11 @@ class Cloud:
 
     @property
     def control(self) -> Control:
-        """The control API of the AWS double."""
+        """The control API of the AWS emulator."""
         return self.aws.control
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """Run kubectl in the namespace; return what it prints."""
+        """Run kubectl in the namespace; return its output."""
         command = [self.program, "--kubeconfig", str(self.plane.kubeconfig), "-n", self.namespace, *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
         if check:
@@ -105,12 +105,12 @@ class Cloud:
         return self.plane.api.request("GET", self._path("tgiendpoints", name))
 
     def condition(self, name: str, kind: str) -> dict[str, Any]:
-        """Return a condition, empty where there is none."""
+        """Return a condition, empty if it is missing."""
         conditions = self.get(name).get("status", {}).get("conditions", ())
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     def moments(self, name: str, seconds: float) -> Iterator[Mapping[str, Any]]:
-        """Yield a TGIEndpoint again and again for a while, each time something changed."""
+        """Yield a TGIEndpoint for a while, each time that it has changed."""
         path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{self.namespace}/tgiendpoints/{name}"
         deadline, version = time.monotonic() + seconds, ""
         while time.monotonic() < deadline:
@@ -125,14 +125,14 @@ class Cloud:
         self.kubectl("wait", "--for=condition=Ready", f"tgi/{name}", f"--timeout={seconds}s")
 
     def wait_reason(self, name: str, kind: str, reason: str, seconds: float = 60) -> dict[str, Any]:
-        """Wait until a condition is there with a reason; return it."""
+        """Wait until a condition has a reason; return the condition."""
         until(
             lambda: self.condition(name, kind).get("reason") == reason, lambda: str(self.get(name)["status"]), seconds
         )
         return self.condition(name, kind)
 
     def object(self, kind: str, name: str) -> dict[str, Any] | None:
-        """Return an object of the namespace, None where there is none; `kind` is the plural, such as `services`."""
+        """Return an object of the namespace, None if it is missing; `kind` is the plural, such as `services`."""
         try:
             return self.plane.api.request("GET", self._path(kind, name))
         except ApiError as error:
@@ -149,17 +149,17 @@ class Cloud:
         return found
 
     def _path(self, kind: str, name: str = "") -> str:
-        # Not through kubectl: tests ask ten times a second, and each kubectl takes a fifth of a second of a processor.
+        # Not through kubectl: tests read ten times a second, and each kubectl takes a fifth of a second of CPU time.
         path = f"{GROUPS.get(kind, '/api/v1')}/namespaces/{self.namespace}/{kind}"
         return f"{path}/{name}" if name else path
 
     def pods(self, name: str) -> list[dict[str, Any]]:
-        """Return the pods of a TGIEndpoint that serve or should, the oldest first."""
+        """Return the pods of a TGIEndpoint that serve or should serve, the oldest first."""
         found = self.objects("pods", labelSelector=self.get(name)["status"]["selector"])
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def endpoint(self, name: str) -> dict[str, Any] | None:
-        """Return the AWS endpoint of a TGIEndpoint, None where there is none."""
+        """Return the AWS endpoint of a TGIEndpoint, None if it is missing."""
         return self.control.endpoint(self.endpoint_name(name))
 
     def endpoint_name(self, name: str) -> str:
@@ -167,7 +167,7 @@ class Cloud:
         return names.endpoint_name(Key(self.namespace, name))
 
     def leftovers(self) -> list[str]:
-        """Return the names of all that AWS has of this namespace."""
+        """Return the names of all AWS resources of this namespace."""
         found = [
             name
             for region in self.control.state()["regions"]
@@ -182,7 +182,7 @@ class Cloud:
         return self.client("sagemaker")
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client, as somebody else with access to the account would use."""
+        """Return a boto3 client with the credentials of another user of the account."""
         keys = self.aws.environment
         return boto3.client(
             service,
@@ -193,18 +193,18 @@ class Cloud:
         )
 
     def accepted(self, operation: str, since: int = 0) -> int:
-        """Return how many calls of an operation about this namespace AWS answered with success."""
+        """Return how many calls of an operation on this namespace AWS answered with success."""
         return len(
             [request for request in self.requests(since) if (request.operation, request.outcome) == (operation, "OK")]
         )
 
     def requests(self, since: int = 0) -> list[Request]:
-        """Return the calls about this namespace."""
+        """Return the calls on this namespace."""
         return [request for request in self.control.requests(since) if request.name.startswith(self.namespace)]
 
 
 def until(condition: Callable[[], bool], what: Callable[[], str], seconds: float = 60) -> None:
-    """Wait until `condition` holds; fail with what `what` says."""
+    """Wait until `condition` is true; on a timeout, fail with the text of `what`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what()
@@ -244,7 +244,7 @@ def _is_served(running: ControlPlane) -> bool:
 
 @pytest.fixture(scope="package")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsDouble]:
-    """Yield the AWS double; in the end, what the IAM policy allowed each installation is left for `e2e.rights`."""
+    """Yield the AWS emulator; in the end, save the actions that the IAM policies allowed for `e2e.rights`."""
     with AwsDouble(speed=SPEED) as double:
         yield double
         allowed = {name: sorted(double.control.allowed(name)) for name in INSTALLATIONS}
@@ -259,9 +259,9 @@ def operator_of(
     namespace: str = "",
     **settings: object,
 ) -> OperatorProcess:
-    """Return the operator's process, with short intervals and hardly a limit; it is not started.
+    """Return the operator's process, with short intervals and almost no limits; it is not started.
 
-    It has the permissions that it is installed with, and the IAM policy that goes with it, and no others.
+    It has exactly the permissions and the IAM policy of its installation.
     """
     identity: dict[str, str] = {}
     if installation.uses_aws:
@@ -278,7 +278,7 @@ def operator_of(
 
 @dataclass
 class Operators:
-    """The operators of a cluster's installations, of which one runs at a time."""
+    """The operators of a cluster's installations, one of which runs at a time."""
 
     plane: ControlPlane
     aws: AwsDouble
@@ -301,7 +301,7 @@ class Operators:
         return self._process
 
     def stop(self) -> None:
-        """Stop the one that runs."""
+        """Stop the running operator."""
         if self._process is not None and self._process.process.running:
             self._process.stop()
 
@@ -322,7 +322,7 @@ def installation(request: pytest.FixtureRequest) -> Installation:
 
 @pytest.fixture
 def cloud(plane: ControlPlane, aws: AwsDouble, operators: Operators, installation: Installation) -> Iterator[Cloud]:
-    """Yield a new namespace in a cloud without faults; in the end all is deleted, and nothing may be left."""
+    """Yield a new namespace in a cloud without faults; in the end, everything is deleted and must be gone."""
     namespace = plane.create_namespace()
     operator = operators.running(installation, namespace)
     made = Cloud(plane, aws, operator, installation, namespace, str(build.find(["kubectl"])["kubectl"]))
@@ -332,7 +332,7 @@ def cloud(plane: ControlPlane, aws: AwsDouble, operators: Operators, installatio
     made.kubectl("delete", "tgi", "--all", "--timeout=60s")
     assert made.leftovers() == []
     assert made.control.violations() == []
-    # The garbage collector learns of a new kind of owner, the CRD's, within half a minute.
+    # The garbage collector learns about the CRD, a new kind of owner, within half a minute.
     until(lambda: made.objects(CHILDREN) == [], lambda: f"left: {made.kubectl('get', CHILDREN)}", 60)
 
 
@@ -345,12 +345,12 @@ def declared(item: pytest.Item) -> Name:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that runs the stories in another installation than the one they declare."""
+    """Add the option that runs the stories in an installation other than the declared one."""
     parser.addoption("--installation", choices=list(INSTALLATIONS), help="run all stories that this one serves")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the stories that the installation of the command line does not serve."""
+    """Skip the stories that the installation of the command line does not support."""
     chosen = config.getoption("installation")
     stories = [item for item in items if FOLDER in item.path.parents]
     left_out = [item for item in stories if chosen and declared(item) not in INSTALLATIONS[chosen].stories]

@@ -1,7 +1,7 @@
-"""How the operator is installed: with which backends, and in which namespaces.
+"""The installations of the operator: with which backends, and in which namespaces.
 
 Each story declares the installation that it needs, and `make test` runs it there. `--installation` runs all stories
-that an installation serves: `make test-installations` does so for each of them.
+that an installation supports: `make test-installations` does so for each of them.
 """
 
 from collections.abc import Mapping
@@ -19,30 +19,30 @@ PERMISSIONS = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "R
 
 VARIABLE = "TGI_OPERATOR_"
 VARIABLES = frozenset(f"{VARIABLE}{name}" for name in ("BACKENDS", "WATCH_NAMESPACES", "SERVING_PODS_FROM"))
-"""What the chart sets that decides which permissions the operator needs."""
+"""The chart values that decide which permissions the operator needs."""
 
 ACCESS: Mapping[str, Any] = {"networkPolicy": {"servingPodsFrom": ["monitoring"]}}
 
 
 @dataclass(frozen=True)
 class Installation:
-    """An installation of the chart; several are in one cluster, and one operator runs at a time."""
+    """An installation of the chart; a cluster has several, and one operator runs at a time."""
 
     name: Name
     release: str
     values: Mapping[str, Any]
     stories: frozenset[Name]
-    """What a story may declare to run here."""
+    """The declarations of stories that can run here."""
     uses_aws: bool = True
     is_namespaced: bool = False
 
     @property
     def user(self) -> str:
-        """The operator, as the API server knows it."""
+        """The user name of the operator for the API server."""
         return f"system:serviceaccount:{HOME}:{self.release}"
 
     def permissions(self, namespace: str) -> list[Object]:
-        """Return the service account and the roles for an operator that watches a namespace, or all of them."""
+        """Return the service account and the roles of an operator that watches one namespace or all of them."""
         return [each for each in self._rendered(namespace) if each["kind"] in PERMISSIONS]
 
     def roles(self) -> list[Object]:
@@ -56,7 +56,7 @@ class Installation:
         ]
 
     def settings(self, namespace: str) -> dict[str, str]:
-        """Return the settings that its permissions follow from, by their names in lower case."""
+        """Return the settings that decide the operator's permissions, by their names in lowercase."""
         variables = {each["name"]: each.get("value", "") for each in container(self._rendered(namespace))["env"]}
         return {name.removeprefix(VARIABLE).lower(): value for name, value in variables.items() if name in VARIABLES}
 

@@ -11,12 +11,12 @@ from tgi_sandbox.cluster import ControlPlane, build
 from unit.docs.pages import ROOT
 
 IMPATIENT = "echo 'settings: {leaderElection: \"on\", sweepInterval: 1}' >> values.yaml"
-"""All that the pages leave out: the emulator's time runs faster here than the sweep is made for."""
+"""The only settings that the pages do not have: the emulator's time is too fast for the default of the sweep."""
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A shell in a clone, with the sandbox's variables; what one block exports is not there in the next script."""
+    """A shell in a clone, with the sandbox's variables; exports of one script do not affect the next one."""
 
     folder: Path
     env: Path
@@ -35,7 +35,7 @@ class Newcomer:
         return cls(clone, env)
 
     def follow(self, *blocks: str) -> str:
-        """Run blocks of a page one after the other, as one script; return what they print."""
+        """Run blocks of a page in order, as one script; return their output."""
         script = "\n".join(["set -euo pipefail", f"source {self.env}", *blocks])
         done = subprocess.run(
             ["bash", "-c", script],

@@ -1,4 +1,4 @@
-"""A way to the API server that notes the requests on it and can be cut: TLS on the far side only."""
+"""A relay to the API server that records requests and can be cut: TLS only on the far side."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-# At the start of a chunk: requests are sent one by one, and no line of a body in JSON looks like this.
+# At the start of a chunk: requests are sent one by one, and no line of a JSON body matches this pattern.
 _REQUEST = re.compile(rb"^(GET|POST|PUT|PATCH|DELETE) (/\S+) HTTP/1\.1\r$", re.MULTILINE)
 
 
@@ -25,7 +25,7 @@ class Seen:
 
 @dataclass
 class Relay:
-    """Passes plain connections on to a TLS `server`, in a thread with a loop of its own. A context manager."""
+    """Relays plain connections to a TLS `server`, in a thread with a separate event loop. A context manager."""
 
     server: str
     authority: str
@@ -41,11 +41,11 @@ class Relay:
         self._listener: asyncio.Server | None = None
 
     def cut(self) -> None:
-        """Let nothing through, as if every packet was lost: connections stay, and nobody is told."""
+        """Drop all traffic, as if every packet was lost: connections stay open without an error."""
         self._loop.call_soon_threadsafe(self._open.clear)
 
     def writes(self, since: float = 0.0) -> list[Seen]:
-        """Return the requests since a moment that change something other than the Lease."""
+        """Return the requests since a moment that change anything but the Lease."""
         return [each for each in self.requests if each.time >= since and each.method != "GET" and not _is_lease(each)]
 
     def reads(self) -> list[Seen]:
@@ -92,7 +92,7 @@ class Relay:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        # Connections are closed in the loop's next rounds.
+        # The loop closes connections in its next rounds.
         await asyncio.sleep(0.1)
 
     def __enter__(self) -> Self:

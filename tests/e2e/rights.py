@@ -1,10 +1,10 @@
-"""What the operator asked for in all end-to-end tests, which ran with the permissions and the IAM policy of the chart.
+"""The requests of the operator in all end-to-end tests, which run with the chart's permissions and IAM policy.
 
-`python -m e2e.rights FOLDER` reads what they left in a folder. A permission that no test uses could be taken away
-without one failing: it is one too many, or a test is missing. One that is refused is missing.
+`python -m e2e.rights FOLDER` reads the records in a folder. If no test uses a permission, no test fails without it:
+either the permission is not needed, or a test is missing. A refused request shows a missing permission.
 
-After `make test` each story has run in the installation that it declares, and each permission has been used in one of
-them. After a run with `--installation`, `python -m e2e.rights FOLDER INSTALLATION` compares that one.
+After `make test`, each story has run in the installation that it declares, and each permission has been used in one
+of them. After a run with `--installation`, `python -m e2e.rights FOLDER INSTALLATION` compares that installation.
 """
 
 import json
@@ -18,7 +18,7 @@ from e2e.installations import INSTALLATIONS, Installation
 from tgi_sandbox.cluster import ControlPlane
 
 WITHDRAWN = "withdrawn.txt"
-"""A file beside the logs of a control plane, with the namespaces in which a test took roles from the operator."""
+"""A file beside the logs of a control plane, with the namespaces in which a test removed roles from the operator."""
 
 EVERYWHERE = "*"
 
@@ -31,13 +31,13 @@ UNUSED: dict[Right, str] = {
         "(OwnerReferencesPermissionEnforcement)"
     ),
 }
-"""Rights that the audit log cannot show, each with the reason."""
+"""Permissions whose use the audit log cannot show, each with the reason."""
 
 UNUSED_ACTIONS = {"iam:CreateServiceLinkedRole": "AWS asks for it once in an account, where the role is not there yet"}
 
 
 def granted(installation: Installation) -> Iterator[Right]:
-    """Yield what the operator's own roles allow."""
+    """Yield the permissions of the operator's own roles."""
     for role in installation.roles():
         for rule in role["rules"]:
             for group in rule.get("apiGroups", ()):
@@ -46,7 +46,7 @@ def granted(installation: Installation) -> Iterator[Right]:
 
 
 def used(folder: Path, installations: Iterable[Installation]) -> Iterator[tuple[Right, int]]:
-    """Yield what the operators of installations asked for on any control plane of this session, and the answers."""
+    """Yield the requests of installations' operators on any control plane of this session, and the answers."""
     users = {each.user for each in installations}
     for log in folder.rglob("logs/audit.log"):
         withdrawn = set((log.parent / WITHDRAWN).read_text().split()) if (log.parent / WITHDRAWN).exists() else set()
@@ -62,18 +62,18 @@ def used(folder: Path, installations: Iterable[Installation]) -> Iterator[tuple[
                 continue
             yield right, code
             if (event["verb"], code) == ("patch", 201):
-                # A server-side apply that makes the object has to be allowed as create too.
+                # A server-side apply that creates the object also needs the verb create.
                 yield (*right[:2], "create"), code
 
 
 def withdraw(plane: ControlPlane, namespace: str) -> None:
-    """Note that the operator has lost its roles in a namespace, or `EVERYWHERE`: refusals there tell nothing."""
+    """Record that the operator has lost its roles in a namespace, or `EVERYWHERE`: refusals there are expected."""
     with (plane.layout.audit_log.parent / WITHDRAWN).open("a") as file:
         file.write(f"{namespace}\n")
 
 
 def granted_actions(installations: Iterable[Installation]) -> set[str]:
-    """Return the actions of the IAM policy, none where no installation uses AWS."""
+    """Return the actions of the IAM policy, none if no installation uses AWS."""
     if not any(each.uses_aws for each in installations):
         return set()
     statements = json.loads(POLICY.read_text())["Statement"]
@@ -81,13 +81,13 @@ def granted_actions(installations: Iterable[Installation]) -> set[str]:
 
 
 def used_actions(folder: Path, installations: Iterable[Installation]) -> set[str]:
-    """Return the actions that an AWS double of these tests was asked for by installations, and allowed."""
+    """Return the actions that installations requested from an AWS emulator of these tests, and that were allowed."""
     files = [json.loads(file.read_text()) for file in folder.rglob(ALLOWED)]
     return {action for allowed in files for each in installations for action in allowed[each.name]}
 
 
 def problems(folder: Path, installations: Sequence[Installation]) -> Iterator[str]:
-    """Yield what is wrong with the permissions and the policy of installations, all together."""
+    """Yield the problems of the permissions and the policy of installations, combined."""
     found = list(used(folder, installations))
     needed = {right for right, _ in found}
     if not needed:
@@ -107,7 +107,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def main(folder: str, *names: str) -> int:
-    """Print what is wrong; return the exit code."""
+    """Print the problems; return the exit code."""
     chosen = [each for each in INSTALLATIONS.values() if each.name in names or not names]
     found = list(problems(Path(folder), chosen))
     permissions, actions = {right for each in chosen for right in granted(each)}, granted_actions(chosen)

@@ -1,4 +1,4 @@
-"""The load of the demo of scaling at a real endpoint, in short."""
+"""The load of the scaling demo on a real endpoint, shortened."""
 
 from pathlib import Path
 

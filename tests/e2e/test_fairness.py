@@ -1,4 +1,4 @@
-"""One namespace applies far too much, in regions that work and in regions that hang: another one does not notice."""
+"""One namespace applies far too many resources, in regions that work and in regions that hang: no other is affected."""
 
 import signal
 import time
@@ -30,7 +30,7 @@ HANGING = (
 
 @pytest.fixture
 def crowd(cloud: Cloud) -> Iterator[Cloud]:
-    """Yield a namespace of another tenant; in the end the usual operator, which is quick, deletes what is in it."""
+    """Yield a namespace of another tenant; in the end, the usual operator, which is fast, deletes its resources."""
     made = replace(cloud, namespace=cloud.plane.create_namespace())
     yield made
     # One request: kubectl would send two for each of them, slowly.
@@ -42,7 +42,7 @@ def crowd(cloud: Cloud) -> Iterator[Cloud]:
 
 @pytest.fixture
 def limited(cloud: Cloud, crowd: Cloud, tmp_path: Path) -> Iterator[Cloud]:
-    """Yield the cloud with an operator that has the rate limits it comes with; only that one works meanwhile."""
+    """Yield the cloud with an operator that has the default rate limits; no other operator runs meanwhile."""
     cloud.operator.stop()
     limits = {name: Settings.model_fields[name].default for name in ("aws_reads_per_second", "aws_writes_per_second")}
     operator = operator_of(cloud.plane, cloud.aws, tmp_path, **limits, sweep_interval=10)
@@ -50,7 +50,7 @@ def limited(cloud: Cloud, crowd: Cloud, tmp_path: Path) -> Iterator[Cloud]:
     yield replace(cloud, operator=operator)
     for region in HANGING:
         cloud.control.end_outage(region)
-    # It would wait for the calls that hang.
+    # A normal stop would wait for the calls that hang.
     operator.process.signal(signal.SIGKILL)
     operator.process.wait(10)
     cloud.operator.start()

@@ -1,4 +1,4 @@
-"""What a GitOps controller sees: nothing that users own is ever written, and health follows the resource."""
+"""The view of a GitOps controller: the operator never writes fields of users, and health follows the resource."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ NEXT = {"runtime": {"maxTotalTokens": 2048}}
 
 
 def sync(cloud: Cloud, name: str, spec: Mapping[str, Any], **annotations: str) -> None:
-    """Apply as Argo CD does with ServerSideApply=true."""
+    """Apply like Argo CD with ServerSideApply=true."""
     in_git = manifest(name, spec)
     in_git["metadata"] |= {"labels": LABELS, "annotations": ANNOTATIONS | annotations}
     command = ("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", "-")
@@ -65,7 +65,7 @@ def test_another_label_or_annotation_costs_nothing(cloud: Cloud) -> None:
     before, calls = living(cloud, "mine"), len(cloud.requests())
     writes = cloud.operator.metrics()['tgi_operator_kubernetes_writes_total{kind="status"}']
     sync(cloud, "mine", FALCON, **{TRACKING: "renamed:tgi-operator.dev/TGIEndpoint:ml/x"})
-    sync(cloud, "mine", {**FALCON, "deletionPolicy": "Delete"})  # what the schema says anyway
+    sync(cloud, "mine", {**FALCON, "deletionPolicy": "Delete"})  # the default in the schema
     after = living(cloud, "mine")
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     assert after["status"] == before["status"]

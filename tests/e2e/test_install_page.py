@@ -1,4 +1,4 @@
-"""docs/install.md, followed word for word on the sandbox: EKS with either kind of credentials, and kubectl."""
+"""docs/install.md, followed verbatim on the sandbox: EKS with either kind of credentials, and kubectl."""
 
 import re
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
     assert re.search(r"zephyr-7b +True +InService", said)
     assert {entry.access_key[:4] for entry in aws.control.requests() if entry.operation == "CreateEndpoint"} == {"ASIA"}
 
-    # The policy is for names that begin with the namespace ml.
+    # The policy applies to names that begin with the namespace ml.
     newcomer.follow("sed '/namespace: ml/d' manifests/examples/tgiendpoint.yaml | kubectl apply -f -")
     read = "kubectl get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}{.status.conditions[*].message}'"
     until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
@@ -66,25 +66,25 @@ def test_eks(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble, chosen: st
 
     newcomer.follow(delete)
     assert 403 not in {code for _, code in rights.used(plane.layout.directory, [ALL])}
-    # Its roles go with it, and the leader can no longer give its Lease back.
+    # Its roles are deleted with it, and the leader can no longer release its Lease.
     rights.withdraw(plane, rights.EVERYWHERE)
     newcomer.follow(*section("Uninstall"))
     assert made(aws) == []
 
 
 def test_kubectl(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble) -> None:
-    # A cluster that Prometheus' operator was installed in before: its monitors are watched from the start.
+    # A cluster with an existing installation of the Prometheus Operator: its monitors are watched from the start.
     definitions.install(plane.api, *(each for each in known() if each["spec"]["names"]["kind"] == "PodMonitor"))
     apply, *_ = section("With kubectl")
     newcomer.follow(apply)
     assert "deployment" in newcomer.follow("kubectl --namespace tgi-system get deployment -o name")
-    # Without a role the operator starts, and says what is missing.
+    # Without a role, the operator starts, and reports the missing permission.
     newcomer.follow("kubectl create namespace ml", "kubectl apply -f manifests/examples/tgiendpoint.yaml")
     read = "kubectl --namespace ml get tgi zephyr-7b -o jsonpath='{.status.conditions[*].reason}'"
     until(lambda: "AccessDenied" in newcomer.follow(read), lambda: newcomer.follow(read))
     assert made(aws) == []
 
-    # A watch is in the audit log when it has ended.
+    # A watch is in the audit log once it has ended.
     newcomer.follow("kubectl --namespace tgi-system scale deployment/tgi-operator --replicas=0")
     holder = "kubectl --namespace tgi-system get lease tgi-operator -o jsonpath='{.spec.holderIdentity}'"
     until(lambda: newcomer.follow(holder) == "", lambda: newcomer.follow(holder))

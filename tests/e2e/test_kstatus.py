@@ -1,4 +1,4 @@
-"""What `kubectl wait` and kstatus (Flux, Helm) conclude at every moment of a resource's life."""
+"""The results of `kubectl wait` and kstatus (Flux, Helm) at every moment of a resource's life."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ NEW = {**FALCON, "runtime": {"maxTotalTokens": 2048}}
 
 
 def serves_the_spec(cloud: Cloud, resource: Mapping[str, Any]) -> bool:
-    """Return whether AWS has in service what this generation asks for."""
+    """Return whether AWS has the configuration of this generation in service."""
     endpoint = cloud.endpoint("falcon-7b") or {}
     status = resource["status"]["sageMaker"]
     return (

@@ -1,4 +1,4 @@
-"""Two operators: one works. It is killed, stopped, paused, cut off, and the other takes over, never beside it."""
+"""Leader election of two operators: the leader is killed, stopped, paused or cut off, and the other one takes over."""
 
 import json
 import signal
@@ -23,14 +23,14 @@ from tgi_sandbox.operator import OperatorProcess
 pytestmark = pytest.mark.installation("sageMaker")
 
 QUICK = {"lease_duration": 4, "renew_deadline": 2.5, "retry_period": 0.4}
-"""Less than the defaults, of which the first test waits for the end."""
+"""Shorter than the defaults, whose expiry the first test waits for."""
 
 FAST = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "sweep_interval": 0.5}
 
 
 @dataclass
 class Contender:
-    """An operator with its own way to the API server, and its own access key at AWS."""
+    """An operator with a separate connection to the API server, and a separate access key for AWS."""
 
     key: str
     relay: Relay
@@ -38,16 +38,16 @@ class Contender:
 
     @property
     def leads(self) -> bool:
-        """Whether it says that it is the one that works."""
+        """Whether it reports that it is the leader."""
         return self.operator.metrics()["tgi_operator_leader"] == 1
 
     def signal(self, number: signal.Signals) -> float:
-        """Send a signal; return when."""
+        """Send a signal; return the time."""
         self.operator.process.signal(number)
         return time.monotonic()
 
     def log(self) -> str:
-        """Return what it has printed."""
+        """Return its log."""
         return self.operator.log.read_text()
 
 
@@ -56,7 +56,7 @@ Start = Callable[..., tuple[Contender, Contender]]
 
 @pytest.fixture
 def start(cloud: Cloud, tmp_path: Path) -> Iterator[Start]:
-    """Return what starts two operators, the first of which leads; only they work until the test has ended."""
+    """Return a function that starts two operators, the first of which is the leader; no others run during the test."""
     cloud.operator.stop()
     cloud.kubectl("-n", HOME, "delete", "lease", NAME, "--ignore-not-found")
     authority, token = (
@@ -106,12 +106,12 @@ def _kubeconfig(server: str, token: str) -> dict[str, object]:
 
 
 def writes(cloud: Cloud, since: int = 0) -> list[Request]:
-    """Return the calls about the namespace with which something was to be changed at AWS."""
+    """Return the calls on the namespace that tried to change a resource on AWS."""
     return [each for each in cloud.requests(since) if not each.operation.startswith(("List", "Describe"))]
 
 
 def seconds_to_work(cloud: Cloud, contender: Contender, name: str, since: float) -> float:
-    """Apply a resource, wait until AWS was asked for it; return the seconds since a moment."""
+    """Apply a resource, wait for its request to AWS; return the seconds since a moment."""
     cloud.apply(name, FALCON)
     about = f"{cloud.namespace}-{name}"
     until(
@@ -123,12 +123,12 @@ def seconds_to_work(cloud: Cloud, contender: Contender, name: str, since: float)
 
 
 def check_one_after_the_other(cloud: Cloud, *keys: str) -> None:
-    """Check that what was written at AWS was written by one operator at a time, in this order."""
+    """Check that the writes to AWS are from one operator at a time, in this order."""
     assert [key for key, _ in groupby(each.access_key for each in writes(cloud))] == list(keys)
 
 
 def lease(cloud: Cloud) -> dict[str, object]:
-    """Return what the Lease says."""
+    """Return the spec of the Lease."""
     found: dict[str, object] = json.loads(cloud.kubectl("-n", HOME, "get", "lease", NAME, "-o", "json"))["spec"]
     return found
 
@@ -137,7 +137,7 @@ def test_the_other_takes_over_within_the_default_times(cloud: Cloud, start: Star
     first, second = start()
     cloud.apply("falcon-0", FALCON)
     cloud.wait_ready("falcon-0")
-    # A stand-by looks at nothing but the Lease.
+    # An operator on standby reads nothing but the Lease.
     assert {each.path for each in second.relay.reads()} == {"/api/v1/namespaces/kube-system"}
     killed = first.signal(signal.SIGKILL)
     assert seconds_to_work(cloud, second, "falcon-1", killed) < 20
@@ -152,7 +152,7 @@ def test_the_other_takes_over_within_the_default_times(cloud: Cloud, start: Star
     assert second.operator.process.wait(10)
     assert second.operator.process.returncode == 0
     check_one_after_the_other(cloud, "first", "second", "first")
-    # Nobody takes it now, so that it can be seen to be free.
+    # No operator takes it now, so that the test can see it released.
     first.operator.stop()
     assert not lease(cloud).get("holderIdentity")
     assert lease(cloud)["leaseTransitions"] == 2
@@ -161,7 +161,7 @@ def test_the_other_takes_over_within_the_default_times(cloud: Cloud, start: Star
 def test_a_leader_that_was_paused_writes_nothing_when_it_wakes(cloud: Cloud, start: Start) -> None:
     first, second = start(**QUICK)
     names = [f"falcon-{number}" for number in range(6)]
-    # Some calls wait for their next try, in threads, when the process is stopped.
+    # Some calls wait for a retry, in threads, when the process is stopped.
     cloud.control.seed(5)
     cloud.control.throttle(probability=0.5)
     for name in names:
@@ -169,7 +169,7 @@ def test_a_leader_that_was_paused_writes_nothing_when_it_wakes(cloud: Cloud, sta
     until(lambda: any(each.outcome == "OK" for each in writes(cloud)), first.log)
     first.signal(signal.SIGSTOP)
     until(lambda: second.leads, second.log, 15)
-    # News for it to find when it wakes.
+    # Changes for it to find when it resumes.
     cloud.apply("falcon-late", FALCON)
     until(lambda: any(each.access_key == "second" for each in writes(cloud)), second.log)
     cloud.control.clear_faults()
@@ -188,7 +188,7 @@ def test_a_leader_that_is_cut_off_ends_before_its_lease(cloud: Cloud, start: Sta
     cloud.wait_ready("falcon-0")
     first.relay.cut()
     cut = time.monotonic()
-    # It looks at AWS all the same, and would put this right.
+    # It still reads AWS, and would revert this.
     cloud.sagemaker().delete_endpoint(EndpointName=cloud.endpoint_name("falcon-0"))
     assert first.operator.process.wait(10)
     assert time.monotonic() - cut < QUICK["lease_duration"]
@@ -205,7 +205,7 @@ def test_a_leader_that_is_told_to_stop_keeps_the_lease_until_its_calls_have_ende
     until(lambda: not cloud.control.state()["faults"], first.log)
     first.signal(signal.SIGTERM)
     while first.operator.process.running:
-        # What has ended is in the journal.
+        # Calls that have ended are in the journal.
         assert not second.leads or writes(cloud)
         time.sleep(0.2)
     assert first.operator.process.returncode == 0

@@ -1,4 +1,4 @@
-"""The whole slice, as a user sees it: apply, wait, ask, change, delete."""
+"""The whole life cycle, as a user sees it: apply, wait, send a prompt, change, delete."""
 
 import os
 import subprocess

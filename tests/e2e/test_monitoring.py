@@ -1,4 +1,4 @@
-"""A real Prometheus reads the operator and the pods: every panel shows something, and every rule works."""
+"""A real Prometheus scrapes the operator and the pods: every panel has data, and every rule works."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,10 +28,10 @@ BAD = {"inputs": ""}
 
 
 def configuration(cloud: Cloud, pod: str) -> dict[str, Any]:
-    """Return what the Prometheus Operator makes of our PodMonitor and that of a resource, in as far as labels go."""
+    """Return the labels that the Prometheus Operator derives from our PodMonitor and that of a resource."""
     operator = {
         "job_name": "tgi-system/tgi-operator",
-        # As manifests/monitoring/podmonitor.yaml has it: the target has a label `namespace` of its own.
+        # As in manifests/monitoring/podmonitor.yaml: the target has its own label `namespace`.
         "honor_labels": True,
         "static_configs": [
             {"targets": [f"{LOOPBACK}:{cloud.operator.port}"], "labels": {"namespace": "tgi-system", "pod": "operator"}}
@@ -59,7 +59,7 @@ def configuration(cloud: Cloud, pod: str) -> dict[str, Any]:
 
 @pytest.fixture
 def busy(cloud: Cloud) -> Cloud:
-    """A cloud in which much is wrong: every panel has something to show."""
+    """A cloud with many problems, so that every panel has data."""
     cloud.apply("falcon-7b", AUTOSCALED)
     cloud.apply("stalled", {**FALCON, "runtime": {"version": "9.9.9"}})
     cloud.apply("zephyr", ZEPHYR)
@@ -74,7 +74,7 @@ def busy(cloud: Cloud) -> Cloud:
 
 @pytest.fixture
 def prometheus(busy: Cloud, tmp_path: Path) -> Iterator[Prometheus]:
-    """Yield a Prometheus that has just begun to look, each second."""
+    """Yield a Prometheus that has just started to scrape, every second."""
     program = build.ensure(["prometheus"])["prometheus"]
     (port,) = free_ports(1)
     file = tmp_path / "prometheus.yaml"
@@ -91,7 +91,7 @@ def prometheus(busy: Cloud, tmp_path: Path) -> Iterator[Prometheus]:
 
 
 def ask(cloud: Cloud) -> None:
-    """Have TGI answer one request, and refuse another."""
+    """Let TGI answer one request, and refuse another."""
     path = f"/api/v1/namespaces/{cloud.namespace}/services/http:zephyr:http/proxy/generate"
     cloud.plane.api.request("POST", path, GOOD)
     with suppress(ApiError):

@@ -1,4 +1,4 @@
-"""TGI pods in the cluster, from their creation to their end, as a user sees them."""
+"""TGI pods in the cluster, from creation to deletion, as a user sees them."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ Spec = dict[str, Any]
 
 
 def changed(spec: Mapping[str, Any] = ZEPHYR, **fields: Any) -> Spec:
-    """Return the spec with other fields; those of inCluster are merged."""
+    """Return the spec with other fields; fields of inCluster are merged."""
     made = copy.deepcopy(dict(spec))
     made["inCluster"] |= fields.pop("inCluster", {})
     return made | fields
@@ -91,7 +91,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "Surge"
     assert cloud.get("zephyr")["status"]["currentRevision"] != first
-    # Two pods take all eight GPUs.
+    # Two pods use all eight GPUs.
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 4096}))
     cloud.wait_ready("zephyr")
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 2048}))
@@ -103,7 +103,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
 def test_a_new_pod_that_finds_no_room_gets_that_of_an_old_one(cloud: Cloud) -> None:
     cloud.apply("zephyr", ZEPHYR)
     cloud.wait_ready("zephyr")
-    # Its GPUs are free, its memory is not: the scheduler knows better than the plan.
+    # Its GPUs are free, its memory is not: the scheduler knows more than the plan.
     cloud.apply("zephyr", changed(inCluster={"resources": {"requests": {"memory": "600Gi"}}}))
     cloud.wait_ready("zephyr")
     cloud.apply("zephyr", changed(inCluster={"resources": {"requests": {"memory": "601Gi"}}}))
@@ -117,7 +117,7 @@ def test_a_new_pod_that_finds_no_room_gets_that_of_an_old_one(cloud: Cloud) -> N
 
 
 def told(cloud: Cloud) -> str:
-    """Return what Events said of rollouts."""
+    """Return the messages of Events about rollouts."""
     return cloud.kubectl("get", "events", "-o", "jsonpath={.items[?(@.reason=='Updating')].message}")
 
 
@@ -229,13 +229,13 @@ def test_what_others_change_is_put_right_and_what_they_add_is_left(cloud: Cloud)
 
 
 def settled_port(cloud: Cloud) -> bool:
-    """Return whether the Service has the one port it should have."""
+    """Return whether the Service has exactly its one port."""
     service = cloud.object("services", "zephyr")
     return service is not None and [port["port"] for port in service["spec"]["ports"]] == [80]
 
 
 def settled(cloud: Cloud) -> bool:
-    """Return whether our fields are back and those of others are there."""
+    """Return whether our fields are restored and the fields of others are unchanged."""
     service, deployment = cloud.object("services", "zephyr"), cloud.object("deployments", "zephyr")
     assert service is not None
     assert deployment is not None

@@ -1,4 +1,4 @@
-"""Which pods reach those that serve, as the administrator's setting says."""
+"""The pods that can connect to serving pods, as set by the administrator."""
 
 from pathlib import Path
 

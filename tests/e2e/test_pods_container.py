@@ -1,4 +1,4 @@
-"""The container as the operator made it, run as a process of this machine: variables, port, probes and preStop."""
+"""The operator's container, run as a process of this machine: variables, port, probes and preStop hook."""
 
 import json
 import os
@@ -27,7 +27,7 @@ TOKEN_SECONDS = 0.1
 
 @dataclass
 class Running:
-    """TGI's container, its process, and the port that stands for the container's."""
+    """TGI's container, its process, and the port that stands in for the container's."""
 
     container: Mapping[str, Any]
     process: Process
@@ -35,7 +35,7 @@ class Running:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The address of the process."""
         return int(self.environment["PORT"])
 
     def probe(self, kind: str) -> bool:

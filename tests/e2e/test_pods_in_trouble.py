@@ -1,4 +1,4 @@
-"""What keeps pods from serving is on the resource, and Ready is never True while it does."""
+"""The resource reports what keeps pods from serving, and Ready is never True meanwhile."""
 
 import json
 import re
@@ -22,12 +22,12 @@ LAUNCHER = 'Error: ArgumentValidation("`max_input_tokens`(2048) must be < `max_t
 
 
 def scripted(outcome: Outcome | None = None, **values: Any) -> Spec:
-    """Return the spec whose pods meet a fate from their beginning."""
+    """Return the spec whose pods follow a script from their start."""
     return changed(inCluster={"podTemplate": {"metadata": {"annotations": annotations(outcome, **values)}}})
 
 
 def annotate(cloud: Cloud, outcome: Outcome | None, **values: Any) -> None:
-    """Have the living pods of zephyr meet a fate; None: recover."""
+    """Let the running pods of zephyr follow a script; None: recover."""
     wanted = annotations(outcome or Outcome.OK, **values)
     for pod in cloud.pods("zephyr"):
         cloud.plane.annotate_pod(cloud.namespace, pod["metadata"]["name"], wanted)
@@ -133,7 +133,7 @@ def test_a_node_is_drained(serving: Cloud) -> None:
 
 
 def drain(cloud: Cloud, node: str) -> None:
-    """Drain a node as an administrator does: the disruption budget is asked."""
+    """Drain a node like an administrator: the eviction respects the disruption budget."""
     cloud.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
 
 
@@ -171,7 +171,7 @@ def test_every_moment_is_told_right(cloud: Cloud, fails: bool) -> None:
 
 
 def seen(cloud: Cloud) -> list[str]:
-    """Return what kstatus says at each moment until it is done; check that `kubectl wait` agrees, and the pods."""
+    """Return the results of kstatus until it is done; check that they agree with `kubectl wait` and the pods."""
     said = []
     for resource in cloud.moments("zephyr", 30):
         said.append(kstatus(resource))

@@ -1,4 +1,4 @@
-"""Pods that follow the load of TGI's own metrics: a real HPA over Prometheus and its adapter, and real KEDA."""
+"""Pods that follow TGI's own load metrics: a real HPA with Prometheus and its adapter, and real KEDA."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -15,7 +15,7 @@ from tgi_sandbox.cluster.api import ApiError
 pytestmark = pytest.mark.installation("pods")
 
 WITH_KEDA_ALONE = tuple(part for part in components.WITH_KEDA if part != components.ADAPTER)
-"""Without the custom metrics API, KEDA is what is used."""
+"""Without the custom metrics API, the operator uses KEDA."""
 
 QUICK = {"scaleUp": {"stabilizationWindowSeconds": 0}, "scaleDown": {"stabilizationWindowSeconds": 0}}
 SPEC: Mapping[str, Any] = {
@@ -39,12 +39,12 @@ def operators(plane: ControlPlane, aws: AwsDouble, tmp_path_factory: pytest.Temp
 
 
 def scaler(cloud: Cloud) -> str:
-    """Return what changes the number of pods."""
+    """Return the kind of the object that changes the replica count."""
     return str(cloud.get("zephyr")["status"]["scaling"]["scaler"])
 
 
 def put_load(cloud: Cloud, queue_size: int) -> None:
-    """Let so many requests wait in each pod there is; one may go meanwhile."""
+    """Let so many requests wait in each existing pod; a pod can be deleted meanwhile."""
     for pod in cloud.pods("zephyr"):
         try:
             cloud.plane.set_load(cloud.namespace, pod["metadata"]["name"], queue_size=queue_size)

@@ -1,4 +1,4 @@
-"""Pods that follow the load, on a real HorizontalPodAutoscaler controller, and by hand."""
+"""Pods that follow the load, with a real HorizontalPodAutoscaler controller, and by hand."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ def test_pods_are_handed_over_to_the_autoscaler_and_back(cloud: Cloud) -> None:
     deployment = cloud.object("deployments", "zephyr")
     assert deployment is not None
     assert deployment["spec"]["replicas"] == 2, "within the bounds, so nothing changes"
-    # As an HPA does: through the scale subresource.
+    # Like an HPA: through the scale subresource.
     cloud.kubectl("scale", "deployment/zephyr", "--replicas=3")
     reach(cloud, "zephyr", 3)
     assert cloud.get("zephyr")["status"]["desiredReplicas"] == 3

@@ -1,4 +1,4 @@
-"""Weights are brought onto a claim once, before a GPU is taken."""
+"""Weights are downloaded to a PVC once, before a pod takes a GPU."""
 
 import subprocess
 import sys
@@ -42,11 +42,11 @@ def test_weights_are_fetched_once_and_pods_start_offline(cloud: Cloud) -> None:
     ]
     assert environment(cloud)["HF_HUB_OFFLINE"] == "1"
     assert cloud.get("zephyr")["status"]["inCluster"]["claimName"] == "zephyr-weights"
-    # The same weights with other options: nothing is fetched again.
+    # The same weights with other options: no new download.
     cloud.apply("zephyr", {**CACHED, "runtime": {"maxTotalTokens": 2048}})
     cloud.wait_ready("zephyr")
     assert [each["metadata"]["uid"] for each in jobs(cloud)] == [job["metadata"]["uid"]]
-    # Another revision of the model: another job, and the old one goes.
+    # Another revision of the model: a new job replaces the old one.
     cloud.apply("zephyr", {**CACHED, "model": {**ZEPHYR["model"], "revision": "v0.1"}})
     cloud.wait_ready("zephyr")
     until(lambda: len(jobs(cloud)) == 1, lambda: str(jobs(cloud)))
@@ -69,7 +69,7 @@ def test_the_deletion_policy_decides_about_the_claim(cloud: Cloud, policy: str) 
     assert kept is not None
     assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
     assert "deletionTimestamp" not in kept["metadata"]
-    # Applied again, it takes the claim back.
+    # Applied again, it takes over the PVC again.
     cloud.apply("zephyr", CACHED)
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["claimName"] == "zephyr-weights"
@@ -115,7 +115,7 @@ def test_a_claim_that_has_the_weights_is_looked_at_first(cloud: Cloud) -> None:
 
 
 def test_the_progress_of_the_job_is_told(cloud: Cloud, tmp_path: Path) -> None:
-    # A job of that very name that takes its time: the operator takes it for its own.
+    # A slow job of the same name: the operator adopts it.
     file = tmp_path / "zephyr.yaml"
     file.write_text(yaml.safe_dump(manifest("zephyr", CACHED)))
     command = [str(Path(sys.executable).with_name("tgi-operator")), "plan", "-n", cloud.namespace, "-f", str(file)]

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.installation("all")
 @pytest.fixture
 def aws() -> Iterator[AwsDouble]:
     with AwsDouble(speed=SPEED) as double:
-        # As `tgi-sandbox up` does. No association has a role for the operator.
+        # As in `tgi-sandbox up`. No association has a role for the operator.
         double.control.cluster(components.EKS_CLUSTER, components.ISSUER)
         yield double
 
@@ -46,7 +46,7 @@ def test_kind(newcomer: Newcomer, aws: AwsDouble) -> None:
     values, helm = re.split(r"(?=^helm )", install, maxsplit=1, flags=re.MULTILINE)
     said = newcomer.follow(values, IMPATIENT, helm, create)
     assert re.search(r"zephyr-7b +True +InService", said)
-    # The clone of the tests is installed.
+    # The tests' clone is already installed.
     said = newcomer.follow(call.removeprefix("make install\n"))
     assert "deep learning" in said.lower()
     newcomer.follow(delete)

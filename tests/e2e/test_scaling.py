@@ -26,7 +26,7 @@ WRITES = frozenset(
 
 
 def addressed(cloud: Cloud, name: str) -> dict[str, str]:
-    """Return how the scalable target of a resource is addressed."""
+    """Return the identifiers of the scalable target of a resource."""
     return {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"endpoint/{cloud.endpoint_name(name)}/variant/AllTraffic",
@@ -35,17 +35,17 @@ def addressed(cloud: Cloud, name: str) -> dict[str, str]:
 
 
 def writes(cloud: Cloud, since: int = 0) -> list[tuple[str, str]]:
-    """Return the writes about this namespace that decide about scaling, each with how it ended."""
+    """Return the writes on this namespace that affect scaling, each with its outcome."""
     return [(each.operation, each.outcome) for each in cloud.requests(since) if each.operation in WRITES]
 
 
 def ready_replicas(cloud: Cloud, name: str) -> int:
-    """Return how many instances serve."""
+    """Return the number of serving instances."""
     return int(cloud.get(name)["status"].get("readyReplicas", 0))
 
 
 def reach(cloud: Cloud, name: str, replicas: int, seconds: float = 60) -> None:
-    """Wait until so many instances or pods serve; Ready has to be True all the while."""
+    """Wait until so many instances or pods serve; Ready has to stay True meanwhile."""
 
     def there() -> bool:
         assert cloud.condition(name, "Ready")["status"] == "True", cloud.get(name)["status"]
@@ -167,7 +167,7 @@ def test_a_target_and_policies_changed_by_hand_come_back_and_others_stay(cloud: 
         lambda: cloud.get("falcon-7b")["status"]["scaling"].get("foreignPolicies") == ["theirs"],
         lambda: str(cloud.get("falcon-7b")["status"]),
     )
-    # Within two minutes after its own request the operator takes a difference for a read of before.
+    # For two minutes after its own request, the operator treats a difference as a stale read.
     status = {"status": {"sageMaker": {"scalingRequestTime": "2026-01-01T00:00:00Z"}}}
     cloud.kubectl("patch", "tgi", "falcon-7b", "--subresource=status", "--type=merge", "-p", yaml.safe_dump(status))
     client.delete_scaling_policy(**where, PolicyName="tgi-operator-ConcurrentRequests")
@@ -218,7 +218,7 @@ def test_scale_reaches_aws_within_two_seconds_and_waits_for_an_update(cloud: Clo
 
 
 def test_an_hpa_scales_the_resource_and_git_does_not_fight_it(cloud: Cloud) -> None:
-    """What owns which field, as a GitOps controller that applies on the server side sees it."""
+    """The owner of each field, as a GitOps controller with server-side apply sees it."""
     in_git = yaml.safe_dump(manifest("falcon-7b", FALCON))
     sync = ("apply", "--server-side", "--field-manager=argocd-controller", "-f", "-")
     cloud.kubectl(*sync, stdin=in_git)

@@ -1,4 +1,4 @@
-"""The process is killed, connections are cut, AWS throttles: it converges to the same, once."""
+"""The process is killed, connections are cut, AWS throttles: the result is the same, without duplicates."""
 
 import random
 import signal
@@ -52,7 +52,7 @@ def test_kill_dash_nine_at_random_moments(cloud: Cloud) -> None:
         cloud.apply(name, {**FALCON, "runtime": {"maxTotalTokens": 2048 + number}})
     kill(cloud, chance)
     check_exactly_one_of_each(cloud)
-    # An answer that a killed process did not read is still a success to AWS.
+    # An answer that a killed process did not read still counts as a success for AWS.
     check_done_once(cloud, "CreateEndpoint")
     check_done_once(cloud, "UpdateEndpoint")
 
@@ -69,7 +69,7 @@ def test_throttling_and_cut_connections(cloud: Cloud) -> None:
     for name in NAMES:
         cloud.apply(name, {**FALCON, "runtime": {"maxTotalTokens": 2048}})
     check_exactly_one_of_each(cloud)
-    # A cut answer is not counted as a success, and nothing succeeds twice.
+    # A cut answer does not count as a success, and nothing succeeds twice.
     check_done_once(cloud, "CreateEndpoint")
     check_done_once(cloud, "UpdateEndpoint")
     for name in NAMES:
@@ -94,7 +94,7 @@ def test_a_restart_changes_nothing_and_writes_nothing(cloud: Cloud) -> None:
 
 
 def test_sigterm_ends_at_once(cloud: Cloud) -> None:
-    # In its first second, kopf discovers what the cluster serves. SIGTERM then waits up to five seconds for that.
+    # In its first second, kopf discovers the cluster's resources. SIGTERM then waits up to five seconds for that.
     cloud.apply("falcon-7b", FALCON)
     cloud.wait_reason("falcon-7b", "Reconciling", "Creating")
     started = time.monotonic()

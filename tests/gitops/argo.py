@@ -20,11 +20,11 @@ NAMESPACE = "argocd"
 MODULE = "github.com/argoproj/argo-cd/v3"
 
 RESYNC_SECONDS = 3
-"""How often everything is compared, changed or not; two minutes by default."""
+"""How often Argo CD compares everything, changed or not; the default is two minutes."""
 
 _READY_SECONDS = 60.0
 
-# The server makes this one when it starts; here is no server.
+# Argo CD's server creates this project at its start; here, no server runs.
 _PROJECT = {
     "apiVersion": "argoproj.io/v1alpha1",
     "kind": "AppProject",
@@ -38,7 +38,7 @@ _PROJECT = {
 
 
 class ArgoCD:
-    """A context manager. It is the cluster's administrator, as an installation with `install.yaml` is."""
+    """A context manager. Argo CD has the permissions of a cluster administrator, as with `install.yaml`."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self._cluster = cluster
@@ -66,7 +66,7 @@ class ArgoCD:
         stop_all(self._processes, grace=2)
 
     def check(self) -> None:
-        """Raise where one of them has ended by itself."""
+        """Raise an error if one of them has ended unexpectedly."""
         for process in self._processes:
             process.check()
 
@@ -79,7 +79,7 @@ class ArgoCD:
         self._cluster.kubectl("apply", "-n", NAMESPACE, "-k", str(manifests / "base" / "config"))
         until(self._is_served, lambda: "AppProjects are not served")
         self._cluster.apply(_PROJECT)
-        # As docs/gitops.md says.
+        # As in docs/gitops.md.
         self._cluster.kubectl("apply", "--server-side", "-k", str(argocd.MANIFESTS))
 
     def _is_served(self) -> bool:
@@ -103,11 +103,11 @@ class ArgoCD:
         controller.wait_ready(lambda: answers(metrics, "/healthz"), _READY_SECONDS)
 
     def _lay_out(self) -> None:
-        """Put beside each other what the repo-server calls by name."""
+        """Collect the programs that the repo-server calls by name in one folder."""
         programs = self._folder / "bin"
         programs.mkdir(parents=True)
         (programs / "kustomize").symlink_to(build.find(["kustomize"])["kustomize"])
-        # Called for every commit, though signatures are not looked for. In Go's cache nothing is executable.
+        # Called for every commit, although signatures are not checked. Files in Go's cache are not executable.
         wrapper = programs / "git-verify-wrapper.sh"
         shutil.copyfile(self._source / "hack" / wrapper.name, wrapper)
         wrapper.chmod(0o755)
@@ -148,8 +148,8 @@ def _application_controller(repo_server: int, metrics: int) -> list[str]:
         f"--namespace={NAMESPACE}",
         f"--repo-server={LOOPBACK}:{repo_server}",
         "--repo-server-plaintext",
-        f"--metrics-port={metrics}",  # on all interfaces: it has no flag against that
+        f"--metrics-port={metrics}",  # on all interfaces: it has no flag for the address
         f"--app-resync={RESYNC_SECONDS}",
         "--app-resync-jitter=0",
-        "--persist-resource-health",  # in the Application's status; else only Redis has it
+        "--persist-resource-health",  # stored in the Application's status; otherwise only in Redis
     ]

@@ -1,4 +1,4 @@
-"""A delivery: Git, Argo CD, a cluster that is empty but for it, the operator's process, and the AWS double."""
+"""A delivery: Git, Argo CD, an otherwise empty cluster, the operator's process, and the AWS emulator."""
 
 import json
 import time
@@ -23,13 +23,13 @@ from tgi_sandbox.cluster.api import ApiError
 from tgi_sandbox.operator import OperatorProcess
 
 SPEED = 24.0
-"""Four minutes of AWS in ten seconds: long enough for Argo CD to see what is on the way."""
+"""Four minutes of AWS pass in ten seconds: long enough for Argo CD to see intermediate states."""
 
 DURATIONS = {"ping_failure": 240.0, "no_capacity": 240.0}
 """Otherwise about six times as long."""
 
 ENDPOINTS = "ml"
-"""The namespace of the TGIEndpoints, which is also the one that the IAM policy is written for."""
+"""The namespace of the TGIEndpoints, which the IAM policy is also written for."""
 
 _PATHS = {
     "Application": f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/applications",
@@ -44,7 +44,7 @@ _REFRESH = "argocd.argoproj.io/refresh=normal"
 
 @dataclass
 class Delivery:
-    """All parts, and what Argo CD says of them."""
+    """All parts, and the state that Argo CD reports."""
 
     cluster: Cluster
     aws: AwsDouble
@@ -57,26 +57,26 @@ class Delivery:
         """Apply manifests/argocd/application.yaml for this repository; `spec` replaces parts of its spec."""
         application = yaml.safe_load((argocd.MANIFESTS / "application.yaml").read_text())
         application["spec"]["source"] |= {"repoURL": self.repository.url, "path": FOLDER}
-        # A minute and more between attempts.
+        # The default is a minute and more between attempts.
         application["spec"]["syncPolicy"]["retry"]["backoff"] = {"duration": "5s", "factor": 1}
         application["spec"] |= spec
         self.cluster.apply(application)
 
     def push(self, message: str) -> str:
-        """Commit, and tell Argo CD of it as a webhook does; return the commit."""
+        """Commit, and notify Argo CD like a webhook; return the commit."""
         commit = self.repository.push(message)
         self.kubectl("annotate", "--overwrite", "application/tgi", _REFRESH, namespace=NAMESPACE)
         return commit
 
     def start_operator(self) -> None:
-        """Start what the pods of its Deployment would run."""
+        """Start the operator as the pods of its Deployment would."""
         self.operator = operator_of(self.cluster.plane, self.aws, self.folder)
-        # As it is, for this is the namespace that it is written for.
+        # Unchanged, because this is the namespace that it is written for.
         self.aws.control.policy(ALL.name, json.loads(POLICY.read_text()))
         self.operator.start()
 
     def stop_operator(self) -> None:
-        """Stop it, as the kubelet does when the Deployment goes."""
+        """Stop it, like the kubelet when the Deployment is deleted."""
         if self.operator:
             self.operator.stop()
 
@@ -85,7 +85,7 @@ class Delivery:
         return self.cluster.kubectl("-n", namespace, *arguments)
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """Return an object, None where there is none, or not even its kind."""
+        """Return an object, None if it or its kind is missing."""
         try:
             return self.cluster.plane.api.request("GET", f"{_PATHS[kind]}/{name}")
         except ApiError as error:
@@ -94,7 +94,7 @@ class Delivery:
             return None
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        """Return an object that is there."""
+        """Return an existing object."""
         found = self.find(kind, name)
         assert found, f"there is no {kind} {name}"
         return found
@@ -104,7 +104,7 @@ class Delivery:
         return self.get("Application", "tgi")
 
     def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait until `condition` holds; fail with what Argo CD says instead."""
+        """Wait until `condition` is true; on a timeout, fail with Argo CD's state."""
         until(condition, self.told, seconds)
         self.argo.check()
 
@@ -113,16 +113,16 @@ class Delivery:
         self.until(lambda: (revision(self.application()), phase(self.application())) == (commit, "Succeeded"))
 
     def until_healthy(self, commit: str) -> None:
-        """Wait until a sync of a commit is done, and all is well."""
+        """Wait until a sync of a commit is done, and everything is healthy."""
         self.until_synced(commit)
         self.until(lambda: (synced(self.application()), health(self.application())) == ("Synced", "Healthy"))
 
     def told(self) -> str:
-        """Return what Argo CD says of the Application."""
+        """Return Argo CD's state of the Application."""
         return yaml.safe_dump(self.application().get("status", {}))
 
     def moments(self, seconds: float) -> Iterator[dict[str, Any]]:
-        """Yield the Application again and again for a while."""
+        """Yield the Application repeatedly for a while."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             yield self.application()
@@ -130,12 +130,12 @@ class Delivery:
 
 
 def phase(application: Mapping[str, Any]) -> str:
-    """Return how far the latest sync is."""
+    """Return the phase of the latest sync."""
     return str(application.get("status", {}).get("operationState", {}).get("phase", ""))
 
 
 def message(application: Mapping[str, Any]) -> str:
-    """Return what the latest sync does, or why it has failed."""
+    """Return the message of the latest sync, or the reason of its failure."""
     return str(application.get("status", {}).get("operationState", {}).get("message", ""))
 
 
@@ -145,7 +145,7 @@ def revision(application: Mapping[str, Any]) -> str:
 
 
 def synced(application: Mapping[str, Any]) -> str:
-    """Return whether the cluster is as Git has it."""
+    """Return whether the cluster matches Git."""
     return str(application.get("status", {}).get("sync", {}).get("status", ""))
 
 

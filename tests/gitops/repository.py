@@ -1,4 +1,4 @@
-"""The Git repository of docs/gitops.md: the operator's folders, and beside them the example."""
+"""The Git repository of docs/gitops.md: the operator's folders and the example."""
 
 import os
 import shutil
@@ -13,9 +13,9 @@ import argocd
 
 ROOT = argocd.MANIFESTS.parents[1]
 FOLDER = "tgi"
-"""What the Application syncs."""
+"""The folder that the Application syncs."""
 
-# Nothing of the user's own configuration, such as hooks or signatures.
+# Without the user's own configuration, such as hooks or signatures.
 _ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -24,7 +24,7 @@ _ENVIRONMENT = {
 
 
 class Repository:
-    """A clone, whose commits are pushed into the bare repository that Argo CD reads."""
+    """A clone, whose commits are pushed to the bare repository that Argo CD reads."""
 
     def __init__(self, folder: Path) -> None:
         self._bare = folder / "endpoints.git"
@@ -46,17 +46,17 @@ class Repository:
         return self._git("rev-parse", "HEAD").strip()
 
     def write(self, name: str, manifest: Mapping[str, Any]) -> None:
-        """Put a manifest into what is synced, in a file of its own."""
+        """Add a manifest to the synced folder, in a separate file."""
         (self._clone / FOLDER / name).write_text(yaml.safe_dump(dict(manifest)))
         self._resources(add=[name])
 
     def remove(self, name: str) -> None:
-        """Take a manifest out again."""
+        """Remove a manifest again."""
         (self._clone / FOLDER / name).unlink()
         self._resources(remove=[name])
 
     def set_replicas(self, name: str, replicas: int | None) -> None:
-        """Write another number into one of the example's TGIEndpoints, or none."""
+        """Set another replica count in one of the example's TGIEndpoints, or remove it."""
         file = self._clone / FOLDER / "endpoints.yaml"
         manifests = list(yaml.safe_load_all(file.read_text()))
         (spec,) = (manifest["spec"] for manifest in manifests if manifest["metadata"]["name"] == name)
@@ -66,7 +66,7 @@ class Repository:
         file.write_text(yaml.safe_dump_all(manifests))
 
     def push(self, message: str) -> str:
-        """Commit what is different, and return the commit."""
+        """Commit the changes, and return the commit."""
         self._git("add", "--all")
         self._git("commit", "--quiet", f"--message={message}")
         self._git("push", "--quiet", "origin", "HEAD:main")

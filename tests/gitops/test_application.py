@@ -1,4 +1,4 @@
-"""One Application from its first sync to its deletion, by Argo CD's real controller: each test goes on from there."""
+"""One Application from its first sync to its deletion, by Argo CD's real controller: each test builds on the last."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ A_WHILE = 10 * RESYNC_SECONDS
 
 
 def client(version: str) -> dict[str, Any]:
-    """Return what needs the endpoints: it is in the wave after them."""
+    """Return an object that needs the endpoints: it is in the wave after them."""
     annotations = {"argocd.argoproj.io/sync-wave": "1"}
     metadata = {"name": "client", "namespace": "ml", "annotations": annotations}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"version": version}}
@@ -30,7 +30,7 @@ def endpoint_name(name: str) -> str:
 
 
 def endpoint(name: str, instance_type: str) -> dict[str, Any]:
-    """Return a TGIEndpoint beside those of the example."""
+    """Return a TGIEndpoint in addition to those of the example."""
     return {
         "apiVersion": "tgi-operator.dev/v1alpha1",
         "kind": "TGIEndpoint",
@@ -52,7 +52,7 @@ def created(found: Mapping[str, Any]) -> str:
 
 
 def runs(values: Iterator[str]) -> list[str]:
-    """Return values without repetitions."""
+    """Return values without duplicates."""
     return [value for value, _ in groupby(values)]
 
 
@@ -101,7 +101,7 @@ def test_a_number_that_kubectl_scale_set_is_left(delivery: Delivery) -> None:
     assert {synced(application) for application in moments} == {"Synced"}
     assert delivery.get("TGIEndpoint", "mistral-7b")["metadata"]["generation"] == generation
     assert delivery.get("TGIEndpoint", "mistral-7b")["status"]["readyReplicas"] == 3
-    # Neither does a sync of something else.
+    # A sync of another change does not touch it either.
     delivery.repository.write("client.yaml", client("2"))
     commit = delivery.push("Another client")
     delivery.until_synced(commit)
@@ -111,14 +111,14 @@ def test_a_number_that_kubectl_scale_set_is_left(delivery: Delivery) -> None:
 def test_without_ignored_differences_self_heal_puts_the_number_of_git_back(delivery: Delivery) -> None:
     delivery.apply(ignoreDifferences=[])
     delivery.until(lambda: delivery.get("TGIEndpoint", "mistral-7b")["spec"]["replicas"] == 1)
-    # What Argo CD says of its latest sync is empty while another begins.
+    # Argo CD's state of its latest sync is empty while another begins.
     delivery.until_healthy(delivery.repository.head)
 
 
 def test_a_number_that_git_has_no_more_is_kept_and_another_is_left(delivery: Delivery) -> None:
     delivery.repository.set_replicas("mistral-7b", 2)
     delivery.until_healthy(delivery.push("Two"))
-    # It is Healthy all the while: what there was serves.
+    # It is Healthy all the time: the previous replicas keep serving.
     delivery.until(lambda: delivery.get("TGIEndpoint", "mistral-7b")["status"]["readyReplicas"] == 2)
     delivery.repository.set_replicas("mistral-7b", None)
     commit = delivery.push("Somebody else scales")
@@ -166,7 +166,7 @@ def test_while_a_sync_waits_a_fix_in_git_waits_too_until_the_sync_is_ended(deliv
         assert phase(application) == "Running"
         assert health(application, "scarce") == "Progressing"
         assert revision(application) != commit
-    # As `argocd app terminate-op` does.
+    # Like `argocd app terminate-op`.
     ended = '{"status": {"operationState": {"phase": "Terminating"}}}'
     delivery.kubectl("patch", "application/tgi", "--type=merge", f"--patch={ended}", namespace=NAMESPACE)
     delivery.until_healthy(commit)
@@ -200,7 +200,7 @@ def test_deletion_goes_by_waves_and_waits_for_confirmation_and_for_aws(delivery:
     deadline, seen = time.monotonic() + 120, []
     while delivery.find("Application", "tgi"):
         assert time.monotonic() < deadline, delivery.told()
-        # The first to go is looked at last, so that nothing goes between two looks.
+        # Endpoints are deleted first and read last: an endpoint that is found existed when the Deployment was read.
         operator = delivery.find("Deployment", OPERATOR)
         endpoints = [name for name in (*NAMES, "late") if delivery.find("TGIEndpoint", name)]
         seen.append((len(endpoints), operator is not None))
@@ -214,5 +214,5 @@ def test_deletion_goes_by_waves_and_waits_for_confirmation_and_for_aws(delivery:
     assert delivery.find("Deployment", OPERATOR) is None
     assert not any(region["endpoints"] for region in delivery.aws.control.state()["regions"])
     assert delivery.aws.control.violations() == []
-    # Argo CD prunes a CRD, but deletes none with an Application.
+    # Argo CD prunes a CRD, but does not delete one with an Application.
     assert "deletionTimestamp" not in delivery.get("CustomResourceDefinition", CRD)["metadata"]

@@ -1,4 +1,4 @@
-"""One real API server for all tests of a session, with the CRD installed, and a fresh namespace for each test."""
+"""One real API server for all tests of a session, with the CRD installed, and a new namespace for each test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 @pytest.fixture(scope="package")
 def crd(control_plane: ControlPlane) -> Callable[[], dict[str, Any]]:
-    """Install the committed CRD, wait until its resources are served, and return how to read it back."""
+    """Install the committed CRD, wait until its resources are served, and return a function that reads it."""
     committed = yaml.safe_load(CRD.read_text())
     install(control_plane.api, committed)
     return lambda: control_plane.api.request("GET", f"{PATH}/{committed['metadata']['name']}")

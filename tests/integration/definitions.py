@@ -10,7 +10,7 @@ PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def resources(definition: dict[str, Any], namespace: str = "") -> str:
-    """Return the path of a definition's resources in its stored version, in all namespaces where none is given."""
+    """Return the path of a definition's resources in its stored version, in all namespaces if none is given."""
     spec = definition["spec"]
     (version,) = (version["name"] for version in spec["versions"] if version["storage"])
     within = f"namespaces/{namespace}/" if namespace else ""

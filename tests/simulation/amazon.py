@@ -33,10 +33,10 @@ EVERY = "*"
 
 @dataclass(frozen=True)
 class Fault:
-    """How AWS answers instead: a refusal, or with HTTP status 0 no answer but a failed connection.
+    """The answer of AWS instead: a refusal or, with HTTP status 0, a failed connection without an answer.
 
-    `seconds` pass before the answer. `after_effect`: the operation is carried out, and only its answer is lost. `only`
-    limits it to requests about names that contain the text.
+    `seconds` pass before the answer. `after_effect`: AWS runs the operation, and only its answer is lost. `only` limits
+    the fault to requests about names that contain the text.
     """
 
     code: str
@@ -47,7 +47,7 @@ class Fault:
     only: str = ""
 
     def error(self, operation: str) -> AWSError:
-        """Return it as the client raises it."""
+        """Return the error as the client raises it."""
         status = self.status or 500
         return AWSError(meaning(self.code, self.text, status), operation, self.code, self.text)
 
@@ -84,7 +84,7 @@ INVALID_ROLE = Fault(
 
 @dataclass(frozen=True)
 class Made:
-    """One call that AWS carried out, at a virtual time."""
+    """One call that AWS has run, at a virtual time."""
 
     time: float
     region: str
@@ -102,8 +102,8 @@ class Made:
 class Amazon:
     """One account in every region.
 
-    `faults` are by region and operation, each of which may be EVERY. `stale` are answers of the past to reads. `cut` is
-    how many changes lose their answer. `policy` is the operator's IAM policy; None: it is allowed everything.
+    `faults` are by region and operation, each of which may be EVERY. `stale` are outdated answers to reads. `cut` is
+    how many changes lose their answer. `policy` is the operator's IAM policy; None: everything is allowed.
     """
 
     world: World
@@ -115,10 +115,10 @@ class Amazon:
     cut: int = 0
     policy: Policy | None = None
 
-    # What the operator's client sends
+    # Requests of the operator's client
 
     async def call(self, scope: Scope, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Carry out one operation of the operator. Raises AWSError."""
+        """Run one operation of the operator. Raises AWSError."""
         await asyncio.sleep(SECONDS_PER_CALL / 2)
         self.attempts.append((self.world.clock.now(), scope.region, operation))
         fault = self._fault(scope.region, operation, request)
@@ -142,7 +142,7 @@ class Amazon:
         return response
 
     def _authorize(self, region: str, operation: str, request: Mapping[str, Any]) -> None:
-        """Raise AWSError where the operator's policy does not allow a request."""
+        """Raise AWSError if the operator's policy does not allow a request."""
         if self.policy is None:
             return
         service = "application-autoscaling" if operation in AUTOSCALING_OPERATIONS else "sagemaker"
@@ -153,7 +153,7 @@ class Amazon:
                 raise AWSError(found, operation, refused.code, refused.message)
 
     def _past(self, operation: str) -> dict[str, Any] | None:
-        """Return the answer of the past to an operation, None where it is answered now."""
+        """Return the outdated answer to an operation, None if it gets a current one."""
         past = self.stale.get(operation)
         if isinstance(past, AWSError):
             raise past
@@ -167,10 +167,10 @@ class Amazon:
         found = next((self.faults[place] for place in places if place in self.faults), None)
         return found if found is not None and found.only in str(request) else None
 
-    # What tests, users and AWS itself do
+    # Actions of tests, users and AWS itself
 
     def direct(self, operation: str, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Carry out one operation as any user of the account. Raises AWSError."""
+        """Run one operation as any user of the account. Raises AWSError."""
         plain = copied(dict(request))
         try:
             validate(operation, plain)
@@ -182,12 +182,12 @@ class Amazon:
         return {name: _typed(name, value) for name, value in response.items()}
 
     def region(self, region: str) -> Region:
-        """Return a region as it is now."""
+        """Return the current state of a region."""
         return self.world.region(DEFAULT_ACCOUNT, region)
 
     @contextmanager
     def failing(self, fault: Fault, *operations: str, region: str = EVERY) -> Iterator[None]:
-        """Let operations fail, all of them where none is named."""
+        """Let operations fail, all of them if none is named."""
         self.fail(fault, *operations, region=region)
         try:
             yield
@@ -195,29 +195,29 @@ class Amazon:
             self.mend(*operations, region=region)
 
     def fail(self, fault: Fault, *operations: str, region: str = EVERY) -> None:
-        """Let operations fail until they are mended."""
+        """Let operations fail until `mend` is called."""
         self.faults.update({(region, operation): fault for operation in operations or (EVERY,)})
 
     def mend(self, *operations: str, region: str = EVERY) -> None:
-        """End the faults of operations, of all where none is named."""
+        """End the faults of operations, of all if none is named."""
         for operation in operations or (EVERY,):
             self.faults.pop((region, operation), None)
 
     def made(self, *operations: str, since: int = 0) -> list[str]:
-        """Return the operations that AWS carried out, of those named, in order."""
+        """Return the named operations that AWS has run, in order."""
         return [call.operation for call in self.calls[since:] if call.operation in operations]
 
     def changes(self, since: int = 0) -> list[str]:
-        """Return the operations that change something, in order."""
+        """Return the operations that change resources, in order."""
         return [call.operation for call in self.calls[since:] if not call.operation.startswith(READS)]
 
     def attempted(self, *operations: str, since: float = 0.0) -> list[float]:
-        """Return when operations were attempted, whatever the answer."""
+        """Return when operations were attempted, regardless of the answer."""
         return [time for time, _, operation in self.attempts if operation in operations and time >= since]
 
 
 def _typed(name: str, value: Any) -> Any:
-    """Return a value as boto3 types it: times are datetimes."""
+    """Return a value in boto3's types: times are datetimes."""
     if name.endswith("Time"):
         return datetime.fromtimestamp(value, UTC)
     if name in ("Endpoints", "ScalingActivities"):

@@ -1,4 +1,4 @@
-"""A Kubernetes API server in memory: it answers what the operator's client sends as the real one does.
+"""A Kubernetes API server in memory: it answers the requests of the operator's client like the real one.
 
 Status writes of TGIEndpoints are checked against the limits of the generated CRD, and refused with 422.
 """
@@ -45,7 +45,7 @@ Name = tuple[str, str]
 """Namespace and name."""
 
 Listener = Callable[[str, str, Object], None]
-"""Gets the plural, ADDED, MODIFIED or DELETED, and the object as it is then."""
+"""Called with the plural, ADDED, MODIFIED or DELETED, and the object at that time."""
 
 
 class RefusedError(Exception):
@@ -58,7 +58,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One request, taken apart."""
+    """One request, parsed."""
 
     method: str
     plural: str
@@ -71,12 +71,12 @@ class Request:
 
     @property
     def resource(self) -> str:
-        """The resource as roles name it."""
+        """The resource in the notation of roles."""
         return f"{self.plural}/{self.sub}" if self.sub else self.plural
 
     @property
     def verb(self) -> str:
-        """The verb as roles name it."""
+        """The verb in the notation of roles."""
         return "list" if self.method == "GET" and not self.name else _VERBS[self.method]
 
     @property
@@ -87,12 +87,12 @@ class Request:
 
 @dataclass
 class ApiServer:
-    """Objects by plural and name, and the faults of the moment.
+    """Objects by plural and name, and the current faults.
 
-    `denied` are pairs of verb and resource, as roles name them; `outage` is the HTTP status of every answer, or 0 for
-    connections that fail. `installed` are the optional API groups that are served.
+    `denied` are pairs of verb and resource in the notation of roles; `outage` is the HTTP status of every answer, or 0
+    for connections that fail. `installed` are the optional API groups that are served.
 
-    An object that is stored never changes: another one takes its place.
+    A stored object is never modified: another one replaces it.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -109,7 +109,7 @@ class ApiServer:
     _version: int = 0
     _uids: int = 0
 
-    # What the operator's client sends
+    # Requests of the operator's client
 
     async def send(self, method: str, path: str, headers: Mapping[str, str], body: Object | None) -> tuple[int, str]:
         """Return HTTP status and text. Raises aiohttp.ClientConnectionError while connections fail."""
@@ -193,7 +193,7 @@ class ApiServer:
         return self._store(request, present, request.body | {"metadata": present["metadata"]})
 
     def _store(self, request: Request, present: Object, wanted: Object) -> Object:
-        """Keep what the request may change: the status or everything else."""
+        """Store the part that the request can change: the status or everything else."""
         if request.plural != PLURAL:
             return self._put(request.plural, request.key, wanted)
         changed = dict(present)
@@ -231,10 +231,10 @@ class ApiServer:
         self.delete(request.plural, *request.key)
         return {"kind": "Status", "status": "Success"}
 
-    # What users and controllers do; nothing of it fails
+    # Actions of users and controllers, which never fail
 
     def create(self, plural: str, namespace: str, body: Mapping[str, Any]) -> Object:
-        """Create an object. Raises RefusedError where there is one of that name."""
+        """Create an object. Raises RefusedError if one of that name exists."""
         key = (namespace, str(body["metadata"]["name"]))
         if key in self.objects[plural]:
             raise RefusedError(409, f"{plural} {key[1]!r} already exists")
@@ -256,11 +256,11 @@ class ApiServer:
         return self._put(plural, (namespace, name), {**present, "status": copied(dict(status))})
 
     def get(self, plural: str, namespace: str, name: str) -> Object | None:
-        """Return an object as it is stored, None where there is none."""
+        """Return an object as it is stored, None if it is missing."""
         return self.objects[plural].get((namespace, name))
 
     def delete(self, plural: str, namespace: str, name: str) -> None:
-        """Delete an object: with finalizers, it stays until they are taken away."""
+        """Delete an object: with finalizers, it stays until they are removed."""
         key = (namespace, name)
         present = self.objects[plural].get(key)
         if present is None:
@@ -277,7 +277,7 @@ class ApiServer:
         self.loop.call_later(0.1, self._collect, present["metadata"]["uid"], context=Context())
 
     def label(self, plural: str, namespace: str, name: str, value: str | None = "true") -> None:
-        """Allow TGIEndpoints to use an object, as `kubectl label` does; None takes the label away."""
+        """Allow TGIEndpoints to use an object, as `kubectl label` does; None removes the label."""
         self.edit(plural, namespace, name, {"metadata": {"labels": {LABEL_ALLOW_USE: value}}})
 
     def put_secret(self, namespace: str, name: str, **data: str) -> None:
@@ -308,7 +308,7 @@ class ApiServer:
         return made
 
     def _put(self, plural: str, key: Name, body: Object) -> Object:
-        """Store an object; an equal one is no change. The last finalizer of a deleted object ends it."""
+        """Store an object; an equal one is no change. A deleted object ends with its last finalizer."""
         present = self.objects[plural].get(key)
         new: Object = copied(body)
         if present == new:
@@ -334,7 +334,7 @@ class ApiServer:
             listener(plural, change, body)
 
     def _collect(self, uid: str) -> None:
-        """Delete what the object with this uid owned."""
+        """Delete the dependents of the object with this uid."""
         for plural, objects in self.objects.items():
             owned = [key for key, each in objects.items() if uid in _owners(each)]
             for key in owned:
@@ -342,7 +342,7 @@ class ApiServer:
 
 
 def read(method: str, url: str, headers: Mapping[str, str], body: Object | None) -> Request | None:
-    """Return a request taken apart; None where it is about no object but about what is served."""
+    """Return a parsed request; None if it is about the served APIs instead of an object."""
     parts = urlsplit(url)
     found = _PATH.fullmatch(parts.path)
     plural = found["plural"] if found else None
@@ -361,7 +361,7 @@ def read(method: str, url: str, headers: Mapping[str, str], body: Object | None)
 
 
 def _selected(body: Object, query: Mapping[str, str]) -> bool:
-    """Return whether an object fits labelSelector and fieldSelector, which are lists of `name=value` or of names."""
+    """Return whether an object matches labelSelector and fieldSelector, which are lists of `name=value` or of names."""
     labels = body["metadata"].get("labels", {})
     for term in filter(None, query.get("labelSelector", "").split(",")):
         name, is_compared, value = term.partition("=")
@@ -378,7 +378,7 @@ def _selected(body: Object, query: Mapping[str, str]) -> bool:
 
 
 def _defaulted(body: Object) -> Object:
-    """Return an object with the defaults that matter to the operator."""
+    """Return an object with the defaults that are relevant to the operator."""
     if body["kind"] == "Deployment":
         rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
         body["spec"] = {"replicas": 1, "strategy": rolling, **body["spec"]}

@@ -1,4 +1,4 @@
-"""Server-side apply, with lists as one value each: who owns which field, and what a conflict is."""
+"""Server-side apply, with each list as one value: the owners of fields, and conflicts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

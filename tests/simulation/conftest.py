@@ -16,7 +16,7 @@ def simulation() -> Iterator[Simulation]:
 
 @pytest.fixture
 def applied(simulation: Simulation) -> Simulation:
-    """A simulation in which a resource on SageMaker was just applied."""
+    """A simulation in which a resource on SageMaker has just been applied."""
     simulation.apply(SPEC)
     return simulation
 

@@ -1,4 +1,4 @@
-"""Checks objects against the structural schema of a CRD, for the keywords that ours uses."""
+"""Checks objects against the structural schema of a CRD, for the keywords in our schema."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,7 @@ _FORMATS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def errors(value: Any, schema: Schema, path: str = "") -> Iterator[str]:
-    """Yield what the API server would answer with 422, each with the field's path."""
+    """Yield the errors that the API server would return with 422, each with the field's path."""
     if schema.get("x-kubernetes-int-or-string"):
         if not isinstance(value, int | str):
             yield f"{path}: must be an integer or a string"
@@ -82,7 +82,7 @@ def _of_list(value: list[Any], schema: Schema, path: str) -> Iterator[str]:
 
 
 def pruned(value: Any, schema: Schema) -> Any:
-    """Return a value without the fields that the schema does not know, as it is stored."""
+    """Return a value as it is stored, without the fields that are not in the schema."""
     if isinstance(value, list):
         return [pruned(inner, schema.get("items", {})) for inner in value]
     if not isinstance(value, dict) or schema.get("x-kubernetes-preserve-unknown-fields"):

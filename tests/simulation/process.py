@@ -20,20 +20,20 @@ from tgi_operator.kube import Kube
 T = TypeVar("T")
 
 WATCH_SECONDS = 0.05
-"""How long an event of a watch takes."""
+"""The delivery time of an event of a watch."""
 
 _running: ContextVar["Process | None"] = ContextVar("_running", default=None)
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of it happens any more."""
+    """The process has been killed: none of its code runs any longer."""
 
 
 @dataclass
 class Fuse:
-    """Blows at the `calls`th request from now on, before or after that has its effect; None: never.
+    """Triggers at the `calls`th request from now on, before or after that has its effect; None: never.
 
-    With an `operation` only requests of that name count: an AWS operation, or verb and resource as in "patch pods".
+    With an `operation`, only requests of that name count: an AWS operation, or verb and resource as in "patch pods".
     """
 
     calls: int | None = None
@@ -49,7 +49,7 @@ class Fuse:
 
 
 class Process:
-    """The tasks of one process, and its way to AWS and to the API server while it lives."""
+    """The tasks of one process, and its connections to AWS and to the API server while it lives."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fuse: Fuse, on_death: Callable[[], None]) -> None:
         self.alive = True
@@ -61,15 +61,15 @@ class Process:
         self._context.run(_running.set, self)
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine in the process: with it end all tasks that it starts."""
+        """Run a coroutine in the process: all tasks that it starts end with the process."""
         self._loop.create_task(coroutine, context=self._context)
 
     def later(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call back within the process, if it lives then."""
+        """Call back within the process, if it still lives then."""
         self._loop.call_later(seconds, lambda: callback() if self.alive else None, context=self._context)
 
     async def call(self, operation: str, request: Callable[[], Awaitable[T]]) -> T:
-        """Make a request to the outside. Raises Killed where it is the process's last."""
+        """Send a request out of the process. Raises Killed if it is the process's last one."""
         if not self.alive:
             raise Killed
         last = self._fuse.burn(operation)
@@ -85,7 +85,7 @@ class Process:
                 raise Killed
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process immediately."""
         if not self.alive:
             return
         self.alive = False
@@ -95,7 +95,7 @@ class Process:
 
 
 def track_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Let every process know its tasks."""
+    """Let every process keep track of its tasks."""
 
     def factory(
         loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
@@ -123,10 +123,10 @@ class AWSClient:
         return await self._process.call(operation, lambda: self._amazon.call(scope, operation, request))
 
     def drop(self, scope: Scope) -> None:
-        """Nothing is held of a scope."""
+        """The client keeps nothing for a scope."""
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """The client has nothing open."""
 
 
 class KubeClient(Kube):
@@ -143,7 +143,7 @@ class KubeClient(Kube):
 
 
 class Informer:
-    """Hands the events of all watches to a controller in order, as kopf does; watches may be cut for a while."""
+    """Passes the events of all watches to a controller in order, as kopf does; watches can be cut for a while."""
 
     def __init__(self, process: Process, server: ApiServer, controller: Controller, kinds: tuple[Kind, ...]) -> None:
         self._process = process
@@ -163,11 +163,11 @@ class Informer:
                 self._heard(plural, "", body)
 
     def cut(self) -> None:
-        """Lose the watches: what happens from now on is not delivered."""
+        """Cut the watches: later events are not delivered."""
         self._connected = False
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self.cut()
         self._server.listeners.remove(self._heard)
 
@@ -177,7 +177,7 @@ class Informer:
         if plural in self._children and LABEL_NAME not in body["metadata"].get("labels", {}):
             return
         self._events.append((plural, change, copied(body)))
-        # One delivery for each event: timers of one time may run in any order, the queue keeps it.
+        # One delivery for each event: timers of the same time can run in any order, the queue keeps the order.
         self._process.later(WATCH_SECONDS, self._deliver)
 
     def _deliver(self) -> None:

@@ -1,6 +1,6 @@
-"""The operator among an API server, AWS and a cluster of pods, all in one event loop on virtual time.
+"""The operator with an API server, AWS and a cluster of pods, all in one event loop on virtual time.
 
-Nothing drives the operator but what drives the real one: watches, its sweeps, its queue's timers and its retries.
+The operator is only driven as in production: by watches, its sweeps, its queue's timers and its retries.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ LIVENESS_SECONDS = 10.0
 
 
 def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Callable[[], datetime]) -> Controller:
-    """Return the operator with its real backends, but for their ways to AWS and to the API server."""
+    """Return the operator with its real backends, except for their connections to AWS and to the API server."""
 
     def changed(key: Key) -> None:
         controller.changed(key)
@@ -75,7 +75,7 @@ def _controller(settings: Settings, kube: KubeClient, api: AWSClient, now: Calla
 
 
 class Simulation:
-    """An operator that can be killed, with all it needs. Use as a context manager."""
+    """An operator that can be killed, with its environment. Use as a context manager."""
 
     def __init__(self, gpus: int = 8, **settings: Any) -> None:
         random.seed(0)
@@ -108,14 +108,14 @@ class Simulation:
     # The operator
 
     def _start(self) -> None:
-        """Start a process that knows nothing."""
+        """Start a process without any state."""
         self.process = Process(self.loop, self.fuse, self._died)
         self.informer: Informer | None = None
         self.controller: Controller | None = None
         self.process.start(self._operate(self.process))
 
     async def _operate(self, process: Process) -> None:
-        """Be the operator's process, until it ends."""
+        """Run as the operator's process, until it ends."""
         kube = KubeClient(process, self.server)
         controller = _controller(self.settings, kube, AWSClient(process, self.amazon), self._now)
         try:
@@ -149,12 +149,12 @@ class Simulation:
         self.process.kill()
 
     def cut_watches(self) -> None:
-        """Break all watches: what happens from now on is not delivered."""
+        """Cut all watches: later events are not delivered."""
         if self.informer is not None:
             self.informer.cut()
 
     def connect_watches(self) -> None:
-        """Have all watches list and watch again; deletions in between are never delivered."""
+        """Let all watches list and watch again; deletions in between are never delivered."""
         if self.informer is not None:
             self.informer.connect()
 
@@ -169,12 +169,12 @@ class Simulation:
     # Time
 
     def run(self, seconds: float) -> None:
-        """Let time go on."""
+        """Advance time."""
         self.loop.run_until_complete(asyncio.sleep(seconds))
         self._check()
 
     def run_until(self, holds: Callable[[], Any], *, within: float) -> float:
-        """Let time go on until something holds; return the seconds it took. Raises AssertionError where it does not."""
+        """Advance time until a condition is true; return the seconds it took. Raises AssertionError on a timeout."""
         began = self.loop.time()
         while not holds():
             waited = self.loop.time() - began
@@ -184,7 +184,7 @@ class Simulation:
         return self.loop.time() - began
 
     def _check(self) -> None:
-        """Raise AssertionError where something happened that must not."""
+        """Raise AssertionError if a forbidden event has happened."""
         self._calls.update(int(time // 60) for time, *_ in self.server.requests[self._counted[0] :])
         self._calls.update(int(time // 60) for time, *_ in self.amazon.attempts[self._counted[1] :])
         self._counted = (len(self.server.requests), len(self.amazon.attempts))
@@ -211,7 +211,7 @@ class Simulation:
     # The resources
 
     def apply(self, spec: Mapping[str, Any], key: Key = KEY, *, unchecked: bool = False) -> None:
-        """Create a resource, or change its spec; `unchecked` as another version of the CRD would let it in."""
+        """Create a resource, or change its spec; `unchecked` accepts it as another version of the CRD would."""
         found = list(crd_schema.errors(spec, ENDPOINT_SCHEMA["spec"], "spec"))
         assert unchecked or not found, found
         if self.is_gone(key):
@@ -225,15 +225,15 @@ class Simulation:
         self.server.edit(PLURAL, *key, {"metadata": {"annotations": named}})
 
     def delete(self, key: Key = KEY) -> None:
-        """Ask for the deletion of a resource."""
+        """Request the deletion of a resource."""
         self.server.delete(PLURAL, *key)
 
     def edit_status(self, change: Mapping[str, Any], key: Key = KEY) -> None:
-        """Patch the status as a user can; None removes."""
+        """Patch the status as a user can; None removes a field."""
         self.server.edit(PLURAL, *key, {"status": change})
 
     def is_gone(self, key: Key = KEY) -> bool:
-        """Return whether the resource is no longer there."""
+        """Return whether the resource has been deleted."""
         return self.server.get(PLURAL, *key) is None
 
     def body(self, key: Key = KEY) -> Object:
@@ -248,12 +248,12 @@ class Simulation:
         return found
 
     def condition(self, kind: str, key: Key = KEY) -> Object:
-        """Return a condition, empty where there is none."""
+        """Return a condition, empty if it is missing."""
         present = self.server.get(PLURAL, *key) or {}
         return condition(present, kind)
 
     def reason(self, kind: str = "Ready", key: Key = KEY) -> str | None:
-        """Return the reason of a condition, None where there is no such condition."""
+        """Return the reason of a condition, None if the condition is missing."""
         return self.condition(kind, key).get("reason")
 
     def is_ready(self, key: Key = KEY) -> bool:
@@ -262,7 +262,7 @@ class Simulation:
         return present is not None and is_ready(present)
 
     def owner(self, key: Key = KEY) -> Owner:
-        """Return who owns what belongs to a resource."""
+        """Return the owner of a resource's AWS and Kubernetes objects."""
         return Owner(CLUSTER, *key, self.body(key)["metadata"]["uid"])
 
     def events(self, key: Key = KEY) -> list[tuple[str, str]]:
@@ -281,46 +281,46 @@ class Simulation:
     # AWS
 
     def aws(self, operation: str, region: str = REGION, **request: Any) -> Object:
-        """Do something in AWS as another user of the account. Raises AWSError."""
+        """Run an operation in AWS as another user of the account. Raises AWSError."""
         return self.amazon.direct(operation, request, region)
 
     def script(self, outcome: Outcome, times: int | None = 1, endpoint: str = ENDPOINT) -> None:
-        """Decide how the endpoint's next change ends."""
+        """Set how the endpoint's next change ends."""
         self.world.scripts.add(Script(endpoint, outcome, times))
 
     def endpoint(self, name: str = ENDPOINT, region: str = REGION) -> Object | None:
-        """Return DescribeEndpoint, None where there is no such endpoint."""
+        """Return the answer of DescribeEndpoint, None if the endpoint is missing."""
         if name not in self.amazon.region(region).endpoints:
             return None
         return self.aws("DescribeEndpoint", region, EndpointName=name)
 
     def leftovers(self, region: str = REGION) -> list[str]:
-        """Return the names of the models, configurations and endpoints there are."""
+        """Return the names of the existing models, configurations and endpoints."""
         found = self.amazon.region(region)
         return sorted([*found.models, *found.configs, *found.endpoints])
 
 
 def condition(body: Mapping[str, Any], kind: str) -> Object:
-    """Return a condition of an object, empty where there is none."""
+    """Return a condition of an object, empty if it is missing."""
     return next((each for each in body.get("status", {}).get("conditions", ()) if each["type"] == kind), {})
 
 
 def is_ready(body: Mapping[str, Any]) -> bool:
-    """Return whether an object is Ready at its present generation."""
+    """Return whether an object is Ready at its current generation."""
     ready = condition(body, "Ready")
     generation = body["metadata"]["generation"]
     return ready.get("status") == "True" and ready.get("observedGeneration", -1) >= generation
 
 
 def contradictions(before: Object, after: Object) -> Iterator[str]:
-    """Yield what no status may report, whatever happens."""
+    """Yield violations that no status may ever contain."""
     name, generation, status = after["metadata"]["name"], after["metadata"]["generation"], after["status"]
     observed = status["observedGeneration"]
     if observed > generation:
         yield f"{name}: observedGeneration {observed} is ahead of generation {generation}"
     if observed < before["status"].get("observedGeneration", -1):
         yield f"{name}: observedGeneration goes back to {observed}"
-    # What another user forged is there until the operator has seen it.
+    # A status that another user forged stays until the operator has seen it.
     forged = set(_contradictions_of_ready(before))
     yield from (f"{name}: {each}" for each in _contradictions_of_ready(after) if each not in forged)
 

@@ -1,4 +1,4 @@
-"""The API server in memory behaves as the real one where the operator depends on it."""
+"""The API server in memory behaves like the real one in all that the operator depends on."""
 
 import asyncio
 import json

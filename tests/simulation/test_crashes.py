@@ -1,4 +1,4 @@
-"""kill -9 at any request, mixed with everything users, AWS and others do: it always ends where it should."""
+"""kill -9 at any request, mixed with actions of users, AWS and others: the final state is always correct."""
 
 import copy
 from typing import Any
@@ -56,7 +56,7 @@ class Life(RuleBasedStateMachine):
 
     @property
     def alive(self) -> bool:
-        """Whether the resource is there and not being deleted."""
+        """Whether the resource exists and is not being deleted."""
         simulation = self.simulation
         return not simulation.is_gone() and "deletionTimestamp" not in simulation.body()["metadata"]
 
@@ -70,7 +70,7 @@ class Life(RuleBasedStateMachine):
     def change_spec(
         self, tokens: int, replicas: int | tuple[int, int] | None, valid: int, instance_type: str = "ml.g5.12xlarge"
     ) -> None:
-        """Apply another spec, one in six of them a bad one; two replicas are the bounds of autoscaling."""
+        """Apply another spec, one in six of them invalid; two replicas are the bounds of autoscaling."""
         spec: dict[str, Any] = {**copy.deepcopy(dict(SPEC)), "runtime": {"maxTotalTokens": tokens}}
         spec["sageMaker"]["instanceType"] = instance_type
         if isinstance(replicas, tuple):
@@ -83,12 +83,12 @@ class Life(RuleBasedStateMachine):
 
     @rule(outcome=st.sampled_from([*TERMINAL, *PASSING]))
     def decide_the_next_change(self, outcome: Outcome) -> None:
-        """Have AWS fail the next change."""
+        """Let AWS fail the next change."""
         self.simulation.script(outcome)
 
     @rule(seconds=st.sampled_from([1, 30, 120, 300, 2000]))
     def let_time_pass(self, seconds: int) -> None:
-        """Let time go on."""
+        """Advance time."""
         self.simulation.run(seconds)
 
     @rule(call=st.integers(1, 12), after_effect=st.booleans())
@@ -103,18 +103,18 @@ class Life(RuleBasedStateMachine):
     @rule(tokens=st.sampled_from([2048, 4096]), call=st.integers(1, 10), after_effect=st.booleans())
     @precondition(lambda self: self.alive)
     def kill_in_a_change(self, tokens: int, call: int, after_effect: bool) -> None:
-        """Change the spec, and kill the operator while it rolls that out."""
+        """Change the spec, and kill the operator during the rollout."""
         self.change_spec(tokens, None, 1)
         self.kill(call, after_effect)
 
     @rule(requests=st.sampled_from([None, 8, 30]))
     def let_requests_come(self, requests: int | None) -> None:
-        """Let so many requests be at the endpoint at any time."""
+        """Let so many requests be in flight at the endpoint from now on."""
         load(self.simulation, requests)
 
     @rule()
     def lose_the_watches_for_a_while(self) -> None:
-        """Have all watches break and connect again."""
+        """Let all watches break and connect again."""
         self.simulation.cut_watches()
         self.simulation.run(20)
         self.simulation.connect_watches()
@@ -127,12 +127,12 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def cut_a_connection(self) -> None:
-        """Have the answer to the next change get lost."""
+        """Let the answer to the next change get lost."""
         self.simulation.amazon.cut = 1
 
     @rule()
     def delete_the_endpoint_as_another_user(self) -> None:
-        """Delete the endpoint where AWS lets anybody."""
+        """Delete the endpoint, if AWS allows it."""
         endpoint = self.simulation.endpoint()
         if endpoint is not None and endpoint["EndpointStatus"] in ("InService", "Failed"):
             self.simulation.aws("DeleteEndpoint", EndpointName=ENDPOINT)
@@ -148,7 +148,7 @@ class Life(RuleBasedStateMachine):
                 self.simulation.aws("DeleteTags", ResourceArn=endpoint["EndpointArn"], TagKeys=keys)
 
     def is_known(self, endpoint: dict[str, Any]) -> bool:
-        """Return whether the status shows that the endpoint was seen to be ours, and runs a revision of ours."""
+        """Return whether the status shows that the endpoint was recognized as ours, and runs a revision of ours."""
         seen = {} if self.simulation.is_gone() else self.simulation.status().get("sageMaker") or {}
         revision = names.revision_of(ENDPOINT, endpoint["EndpointConfigName"])
         return seen.get("endpointARN") == endpoint["EndpointArn"] and revision in seen["revisions"]
@@ -161,12 +161,12 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def nothing_in_use_was_deleted(self) -> None:
-        """AWS would have allowed it."""
+        """AWS would have allowed such a deletion."""
         assert self.simulation.world.violations == []
 
     @invariant()
     def no_update_was_refused_because_of_a_scalable_target(self) -> None:
-        """That could have been foreseen."""
+        """The operator could have predicted the refusal."""
         refused = [text for _, text in self.simulation.amazon.refusals if "registered with Application Auto" in text]
         assert refused == []
 
@@ -178,7 +178,7 @@ class Life(RuleBasedStateMachine):
             assert status["currentRevision"] == status["updateRevision"]
 
     def teardown(self) -> None:
-        """Let it settle: it serves, or reports why a person must act; and after its deletion nothing is left."""
+        """Let it settle: it serves, or reports why a user must act; and after its deletion nothing is left."""
         simulation = self.simulation
         try:
             simulation.amazon.cut = 0
@@ -196,7 +196,7 @@ class Life(RuleBasedStateMachine):
             simulation.close()
 
     def check_settled(self) -> None:
-        """Check that it is Ready with one set, or Stalled with what failed remembered."""
+        """Check that it is Ready with one set, or Stalled with the failed revision in its status."""
         simulation = self.simulation
         if simulation.is_ready():
             endpoint = simulation.endpoint()
@@ -218,7 +218,7 @@ class Life(RuleBasedStateMachine):
             assert after == before, f"{failed} was tried again"
 
     def check_scaling(self) -> None:
-        """Check that there is a scalable target with the bounds wanted, or none."""
+        """Check that a scalable target with the right bounds exists, or none."""
         simulation = self.simulation
         wanted, found = simulation.body()["spec"].get("autoscaling"), target(simulation)
         if wanted is None:
@@ -242,5 +242,5 @@ TestLife.settings = settings(
 
 
 def test_the_operator_was_killed_at_least_a_hundred_times() -> None:
-    """The runs above are worth something only if they kill."""
+    """The runs above are only meaningful if they kill the operator."""
     assert KILLS >= 100, KILLS

@@ -1,4 +1,4 @@
-"""Defects that a review found once, as stories: each is named after what it shows."""
+"""Defects that a review found once, as stories: each is named after the behavior that it checks."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,7 +29,7 @@ NOT_YET_FOUND = Fault(
 ONLY_TGIENDPOINTS = {
     ("*", resource) for resource in ("secrets", "tgiendpoints/status", "events", "deployments", "pods", "jobs")
 }
-"""What the operator is forbidden in a namespace whose RoleBinding is already deleted."""
+"""The permissions that the operator lacks in a namespace whose RoleBinding is already deleted."""
 
 
 # Statuses that stay wrong
@@ -52,7 +52,7 @@ def test_conditions_that_a_user_edits_are_right_within_a_minute(serving: Simulat
 def test_a_spec_that_an_older_operator_refused_is_fine_after_the_upgrade_and_can_be_deleted_meanwhile(
     simulation: Simulation, monkeypatch: pytest.MonkeyPatch, spec: Object
 ) -> None:
-    """Available stays True: what serves does not depend on the operator's version."""
+    """Available stays True: the serving endpoint does not depend on the operator's version."""
     for key in (Key("ml", "falcon-7b"), OTHER):
         simulation.apply(spec, key)
         simulation.run_until(lambda key=key: simulation.is_ready(key), within=600)  # type: ignore[misc]
@@ -75,7 +75,7 @@ def _refuse(_model: type[Spec], _value: Any) -> Spec:
 
 
 def statuses(simulation: Simulation, kind: str) -> list[str]:
-    """Return a list that gets every status of a condition that is written from now on."""
+    """Return a list that collects every status of a condition written from now on."""
     found: list[str] = []
 
     def note(_before: Object, after: Object) -> Iterator[str]:
@@ -397,7 +397,7 @@ def test_a_second_resource_of_one_endpoint_name_leaves_the_first_ones_target_alo
 
 
 def leaves_the_target_alone(simulation: Simulation) -> None:
-    """Tell the story of two resources with one endpoint name."""
+    """Run the story of two resources with one endpoint name."""
     first = {**spec(), "sageMaker": {**SPEC["sageMaker"], "endpointName": "shared"}}
     simulation.apply(first)
     simulation.run_until(lambda: follows(simulation), within=600)
@@ -565,7 +565,7 @@ def test_reads_that_are_denied_are_reported_on_what_serves_and_so_is_their_end(s
 
 
 def test_after_a_failed_rollback_the_revision_before_is_not_asked_for_again_and_again(serving: Simulation) -> None:
-    """AWS refuses an update to the configuration that the endpoint has."""
+    """AWS refuses an update to the configuration that the endpoint already has."""
     serving.script(Outcome.ROLLBACK_FAILED)
     serving.apply(NEW)
     serving.run_until(lambda: is_stalled(serving, "UpdateRollbackFailed"), within=900)

@@ -1,4 +1,4 @@
-"""No namespace delays another: what a careless or hostile tenant applies, and how long the others wait for AWS."""
+"""No namespace delays another: a careless or hostile tenant applies resources, and the others do not wait for AWS."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ REGIONS = (
 
 
 def apply_many(simulation: Simulation, name: str, number: int, namespace: str = "crowd", **target: str) -> list[Key]:
-    """Apply ordinary resources, as a loop around kubectl does."""
+    """Apply ordinary resources, like a loop around kubectl."""
     keys = [Key(namespace, f"{name}-{index}") for index in range(number)]
     for key in keys:
         simulation.apply(with_target(**target), key)
@@ -103,7 +103,7 @@ def everything(simulation: Simulation) -> None:
 def test_create_of_another_namespace_reaches_aws_and_pods_at_once(
     simulation: Simulation, attack: Callable[[Simulation], None], busy_for: float
 ) -> None:
-    # The region is in use, as it is where there is anything to starve.
+    # The region is in use, as it always is if other tenants can be starved.
     simulation.apply(SPEC, Key("others", "llm"))
     simulation.run(60)
     attack(simulation)
@@ -128,7 +128,7 @@ def test_update_and_deletion_of_another_namespace_do_not_wait_either(simulation:
     simulation.apply({**SPEC, "replicas": 2}, AT_SAGEMAKER)
     simulation.run(WAIT_SECONDS)
     assert simulation.amazon.attempted("UpdateEndpointWeightsAndCapacities", since=began)
-    # AWS deletes no endpoint that it is updating.
+    # AWS does not delete an endpoint that it is updating.
     simulation.run(300)
     for index in range(300):
         simulation.apply({**SPEC, "replicas": 3}, Key("crowd", f"each-{index}"))

@@ -1,4 +1,4 @@
-"""Every operation of AWS and every request to the API server fails for a while: each life ends well all the same."""
+"""Every operation of AWS and every request to the API server fails for a while: each story still ends well."""
 
 import pytest
 
@@ -28,7 +28,7 @@ LIFE: tuple[Object, ...] = (
     spec(None, replicas=2),
     spec(None, replicas=1),
 )
-"""One after the other, these need every operation."""
+"""Applied in order, these need every operation."""
 
 PODS_LIFE: tuple[Object, ...] = (
     {**PODS, "inCluster": {"gpu": {"count": 1}, "cache": {"size": "100Gi"}}},
@@ -50,7 +50,7 @@ REQUESTS = (
 
 
 def is_as_wanted(simulation: Simulation, wanted: Object) -> bool:
-    """Return whether the resource is Ready, and AWS has what the spec wants."""
+    """Return whether the resource is Ready, and AWS matches the spec."""
     if not simulation.is_ready():
         return False
     region = simulation.amazon.region(REGION)

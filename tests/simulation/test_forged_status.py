@@ -1,4 +1,4 @@
-"""A status that another user wrote: whatever it is, nothing is done to what is not owned, and no image is invented."""
+"""A status that another user wrote: the operator never changes objects that it does not own, and invents no image."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -84,7 +84,7 @@ forgeries = st.fixed_dictionaries(
 
 @contextmanager
 def neighbours() -> Iterator[Simulation]:
-    """A simulation in which two resources serve, and an endpoint that nobody has tagged."""
+    """A simulation in which two resources serve, and an untagged endpoint exists."""
     with Simulation() as simulation:
         for key in (KEY, OTHER):
             simulation.apply(SPEC, key)
@@ -100,7 +100,7 @@ def neighbours() -> Iterator[Simulation]:
 
 
 def forge(simulation: Simulation, change: Mapping[str, Any]) -> None:
-    """Write a status as a user with permission to write it can; `kept` stands for what the operator wrote."""
+    """Write a status as a user with that permission can; `kept` is the operator's own status."""
     forged = copy.deepcopy(dict(change))
     block, true = forged.get("sageMaker", {}), simulation.status().get("sageMaker", {})
     if block.get("renderedFrom") == "kept":
@@ -109,7 +109,7 @@ def forge(simulation: Simulation, change: Mapping[str, Any]) -> None:
 
 
 def foreign_changes(simulation: Simulation, since: int) -> list[Object]:
-    """Return the changes that name anything but what is the forger's own."""
+    """Return the changes to objects that are not the forger's own."""
     made = (call for call in simulation.amazon.calls[since:] if call.operation.startswith(WRITES))
     return [{call.operation: call.name} for call in made if OWN not in call.name]
 
@@ -207,7 +207,7 @@ def test_an_image_of_the_status_alone_is_never_requested_in_the_cluster(simulati
 
 
 def test_finding_m2_an_endpoint_that_was_never_ours(simulation: Simulation) -> None:
-    """The proof of the review: an untagged endpoint, and a status that claims it."""
+    """The proof of the review: an untagged endpoint, and a status that refers to it."""
     theirs = foreign_endpoint(simulation, {})
     simulation.apply(SPEC)
     simulation.run(30)

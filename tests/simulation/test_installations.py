@@ -17,7 +17,7 @@ OTHER = Key("ml", "other")
 
 
 def only(backend: BackendName) -> Simulation:
-    """Return an installation with one backend, to which everything of the other one is forbidden."""
+    """Return an installation with one backend, without any permission for the other one."""
     simulation = Simulation(backends=(backend,))
     if backend == "sageMaker":
         simulation.server.denied |= OF_PODS

@@ -1,7 +1,7 @@
-"""For every reason that can end without a change of the spec: the cause is over, and the status shows it.
+"""For every reason that can end without a change of the spec: after the cause ends, the status shows that.
 
-Where a free read shows the cause, the status is right within a minute of its end. Where only an attempt does, the
-message announces the next attempt, and the status is right within a minute of that.
+If a free read shows the cause, the status is correct within a minute of its end. If only an attempt does, the
+message announces the next attempt, and the status is correct within a minute of that.
 """
 
 import re
@@ -56,17 +56,17 @@ class Cause:
 
 
 def fails(reason: str, fault: Fault, *operations: str, **options: Any) -> Cause:
-    """Return the cause that AWS answers some operations with a fault, or all of them."""
+    """Return the cause "AWS answers some operations, or all of them, with a fault"."""
     return Cause(reason, lambda s: s.amazon.fail(fault, *operations), lambda s: s.amazon.mend(*operations), **options)
 
 
 def refused(reason: str, fault: Fault, operation: str) -> Cause:
-    """Return the cause that AWS refuses an operation of the creation."""
+    """Return the cause "AWS refuses an operation of the creation"."""
     return fails(reason, fault, operation, serving=False, by_attempt=True)
 
 
 def ends(reason: str, outcome: Outcome) -> Cause:
-    """Return the cause that creations end with an outcome."""
+    """Return the cause "creations end with an outcome"."""
     return Cause(
         reason,
         lambda s: s.script(outcome, times=None),
@@ -78,7 +78,7 @@ def ends(reason: str, outcome: Outcome) -> Cause:
 
 
 def put_status(status: Status) -> Act:
-    """Return the act of AWS that gives the endpoint a status."""
+    """Return a function with which AWS gives the endpoint a status."""
 
     def act(simulation: Simulation) -> None:
         region = simulation.amazon.region(REGION)
@@ -89,13 +89,13 @@ def put_status(status: Status) -> Act:
 
 
 def tag_cluster(cluster: str) -> Act:
-    """Return the act of a user who tags the endpoint as another cluster's."""
+    """Return a function with which a user tags the endpoint as another cluster's."""
     tag = names.to_list({names.TAG_CLUSTER: cluster})
     return lambda s: s.aws("AddTags", ResourceArn=arn_of(s, "endpoint"), Tags=tag)
 
 
 def faulty_pods(reason: str, spec: Mapping[str, Any] = PODS, **fault: Any) -> Cause:
-    """Return the cause that new pods do not become ready."""
+    """Return the cause "new pods do not become ready"."""
     none = dict.fromkeys(fault)
     return Cause(
         reason,
@@ -108,18 +108,18 @@ def faulty_pods(reason: str, spec: Mapping[str, Any] = PODS, **fault: Any) -> Ca
 
 
 def outage_of_kubernetes(*denied: tuple[str, str]) -> tuple[Act, Act]:
-    """Return the acts that forbid the operator something, and allow it again."""
+    """Return two functions that remove a permission of the operator, and restore it."""
     return lambda s: s.server.denied.update(denied), lambda s: s.server.denied.clear()
 
 
 def break_reads(simulation: Simulation) -> None:
-    """Have AWS answer with something that the operator cannot understand."""
+    """Let AWS answer with something that the operator cannot parse."""
     simulation.amazon.stale["DescribeEndpoint"] = {"Unexpected": True}
     simulation.apply({**simulation.body()["spec"], "replicas": 2})
 
 
 def mend_reads(simulation: Simulation) -> None:
-    """Have AWS answer again as documented."""
+    """Let AWS answer as documented again."""
     del simulation.amazon.stale["DescribeEndpoint"]
 
 
@@ -190,7 +190,7 @@ def update_denied(simulation: Simulation) -> None:
 
 
 def tagging(fault: Fault) -> Act:
-    """Return the act of a user who adds a tag to the spec, while AWS does not take tags."""
+    """Return a function with which a user adds a tag to the spec, while AWS does not accept tags."""
 
     def act(simulation: Simulation) -> None:
         simulation.amazon.fail(fault, "AddTags")
@@ -210,7 +210,7 @@ def forbid_secrets(simulation: Simulation) -> None:
 
 
 def unknown_status(simulation: Simulation) -> None:
-    """Have AWS report a status that this version of the operator does not know."""
+    """Let AWS report a status that is unknown to this version of the operator."""
     listed = simulation.aws("ListEndpoints")
     listed["Endpoints"] = [{**each, "EndpointStatus": "Levitating"} for each in listed["Endpoints"]]
     described = {**simulation.aws("DescribeEndpoint", EndpointName=ENDPOINT), "EndpointStatus": "Levitating"}
@@ -218,7 +218,7 @@ def unknown_status(simulation: Simulation) -> None:
 
 
 def known_status(simulation: Simulation) -> None:
-    """Have AWS report what is."""
+    """Let AWS report the real status."""
     simulation.amazon.stale.clear()
 
 
@@ -231,19 +231,19 @@ def no_foreign_service(simulation: Simulation) -> None:
 
 
 def scale_pods(replicas: int) -> Act:
-    """Return the act of a user who scales the Deployment."""
+    """Return a function with which a user scales the Deployment."""
     change = {"spec": {"replicas": replicas}}
     return lambda s: s.server.edit("deployments", "ml", "falcon-7b", change)
 
 
 def scaled_up(simulation: Simulation) -> None:
-    """Scale the Deployment to one pod, and wait until that serves."""
+    """Scale the Deployment to one pod, and wait until it serves."""
     scale_pods(1)(simulation)
     started(simulation)
 
 
 def hpa_reports(status: str, reason: str) -> Act:
-    """Return the act of the HPA's controller, which reports whether it has the metric."""
+    """Return a function with which the HPA's controller reports whether it has the metric."""
 
     def act(simulation: Simulation) -> None:
         conditions = [
@@ -269,7 +269,7 @@ def slow_start(simulation: Simulation) -> None:
 
 
 def started(simulation: Simulation) -> None:
-    """Wait until a pod has started at last."""
+    """Wait until a pod has started after all."""
     pods = simulation.server.objects["pods"].values()
     simulation.run_until(lambda: any("'ready': True" in str(pod) for pod in pods), within=30_000)
     simulation.run(5)
@@ -290,7 +290,7 @@ def slow_creation(simulation: Simulation) -> None:
 
 
 def created(simulation: Simulation) -> None:
-    """Wait until AWS has created the endpoint at last."""
+    """Wait until AWS has created the endpoint after all."""
     region = simulation.amazon.region(REGION)
     simulation.run_until(
         lambda: simulation.amazon.region(REGION) and region.endpoint(ENDPOINT).status is Status.IN_SERVICE,
@@ -379,7 +379,7 @@ def reports(simulation: Simulation, reason: str) -> bool:
 
 
 def announced(simulation: Simulation) -> float | None:
-    """Return when Ready announces the next attempt, None where it announces none."""
+    """Return when Ready announces the next attempt, None if it announces none."""
     found = _TIME.findall(simulation.condition("Ready")["message"])
     return datetime.fromisoformat(found[-1]).timestamp() if found else None
 
@@ -479,7 +479,7 @@ ELSEWHERE = {
     "ScalingUnknown",
     "StatusRefused",
 }
-"""Reasons whose end is a story of its own: here, in test_installations, test_scaling or in test_defects."""
+"""Reasons whose end has a separate story: here, in test_installations, test_scaling or in test_defects."""
 
 HEALTHY = {"InService", "Scaling", "Serving", "Autoscaling", "ScaledToZero"}
 """Reasons that report no problem."""
@@ -497,7 +497,7 @@ ON_THE_WAY = {
     "Throttled",
     "CredentialsExpired",
 }
-"""Reasons of the time until something else is reported, which every story goes through, or that follow from others."""
+"""Transitional reasons, which occur in every story, or which follow from others."""
 
 BY_A_CHANGE_OF_THE_SPEC = {
     "InvalidSpec",
@@ -529,7 +529,7 @@ EVENTS = {
     "Collected",
     "Restored",
 }
-"""Reasons of Events about what was done."""
+"""Reasons of Events about completed actions."""
 
 
 def test_every_reason_that_can_end_without_a_change_of_the_spec_has_its_story() -> None:

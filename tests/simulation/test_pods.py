@@ -1,4 +1,4 @@
-"""What becomes of a resource in the cluster: stories among controllers, kubelets and other users on virtual time."""
+"""The life of a resource in the cluster: stories with controllers, kubelets and other users on virtual time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,12 +29,12 @@ def deployment(simulation: Simulation) -> Object:
 
 
 def pods(simulation: Simulation) -> set[str]:
-    """Return the names of the pods there are."""
+    """Return the names of the existing pods."""
     return {name for _, name in simulation.server.objects["pods"]}
 
 
 def writes(simulation: Simulation, since: int = 0) -> list[str]:
-    """Return the requests of the operator that change something."""
+    """Return the operator's requests that change objects."""
     found = simulation.server.requests[since:]
     return [f"{verb} {resource}" for _, verb, resource, _ in found if verb not in ("get", "list")]
 
@@ -153,12 +153,12 @@ def test_what_another_user_deletes_comes_back(simulation: Simulation, plural: st
 
 
 def policies(simulation: Simulation) -> list[list[Object]]:
-    """Return the rules of the NetworkPolicies that there are."""
+    """Return the rules of the existing NetworkPolicies."""
     return [each["spec"]["ingress"] for each in simulation.server.objects["networkpolicies"].values()]
 
 
 def administered(simulation: Simulation, namespaces: tuple[str, ...] | None) -> None:
-    """Restart the operator with another list of the namespaces that reach the pods."""
+    """Restart the operator with another list of namespaces that can connect to the pods."""
     simulation.settings = simulation.settings.model_copy(update={"serving_pods_from": namespaces})
     simulation.restart()
     simulation.run(10)
@@ -271,7 +271,7 @@ TAKING = {**PODS, "inCluster": {**PODS["inCluster"], "podTemplate": PRIVILEGED}}
 
 
 def test_pods_of_before_go_on_serving_and_are_reported() -> None:
-    """An upgrade restricts what a podTemplate and Secrets may be used for: no pod is replaced or deleted."""
+    """An upgrade restricts the use of podTemplate and Secrets: no pod is replaced or deleted."""
     with Simulation(pod_template="unrestricted", require_labels="off") as simulation:
         simulation.apply(TAKING)
         simulation.run_until(simulation.is_ready, within=180)
@@ -290,7 +290,7 @@ def test_pods_of_before_go_on_serving_and_are_reported() -> None:
 
 
 def test_another_users_secret_reaches_no_pod(simulation: Simulation) -> None:
-    """Not by a name that does not exist yet either, and not by a Hub token that is none."""
+    """Neither by a name that does not exist yet, nor by an invalid Hub token."""
     stolen = {"tokenSecretRef": {"name": "db", "key": "password"}}
     env = [{"name": "HF_ENDPOINT", "value": "https://collector.example"}]
     hub = {**PODS, "model": {**PODS["model"], **stolen}, "runtime": {"env": env}}

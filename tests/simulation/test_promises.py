@@ -1,4 +1,4 @@
-"""What the status promises, where drift checks are too rare to help: nothing is lost, early, or to and fro."""
+"""The promises of the status, with drift checks too rare to help: nothing is lost, early, or flapping."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,20 +16,20 @@ from tgi_operator.backends.sagemaker.desired.scaling_policies import addressed
 from tgi_sandbox.aws.lifecycle import Outcome
 
 RARE = 0.01
-"""Reads of drift checks a minute: none comes within a test."""
+"""Drift-check reads per minute: none occurs during a test."""
 
 SCALE = "UpdateEndpointWeightsAndCapacities"
 
 
 @pytest.fixture
 def simulation() -> Iterator[Simulation]:
-    """A simulation without resources, and as good as without drift checks."""
+    """A simulation without resources, and practically without drift checks."""
     with Simulation(aws_drift_reads_per_minute=RARE) as made:
         yield made
 
 
 def written(simulation: Simulation) -> list[Object]:
-    """Return a list that gets every resource whose status is written from now on."""
+    """Return a list that collects every resource whose status is written from now on."""
     found: list[Object] = []
 
     def note(_before: Object, after: Object) -> Iterator[str]:
@@ -154,7 +154,7 @@ def test_a_version_whose_rollout_was_refused_is_not_what_an_absent_version_keeps
         serving.apply(changed(version="3.0.1"))
         serving.run_until(lambda: is_stalled(serving, "ImageNotFound"), within=60)
     serving.apply(SPEC)
-    # For a minute AWS's reads may be older than the refused rollout.
+    # For a minute, AWS's reads can be older than the refused rollout.
     serving.run_until(serving.is_ready, within=MINUTE + 10)
     assert serving.status()["image"] == image
     serving.apply(NEW)

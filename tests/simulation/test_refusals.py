@@ -34,7 +34,7 @@ RULES = (
     "engines/tgi/launch_checks.py",
     "backends/served.py",
 )
-"""Where the refusals are that depend on nothing but the spec and the settings."""
+"""The modules of the refusals that depend only on the spec and the settings."""
 
 
 def with_runtime(**fields: Any) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def with_sidecar(**context: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A spec, the settings, and the parts of the message: field, value and what to do."""
+    """A spec, the settings, and the parts of the message: field, value and remedy."""
 
     reason: Reason
     spec: Mapping[str, Any]
@@ -158,7 +158,7 @@ def refusal(request: pytest.FixtureRequest) -> Refusal:
 
 
 def settings(refusal: Refusal, folder: Path) -> dict[str, str]:
-    """Return the settings of a refusal as the variables have them, with the administrators' file where it has one."""
+    """Return the settings of a refusal as variables, with the administrators' file if it has one."""
     if refusal.permissions is None:
         return dict(refusal.settings)
     file = folder / FILE

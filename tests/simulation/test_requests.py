@@ -1,4 +1,4 @@
-"""What a user asks for with the annotation tgi-operator.dev/requestedAt: another look, and another attempt, once."""
+"""The annotation tgi-operator.dev/requestedAt requests one more observation, and one more attempt."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def test_a_long_value_counts_once_too(serving: Simulation, length: int) -> None:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure that is remembered: how it begins and ends, and the attempt that a request leads to."""
+    """A failure that is remembered: how it begins and ends, and the attempt that a request causes."""
 
     reason: str
     attempt: str
@@ -81,7 +81,7 @@ class Failure:
 
 
 def refusal(reason: str, fault: Fault, operation: str) -> Failure:
-    """Return the failure that AWS refuses an operation."""
+    """Return the failure "AWS refuses an operation"."""
     return Failure(reason, operation, lambda s: s.amazon.fail(fault, operation), lambda s: s.amazon.mend(operation))
 
 
@@ -90,7 +90,7 @@ def no_quota(simulation: Simulation) -> None:
 
 
 def outcome(reason: str, how: Outcome, attempt: str = "CreateEndpoint", *, serving: bool = False) -> Failure:
-    """Return the failure that a change ends so, whenever it is tried."""
+    """Return the failure "the change ends with this outcome, whenever it is tried"."""
     return Failure(reason, attempt, lambda s: s.script(how, times=None), lambda s: s.world.scripts.clear(), serving)
 
 

@@ -22,7 +22,7 @@ POLICY = "tgi-operator-ConcurrentRequests"
 TARGETS = ("RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy", "DeleteScalingPolicy")
 CHANGES = (*TARGETS, "PutScheduledAction", "UpdateEndpoint", "CreateEndpoint", "DeleteEndpoint")
 SWEEPS = 16 * 60
-"""Seconds in which the sweep of scalable targets reads everything that it ever reads."""
+"""Seconds in which the sweep of scalable targets reads everything at least once."""
 
 
 def spec(autoscaling: Mapping[str, Any] | None = AUTOSCALING, **fields: Any) -> Spec:
@@ -37,7 +37,7 @@ def retyped(made: Spec, instance_type: str = "ml.g5.48xlarge") -> Spec:
 
 
 def target(simulation: Simulation, name: str = ENDPOINT) -> Target | None:
-    """Return the scalable target that an endpoint is, None where it is none."""
+    """Return the scalable target of an endpoint, None if there is none."""
     return simulation.amazon.region(REGION).scaling.targets.get(resource_id(name).lower())
 
 
@@ -48,7 +48,7 @@ def bounds(simulation: Simulation) -> tuple[int, int] | None:
 
 
 def load(simulation: Simulation, requests: float | None) -> None:
-    """Let so many requests be at the endpoint from now on."""
+    """Let so many requests be in flight at the endpoint from now on."""
     region = simulation.amazon.region(REGION)
     region.scaling.metrics.traffic[ENDPOINT].concurrent.set(simulation.clock.now(), requests)
 
@@ -59,7 +59,7 @@ def follows(simulation: Simulation) -> bool:
 
 
 def replicas(simulation: Simulation) -> int:
-    """Return the replicas that serve, as the status shows them."""
+    """Return the ready replicas, as the status shows them."""
     return int(simulation.status().get("readyReplicas", 0))
 
 

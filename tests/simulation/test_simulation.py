@@ -1,4 +1,4 @@
-"""The simulation itself: what it must catch, it catches."""
+"""The simulation itself: it detects what it has to detect."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What becomes of one resource on SageMaker: each test is a story of its life on virtual time."""
+"""The life of one resource on SageMaker: each test is a story on virtual time."""
 
 import copy
 import itertools
@@ -21,7 +21,7 @@ from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update
 Spec = dict[str, Any]
 
 LONG = 2.5 * 3600.0
-"""Seconds in which whatever happens by the clock has happened twice: pauses last up to half an hour, lists are an hour
+"""Seconds in which every periodic action has happened twice: pauses last up to half an hour, lists are an hour
 apart."""
 
 DAY = 24 * 3600.0
@@ -436,7 +436,7 @@ def test_retain_leaves_aws_alone_and_the_same_resource_takes_it_back(serving: Si
 def foreign_endpoint(
     simulation: Simulation, claim: Mapping[str, str], image: str = "other:1", instances: int = 1
 ) -> list[str]:
-    """Make an endpoint of the resource's name that was not made for it."""
+    """Create an endpoint of the resource's name that was not created for it."""
     container = {"Image": f"{IMAGES}/{image}", "Environment": {"HF_MODEL_ID": "tiiuae/falcon-7b", "SM_NUM_GPUS": "1"}}
     simulation.aws("CreateModel", ModelName="theirs", PrimaryContainer=container, ExecutionRoleArn=ROLE)
     variant = {
@@ -491,7 +491,7 @@ def test_an_endpoint_handed_over_to_another_cluster_keeps_what_it_runs(serving: 
 
 
 def test_two_resources_of_one_endpoint_name_do_not_rob_each_other(serving: Simulation) -> None:
-    """The loser of a race wrote down the very revision that the winner runs."""
+    """The loser of a race recorded the very revision that the winner runs."""
     before = serving.leftovers()
     theirs = names.owner_tags(Owner(CLUSTER, "other", "falcon-7b", "u"))
     for part in ("model", "endpoint-config", "endpoint"):
@@ -505,7 +505,7 @@ def test_two_resources_of_one_endpoint_name_do_not_rob_each_other(serving: Simul
 
 
 def test_an_endpoint_of_another_tool_is_taken_over_by_its_tags(simulation: Simulation) -> None:
-    """docs/migrate.md: it serves all the time, keeps its size, and what was there before is not ours to delete."""
+    """docs/migrate.md: it serves all the time, keeps its size, and the operator does not delete what existed before."""
     claim = {
         tag: value
         for tag, value in names.owner_tags(Owner(CLUSTER, "ml", "falcon-7b", "")).items()
@@ -693,7 +693,7 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
 
 @contextmanager
 def earlier_version() -> Iterator[None]:
-    """Run the operator as earlier versions were, which made revisions and digests from the token itself."""
+    """Run the operator like earlier versions, which derived revisions and digests from the token itself."""
     with pytest.MonkeyPatch.context() as earlier:
         earlier.setattr(HubToken, "fingerprint", property(lambda token: token.value))
         yield
@@ -764,7 +764,7 @@ def test_a_spec_of_another_crd_is_reported_as_plan_does(simulation: Simulation) 
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_spec_that_is_too_large_costs_only_itself(serving: Simulation, restarted: bool) -> None:
-    """An object from before the CRD had bounds: the API server keeps it, and updates of its other fields."""
+    """An object from before the CRD had bounds: the API server keeps it, and accepts updates of its other fields."""
     large = {**SPEC, "inCluster": {"podTemplate": {"spec": {"tolerations": [{"key": "x" * 60}] * 15_000}}}}
     serving.apply(large, unchecked=True)
     if restarted:

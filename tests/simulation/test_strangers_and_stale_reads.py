@@ -1,4 +1,4 @@
-"""What other users do to an endpoint, and what AWS's reads of a moment ago suggest: neither does harm."""
+"""Changes by other users to an endpoint, and AWS's outdated reads: neither causes harm."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from tgi_sandbox.aws.lifecycle import Outcome
 
 
 def is_left_alone_after_a_restart(simulation: Simulation) -> bool:
-    """Return whether an operator that knows nothing changes nothing, and reports that the endpoint is not its own."""
+    """Return whether an operator without state changes nothing, and reports that the endpoint is not its own."""
     calls = len(simulation.amazon.calls)
     simulation.restart()
     simulation.run(300)
@@ -30,7 +30,7 @@ def test_an_endpoint_of_another_cluster_stays_untouched_through_changes_and_rest
 
 
 def test_an_endpoint_that_another_user_put_in_place_of_ours_is_left_alone(serving: Simulation) -> None:
-    # The operator is not there: it would create its own again.
+    # The operator is not running: it would create its own again.
     serving.server.outage = 0
     serving.restart()
     serving.aws("DeleteEndpoint", EndpointName=ENDPOINT)
@@ -47,7 +47,7 @@ def test_an_endpoint_that_another_user_put_in_place_of_ours_is_left_alone(servin
 
 @contextmanager
 def stale(simulation: Simulation, operation: str, answer: Mapping[str, Any] | AWSError) -> Iterator[None]:
-    """Have AWS answer a read as it did before."""
+    """Let AWS repeat its earlier answer to a read."""
     simulation.amazon.stale[operation] = answer
     try:
         yield
@@ -56,7 +56,7 @@ def stale(simulation: Simulation, operation: str, answer: Mapping[str, Any] | AW
 
 
 def test_a_spec_taken_back_while_aws_still_shows_the_time_before(serving: Simulation) -> None:
-    """The update under way uses what would be collected."""
+    """The update in progress uses the set that would be collected."""
     before = serving.aws("DescribeEndpoint", EndpointName=ENDPOINT)
     serving.apply(NEW)
     serving.run(3)
@@ -71,7 +71,7 @@ def test_a_spec_taken_back_while_aws_still_shows_the_time_before(serving: Simula
 
 
 def missing(simulation: Simulation, name: str) -> AWSError:
-    """Return AWS's answer where there is no endpoint."""
+    """Return AWS's answer for a missing endpoint."""
     with pytest.raises(AWSError) as raised:
         simulation.aws("DescribeEndpoint", EndpointName=name)
     return raised.value
@@ -101,7 +101,7 @@ def test_tags_that_cannot_be_read_yet_leave_no_orphan(applied: Simulation) -> No
 
 
 def test_a_placeholder_is_never_served(serving: Simulation) -> None:
-    """A configuration that only has the name of one that was deleted makes way for the real one."""
+    """A configuration that only has the name of a deleted one is replaced by the real one."""
     serving.aws("DeleteEndpointConfig", EndpointConfigName=serving.status()["sageMaker"]["endpointConfigName"])
     serving.world.violations.clear()
     serving.apply(NEW)

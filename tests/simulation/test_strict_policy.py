@@ -1,4 +1,4 @@
-"""Under the strict IAM policy the operator does all of its work, and nothing to what another owner has."""
+"""Under the strict IAM policy, the operator does all of its work, and changes nothing of other owners."""
 
 import json
 from pathlib import Path

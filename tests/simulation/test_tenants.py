@@ -1,4 +1,4 @@
-"""What one namespace tries to do to the endpoints of another, by names and by races: it gets none of them."""
+"""Attacks by one namespace on the endpoints of another, by names and by races: it gets none of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,13 +51,13 @@ def owners(simulation: Simulation, name: str, seconds: int) -> set[str]:
 
 
 def ready(simulation: Simulation, key: Key = VICTIM, within: float = 900) -> None:
-    """Let time go on until a resource serves."""
+    """Advance time until a resource serves."""
     simulation.run_until(lambda: simulation.is_ready(key), within=within)
 
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Iterator[Simulation]:
-    """A simulation in which the victim serves, and in which every namespace may use every name."""
+    """A simulation in which the victim serves, and in which every namespace is allowed to use every name."""
     with Simulation(allowed_roles_file=str(tmp_path / "roles.yaml")) as simulation:
         allow(simulation, EVERYBODY)
         simulation.apply(named(), VICTIM)
@@ -80,7 +80,7 @@ def test_namespaces_whose_names_meet_at_a_hyphen_have_an_endpoint_each(simulatio
 
 
 def older(simulation: Simulation, monkeypatch: pytest.MonkeyPatch, key: Key) -> str:
-    """Have an earlier version of the operator create an endpoint, and return its name."""
+    """Create an endpoint like an earlier version of the operator, and return its name."""
     with monkeypatch.context() as earlier:
         earlier.setattr(names, "endpoint_name", names.former_endpoint_name)
         simulation.apply(SPEC, key)
@@ -96,7 +96,7 @@ def test_an_endpoint_that_an_earlier_version_named_keeps_its_name(monkeypatch: p
 
 
 def keeps_its_name(simulation: Simulation, monkeypatch: pytest.MonkeyPatch, *, lost: bool) -> None:
-    """Tell the story of an endpoint of an earlier version."""
+    """Run the story of an endpoint of an earlier version."""
     former = older(simulation, monkeypatch, VICTIM)
     calls = len(simulation.amazon.calls)
     if lost:
@@ -229,7 +229,7 @@ def test_what_is_not_owned_has_no_url_and_no_replicas(shared: Simulation) -> Non
 
 
 def steal(simulation: Simulation) -> None:
-    """Have the attacker request to look for the endpoint every five seconds."""
+    """Let the attacker request an observation of the endpoint every five seconds."""
 
     def request(times: int) -> None:
         simulation.annotate(EVIL, requestedAt=str(times))
@@ -274,7 +274,7 @@ def test_a_name_never_changes_hands_while_its_owner_wants_it(shared: Simulation,
     if restarted and happens is not applied_again:
         shared.run(1)
         shared.restart()
-    # AWS takes 22 minutes to find no capacity.
+    # AWS needs 22 minutes to report that it has no capacity.
     assert owners(shared, NAME, 2400 if happens is failed_and_replaced else 600) <= {"ml", "none"}
     assert shared.is_ready(VICTIM)
     assert shared.reason("Stalled", EVIL) == "NotOwned"
@@ -303,11 +303,11 @@ def test_of_two_that_want_a_free_name_the_older_gets_it(tmp_path: Path) -> None:
         assert simulation.reason("Stalled", EVIL) == "NotOwned"
 
 
-# Tags that were taken away
+# Tags that were removed
 
 
 def strip(simulation: Simulation, name: str, *parts: str) -> None:
-    """Take away the owner tags of parts of an endpoint."""
+    """Remove the owner tags of parts of an endpoint."""
     endpoint = simulation.endpoint(name)
     assert endpoint is not None
     region = simulation.amazon.region(REGION)
@@ -344,7 +344,7 @@ def is_not_owned(simulation: Simulation) -> bool:
 
 
 def test_an_untagged_endpoint_of_our_name_is_not_ours(simulation: Simulation) -> None:
-    """Finding M2: an endpoint that this operator never made, with a configuration named as ours are."""
+    """Finding M2: an endpoint that this operator never created, with a configuration in our naming scheme."""
     endpoint = names.endpoint_name(EVIL)
     set_name = names.set_name(endpoint, "0123456789")
     simulation.aws(

@@ -1,4 +1,4 @@
-"""What a cluster makes of Deployments, Jobs and claims: controllers, scheduler and kubelets on virtual time."""
+"""A cluster's handling of Deployments, Jobs and PVCs: controllers, scheduler and kubelets on virtual time."""
 
 import asyncio
 import hashlib
@@ -13,14 +13,14 @@ from simulation.api_server import ApiServer, RefusedError
 from tgi_operator.backends.incluster.kinds import Object
 
 POLL_SECONDS = 5.0
-"""How often a pod that waits for something looks for it again."""
+"""How often a pod that waits for a condition checks it again."""
 
 HASH = "pod-template-hash"
 
 
 @dataclass(frozen=True)
 class Faults:
-    """What keeps pods from serving now; None: nothing. `crash` is an exit code and the last output."""
+    """The faults that keep pods from serving now; None: no fault. `crash` is an exit code and the last output."""
 
     unschedulable: str | None = None
     image_pull: str | None = None
@@ -44,7 +44,7 @@ class Workloads:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def change(self, **faults: Any) -> None:
-        """Let other faults hold from now on; None ends one."""
+        """Set other faults from now on; None ends one."""
         self.faults = replace(self.faults, **faults)
         self._changed.set()
         self._changed = asyncio.Event()
@@ -139,7 +139,7 @@ class Workloads:
         self._write("jobs", body, {"active": 0, "failed": failed, "conditions": [condition]})
 
     def _fails_job(self, body: Object, pods: list[Object]) -> bool:
-        """Return whether a pod ended with an exit code for which podFailurePolicy ends the job."""
+        """Return whether a pod ended with an exit code that ends the job by its podFailurePolicy."""
         rules = body["spec"].get("podFailurePolicy", {}).get("rules", ())
         final = {code for rule in rules for code in rule["onExitCodes"]["values"]}
         ended = [_container(pod).get("state", {}).get("terminated", {}) for pod in pods]
@@ -171,7 +171,7 @@ class Workloads:
         task.add_done_callback(self._tasks.discard)
 
     async def _live(self, pod: Object, *, fetches: bool) -> None:
-        """Bring a pod up, and keep it as its faults have it, until it is gone."""
+        """Start a pod, and keep it in the state of its faults until it is deleted."""
         try:
             await self._schedule(pod)
             await self._pull(pod)
@@ -292,7 +292,7 @@ class Workloads:
 
 
 def _limits(strategy: Mapping[str, Any], wanted: int) -> tuple[int, int]:
-    """Return how many pods more and fewer a rollout may have."""
+    """Return how many pods a rollout can add and remove."""
     if strategy["type"] == "Recreate":
         return 0, wanted
     rolling = strategy["rollingUpdate"]

@@ -1,6 +1,6 @@
 """Run the emulator: `python -m tgi_sandbox.aws --port N`.
 
-Prints its address on standard output once it accepts connections.
+The emulator prints its address on standard output once it accepts connections.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 _DRAIN_SECONDS = 2
 _BACKLOG = 2048
-# Longer than any client keeps a connection idle: one that closes under a request must be a fault somebody asked for.
+# Longer than any client keeps a connection idle, so that a connection closes during a request only if a fault asks
+# for it.
 _IDLE_SECONDS = 300
 
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _listen(port: int) -> socket.socket:
-    # With the protocol named, asyncio switches Nagle's algorithm off for accepted connections; else a response that is
+    # If the protocol is named, asyncio disables Nagle's algorithm for accepted connections. Otherwise, a response
     # written in two pieces waits 40 ms for the acknowledgement of the first.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

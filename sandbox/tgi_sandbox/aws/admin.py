@@ -1,4 +1,4 @@
-"""The control API under /_sandbox/: look into the emulator, move its time, script its failures."""
+"""The control API under /_sandbox/: inspect the emulator, advance its time, script its failures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _FAULT = tuple(field.name for field in fields(Fault) if field.name != "kind")
 
 
 def admin_app(world: World, cluster: Cluster, reset_others: Callable[[], None]) -> Starlette:
-    """The control API over a world and EKS' cluster; `reset_others` empties the services that are in neither."""
+    """The control API over a world and the EKS cluster; `reset_others` empties the other services."""
     admin = _Admin(world, cluster, reset_others)
     routes = [
         _route("GET", "state", lambda _: admin.state()),
@@ -77,7 +77,7 @@ def _route(
     needs: tuple[str, ...] = (),
     takes: tuple[str, ...] = (),
 ) -> Route:
-    """Return the route of a request whose body has the fields of `needs`, and of `takes` those that it likes."""
+    """Return the route of a request whose body has the fields in `needs` and, optionally, those in `takes`."""
 
     async def respond(request: Request) -> Response:
         try:
@@ -92,7 +92,7 @@ def _route(
 
 
 def _check(what: str, body: object, needs: tuple[str, ...], takes: tuple[str, ...]) -> None:
-    """Raise ValueError for what is no JSON object, or has other fields than it may or too few."""
+    """Raise ValueError for a body that is not a JSON object, has unknown fields or lacks required ones."""
     if not isinstance(body, dict):
         raise TypeError(f"{what} takes a JSON object, not {body!r}")
     if unknown := sorted(set(body) - {*needs, *takes}):
@@ -190,7 +190,7 @@ class _Admin:
         return {}
 
     def outage(self, body: Answer) -> Answer:
-        """Begin the outage of a region, or end it where the kind is null."""
+        """Begin the outage of a region, or end it if the kind is null."""
         if body["kind"] is None:
             self._world.outages.end(body["region"])
         else:
@@ -198,7 +198,7 @@ class _Admin:
         return {}
 
     def credentials(self, body: Answer) -> Answer:
-        """Let all access keys that there are expire, or be valid again."""
+        """Let all existing access keys expire, or make them valid again."""
         if body["expired"]:
             self._world.expire_credentials()
         else:
@@ -206,7 +206,7 @@ class _Admin:
         return {}
 
     def status(self, body: Answer) -> Answer:
-        """Let an endpoint show an EndpointStatus, or its own where the status is null."""
+        """Let an endpoint show an EndpointStatus, or its real one if the status is null."""
         name, status, now = body["endpoint"], body["status"], self._world.clock.now()
         found = [
             (region, endpoint)
@@ -220,18 +220,18 @@ class _Admin:
         return {}
 
     def policy(self, body: Answer) -> Answer:
-        """From now on, an access key may do what a policy allows, and no more."""
+        """From now on, limit an access key to what a policy allows."""
         self._world.policies[body["access_key"]] = iam.read(body["document"])
         return {}
 
     def cluster(self, body: Answer) -> Answer:
-        """Tell EKS the name of its cluster, and who issues the tokens of its service accounts."""
+        """Give EKS the name of its cluster and the issuer of its service account tokens."""
         self._cluster.name, self._cluster.issuer = str(body["name"]), str(body["issuer"])
         return {}
 
     def settings(self, body: Answer) -> Answer:
         world = self._world
-        # What was due before has to happen as things were then.
+        # Steps that were due before have to happen under the earlier conditions.
         world.settled()
         world.durations = world.durations.changed(body.get("durations", {}))
         world.quotas.update(body.get("quotas", {}))

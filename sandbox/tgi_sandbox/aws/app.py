@@ -1,4 +1,4 @@
-"""The emulator as one ASGI application: who answers which request."""
+"""The emulator as one ASGI application, which routes each request to its service."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class AwsApp:
         elif path.startswith("/_sandbox/"):
             await self._admin(scope, receive, send)
         elif identity is not None and (interrupted := interruption(self._world, identity.region)) is not None:
-            # JsonService asks this itself; here it is asked for the other services of the region.
+            # JsonService checks this on its own; this check covers the other services of the region.
             reply, outcome = interrupted
             self._record(identity, _operation(scope, target), outcome)
             await _respond(replace(reply, body=b""), scope, receive, send)
@@ -115,7 +115,7 @@ class AwsApp:
         self._world.journal.add((now, identity.service, operation, *who, "", outcome, identity.access_key))
 
     async def _answer_unsigned(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Only STS takes requests without a signature: those that bring a token instead."""
+        """Only STS accepts requests without a signature: those that carry a token instead."""
         body = await read_body(receive)
         form = federation.asked(body)
         if form is not None:
@@ -143,7 +143,7 @@ async def _respond(reply: Reply, scope: Scope, receive: Receive, send: Send) -> 
 
 
 async def _send_expired(send: Send, *, is_json: bool) -> None:
-    """Refuse expired credentials as the services in JSON do, or as those of the query protocol do."""
+    """Refuse expired credentials in the format of the JSON services or of the query protocol."""
     error = expired_token()
     if is_json:
         body = json.dumps({"__type": error.code, "message": error.message}).encode()

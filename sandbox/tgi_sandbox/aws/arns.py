@@ -19,5 +19,5 @@ def partition(region: str) -> str:
 
 
 def sagemaker_arn(region: str, account: str, resource: str, name: str) -> str:
-    """The ARN of a SageMaker resource; names are lower-cased in it (CreateEndpoint reference)."""
+    """The ARN of a SageMaker resource; names are lowercase in it (CreateEndpoint reference)."""
     return f"arn:{partition(region)}:sagemaker:{region}:{account}:{resource}/{name.lower()}"

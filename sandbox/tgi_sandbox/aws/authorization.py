@@ -1,7 +1,7 @@
-"""Which actions on which resources a request is, as the service authorization reference has them.
+"""The actions and resources of a request, as the service authorization reference defines them.
 
-Some requests are several: a Create with tags is AddTags too, and with a role it is iam:PassRole. CreateEndpoint and
-UpdateEndpoint are authorized on the endpoint and on its configuration.
+Some requests need several actions: a Create with tags also needs AddTags, and one with a role needs iam:PassRole.
+CreateEndpoint and UpdateEndpoint are authorized on the endpoint and on its configuration.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MAIN: Final = {
     "UpdateEndpoint": ("EndpointName", "EndpointConfigName"),
     "CreateEndpointConfig": ("EndpointConfigName",),
 }
-"""Members that name resources, where it is not simply the only one."""
+"""Members that name resources, if a request has more than one."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """An action on a resource, with the condition keys that IAM knows of it."""
+    """An action on a resource, with the condition keys that IAM has for it."""
 
     action: str
     resource: str
@@ -35,10 +35,10 @@ class Need:
 
 
 def needs(service: str, operation: str, request: Mapping[str, Any], region: Region) -> Iterator[Need]:
-    """Everything that has to be allowed for a request."""
+    """Every action that a request needs."""
     asked: dict[str, str | tuple[str, ...]] = {"aws:RequestedRegion": region.region}
     if service == "application-autoscaling":
-        # Scalable targets have random names; policies are scoped by condition keys.
+        # Scalable targets have random names, so policies restrict them by condition keys.
         yield Need(
             f"{service}:{operation}", "*", asked if operation.startswith("Describe") else asked | _scaled(request)
         )
@@ -73,7 +73,7 @@ def _tags(region: Region, resource: str) -> dict[str, str | tuple[str, ...]]:
 
 
 def _dicts(value: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the members of a list; requests are authorized before they are validated."""
+    """Yield the members of a list, if it is one: requests are authorized before they are validated."""
     if isinstance(value, list):
         yield from (each for each in value if isinstance(each, dict))
 

@@ -1,4 +1,4 @@
-"""The virtual time every life cycle of the emulator runs on."""
+"""The virtual time on which every life cycle of the emulator runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Clock:
-    """Virtual time that flows `speed` times faster than the wall clock, or stands still when `speed` is 0.
+    """Virtual time that is `speed` times faster than the wall clock, or stands still if `speed` is 0.
 
     `advance` moves it forward in both cases; it never moves back.
     """
@@ -24,7 +24,7 @@ class Clock:
         return self._origin + (time.monotonic() - self._started) * self.speed + self._advanced
 
     def advance(self, seconds: float) -> None:
-        """Jump `seconds` ahead; raises ValueError when negative."""
+        """Jump `seconds` ahead; raises ValueError if negative."""
         if seconds < 0:
             raise ValueError(f"time does not run backwards, got {seconds}")
         self._advanced += seconds

@@ -1,4 +1,4 @@
-"""Connections that are cut or get no answer: what a caller sees when the network fails after its request was sent."""
+"""Connections that are cut or get no answer, as a caller sees them if the network fails after its request was sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TRANSPORT: Final = "tgi_sandbox.transport"
 
 
 class CuttableProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with the transport handed to the application."""
+    """uvicorn's HTTP protocol, with the transport passed to the application."""
 
     def on_message_begin(self) -> None:
         """Start a request's scope."""
@@ -32,6 +32,6 @@ async def cut(scope: Scope, receive: Receive) -> None:
 
 
 async def hold(receive: Receive) -> None:
-    """Give a request no answer, until its caller gives up."""
+    """Leave a request without an answer until its caller gives up."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The container of a variant: its environment, and whether the TGI launcher would start in it."""
+"""The container of a variant: its environment, and whether the TGI launcher starts in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def environment(variant: Variant) -> dict[str, str]:
-    """The model's environment, and what the simulator has to know of the instance."""
+    """The model's environment, and the facts about the instance that the simulator needs."""
     instance_type = variant.instance_type or ""
     return {
         **variant.container.get("Environment", {}),
@@ -23,15 +23,15 @@ def environment(variant: Variant) -> dict[str, str]:
 
 
 def runs_tgi(variant: Variant) -> bool:
-    """Whether the image is one of TGI's, by its name."""
+    """Whether the image is a TGI image, by its name."""
     return "tgi" in str(variant.container.get("Image", ""))
 
 
 def start_error(variant: Variant) -> str | None:
-    """The line the TGI container dies with, or None when it would start.
+    """Return the last log line of a TGI container that fails, or None if it starts.
 
-    Other images always start, and so do those of TGI for Inferentia (`optimum` in their tags): no launcher of theirs is
-    known here.
+    Other images always start, and so do the TGI images for Inferentia (`optimum` in their tags): the simulator does not
+    cover their launcher.
     """
     if not runs_tgi(variant) or "optimum" in str(variant.container.get("Image", "")):
         return None

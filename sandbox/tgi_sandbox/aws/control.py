@@ -1,4 +1,4 @@
-"""A client of the emulator's control API, on the standard library alone."""
+"""A client of the emulator's control API, based on the standard library only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str | float | bool | None
 
 @dataclass(frozen=True)
 class Request:
-    """One AWS call the emulator has answered; `outcome` is `OK`, an error code, `cut` or `held`."""
+    """One AWS call that the emulator has answered; `outcome` is `OK`, an error code, `cut` or `held`."""
 
     seq: int
     time: float
@@ -29,35 +29,35 @@ class Request:
 class Control:
     """The control API of an emulator at an address such as `http://127.0.0.1:4566`.
 
-    Every method raises urllib.error.HTTPError when the emulator refuses it.
+    Every method raises urllib.error.HTTPError if the emulator refuses the request.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
 
     def state(self) -> dict[str, Any]:
-        """Everything: regions (models, endpoint_configs, endpoints, scalable_targets…), load, violations, logs…"""
+        """Return all: regions (models, endpoint_configs, endpoints, scalable_targets…), load, violations, logs…"""
         return self._call("GET", "state")
 
     def endpoint(self, name: str) -> dict[str, Any] | None:
-        """The endpoint of that name in any region, in DescribeEndpoint's shape."""
+        """Return the endpoint of that name in any region, in the format of DescribeEndpoint."""
         found = (region["endpoints"].get(name) for region in self.state()["regions"])
         return next((endpoint for endpoint in found if endpoint), None)
 
     def violations(self) -> list[dict[str, Any]]:
-        """What AWS has allowed against its own documentation, such as `deleted-in-use`."""
+        """Return what AWS has allowed against its own documentation, such as `deleted-in-use`."""
         return list(self.state()["violations"])
 
     def logs(self, endpoint_arn: str) -> list[str]:
-        """The lines the containers of an endpoint have printed."""
+        """Return the log lines of the containers of an endpoint."""
         return list(self.state()["logs"].get(endpoint_arn, ()))
 
     def now(self) -> float:
-        """Virtual time, in seconds since the epoch."""
+        """Return the virtual time, in seconds since the epoch."""
         return float(self._call("GET", "clock")["now"])
 
     def advance(self, seconds: float) -> None:
-        """Move virtual time."""
+        """Advance virtual time."""
         self._call("POST", "advance", seconds=seconds)
 
     def script(
@@ -69,27 +69,27 @@ class Control:
         on: str | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Decide how the next changes of an endpoint (or `*`) end; `times=None` is for ever.
+        """Set how the next changes of an endpoint (or `*`) end; `times=None` has no limit.
 
         Outcomes: ok, ping_failure, cannot_start, no_capacity, quota, rollback, rollback_failed, internal_error, and
-        system_update, which starts at once. `on` is create, update or scale.
+        system_update, which starts immediately. `on` is create, update or scale.
         """
         self._call("POST", "script", endpoint=endpoint, outcome=outcome, times=times, on=on, seconds=seconds)
 
     def throttle(
         self, operation: str = "*", *, probability: float = 1.0, times: int | None = None, name: str = "*"
     ) -> None:
-        """Answer ThrottlingException to the next calls, or to a share of all."""
+        """Answer the next calls, or a share of all calls, with ThrottlingException."""
         self.fault("throttle", operation=operation, probability=probability, times=times, name=name)
 
     def deny(self, operation: str, *, times: int | None = None, name: str = "*") -> None:
-        """Answer AccessDeniedException."""
+        """Answer with AccessDeniedException."""
         self.fault("deny", operation=operation, times=times, name=name)
 
     def fail(
         self, operation: str, code: str, message: str, *, times: int | None = 1, name: str = "*", status: int = 400
     ) -> None:
-        """Answer an error of one's own."""
+        """Answer with any error."""
         self.fault("error", operation=operation, code=code, message=message, times=times, name=name, status=status)
 
     def cut(
@@ -101,12 +101,12 @@ class Control:
         probability: float = 1.0,
         name: str = "*",
     ) -> None:
-        """Close connections without a response, after the call has had its effect or before."""
+        """Close connections without a response, either after the call has taken effect or before."""
         kind = "cut_after_effect" if after_effect else "cut_before_effect"
         self.fault(kind, operation=operation, times=times, probability=probability, name=name)
 
     def delay(self, seconds: float, operation: str = "*", *, times: int | None = None) -> None:
-        """Hold calls back for real seconds."""
+        """Delay calls by real seconds."""
         self.fault("latency", operation=operation, seconds=seconds, times=times)
 
     def fault(self, kind: str, **fault: Json) -> None:
@@ -114,11 +114,11 @@ class Control:
         self._call("POST", "faults", add=[{"kind": kind, **fault}])
 
     def clear_faults(self) -> None:
-        """Let every call through again."""
+        """Remove every fault."""
         self._call("POST", "faults", clear=True)
 
     def outage(self, region: str, kind: str) -> None:
-        """Let a region stop working for all services, apart from the other regions.
+        """Begin an outage of all services in a region; other regions are not affected.
 
         Kinds: hang (no answer until the client gives up), refuse (closes the connection unanswered), and
         unavailable (503).
@@ -126,59 +126,59 @@ class Control:
         self._call("POST", "outage", region=region, kind=kind)
 
     def end_outage(self, region: str) -> None:
-        """Let a region work again."""
+        """End the outage of a region."""
         self._call("POST", "outage", region=region, kind=None)
 
     def expire_credentials(self) -> None:
-        """Answer ExpiredTokenException to every access key; sessions that STS issues afterwards are valid."""
+        """Answer every existing access key with ExpiredTokenException; sessions that STS issues later are valid."""
         self._call("POST", "credentials", expired=True)
 
     def renew_credentials(self) -> None:
-        """Let every access key be valid again."""
+        """Make every access key valid again."""
         self._call("POST", "credentials", expired=False)
 
     def force_status(self, endpoint: str, status: str | None) -> None:
-        """Let an endpoint show any EndpointStatus until it is changed or deleted; None: its own again."""
+        """Let an endpoint show any EndpointStatus until it is changed or deleted; None: its real one again."""
         self._call("POST", "status", endpoint=endpoint, status=status)
 
     def unreadable_model_data(self, *prefixes: str) -> None:
-        """Refuse CreateModel for data at S3 URLs with one of these prefixes; none: all data can be read."""
+        """Refuse CreateModel for data at S3 URLs with one of these prefixes; no prefixes: all data can be read."""
         self._call("POST", "settings", unreadable_model_data=prefixes)
 
     def missing_images(self, *prefixes: str) -> None:
-        """Refuse CreateModel for images with one of these prefixes; none: all images are there."""
+        """Refuse CreateModel for images with one of these prefixes; no prefixes: all images exist."""
         self._call("POST", "settings", missing_images=prefixes)
 
     def policy(self, access_key: str, document: Mapping[str, Any]) -> None:
-        """Let an access key do what an IAM policy allows and no more; keys without one may do everything."""
+        """Limit an access key to what an IAM policy allows; keys without a policy can do everything."""
         self._call("POST", "policy", access_key=access_key, document=document)
 
     def cluster(self, name: str, issuer: str) -> None:
-        """Tell EKS the name of its cluster, and the URL of who issues the tokens of its service accounts."""
+        """Give EKS the name of its cluster, and the URL of the issuer of its service account tokens."""
         self._call("POST", "cluster", name=name, issuer=issuer)
 
     def allowed(self, access_key: str) -> set[str]:
-        """The actions that the policy of an access key was asked for and allowed."""
+        """Return the actions that an access key has requested and its policy has allowed."""
         return set(self.state()["allowed"].get(access_key, ()))
 
     def seed(self, seed: int) -> None:
-        """Make the chances of faults repeatable."""
+        """Make the random choices of faults repeatable."""
         self._call("POST", "faults", seed=seed)
 
     def durations(self, **seconds: float) -> None:
-        """Change how long things take, in virtual seconds: create, update, scale, delete, ping_failure…"""
+        """Change how long operations take, in virtual seconds: create, update, scale, delete, ping_failure…"""
         self._call("POST", "settings", durations=seconds)
 
     def quota(self, instance_type: str, instances: int) -> None:
-        """Limit an instance type, in each account and region."""
+        """Limit the instances of a type in each account and region."""
         self._call("POST", "settings", quotas={instance_type: instances})
 
     def consistency_delay(self, seconds: float) -> None:
-        """Let models, configurations and what hangs on scalable targets be found only after virtual seconds."""
+        """Make models, configurations and the parts of scalable targets visible only after virtual seconds."""
         self._call("POST", "settings", consistency_delay=seconds)
 
     def scalable_targets(self, targets: int) -> None:
-        """Limit how many scalable targets there may be."""
+        """Limit the number of scalable targets."""
         self._call("POST", "settings", scalable_targets_quota=targets)
 
     def concurrent_updates(self, seconds: float) -> None:
@@ -186,7 +186,7 @@ class Control:
         self._call("POST", "settings", concurrent_update_seconds=seconds)
 
     def load(self, endpoint: str, **load: float | None) -> None:
-        """Pretend that an endpoint has `concurrentRequests` or `invocationsPerMinute` beside the real; None ends it."""
+        """Simulate `concurrentRequests` or `invocationsPerMinute` of an endpoint beside the real ones; None ends it."""
         self._call("POST", "load", endpoint=endpoint, **load)
 
     def metric(
@@ -197,29 +197,29 @@ class Control:
         self._call("POST", "metrics", **body)
 
     def scaling(self, name: str) -> dict[str, Any] | None:
-        """The scalable target that an endpoint is, None where it is none."""
+        """Return the scalable target of an endpoint, None if there is none."""
         found = (region["scalable_targets"] for region in self.state()["regions"])
         return next((target for targets in found for target in targets.values() if target["endpoint"] == name), None)
 
     def requests(self, since: int = 0) -> list[Request]:
-        """The AWS calls after a sequence number, in order."""
+        """Return the AWS calls after a sequence number, in order."""
         entries: Any = self._call("GET", f"requests?since={since}")
         return [Request(**entry) for entry in entries]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """AWS calls by operation and outcome."""
+        """Return the counts of AWS calls by operation and outcome."""
         return self._call("GET", "requests/counts")
 
     def clear_requests(self) -> None:
-        """Forget the calls and counts so far."""
+        """Clear the recorded calls and counts."""
         self._call("POST", "requests/clear")
 
     def cpu(self) -> dict[str, float]:
-        """CPU of the emulator's process, seconds spent inside SageMaker calls, and the number of calls."""
+        """Return the emulator's CPU time, the seconds spent in SageMaker calls, and the number of calls."""
         return self._call("GET", "cpu")
 
     def reset(self) -> None:
-        """Empty the emulator; time goes on."""
+        """Reset the emulator; its time continues."""
         self._call("POST", "reset")
 
     def _call(self, method: str, path: str, **body: Json) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""EKS, as far as a pod's credentials go: one cluster, its add-ons, the associations of Pod Identity, and its agent.
+"""EKS, limited to the credentials of pods: one cluster, its add-ons, the associations of Pod Identity, and its agent.
 
-The cluster is the sandbox's own, once somebody has said what it is called and who issues its tokens. The agent answers
-under /v1/credentials what it answers on a node of EKS, and only where its add-on was created.
+The cluster is the sandbox's own, once the control API has set its name and the issuer of its tokens. The agent answers
+under /v1/credentials as it does on a node of EKS, and only if its add-on was created.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _REGION: Final = "us-east-1"
 
 @dataclass
 class Cluster:
-    """What EKS knows of the sandbox's cluster; `roles` are by namespace and service account."""
+    """The state of EKS for the sandbox's cluster; `roles` are keyed by namespace and service account."""
 
     name: str = ""
     issuer: str = ""
@@ -47,17 +47,17 @@ class Cluster:
 
     @property
     def arn(self) -> str:
-        """Its ARN."""
+        """The ARN of the cluster."""
         return f"arn:aws:eks:{_REGION}:{DEFAULT_ACCOUNT}:cluster/{self.name}"
 
     def reset(self) -> None:
-        """Forget what was made of it."""
+        """Delete the add-ons and associations."""
         self.addons.clear()
         self.roles.clear()
 
 
 def eks_app(cluster: Cluster, services: Callable[[], Awaitable[ModuleType]]) -> Starlette:
-    """EKS' API over a cluster; `services` returns tgi_sandbox.aws.moto_services."""
+    """The API of EKS over a cluster; `services` returns tgi_sandbox.aws.moto_services."""
     eks = _Eks(cluster)
 
     async def credentials(request: Request) -> Response:
@@ -98,7 +98,7 @@ def _route(method: str, path: str, answer: Callable[[Answer, Answer], Answer]) -
 
 
 class _Eks:
-    """The operations: of each the parameters in the path, and then those in the body or the query."""
+    """The operations: for each, the parameters in the path, and then those in the body or the query."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -173,7 +173,7 @@ def _id(account: tuple[str, str]) -> str:
 
 
 def _credentials(cluster: Cluster, token_text: str, services: ModuleType) -> dict[str, str]:
-    """What the agent answers to a pod's token; the codes are those of AssumeRoleForPodIdentity, the texts assumed."""
+    """Return the agent's answer to a pod's token; the codes are from AssumeRoleForPodIdentity, the texts assumed."""
     if _ADDON not in cluster.addons:
         raise AwsError("ResourceNotFoundException", f"the add-on {_ADDON} is not there", 404)
     try:

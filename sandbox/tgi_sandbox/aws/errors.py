@@ -1,7 +1,7 @@
-"""The errors AWS answers with: code, HTTP status and exact text.
+"""The errors that AWS returns: code, HTTP status and exact text.
 
-SageMaker has one code, `ValidationException`, for nearly everything, so callers tell errors apart by their text.
-Texts are those of real responses quoted in public issues, unless the comment says `assumed`.
+SageMaker has one code, `ValidationException`, for nearly everything, so callers distinguish errors by their text.
+Texts are those of real responses quoted in public issues, unless the comment is marked `assumed`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class AwsError(Exception):
 
 
 def validation(message: str) -> AwsError:
-    """SageMaker's answer to whatever it does not accept."""
+    """SageMaker's error for anything that it does not accept."""
     return AwsError("ValidationException", message)
 
 
@@ -32,27 +32,27 @@ def not_found(kind: str, arn: str) -> AwsError:
 
 
 def already_exists(kind: str, arn: str) -> AwsError:
-    """The name is taken."""
+    """The name is already in use."""
     return validation(f'Cannot create already existing {kind} "{arn}".')
 
 
 def in_progress(arn: str) -> AwsError:
-    """The endpoint is changing state; DeleteEndpoint and UpdateEndpointWeightsAndCapacities say `update` too."""
+    """The endpoint is changing state; DeleteEndpoint and UpdateEndpointWeightsAndCapacities report `update` too."""
     return validation(f'Cannot update in-progress endpoint "{arn}".')
 
 
 def same_config(name: str) -> AwsError:
-    """UpdateEndpoint names the configuration the endpoint already runs."""
+    """UpdateEndpoint names the configuration that the endpoint already runs."""
     return validation(f'Cannot update endpoint with the currently in use endpoint configuration "{name}".')
 
 
 def failed_endpoint(arn: str) -> AwsError:
-    """Only DeleteEndpoint works on a Failed endpoint (DescribeEndpoint reference; the text is assumed)."""
+    """Only DeleteEndpoint is possible on a Failed endpoint (DescribeEndpoint reference; the text is assumed)."""
     return validation(f'Cannot update endpoint "{arn}" in status Failed.')
 
 
 def quota_exceeded(instance_type: str, limit: int, used: int, delta: int) -> AwsError:
-    """Not enough quota for `delta` more instances of the type."""
+    """The quota does not allow `delta` more instances of the type."""
     return AwsError(
         "ResourceLimitExceeded",
         f"The account-level service limit '{instance_type} for endpoint usage' is {limit} Instances, with current "
@@ -68,7 +68,7 @@ def throttled() -> AwsError:
 
 
 def access_denied(user: str, operation: str, resource: str, service: str = "sagemaker") -> AwsError:
-    """No identity-based policy allows a user, by its ARN, the operation."""
+    """No identity-based policy allows the operation to a user, named by its ARN."""
     return AwsError(
         "AccessDeniedException",
         f"User: {user} is not authorized to perform: "
@@ -78,7 +78,7 @@ def access_denied(user: str, operation: str, resource: str, service: str = "sage
 
 
 def deregistration_denied() -> AwsError:
-    """DeleteEndpoint would deregister a scalable target, which its caller is not allowed to."""
+    """DeleteEndpoint would deregister a scalable target, which its caller is not allowed to do."""
     # assumed: the code.
     return validation(
         "An Application AutoScaling scalable target exists for a variant being deleted, and the IAM identity used to "
@@ -88,7 +88,7 @@ def deregistration_denied() -> AwsError:
 
 
 def bad_token() -> AwsError:
-    """A List operation got a NextToken that is not good for it."""
+    """A List operation got a NextToken that is not valid for it."""
     # assumed: the text.
     return validation("Invalid pagination token.")
 
@@ -99,17 +99,17 @@ def expired_token() -> AwsError:
 
 
 def unavailable() -> AwsError:
-    """The region does not work (AWS common errors)."""
+    """The region is not available (AWS common errors)."""
     return AwsError("ServiceUnavailable", "The request has failed due to a temporary failure of the server.", 503)
 
 
 def unknown_operation(operation: str, service: str = "SageMaker") -> AwsError:
-    """The emulator does not implement the operation; AWS answers this to names it does not know."""
+    """The emulator does not implement the operation; AWS returns this error for names that it does not know."""
     return AwsError("UnknownOperationException", f"The emulator does not implement {service}.{operation}")
 
 
 def invalid_role(role: str) -> AwsError:
-    """SageMaker may not assume the execution role, or there is none."""
+    """SageMaker cannot assume the execution role, or the role does not exist."""
     return validation(
         f'The execution role ARN "{role}" is invalid. Please ensure that the role exists and that its trust '
         'relationship policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com".'
@@ -117,7 +117,7 @@ def invalid_role(role: str) -> AwsError:
 
 
 def unreadable_model_data(url: str, role: str, region: str) -> AwsError:
-    """The execution role cannot read the model's data, or there is none (philschmid/llm-sagemaker-sample#2)."""
+    """The execution role cannot read the model's data, or it does not exist (philschmid/llm-sagemaker-sample#2)."""
     return validation(
         f'Could not access model data at {url}. Please ensure that the role "{role}" exists and that its trust '
         'relationship policy allows the action "sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". '
@@ -138,7 +138,7 @@ def image_outside_ecr(image: str) -> AwsError:
 
 
 def internal(message: str) -> AwsError:
-    """The emulator cannot go on."""
+    """The emulator has an internal error."""
     return AwsError("InternalFailure", message, 500)
 
 

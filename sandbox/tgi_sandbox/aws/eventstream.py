@@ -1,6 +1,6 @@
 """Encoding of application/vnd.amazon.eventstream messages.
 
-A message is a prelude (total length, headers length, CRC of both), headers, payload, and a CRC of all of it:
+A message consists of a prelude (total length, headers length, CRC of both), headers, payload, and a CRC of the whole:
 https://smithy.io/2.0/aws/amazon-eventstream.html
 """
 
@@ -32,7 +32,7 @@ def exception(exception_type: str, **members: str) -> bytes:
 
 
 def message(headers: dict[str, str], payload: bytes) -> bytes:
-    """One message; all headers are strings."""
+    """Return one message; all headers are strings."""
     encoded = b"".join(_header(name, value) for name, value in headers.items())
     total = 12 + len(encoded) + len(payload) + 4
     prelude = struct.pack("!II", total, len(encoded))

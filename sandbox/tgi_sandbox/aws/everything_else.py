@@ -1,4 +1,4 @@
-"""Every service but SageMaker: moto, imported when the first request for one arrives."""
+"""Every service except SageMaker: moto, imported when the first request for one arrives."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ class EverythingElse:
         self._services: ModuleType | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let moto answer."""
+        """Pass the request to moto."""
         services = await self.services()
         await services.application()(scope, receive, send)
 
     async def services(self) -> ModuleType:
-        """tgi_sandbox.aws.moto_services; the first call takes the seconds moto needs to be imported."""
+        """Return tgi_sandbox.aws.moto_services; the first call takes the seconds that moto needs to be imported."""
         async with self._loading:
             if self._services is None:
                 self._services = await asyncio.to_thread(importlib.import_module, _SERVICES)
             return self._services
 
     def account_of(self, access_key: str) -> str | None:
-        """The account whose STS or IAM has handed out the key; None before moto is in use, as there is no such key."""
+        """Return the account whose STS or IAM has issued the key; None before moto is in use, as no key exists then."""
         return None if self._services is None else str(self._services.account_of(access_key))
 
     def policy_of(self, access_key: str) -> Policy | None:
-        """What the role may do whose session a key belongs to; None for other keys. Raises ValueError as iam.read."""
+        """Return what the role of a key's session can do; None for other keys. Raises ValueError as iam.read."""
         documents = None if self._services is None else self._services.policies(access_key)
         return None if documents is None else iam.read(*documents)
 
     def caller(self, access_key: str) -> str | None:
-        """The ARN of the session that a key belongs to; None for other keys."""
+        """Return the ARN of the session that a key belongs to; None for other keys."""
         return None if self._services is None else self._services.caller(access_key)
 
     def may_be_assumed(self, role_arn: str, service: str) -> bool:
-        """Whether a role is there and trusts a service. In an account that no role was made in, every role is."""
+        """Whether a role exists and trusts a service. In an account without any created role, every role does."""
         if self._services is None or not self._services.has_roles(role_arn):
             return True
         policy = self._services.trust_policy(role_arn)

@@ -1,4 +1,4 @@
-"""Faults of the network and of AWS' front door, drawn for each call before the operation runs."""
+"""Faults of the network and of the AWS front end, drawn for each call before the operation runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class FaultKind(StrEnum):
-    """What happens to a call."""
+    """The effect of a fault on a call."""
 
     THROTTLE = "throttle"
     DENY = "deny"
@@ -22,7 +22,7 @@ class FaultKind(StrEnum):
 class Fault:
     """A fault waiting for calls.
 
-    `operation` and `name` (of the endpoint, configuration or model) may be `*`; `times` None never wears out;
+    `operation` and `name` (of the endpoint, configuration or model) may be `*`; `times` None has no limit;
     `seconds` is for latency, `code` and `message` for error.
     """
 
@@ -37,13 +37,13 @@ class Fault:
     status: int = 400
 
     def fits(self, operation: str, name: str) -> bool:
-        """Whether the call is one of those the fault waits for."""
+        """Whether the fault applies to the call."""
         return self.operation in ("*", operation) and (self.name == "*" or self.name.lower() == name.lower())
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The faults that hit one call, and the real seconds it has to wait."""
+    """The faults that apply to one call, and the real seconds that it has to wait."""
 
     hits: tuple[Fault, ...]
 
@@ -53,7 +53,7 @@ class Drawn:
         return sum(fault.seconds for fault in self.hits)
 
     def has(self, kind: FaultKind) -> bool:
-        """Whether a fault of the kind hit."""
+        """Whether a fault of the kind applies."""
         return any(fault.kind is kind for fault in self.hits)
 
 
@@ -61,30 +61,30 @@ NO_FAULTS = Drawn(())
 
 
 class Faults:
-    """The faults that are left; the same seed and the same calls draw the same faults."""
+    """The remaining faults; the same seed and the same calls draw the same faults."""
 
     def __init__(self, seed: int = 0) -> None:
         self._faults: list[Fault] = []
         self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
 
     def seed(self, seed: int) -> None:
-        """Start the sequence of chances anew."""
+        """Restart the sequence of random numbers."""
         self._random.seed(seed)
 
     def add(self, fault: Fault) -> None:
-        """Queue a fault behind the others."""
+        """Add a fault to the end of the queue."""
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove every fault."""
         self._faults.clear()
 
     def pending(self) -> list[Fault]:
-        """The faults not used up."""
+        """Return the faults that are not used up."""
         return list(self._faults)
 
     def draw(self, operation: str, name: str) -> Drawn:
-        """The faults that hit this call."""
+        """Return the faults that apply to this call."""
         if not self._faults:
             return NO_FAULTS
         return Drawn(tuple(fault for fault in list(self._faults) if self._hits(fault, operation, name)))

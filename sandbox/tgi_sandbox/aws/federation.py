@@ -1,6 +1,6 @@
-"""AssumeRoleWithWebIdentity, as far as moto does not look: whether the role trusts the token.
+"""AssumeRoleWithWebIdentity, the part that moto does not check: whether the role trusts the token.
 
-IAM roles for service accounts (IRSA) stand and fall with it. Who passes is answered by moto.
+IAM roles for service accounts (IRSA) depend on it. moto answers the requests that pass.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ACTION = "AssumeRoleWithWebIdentity"
 
 
 def asked(body: bytes) -> dict[str, str] | None:
-    """The parameters of a request for it; None for any other request of the query protocol."""
+    """Return the parameters of such a request; None for any other request of the query protocol."""
     form = {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}
     return form if form.get("Action") == ACTION else None
 
@@ -50,7 +50,7 @@ def check(form: dict[str, str], services: ModuleType) -> None:
 
 
 def xml(error: AwsError) -> bytes:
-    """An error as STS writes it."""
+    """An error in the format of STS."""
     return (
         '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
         f"<Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error></ErrorResponse>"

@@ -1,7 +1,7 @@
-"""Identity-based IAM policies, as far as one of an operator needs them: Allow, actions, resources, a few operators.
+"""Identity-based IAM policies, limited to the needs of an operator: Allow, actions, resources, a few operators.
 
-What a policy does not allow is denied. Elements that are not known here are refused when the policy is read: none is
-passed over in silence.
+A policy denies everything that it does not allow. Unknown elements are refused when the policy is read: none is
+silently ignored.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _FOR_ALL: Final = "ForAllValues:"
 _OPERATORS: Final = frozenset({"Null", *_OF_TEXT, *(f"{_FOR_ALL}{each}" for each in _OF_TEXT)})
 
 Context = Mapping[str, str | tuple[str, ...]]
-"""Condition keys of a request: a value, or for some keys several of them."""
+"""Condition keys of a request: one value, or several for some keys."""
 
 Condition = tuple[str, str, tuple[str, ...]]
-"""An operator, a context key and the values it is held against."""
+"""An operator, a context key and the values to compare with."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Statement:
     conditions: tuple[Condition, ...]
 
     def allows(self, action: str, resource: str, context: Context) -> bool:
-        """Whether the statement allows an action on a resource; a key that the context lacks fits no condition."""
+        """Whether the statement allows an action on a resource; a key missing in the context matches no condition."""
         return (
             any(_fits(pattern.lower(), action.lower()) for pattern in self.actions)
             and any(_fits(pattern, resource) for pattern in self.resources)
@@ -50,17 +50,17 @@ class Policy:
     statements: tuple[Statement, ...]
 
     def allows(self, action: str, resource: str, context: Context | None = None) -> bool:
-        """Whether any statement allows it."""
+        """Whether any statement allows the action."""
         return any(statement.allows(action, resource, context or {}) for statement in self.statements)
 
 
 def read(*documents: Mapping[str, Any]) -> Policy:
-    """The policy that policy documents are together; raises ValueError for what is not known here."""
+    """Combine policy documents into one policy; raises ValueError for unknown elements."""
     return Policy(tuple(_statement(each) for document in documents for each in listed(document["Statement"])))
 
 
 def conditions(statement: Mapping[str, Any]) -> tuple[Condition, ...]:
-    """The conditions of a statement; raises ValueError for an operator that is not known here."""
+    """Return the conditions of a statement; raises ValueError for an unknown operator."""
     found = []
     for operator, keys in statement.get("Condition", {}).items():
         if operator not in _OPERATORS:
@@ -70,12 +70,12 @@ def conditions(statement: Mapping[str, Any]) -> tuple[Condition, ...]:
 
 
 def hold(conditions: Sequence[Condition], context: Context) -> bool:
-    """Whether all conditions do; a key that the context lacks fits none but `Null` and `ForAllValues`."""
+    """Whether all conditions match; a key missing in the context matches only `Null` and `ForAllValues`."""
     return all(_holds(operator, context.get(key), values) for operator, key, values in conditions)
 
 
 def listed(value: Any) -> Sequence[Any]:
-    """What may be written as one thing or as a list of them, as a list."""
+    """Return a value that can be one item or a list of items, as a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -92,7 +92,7 @@ def _holds(operator: str, value: str | tuple[str, ...] | None, wanted: tuple[str
     of_all = operator.startswith(_FOR_ALL)
     values = (value,) if isinstance(value, str) else value or ()
     if not of_all and len(values) != 1:
-        # A key that is not there fits nothing; nor does one with several values, which needs ForAllValues.
+        # A missing key matches nothing; nor does one with several values, which needs ForAllValues.
         return False
     plain = operator.removeprefix(_FOR_ALL)
     return all(
@@ -101,6 +101,6 @@ def _holds(operator: str, value: str | tuple[str, ...] | None, wanted: tuple[str
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """`*` is any text and `?` any character, in every part of an ARN."""
+    """`*` matches any text and `?` any character, in every part of an ARN."""
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
     return re.fullmatch("".join(parts), text, re.DOTALL) is not None

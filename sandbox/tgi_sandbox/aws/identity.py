@@ -1,4 +1,4 @@
-"""Who calls, and for which region: read from the SigV4 credential scope. Signatures are not checked."""
+"""The caller and the region of a request, from the SigV4 credential scope. Signatures are not checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_ACCOUNT: Final = "111122223333"
-"""The account of every key that STS did not hand out; the one that AWS' documentation gives its examples."""
+"""The account of every key that STS did not issue; the AWS documentation uses it in its examples."""
 
 _SCOPE: Final = re.compile(rb"Credential=([^/\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 
@@ -26,14 +26,14 @@ class Identity:
 
 
 class Identities:
-    """Turns Authorization headers into identities; `owner_of` knows the account of an access key, or None."""
+    """Converts Authorization headers into identities; `owner_of` returns the account of an access key, or None."""
 
     def __init__(self, owner_of: Callable[[str], str | None]) -> None:
         self._owner_of = owner_of
         self._accounts: dict[str, str] = {}
 
     def of(self, authorization: bytes) -> Identity | None:
-        """The identity; None when the header has no credential scope."""
+        """Return the identity; None if the header has no credential scope."""
         match = _SCOPE.search(authorization)
         if match is None:
             return None

@@ -1,4 +1,4 @@
-"""What the emulator knows of instance types: GPUs and local NVMe (AWS EC2 accelerated computing specifications)."""
+"""The instance types of the emulator: GPUs and local NVMe (AWS EC2 accelerated computing specifications)."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ def _family_and_size(instance_type: str) -> tuple[str, str]:
 
 
 def gpus(instance_type: str) -> int:
-    """NVIDIA GPUs of an instance type; 0 for types without any."""
+    """Return the number of NVIDIA GPUs of an instance type; 0 for types without any."""
     family, size = _family_and_size(instance_type)
     sizes = _GPUS_BY_SIZE.get(family)
     return 0 if sizes is None else sizes.get(size, 1)
 
 
 def cuda_capability(instance_type: str) -> str:
-    """The CUDA compute capability of an instance type's GPUs; `0.0` where there are none."""
+    """Return the CUDA compute capability of an instance type's GPUs; `0.0` if it has none."""
     family, _ = _family_and_size(instance_type)
     return _CUDA_CAPABILITIES.get(family, "0.0")
 
 
 def has_local_nvme(instance_type: str) -> bool:
-    """Whether a GPU instance type brings its own instance store, so that VolumeSizeInGB does not apply."""
+    """Whether a GPU instance type has its own instance store, so that VolumeSizeInGB does not apply."""
     family, _ = _family_and_size(instance_type)
     return family in _GPUS_BY_SIZE and family not in _EBS_ONLY_GPU_FAMILIES

@@ -1,4 +1,4 @@
-"""The record of every AWS call the emulator has answered."""
+"""The record of every AWS call that the emulator has answered."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ class Journal:
 
     @property
     def calls(self) -> int:
-        """How many calls were recorded since the start or the last clear."""
+        """Return how many calls were recorded since the start or the last clear."""
         return self._counts.total()
 
     def since(self, seq: int) -> list[Entry]:
-        """The calls after a sequence number."""
+        """Return the calls after a sequence number."""
         return [entry for entry in self._entries if entry.seq > seq]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Calls by operation and outcome."""
+        """Return the counts of calls by operation and outcome."""
         table: dict[str, dict[str, int]] = {}
         for (operation, outcome), number in sorted(self._counts.items()):
             table.setdefault(operation, {})[outcome] = number
         return table
 
     def clear(self) -> None:
-        """Forget the calls and the counts; sequence numbers go on."""
+        """Clear the calls and the counts; sequence numbers continue."""
         self._entries.clear()
         self._counts.clear()
         self.handling_seconds = 0.0

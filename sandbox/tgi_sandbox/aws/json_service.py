@@ -1,4 +1,4 @@
-"""The front door of the JSON services: protocol, faults, validation, the operation, and the journal."""
+"""The front end of the JSON services: protocol, faults, validation, the operation, and the journal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Reply:
 
 
 def interruption(world: World, region: str) -> tuple[Reply, str] | None:
-    """Return the reply of a region that does not work, and its outcome for the journal; None while the region works."""
+    """Return the reply of an unavailable region, and its outcome for the journal; None while it is available."""
     outage = world.outages.of(region)
     if outage is None:
         return None
@@ -51,7 +51,7 @@ def interruption(world: World, region: str) -> tuple[Reply, str] | None:
 
 
 class JsonService:
-    """Answers the operations of one service out of a world."""
+    """Implements the operations of one service on a world."""
 
     def __init__(self, world: World, service: str, operations: Mapping[str, Operation]) -> None:
         self._world = world
@@ -59,7 +59,7 @@ class JsonService:
         self._operations = operations
 
     async def answer(self, identity: Identity, operation: str, body: bytes) -> Reply:
-        """Return the reply to one call; a latency fault that hits it makes it wait first."""
+        """Return the reply to one call; a latency fault that applies delays it."""
         request = _parse(body)
         name, resource = _subject(request)
         interrupted = interruption(self._world, identity.region)
@@ -133,7 +133,7 @@ class JsonService:
 
 
 def _may_deregister(policy: Policy, request: dict[str, Any], region: Region) -> bool:
-    """Return whether DeleteEndpoint may deregister the scalable targets of its endpoint, if there are any."""
+    """Return whether the caller is allowed to deregister the endpoint's scalable targets, if any, by DeleteEndpoint."""
     if not region.scaling.of_endpoint(str(request.get("EndpointName", ""))):
         return True
     target = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
@@ -156,19 +156,19 @@ def _parse(body: bytes) -> dict[str, Any] | None:
 
 
 def _subject(request: dict[str, Any] | None) -> tuple[str, str]:
-    """The name a request is about, and its resource as `endpoint/name`, an ARN, or `*`."""
+    """Return the name in a request, and its resource as `endpoint/name`, an ARN, or `*`."""
     for member, kind in _NAMES.items():
         name = (request or {}).get(member)
         if isinstance(name, str):
             return name, f"{kind}/{name}"
     resource_id = (request or {}).get("ResourceId")
     if isinstance(resource_id, str) and (addressed := parse(resource_id)) is not None:
-        # So faults and the journal know a scalable target by the name of its endpoint.
+        # Faults and the journal thus identify a scalable target by the name of its endpoint.
         return addressed[0], "*"
     arn = (request or {}).get("ResourceArn") or (request or {}).get("ResourceARN")
     return (arn.rpartition("/")[2], arn) if isinstance(arn, str) else ("", "*")
 
 
 def _encode(value: dict[str, Any]) -> bytes:
-    # Delete operations and others without output answer an empty body.
+    # Delete operations and others without output return an empty body.
     return json.dumps(value, separators=(",", ":")).encode() if value else b""

@@ -1,7 +1,7 @@
 """The endpoint life cycle as a pure state machine: records and virtual time in, records out.
 
-An endpoint carries the steps it is going to take, each with its time. Nothing runs in the background: `settle` applies
-the steps that are due. Statuses are those of DescribeEndpoint; what leads to what is in the SageMaker developer guide
+An endpoint holds its future steps, each with its time. Nothing runs in the background: `settle` applies the steps that
+are due. Statuses are those of DescribeEndpoint; the transitions are those of the SageMaker developer guide
 ("Deployment guardrails") and the EndpointStatus notes of the API reference.
 """
 
@@ -70,13 +70,13 @@ _FAILURE_REASONS: Final = {
 
 
 def failure_reason(outcome: Outcome, variant: str) -> str:
-    """The FailureReason of an outcome other than `ok` and `quota`."""
+    """Return the FailureReason of an outcome other than `ok` and `quota`."""
     return _FAILURE_REASONS[outcome].replace("{variant}", variant)
 
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Virtual seconds each kind of change takes; failures are as slow as observed on real endpoints."""
+    """The virtual seconds of each kind of change; failures are as slow as observed on real endpoints."""
 
     create: float = 240
     update: float = 240
@@ -90,7 +90,7 @@ class Durations:
     internal_error: float = 240
 
     def of(self, outcome: Outcome, otherwise: float) -> float:
-        """How long a change takes to reach an outcome, when success takes `otherwise` seconds."""
+        """Return how long a change takes to reach an outcome, if success takes `otherwise` seconds."""
         slow = {
             Outcome.PING_FAILURE: self.ping_failure,
             Outcome.CANNOT_START: self.cannot_start,
@@ -100,7 +100,7 @@ class Durations:
         return slow.get(outcome, otherwise)
 
     def changed(self, values: Mapping[str, float]) -> Durations:
-        """A copy with some durations replaced; raises ValueError for unknown names or negative values."""
+        """Return a copy with some durations replaced; raises ValueError for unknown names or negative values."""
         known = {field.name for field in fields(self)}
         for name, seconds in values.items():
             if name not in known or seconds < 0:
@@ -110,7 +110,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One production variant: what its configuration says and how many instances run."""
+    """One production variant: its configured values and its running instances."""
 
     name: str
     config: Mapping[str, Any]
@@ -124,17 +124,17 @@ class Variant:
     desired_weight: float
 
     def at_desired(self) -> Variant:
-        """The variant once scaling has succeeded."""
+        """Return the variant after scaling has succeeded."""
         return replace(self, current_count=self.desired_count, current_weight=self.desired_weight)
 
     def at_current(self) -> Variant:
-        """The variant once scaling has been given up."""
+        """Return the variant after scaling has been given up."""
         return replace(self, desired_count=self.current_count, desired_weight=self.current_weight)
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A configuration on its way to an endpoint (PendingDeploymentSummary)."""
+    """A configuration in deployment to an endpoint (PendingDeploymentSummary)."""
 
     config: str
     variants: tuple[Variant, ...]
@@ -143,7 +143,7 @@ class Deployment:
 
 
 class Effect(Enum):
-    """What a step does to the deployment under way."""
+    """The effect of a step on the current deployment."""
 
     KEEP = "keep"
     ADOPT = "adopt"
@@ -152,7 +152,7 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """At a time, the endpoint takes a status; None means it is gone."""
+    """A status change of an endpoint at a time; None means that the endpoint is deleted."""
 
     at: float
     status: Status | None
@@ -164,7 +164,7 @@ class Step:
 class Endpoint:
     """An endpoint as of the last step applied.
 
-    `forced` is a status that the control API lets it show instead of its own, until it is changed or deleted.
+    `forced` is a status that the control API lets it show instead of its real one, until it is changed or deleted.
     """
 
     name: str
@@ -187,11 +187,11 @@ class Endpoint:
 
     @property
     def in_progress(self) -> bool:
-        """Whether the endpoint refuses every change; assumed: a status that nobody knows refuses none."""
+        """Whether the endpoint refuses every change; assumed: an unknown status refuses none."""
         return self.shown_status in IN_PROGRESS
 
     def instances(self) -> dict[str, int]:
-        """Instances counted against quota: those that run, and those a deployment or scaling launches beside them."""
+        """Return the instances that count against the quota: running ones, and those that a change launches."""
         counted: dict[str, int] = {}
         pending = self.pending.variants if self.pending else ()
         for variant in (*self.variants, *pending):
@@ -204,7 +204,7 @@ class Endpoint:
 def create(
     name: str, arn: str, deployment: Deployment, outcome: Outcome, seconds: float, failed_variant: str
 ) -> Endpoint:
-    """A new endpoint that ends InService or Failed after `seconds`."""
+    """Return a new endpoint that ends InService or Failed after `seconds`."""
     now = deployment.started
     if outcome is Outcome.OK:
         end = Step(now + seconds, Status.IN_SERVICE, Effect.ADOPT)
@@ -242,18 +242,18 @@ def scale(
 
 
 def system_update(endpoint: Endpoint, now: float, seconds: float) -> Endpoint:
-    """AWS maintains the endpoint; no value of the customer changes."""
+    """SystemUpdating: AWS maintains the endpoint; none of the customer's values change."""
     back = Step(now + seconds, endpoint.status)
     return _changed(endpoint, Status.SYSTEM_UPDATING, now, (back,))
 
 
 def delete(endpoint: Endpoint, now: float, seconds: float) -> Endpoint:
-    """DeleteEndpoint: Deleting, then gone."""
+    """DeleteEndpoint: Deleting, then deleted."""
     return _changed(endpoint, Status.DELETING, now, (Step(now + seconds, None),))
 
 
 def force(endpoint: Endpoint, status: str | None, now: float) -> Endpoint:
-    """Let an endpoint show any EndpointStatus, also one that the API does not know; None: its own again."""
+    """Let an endpoint show any EndpointStatus, also one that the API does not define; None: its real one again."""
     return replace(endpoint, forced=status, modified=now)
 
 
@@ -262,7 +262,7 @@ def _changed(endpoint: Endpoint, status: Status, now: float, steps: tuple[Step, 
 
 
 def settle(endpoint: Endpoint, now: float) -> Endpoint | None:
-    """The endpoint with every step due at `now` applied; None once it is gone."""
+    """Return the endpoint with every step due at `now` applied; None once it is deleted."""
     current = endpoint
     while current.steps and current.steps[0].at <= now:
         step = current.steps[0]

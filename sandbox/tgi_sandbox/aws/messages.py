@@ -1,4 +1,4 @@
-"""Whole HTTP messages over ASGI."""
+"""Complete HTTP messages over ASGI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole body of a request."""
+    """Return the complete body of a request."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
@@ -23,7 +23,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """Receive a body that was read already, and then what comes after it."""
+    """Receive a body that was already read, and then the messages after it."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
@@ -33,19 +33,19 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 async def send_response(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """A response with a known body."""
+    """Return a response with a known body."""
     await send_head(send, status, {**headers, "content-length": str(len(body))})
     await send({"type": "http.response.body", "body": body})
 
 
 async def send_head(send: Send, status: int, headers: Mapping[str, str]) -> None:
-    """The start of a response whose body follows."""
+    """Return the start of a response whose body follows."""
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
 
 
 def recorded(send: Send, record: Callable[[str], None]) -> Send:
-    """Send as before, but first tell `record` how the request ends: `OK`, an error code or an HTTP status."""
+    """Send as before, but first report to `record` how the request ends: `OK`, an error code or an HTTP status."""
 
     async def watched(message: Message) -> None:
         if message["type"] == "http.response.start":

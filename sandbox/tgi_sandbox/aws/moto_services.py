@@ -1,6 +1,6 @@
-"""moto's server, for every service that the emulator has none of its own for; importing this module takes seconds.
+"""moto's server, for every service that the emulator does not implement; importing this module takes seconds.
 
-Beside it, what the emulator's own services ask of moto's IAM and STS.
+It also holds the requests of the emulator's own services to moto's IAM and STS.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ iam.DEFAULT_ACCOUNT_ID = DEFAULT_ACCOUNT  # type: ignore[attr-defined]
 
 @functools.cache
 def application() -> ASGIApp:
-    """moto as an ASGI application, of which there is one."""
+    """Return moto as an ASGI application, always the same one."""
     wsgi: Any = DomainDispatcherApplication(create_backend_app)
     return cast("ASGIApp", WSGIMiddleware(wsgi, workers=_WORKERS))
 
 
 def account_of(access_key: str) -> str:
-    """The account whose STS or IAM has handed out the key; the default account for a key of unknown origin."""
+    """Return the account whose STS or IAM has issued the key; the default account for a key of unknown origin."""
     return str(iam.get_account_id_from(access_key))
 
 
 def trust_policy(role_arn: str) -> Mapping[str, Any] | None:
-    """Who may assume a role; None where there is no such role."""
+    """Return the trust policy of a role; None if the role does not exist."""
     role = _role(role_arn)
     return None if role is None else json.loads(role.assume_role_policy_document)
 
 
 def client_ids(provider_arn: str) -> tuple[str, ...] | None:
-    """The audiences that an OIDC provider of IAM knows; None where there is no such provider."""
+    """Return the audiences of an OIDC provider of IAM; None if the provider does not exist."""
     provider = _iam(provider_arn).open_id_providers.get(provider_arn)
     return None if provider is None else tuple(provider.client_id_list)
 
 
 def policies(access_key: str) -> list[Mapping[str, Any]] | None:
-    """The policies of the role whose session a key belongs to; None for other keys, and where IAM has no such role."""
+    """Return the policies of the role of a key's session; None for other keys, and if IAM has no such role."""
     key = iam.iam_backends[account_of(access_key)]["aws"].access_keys.get(access_key)
     role = _role(key.role_arn) if key is not None and key.role_arn else None
     if role is None:
@@ -65,7 +65,7 @@ def policies(access_key: str) -> list[Mapping[str, Any]] | None:
 
 
 def caller(access_key: str) -> str | None:
-    """The ARN of the session that a key belongs to; None for other keys."""
+    """Return the ARN of the session that a key belongs to; None for other keys."""
     sts: Any = sts_backends[account_of(access_key)]["aws"]
     assumed = sts.get_assumed_role_from_access_key(access_key)
     return None if assumed is None else assumed.arn
@@ -78,12 +78,12 @@ def session_keys() -> frozenset[str]:
 
 
 def has_roles(arn: str) -> bool:
-    """Whether any role was made in the account of an ARN."""
+    """Whether any role was created in the account of an ARN."""
     return bool(_iam(arn).get_roles())
 
 
 def session(role_arn: str, name: str) -> dict[str, str]:
-    """Credentials of a role, as the agent of EKS Pod Identity hands them out."""
+    """Return credentials of a role, in the format of the agent of EKS Pod Identity."""
     sts: Any = sts_backends[_account(role_arn)]["aws"]
     assumed = sts.assume_role("us-east-1", name, role_arn, None, _SESSION_SECONDS, None)
     return {

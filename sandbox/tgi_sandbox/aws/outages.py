@@ -1,4 +1,4 @@
-"""Regions that do not work, each for itself."""
+"""Outages of regions, each independent of the others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outage(StrEnum):
-    """What a caller sees of a region that does not work."""
+    """How an unavailable region behaves for a caller."""
 
     HANG = "hang"
     REFUSE = "refuse"
@@ -14,9 +14,9 @@ class Outage(StrEnum):
 
 
 class Outages:
-    """The regions that do not work at the moment.
+    """The regions that are currently unavailable.
 
-    All regions share one port, and only a request says which one it is for. Hence REFUSE closes the connection of each
+    All regions share one port, and only the request names its region. Hence REFUSE closes the connection of each
     request unanswered, and no operation sees it.
     """
 
@@ -24,11 +24,11 @@ class Outages:
         self._regions: dict[str, Outage] = {}
 
     def begin(self, region: str, outage: Outage) -> None:
-        """Begin an outage; it replaces the one that the region has."""
+        """Begin an outage; it replaces the current one of the region."""
         self._regions[region] = outage
 
     def end(self, region: str) -> None:
-        """End the outage of a region, if it has one."""
+        """End the outage of a region, if any."""
         self._regions.pop(region, None)
 
     def clear(self) -> None:
@@ -36,7 +36,7 @@ class Outages:
         self._regions.clear()
 
     def of(self, region: str) -> Outage | None:
-        """Return the outage of a region; None while it works."""
+        """Return the outage of a region; None while it is available."""
         return self._regions.get(region)
 
     def all(self) -> dict[str, Outage]:

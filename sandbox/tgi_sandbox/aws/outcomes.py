@@ -1,4 +1,4 @@
-"""Outcomes scripted in advance for the changes of endpoints."""
+"""Scripted outcomes for the changes of endpoints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOT_ON_CREATE: Final = frozenset({Outcome.ROLLBACK, Outcome.ROLLBACK_FAILED})
 
 @dataclass
 class Script:
-    """An outcome waiting for a change of an endpoint; `times` None never wears out.
+    """An outcome for a later change of an endpoint; `times` None has no limit.
 
     `on` restricts it to one kind of change. `seconds` replaces the duration of the change.
     """
@@ -34,32 +34,32 @@ class Script:
     seconds: float | None = None
 
     def fits(self, endpoint: str, change: Change) -> bool:
-        """Whether the script decides this change."""
+        """Whether the script applies to this change."""
         if self.on not in (None, change) or (change is Change.CREATE and self.outcome in _NOT_ON_CREATE):
             return False
         return self.endpoint == "*" or self.endpoint.lower() == endpoint.lower()
 
 
 class Scripts:
-    """The scripts that are left, in the order they were added."""
+    """The remaining scripts, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._scripts: list[Script] = []
 
     def add(self, script: Script) -> None:
-        """Queue a script behind the others."""
+        """Add a script to the end of the queue."""
         self._scripts.append(script)
 
     def clear(self) -> None:
-        """Forget every script."""
+        """Remove every script."""
         self._scripts.clear()
 
     def pending(self) -> list[Script]:
-        """The scripts not used up."""
+        """Return the scripts that are not used up."""
         return list(self._scripts)
 
     def take(self, endpoint: str, change: Change) -> Script | None:
-        """Use the first script that fits; None when the change simply succeeds."""
+        """Use the first script that applies; None if the change succeeds."""
         script = self.peek(endpoint, change)
         if script is not None and script.times is not None:
             script.times -= 1
@@ -68,5 +68,5 @@ class Scripts:
         return script
 
     def peek(self, endpoint: str, change: Change) -> Script | None:
-        """The script that `take` would use."""
+        """Return the script that `take` would use."""
         return next((script for script in self._scripts if script.fits(endpoint, change)), None)

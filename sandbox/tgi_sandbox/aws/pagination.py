@@ -1,4 +1,4 @@
-"""Tokens of paged answers: opaque, good for one listing and one day."""
+"""Tokens of paged answers: opaque, valid for one listing and one day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tgi_sandbox.aws.operations.call import Call, Request
 
 TOKEN_SECONDS: Final = 24 * 3600
-"""assumed: how long a token lives. AWS documents no lifetime for SageMaker; many other services document a day."""
+"""assumed: how long a token is valid. AWS documents no lifetime for SageMaker; many other services document a day."""
 _FREE: Final = frozenset({"MaxResults", "NextToken"})
 """Members that may change from page to page; assumed: that the others may not."""
 

@@ -54,7 +54,7 @@ _TIMED_OUT: Final = (
 
 @dataclass
 class ModelError(Exception):
-    """The container has answered with an error, or not at all (status 0)."""
+    """The container has returned an error, or no response (status 0)."""
 
     original_status: int
     original_message: str
@@ -69,7 +69,7 @@ class Runtime:
         world.observers.append(simulators.observe)
 
     def serves(self, path: str) -> bool:
-        """Whether a path is one of sagemaker-runtime's."""
+        """Whether a path belongs to sagemaker-runtime."""
         return _PATH.fullmatch(path) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, identity: Identity) -> None:
@@ -118,7 +118,7 @@ class Runtime:
     def _target(self, invocation: _Invocation) -> tuple[Endpoint, Variant]:
         region = self._world.region(invocation.identity.account, invocation.identity.region)
         endpoint = region.endpoints.get(invocation.name.lower())
-        # assumed: that an endpoint which does not serve is `not found` like one that does not exist. The case of the
+        # assumed: that an endpoint that is not in service is `not found` like one that does not exist. The case of the
         # name has to match here (CreateEndpoint reference), unlike in the control plane.
         if endpoint is None or endpoint.name != invocation.name or endpoint.status not in _SERVING:
             account = invocation.identity.account
@@ -180,7 +180,7 @@ class _Invocation:
         return self.operation == "InvokeEndpointWithResponseStream"
 
     def forwarded(self) -> dict[str, str]:
-        """The headers a container gets to see."""
+        """Return the headers that a container receives."""
         accept = self.headers.get("x-amzn-sagemaker-accept" if self.streams else "accept")
         passed = {
             "Content-Type": self.headers.get("content-type", "application/json"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SageMaker(JsonService):
-    """Answers SageMaker operations out of a world."""
+    """Implements the operations of SageMaker on a world."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, "sagemaker", OPERATIONS)

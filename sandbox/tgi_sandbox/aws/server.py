@@ -1,4 +1,4 @@
-"""The emulator as a process of its own, for tests and tools."""
+"""The emulator as a separate process, for tests and tools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STOP_SECONDS = 10.0
 class AwsDouble:
     """Starts the emulator on a free port and stops it; a context manager.
 
-    Options are those of `python -m tgi_sandbox.aws`. It ends with the process that has started it.
+    Options are those of `python -m tgi_sandbox.aws`. The emulator ends with the process that started it.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class AwsDouble:
         }
 
     def start(self) -> None:
-        """Start it and wait until it answers; raises ProcessError when it does not."""
+        """Start it and wait until it answers; raises ProcessError if it does not."""
         self._folder = tempfile.TemporaryDirectory(prefix="tgi-sandbox-aws-")
         log = Path(self._folder.name, "aws.log")
         command = [sys.executable, "-m", "tgi_sandbox.aws", *self._arguments]
-        # Its temporary files go with the folder, even when it is killed.
+        # Its temporary files are deleted with the folder, even if it is killed.
         environment = {**os.environ, "TMPDIR": self._folder.name}
         self._process = Process("the AWS emulator", command, log, environment)
         try:
@@ -73,7 +73,7 @@ class AwsDouble:
         self.address = log.read_text().splitlines()[-1]
 
     def stop(self) -> None:
-        """Stop it and whatever it has started."""
+        """Stop it and all processes that it has started."""
         if self._process:
             self._process.stop(_STOP_SECONDS)
         if self._folder:

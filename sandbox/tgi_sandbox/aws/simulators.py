@@ -31,7 +31,7 @@ class Simulator:
     port: int
 
     def runs(self, variant: Variant) -> bool:
-        """Whether it is the container of this variant still."""
+        """Whether it still is the container of this variant."""
         mine = self.variant
         return self.process.running and (mine.container, mine.instance_type) == (
             variant.container,
@@ -40,7 +40,7 @@ class Simulator:
 
 
 class Simulators:
-    """At most one simulator for each variant of an endpoint; they end with the emulator, however it ends."""
+    """At most one simulator for each variant of an endpoint; they always end with the emulator."""
 
     def __init__(self, module: str = MODULE) -> None:
         self._module = module
@@ -49,9 +49,9 @@ class Simulators:
         self._logs = tempfile.TemporaryDirectory(prefix="tgi-sandbox-aws-")
 
     async def of(self, arn: str, variant: Variant) -> Simulator:
-        """The simulator of a variant, started when there is none.
+        """Return the simulator of a variant, started if there is none.
 
-        Raises ProcessError when it does not come up.
+        Raises ProcessError if it does not start.
         """
         key = (arn, variant.name)
         started = self._starting.get(key)
@@ -63,7 +63,7 @@ class Simulators:
         return await asyncio.shield(started)
 
     def observe(self, arn: str, endpoint: Endpoint | None) -> None:
-        """Stop what an endpoint that has changed or is gone no longer runs."""
+        """Stop simulators that a changed or deleted endpoint no longer runs."""
         variants = {variant.name: variant for variant in endpoint.variants} if endpoint else {}
         for key, task in list(self._starting.items()):
             if key[0] == arn and not (key[1] in variants and (not task.done() or _usable(task, variants[key[1]]))):

@@ -1,4 +1,4 @@
-"""What exists in the emulator: models, configurations, endpoints and tags, apart for each account and region."""
+"""The resources of the emulator: models, configurations, endpoints and tags, separate for each account and region."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_INSTANCE_QUOTA = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A SageMaker model; `body` is the CreateModel request without tags, defaults filled in."""
+    """A SageMaker model; `body` is the CreateModel request without tags, with defaults filled in."""
 
     name: str
     arn: str
@@ -32,7 +32,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """A SageMaker endpoint configuration; `body` is the request without tags, defaults filled in."""
+    """A SageMaker endpoint configuration; `body` is the request without tags, with defaults filled in."""
 
     name: str
     arn: str
@@ -43,7 +43,7 @@ class EndpointConfig:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something AWS allows and its documentation forbids."""
+    """A change that AWS allows and its documentation forbids."""
 
     kind: str
     resource: str
@@ -70,25 +70,25 @@ class Region:
     _due: list[tuple[float, str]] = field(default_factory=list)
 
     def arn(self, resource: str, name: str) -> str:
-        """The ARN a resource of this region has, whether or not it exists."""
+        """Return the ARN that a resource of this region has, whether or not it exists."""
         return sagemaker_arn(self.region, self.account, resource, name)
 
     def model(self, name: str, visible_at: float | None = None) -> Model:
-        """The model; raises AwsError when there is none, or none visible yet at a time."""
+        """Return the model; raises AwsError if there is none, or none that is visible yet."""
         found = self.models.get(name.lower())
         if found is None or (visible_at is not None and visible_at < found.visible_at):
             raise errors.not_found("model", self.arn("model", name))
         return found
 
     def config(self, name: str, visible_at: float | None = None) -> EndpointConfig:
-        """The endpoint configuration; raises AwsError when there is none, or none visible yet at a time."""
+        """Return the endpoint configuration; raises AwsError if there is none, or none that is visible yet."""
         found = self.configs.get(name.lower())
         if found is None or (visible_at is not None and visible_at < found.visible_at):
             raise errors.not_found("endpoint configuration", self.arn("endpoint-config", name))
         return found
 
     def endpoint(self, name: str) -> Endpoint:
-        """The endpoint; raises AwsError when there is none."""
+        """Return the endpoint; raises AwsError if there is none."""
         found = self.endpoints.get(name.lower())
         if found is None:
             raise errors.not_found("endpoint", self.arn("endpoint", name))
@@ -109,11 +109,11 @@ class Region:
 
     @property
     def next_step(self) -> float | None:
-        """When an endpoint may take its next step, None while all rest."""
+        """Return when the next step of any endpoint is due, None if there is none."""
         return self._due[0][0] if self._due else None
 
     def settle(self, now: float) -> None:
-        """Let every endpoint reach the state it has at `now`, without regard to scaling."""
+        """Bring every endpoint to its state at `now`, regardless of scaling."""
         while self._due and self._due[0][0] <= now:
             _, key = heapq.heappop(self._due)
             endpoint = self.endpoints.get(key)

@@ -1,4 +1,4 @@
-"""Tokens of Kubernetes' service accounts, as AWS reads them. Signatures are not checked, as nobody's are here."""
+"""Tokens of Kubernetes service accounts, as AWS reads them. The emulator checks no signatures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PARTS: Final = 3
 
 @dataclass(frozen=True)
 class Token:
-    """The claims that AWS asks for: who says it (a URL), of whom, for whom, and until when (in seconds of Unix)."""
+    """The JWT claims that AWS reads: the issuer (a URL), the subject, the audiences, and the expiry (Unix seconds)."""
 
     issuer: str
     subject: str
@@ -21,13 +21,13 @@ class Token:
 
     @property
     def service_account(self) -> tuple[str, str]:
-        """The namespace and the name in the subject, empty where it is no service account's."""
+        """The namespace and the name in the subject, empty if it is not a service account."""
         words = self.subject.split(":")
         return (words[2], words[3]) if words[:2] == ["system", "serviceaccount"] and len(words) == 4 else ("", "")
 
 
 def read(text: str) -> Token:
-    """The claims of a JWT; raises ValueError for what is none."""
+    """Return the JWT claims of a token; raises ValueError if it is not a JWT."""
     parts = text.split(".")
     if len(parts) != _PARTS:
         raise ValueError("no JWT")

@@ -1,4 +1,4 @@
-"""Trust policies of roles: who may assume them."""
+"""Trust policies of roles: the principals that are allowed to assume them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ELEMENTS: Final = frozenset({"Sid", "Effect", "Principal", "Action", "Condition
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: its kind as policies have it, `Service` or `Federated`, its name, and the condition keys about it."""
+    """The caller: its kind as in policies, `Service` or `Federated`, its name, and its condition keys."""
 
     kind: str
     name: str
@@ -23,7 +23,7 @@ class Principal:
 
 
 def trusts(document: Mapping[str, Any], principal: Principal, *actions: str) -> bool:
-    """Whether a trust policy allows a principal all actions; raises ValueError for elements that are not known here."""
+    """Whether a trust policy allows a principal all actions; raises ValueError for unknown elements."""
     allowed = {action for statement in listed(document["Statement"]) for action in _allowed(statement, principal)}
     return allowed.issuperset(actions)
 

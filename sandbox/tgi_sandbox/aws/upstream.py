@@ -1,4 +1,4 @@
-"""A small HTTP client for containers: one POST on a connection of its own, the response as it arrives."""
+"""A small HTTP client for containers: one POST per connection, with the response as it arrives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ContainerResponse:
         self.status = self._parser.get_status_code()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Pieces of the body as they arrive; raises BrokenResponse when it ends early."""
+        """Yield pieces of the body as they arrive; raises BrokenResponse if it ends early."""
         while True:
             while self._chunks:
                 yield self._chunks.popleft()
@@ -47,7 +47,7 @@ class ContainerResponse:
             await self._feed()
 
     async def body(self) -> bytes:
-        """The whole body; raises BrokenResponse when it ends early."""
+        """Return the complete body; raises BrokenResponse if it ends early."""
         return b"".join([chunk async for chunk in self.chunks()])
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -75,7 +75,7 @@ class ContainerResponse:
 
 @asynccontextmanager
 async def post(port: int, path: str, headers: Mapping[str, str], body: bytes) -> AsyncIterator[ContainerResponse]:
-    """POST to a container on the loopback interface; raises OSError or BrokenResponse when it does not answer."""
+    """POST to a container on the loopback interface; raises OSError or BrokenResponse if it does not answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", f"Content-Length: {len(body)}"]

@@ -1,4 +1,4 @@
-"""Request validation from botocore's service model, with the messages AWS answers.
+"""Request validation from botocore's service model, with the error messages of AWS.
 
 Each input shape is compiled once into nested functions; validating a call then costs microseconds. AWS reports every
 violation of a request in one message: `2 validation errors detected: Value '…' at '…' failed to satisfy constraint: …`.
@@ -17,9 +17,9 @@ from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Sh
 from tgi_sandbox.aws.errors import AwsError, validation
 
 Check = Callable[[Any, str, list[str]], None]
-"""Appends what is wrong with a value at a path to the list of violations; raises AwsError for a wrong JSON type."""
+"""Appends the violations of a value at a path to a list; raises AwsError for a wrong JSON type."""
 Constraint = tuple[Callable[[Any], bool], str]
-"""A predicate that says whether a value is fine, and AWS' wording of it."""
+"""A predicate for valid values, and the text of AWS for it."""
 
 _UNICODE_CLASSES: Final = {
     r"\p{L}": r"\w",
@@ -46,20 +46,20 @@ _JAVA_TYPES: Final = {"string": "String", "boolean": "Boolean", "integer": "Inte
 
 @cache
 def sagemaker_model() -> ServiceModel:
-    """botocore's description of the SageMaker API."""
+    """Return botocore's description of the SageMaker API."""
     return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
 
 
 @cache
 def autoscaling_model() -> ServiceModel:
-    """botocore's description of the Application Auto Scaling API."""
+    """Return botocore's description of the Application Auto Scaling API."""
     name = "application-autoscaling"
     return ServiceModel(Loader().load_service_model(name, "service-2"), name)
 
 
 @cache
 def operation_model(operation: str) -> OperationModel:
-    """botocore's description of one operation; the two services have no name in common."""
+    """Return botocore's description of one operation; the two services share no operation names."""
     model = sagemaker_model() if operation in sagemaker_model().operation_names else autoscaling_model()
     return model.operation_model(operation)
 
@@ -67,7 +67,7 @@ def operation_model(operation: str) -> OperationModel:
 def validate(operation: str, request: Mapping[str, Any]) -> None:
     """Check a request against its operation's input shape.
 
-    Raises AwsError: `ValidationException` naming every violation, or `SerializationException` for a wrong JSON type.
+    Raises AwsError: `ValidationException` with every violation, or `SerializationException` for a wrong JSON type.
     """
     violations: list[str] = []
     _checker(operation)(request, "", violations)
@@ -120,7 +120,7 @@ def _compile_structure(shape: StructureShape) -> Check:
         for name, item in value.items():
             member = members.get(name)
             if member is None:
-                # assumed: AWS ignores members it does not know; here they are a mistake worth seeing.
+                # assumed: AWS ignores unknown members; the emulator reports them as mistakes.
                 violations.append(f"Value at '{prefix}{name}' failed to satisfy constraint: Member must be known")
             elif item is not None:
                 member[0](item, prefix + member[1], violations)
@@ -167,7 +167,7 @@ def _check_strings(value: dict[str, Any], path: str) -> None:
 def _apply_to_all(
     label: str, constraints: list[Constraint], items: list[str], value: dict[str, Any], path: str, violations: list[str]
 ) -> None:
-    """What AWS says of a map: all constraints of its keys or values at once, and the whole map."""
+    """The error of AWS for a map: all constraints of its keys or values at once, and the whole map."""
     if all(fine(item) for fine, _ in constraints for item in items):
         return
     wording = ", ".join(text for _, text in constraints)

@@ -1,4 +1,4 @@
-"""Everything the emulator knows, in one place: clock, resources, scripts, faults and the journal."""
+"""The whole state of the emulator: clock, resources, scripts, faults and the journal."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ if TYPE_CHECKING:
     from tgi_sandbox.aws.lifecycle import Endpoint
 
 DEFAULT_TARGETS_QUOTA = 500
-"""Scalable targets of an account in a region (Application Auto Scaling quotas)."""
+"""The limit of scalable targets in an account and region (Application Auto Scaling quotas)."""
 
 
 class Iam(Protocol):
-    """What the emulator's services ask of IAM."""
+    """The requests of the emulator's services to IAM."""
 
     def policy_of(self, access_key: str) -> Policy | None:
-        """What the role may do whose session a key belongs to; None for other keys. Raises ValueError as iam.read."""
+        """Return what the role of a key's session can do; None for other keys. Raises ValueError as iam.read."""
 
     def caller(self, access_key: str) -> str | None:
-        """The ARN of the session that a key belongs to; None for other keys."""
+        """Return the ARN of the session that a key belongs to; None for other keys."""
 
     def may_be_assumed(self, role_arn: str, service: str) -> bool:
-        """Whether a role is there and trusts a service. In an account that no role was made in, every role is."""
+        """Whether a role exists and trusts a service. In an account without any created role, every role does."""
 
     def session_keys(self) -> frozenset[str]:
         """Return the access keys of every session that STS has issued."""
 
 
 class NoIam:
-    """IAM before anybody has asked for it."""
+    """IAM before its first request."""
 
     def policy_of(self, _access_key: str) -> Policy | None:
-        """No key is a role's."""
+        """No key belongs to a role."""
         return None
 
     def caller(self, _access_key: str) -> str | None:
-        """No key is a session's."""
+        """No key belongs to a session."""
         return None
 
     def may_be_assumed(self, _role_arn: str, _service: str) -> bool:
-        """Nothing is known against a role."""
+        """Every role is trusted."""
         return True
 
     def session_keys(self) -> frozenset[str]:
-        """STS has issued none."""
+        """STS has issued no session."""
         return frozenset()
 
 
@@ -95,7 +95,7 @@ class World:
     _expired_sessions: frozenset[str] | None = None
 
     def region(self, account: str, region: str) -> Region:
-        """SageMaker in an account and region, brought to the present."""
+        """Return SageMaker in an account and region, brought to the present."""
         found = self.regions.get((account, region))
         if found is None:
             found = self.regions[account, region] = Region(
@@ -105,16 +105,16 @@ class World:
         return found
 
     def settled(self) -> list[Region]:
-        """Every region in use, brought to the present."""
+        """Return every region in use, brought to the present."""
         now = self.clock.now()
         for region in self.regions.values():
             engine.settle(self, region, now)
         return list(self.regions.values())
 
     def load(self, endpoint: str, **requests: float | None) -> None:
-        """From now on, let so many requests be at the endpoints of a name, beside the real ones; None ends it.
+        """Simulate load of the endpoints with a name from now on, beside the real load; None ends it.
 
-        `concurrentRequests` are those at a time, `invocationsPerMinute` those that come. Raises ValueError for others.
+        `concurrentRequests` counts requests in flight, `invocationsPerMinute` arrivals. Raises ValueError for others.
         """
         self.settled()
         load, now = self.pretended.load(endpoint), self.clock.now()
@@ -125,24 +125,24 @@ class World:
             timelines[kind].set(now, number)
 
     def metric(self, namespace: str, name: str, value: float | None, dimensions: Mapping[str, str]) -> None:
-        """From now on, let a metric of CloudWatch have a value in every region; None: no data."""
+        """From now on, give a metric of CloudWatch a value in every region; None: no data."""
         self.settled()
         self.pretended.metric(namespace, name, dimensions).set(self.clock.now(), value)
 
     def quota(self, instance_type: str) -> int:
-        """How many instances of a type an account may run in a region."""
+        """Return how many instances of a type an account can run in a region."""
         return self.quotas.get(instance_type, DEFAULT_INSTANCE_QUOTA)
 
     def policy(self, access_key: str) -> Policy | None:
-        """What an access key may do; None: everything. Raises ValueError where its policy is not understood."""
+        """Return what an access key can do; None: everything. Raises ValueError for an unsupported policy."""
         return self.policies.get(access_key) or self.iam.policy_of(access_key)
 
     def expire_credentials(self) -> None:
-        """Let every access key expire; a session that STS issues from now on is valid."""
+        """Let every access key expire; a session that STS issues later is valid."""
         self._expired_sessions = self.iam.session_keys()
 
     def renew_credentials(self) -> None:
-        """Let every access key be valid again."""
+        """Make every access key valid again."""
         self._expired_sessions = None
 
     @property
@@ -157,16 +157,16 @@ class World:
         return access_key not in self.iam.session_keys() - self._expired_sessions
 
     def user(self, identity: Identity) -> str:
-        """The ARN of who calls, as errors name it."""
+        """Return the ARN of the caller, as errors name it."""
         session = f"arn:{partition(identity.region)}:sts::{identity.account}:assumed-role/sandbox/session"
         return self.iam.caller(identity.access_key) or session
 
     def log(self, arn: str, line: str) -> None:
-        """Keep a line a container has printed."""
+        """Keep a log line of a container."""
         self.logs.setdefault(arn, []).append(line)
 
     def reset(self) -> None:
-        """Forget everything but the time."""
+        """Reset everything except the time."""
         for region in self.regions.values():
             for endpoint in region.endpoints.values():
                 self._changed(endpoint.arn, None)

@@ -1,4 +1,4 @@
-"""The few requests to the API server that the sandbox itself makes."""
+"""The sandbox's own requests to the API server."""
 
 import json
 import ssl
@@ -33,18 +33,18 @@ class ApiServer:
 
     @classmethod
     def from_kubeconfig(cls, kubeconfig: Path, certificate_authority: Path) -> Self:
-        """Talk to the server that the control plane's kubeconfig names, as its user."""
+        """Connect to the server in the control plane's kubeconfig, as its user."""
         config = json.loads(kubeconfig.read_text())
         _, _, port = config["clusters"][0]["cluster"]["server"].rpartition(":")
         return cls(int(port), config["users"][0]["user"]["token"], certificate_authority)
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request with a JSON body, which for PATCH is a merge patch, and return the JSON answer, if any."""
+        """Send a request with a JSON body (for PATCH, a merge patch), and return the JSON answer, if any."""
         answer: dict[str, Any] = json.loads(self._send(method, path, body) or "{}")
         return answer
 
     def text(self, path: str) -> str:
-        """Return what a path that is not JSON says, such as /metrics."""
+        """Return the text of a path that is not JSON, such as /metrics."""
         return self._send("GET", path)
 
     def watch(self, path: str) -> Iterator[dict[str, Any]]:
@@ -54,7 +54,7 @@ class ApiServer:
                 yield json.loads(line)
 
     def ready(self) -> bool:
-        """Whether the API server says that it is ready."""
+        """Whether the API server reports that it is ready."""
         try:
             self._send("GET", "/readyz")
         except (ApiError, OSError, HTTPException):

@@ -1,4 +1,4 @@
-"""The sandbox's own certificate authority: what it issues lets parts of the sandbox trust each other."""
+"""The sandbox's own certificate authority: its certificates let the parts of the sandbox trust each other."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,14 +17,14 @@ _VALIDITY = timedelta(days=365)
 
 
 class Purpose(Enum):
-    """On which side of a connection a certificate is shown."""
+    """The side of a connection that shows a certificate."""
 
     SERVER = ExtendedKeyUsageOID.SERVER_AUTH
     CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
 
 
 class Authority:
-    """Issues certificates; its own key is written nowhere."""
+    """Issues certificates; its private key is never written to a file."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -37,11 +37,11 @@ class Authority:
 
     @property
     def certificate(self) -> str:
-        """What those need who are to trust what it issues."""
+        """The certificate for clients that have to trust the issued certificates."""
         return self._certificate.public_bytes(Encoding.PEM).decode()
 
     def issue(self, path: Path, names: Sequence[str], purposes: Sequence[Purpose]) -> None:
-        """Write a private key and a certificate for names, which are hosts where it is a server's, into one file."""
+        """Write a private key and a certificate for names (hosts for a server's certificate) into one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             self._builder(_name(names[0]), key.public_key())

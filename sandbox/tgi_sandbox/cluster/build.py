@@ -1,8 +1,8 @@
-"""The cluster's programs: found where the user has them, else compiled once from the Go modules in `programs`.
+"""The cluster's programs: the user's if installed, otherwise compiled once from the Go modules in `programs`.
 
-They go to a cache folder outside the clone whose name is the hash of the module's `go.mod` and `go.sum`, so every clone
-at the same versions shares them and a new version never meets an old program. A program appears there in one rename, so
-a build that is cut short leaves nothing half-written, and a lock lets only one builder of a module work at a time.
+They are in a cache folder outside the clone whose name is the hash of the module's `go.mod` and `go.sum`, so every
+clone at the same versions shares them and a new version never reuses an old program. A program appears there in one
+rename, so an interrupted build leaves no partial file. A lock allows only one build of a module at a time.
 """
 
 import fcntl
@@ -26,17 +26,17 @@ _TICK_SECONDS = 0.2
 
 
 class BuildError(RuntimeError):
-    """A program could not be compiled; the message ends with what Go said."""
+    """A program could not be compiled; the message ends with Go's output."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder that keeps what is built, for all clones of this user."""
+    """Return the cache folder of all clones of this user."""
     base = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "tgi-sandbox"
 
 
 def bin_folder(module: Module = KUBERNETES) -> Path:
-    """Return the folder of the programs built from a module as it is now."""
+    """Return the folder of the programs built from a module in its current version."""
     return cache_folder() / module.key / "bin"
 
 
@@ -46,7 +46,7 @@ def kubernetes_version() -> str:
 
 
 def find(names: Iterable[str] = CLUSTER) -> dict[str, Path]:
-    """Return where each program is; a program that still has to be built is left out."""
+    """Return the path of each program; a program that still has to be built is omitted."""
     return {name: path for name in names if (path := _find_one(name))}
 
 
@@ -61,7 +61,7 @@ def _find_one(name: str) -> Path | None:
 
 
 def ensure(names: Iterable[str] = CLUSTER, progress: Progress | None = None) -> dict[str, Path]:
-    """Return where each program is, building first those that are nowhere yet."""
+    """Return the path of each program, building missing ones first."""
     wanted = [name for name in PROGRAMS if name in set(names)]
     found = find(wanted)
     missing = [name for name in wanted if name not in found]
@@ -76,7 +76,7 @@ def ensure(names: Iterable[str] = CLUSTER, progress: Progress | None = None) -> 
 
 
 def source(module: Module, path: str) -> Path:
-    """Return the folder of the source of a module that another requires, in Go's cache, where Go puts it first."""
+    """Return the source folder of a module that another requires, in Go's cache; Go downloads it first."""
     go = find_go(module.go, cache_folder(), Progress())
     command = [str(go), "mod", "download", "-json", f"{path}@{module.version(path)}"]
     answer = subprocess.run(  # noqa: S603 (the command is the user's own go)
@@ -127,7 +127,7 @@ def _build(module: Module, names: list[str], progress: Progress) -> None:
 
 
 def _expected(module: Module, building: int) -> str:
-    """Return what the build will take, as far as that is known: it was measured of all programs together."""
+    """Return the estimated cost of the build, if known: it was measured for all programs of the module together."""
     whole = sum(program.module is module for program in PROGRAMS.values())
     if building < whole:
         return f"All {whole} programs of its module take {module.cost}; these {building} less."
@@ -164,7 +164,7 @@ def _flags(program: Program) -> list[str]:
 
 
 def _link_flags(module: Module) -> str:
-    """Strip the programs, and name the version: one built from a module does not know it, and kubectl insists on it."""
+    """Strip the programs, and set the version: a program built from a module has none, and kubectl requires one."""
     if module != KUBERNETES:
         return "-s -w"
     version = kubernetes_version()

@@ -21,26 +21,26 @@ KEDA_ADAPTER = "keda-metrics-apiserver"
 CORE = (ETCD, APISERVER)
 # A whole cluster.
 ALL = (ETCD, APISERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, NETWORK)
-# With TGI's metrics, as HorizontalPodAutoscalers ask for them.
+# A whole cluster with TGI's metrics for HorizontalPodAutoscalers.
 WITH_METRICS = (*ALL, PROMETHEUS, ADAPTER)
-# With ScaledObjects too.
+# The same, with ScaledObjects.
 WITH_KEDA = (*WITH_METRICS, KEDA, KEDA_ADAPTER)
 
-# Who the API server is to aggregated API servers.
+# The identity of the API server for aggregated API servers.
 FRONT_PROXY = "front-proxy-client"
 
-# The defaults throttle a client to tens of requests a second, which many hundred objects at once would wait for.
+# The defaults throttle a client to tens of requests per second, which delays tests with many hundred objects.
 _CLIENT_LIMITS = ("--kube-api-qps=500", "--kube-api-burst=1000")
 
 EKS_CLUSTER = "sandbox"
-"""What EKS calls the cluster."""
+"""The name of the cluster in EKS."""
 
 ISSUER = "https://oidc.eks.us-east-1.amazonaws.com/id/SANDBOX"
-"""Who issues the tokens of service accounts, as a cluster of EKS has it."""
+"""The issuer of service account tokens, in the format of an EKS cluster."""
 
 
 def flags(component: str, layout: Layout, ports: Ports, components: tuple[str, ...]) -> list[str]:
-    """Return the flags with which a component runs beside the other `components`."""
+    """Return the flags of a component that runs beside the other `components`."""
     return {
         ETCD: _etcd,
         APISERVER: _apiserver,
@@ -56,9 +56,9 @@ def flags(component: str, layout: Layout, ports: Ports, components: tuple[str, .
 
 
 def environment(component: str) -> dict[str, str]:
-    """Return the variables that a component needs beside those of the sandbox."""
+    """Return the variables that a component needs in addition to those of the sandbox."""
     if component == APISERVER:
-        # Its heap grows while it starts and when definitions are installed: a sixth of its time went to collecting it.
+        # Its heap grows while it starts and when definitions are installed: collecting it took a sixth of its time.
         return {"GOGC": "300"}
     return keda.environment() if component in (KEDA, KEDA_ADAPTER) else {}
 
@@ -73,16 +73,16 @@ def _etcd(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=sandbox={peer}",
-        # A cluster of one has nobody to wait for before it elects itself: ready in 0.2 s instead of up to 2 s.
+        # A cluster of one member does not have to wait before it elects itself: ready in 0.2 s instead of up to 2 s.
         "--heartbeat-interval=50",
         "--election-timeout=250",
         "--log-level=warn",
-        "--unsafe-no-fsync",  # what it stores ends with the sandbox
+        "--unsafe-no-fsync",  # its data ends with the sandbox
     ]
 
 
 def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> list[str]:
-    # Without the controller manager nobody creates the service accounts that this plugin requires of every pod.
+    # Without the controller manager, nothing creates the service accounts that this plugin requires for every pod.
     admission = [] if CONTROLLER_MANAGER in components else ["--disable-admission-plugins=ServiceAccount"]
     network = [f"--egress-selector-config-file={layout.egress}"] if NETWORK in components else []
     return [
@@ -98,11 +98,11 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
         f"--service-account-signing-key-file={layout.service_account_key}",
         f"--token-auth-file={layout.tokens}",
         "--authorization-mode=RBAC",
-        # As some clusters do: whoever makes something an owner has to be allowed to.
+        # As in some clusters: users need permission to make an object an owner.
         "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
-        # In these headers it tells aggregated API servers who asks.
+        # These headers carry the identity of the caller to aggregated API servers.
         f"--requestheader-client-ca-file={layout.sandbox_authority}",
         f"--requestheader-allowed-names={FRONT_PROXY}",
         "--requestheader-username-headers=X-Remote-User",
@@ -118,7 +118,7 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
 
 
 def audit_policy() -> dict[str, object]:
-    """Return the API server's audit policy: what service accounts ask for, and nothing of the answers."""
+    """Return the API server's audit policy: requests of service accounts, without response bodies."""
     return {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
@@ -128,8 +128,8 @@ def audit_policy() -> dict[str, object]:
 
 
 def egress(layout: Layout) -> dict[str, object]:
-    """Return the API server's configuration to reach pods and nodes through the network."""
-    # A proxy on TCP would have to speak TLS: without, the API server panics.
+    """Return the API server's configuration for connections to pods and nodes through the network."""
+    # A proxy on TCP would need TLS: without TLS, the API server panics.
     proxy = {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": layout.network_socket}}}
     return {
         "apiVersion": "apiserver.k8s.io/v1beta1",
@@ -182,7 +182,7 @@ def _adapter(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]:
     return [
         f"--config={RULES}",
         f"--prometheus-url=http://{LOOPBACK}:{ports.prometheus}",
-        # How often it looks which series there are, and how far back.
+        # How often it looks for new series, and how far back.
         "--metrics-relist-interval=1s",
         "--metrics-max-age=1m",
         *_serving(layout, ports.adapter, certificate=layout.adapter_certificate, key=layout.adapter_certificate),
@@ -207,7 +207,7 @@ def _keda_adapter(layout: Layout, ports: Ports, _: tuple[str, ...]) -> list[str]
         f"--metrics-service-address={LOOPBACK}:{ports.keda}",
         f"--metrics-service-grpc-authority={keda.OPERATOR_HOST}",
         f"--cert-dir={folder}",
-        "--port=0",  # of its own metrics, on all interfaces: it has no flag against that
+        "--port=0",  # its own metrics, on all interfaces: it has no flag for the address
         *_serving(layout, ports.keda_adapter, certificate=folder / "tls.crt", key=folder / "tls.key"),
     ]
 
@@ -218,7 +218,7 @@ def _serving(layout: Layout, port: int, certificate: Path, key: Path) -> list[st
         f"--lister-kubeconfig={layout.kubeconfig}",
         f"--authentication-kubeconfig={layout.kubeconfig}",
         f"--authorization-kubeconfig={layout.kubeconfig}",
-        # Else it looks for the API server's, which has none, and says so ever again.
+        # Otherwise it looks for the API server's CA, which does not exist, and logs that repeatedly.
         f"--client-ca-file={layout.sandbox_authority}",
         f"--bind-address={LOOPBACK}",
         f"--secure-port={port}",

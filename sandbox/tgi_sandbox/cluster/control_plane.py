@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, and nodes by KWOK."""
+"""A real Kubernetes control plane on loopback: etcd, API server, controller manager, scheduler, and KWOK's nodes."""
 
 import json
 import os
@@ -44,12 +44,12 @@ _READY_SECONDS = 60.0
 
 
 class ControlPlane:
-    """One control plane, with all its files in one directory; each start begins with an empty cluster.
+    """One control plane, with all its files in one directory; each start creates an empty cluster.
 
-    `components` may leave out what is not needed: `components.CORE` starts in about three seconds and is enough for
-    custom resources. `components.WITH_METRICS` adds TGI's metrics for HorizontalPodAutoscalers, `components.WITH_KEDA`
-    KEDA. `nodes` are the EC2 instance types of the simulated nodes, one node each. With `aws`, the address of an AWS
-    double, pods of the operator run it.
+    `components` can leave out parts that are not needed: `components.CORE` starts in about three seconds and is enough
+    for custom resources. `components.WITH_METRICS` adds TGI's metrics for HorizontalPodAutoscalers, and
+    `components.WITH_KEDA` adds KEDA. `nodes` are the EC2 instance types of the simulated nodes, one node each. With
+    `aws`, the address of an AWS emulator, pods of the operator run it.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ControlPlane:
 
     @property
     def api(self) -> ApiServer:
-        """The API server, as its administrator."""
+        """The API server, with the administrator's credentials."""
         if self._api is None:
             raise RuntimeError("the control plane was not started")
         return self._api
@@ -90,7 +90,7 @@ class ControlPlane:
         self.stop()
 
     def start(self) -> None:
-        """Start the components and wait until each does its work; programs that are missing are built first."""
+        """Start the components and wait until each is ready; missing programs are built first."""
         if any(process.running for process in self.processes.values()):
             raise RuntimeError("the control plane is already running")
         programs = build.ensure(self._components)
@@ -115,22 +115,22 @@ class ControlPlane:
             raise
 
     def stop(self) -> None:
-        """End all components at once; nothing that one of them would still write is wanted."""
+        """Kill all components at once; no pending writes are needed."""
         stop_all(self.processes.values(), grace=0)
 
     def check(self) -> None:
-        """Raise where a component has ended by itself."""
+        """Raise an error if a component has ended unexpectedly."""
         for process in self.processes.values():
             process.check()
 
     def create_namespace(self, name: str | None = None) -> str:
-        """Create a namespace, with a name of its own where none is given, and return its name."""
+        """Create a namespace, with a generated name if none is given, and return its name."""
         metadata = {"name": name} if name else {"generateName": "test-"}
         created = self.api.request("POST", "/api/v1/namespaces", {"metadata": metadata})
         return str(created["metadata"]["name"])
 
     def add_node(self, instance_type: str) -> str:
-        """Add a node of an EC2 instance type, wait until it is Ready and takes pods, and return its name."""
+        """Add a node of an EC2 instance type, wait until it is Ready and accepts pods, and return its name."""
         self._nodes_added += 1
         name = f"{instance_type.replace('.', '-')}-{self._nodes_added}"
         self.api.request("POST", "/api/v1/nodes", build_node(name, instance_type, number=self._nodes_added))
@@ -138,15 +138,15 @@ class ControlPlane:
         return name
 
     def set_load(self, namespace: str, pod: str, *, queue_size: int = 0, batch_size: int = 0) -> None:
-        """Let the simulator of a pod say that so many requests wait, and so many are being answered, beside real ones.
+        """Let a pod's simulator report so many waiting and running requests, beside the real ones.
 
-        It is reached at the first port that the pod names.
+        The simulator is reached at the first port of the pod.
         """
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/proxy/_sandbox/load"
         self.api.request("POST", path, {"queue_size": queue_size, "batch_size": batch_size})
 
     def annotate_pod(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
-        """Set annotations of a pod, such as `script.annotations` returns; those that are None are removed."""
+        """Set annotations of a pod, such as `script.annotations` returns; annotations with value None are removed."""
         patch = {"metadata": {"annotations": annotations}}
         self.api.request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}", patch)
 
@@ -206,7 +206,7 @@ class ControlPlane:
         process = self.processes.get(component)
         if process is None:
             return
-        # Once asked in vain, the API server takes its time to ask again.
+        # The API server waits before it retries a failed request.
         process.wait_ready(lambda: is_listening(port), _READY_SECONDS)
         served.register(self.api, port, self.layout.sandbox_authority.read_text())
         process.wait_ready(lambda: served.is_served(self.api), _READY_SECONDS)
@@ -222,7 +222,7 @@ class ControlPlane:
         node = self.api.request("GET", f"/api/v1/nodes/{name}")
         conditions = node["status"].get("conditions", [])
         ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-        # The controller manager takes away the taints of a node that was not ready; until then no pod is put there.
+        # The controller manager removes the taints of a node that was not ready; until then no pod is scheduled there.
         return ready and not (CONTROLLER_MANAGER in self.processes and node["spec"].get("taints"))
 
     def _command(self, component: str, programs: Mapping[str, Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Keys and files that let programs and people in: the service account key, the admin's token, the kubeconfig."""
+"""Keys and credentials of programs and users: the service account key, the admin's token, the kubeconfig."""
 
 import base64
 import json
@@ -13,25 +13,25 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE--
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read."""
+    """Write a file that only its owner can read."""
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
         file.write(text)
 
 
 def write_service_account_key(path: Path) -> None:
-    """Write a new private key with which service account tokens are signed and checked."""
+    """Write a new private key that signs and verifies service account tokens."""
     key = ec.generate_private_key(ec.SECP256R1())
     write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode())
 
 
 def write_token_file(path: Path, token: str) -> None:
-    """Write the API server's static token file, with one administrator in it."""
+    """Write the API server's static token file, which contains one administrator."""
     write_private(path, f'{token},admin,admin,"system:masters"\n')
 
 
 def certificate_authority(serving_certificate: Path) -> str:
-    """Return the authority's certificate: the last in the file that a self-signing API server writes."""
+    """Return the authority's certificate: the last one in the file of a self-signing API server."""
     *_, authority = _CERTIFICATE.finditer(serving_certificate.read_text())
     return authority[0]
 

@@ -1,4 +1,4 @@
-"""Custom resource definitions: a wait for any, and those of others, each from its project's Go module."""
+"""Custom resource definitions: a wait for any of them, and those of other projects, each from its Go module."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tgi_sandbox.cluster import build
 from tgi_sandbox.cluster.api import ApiServer
 from tgi_sandbox.cluster.programs import DEFINITIONS
 
-# Of each module only the files of resources that this repository has: the rest is ten times as much.
+# For each module, only the files of resources in this repository: all files are ten times as much.
 _FILES = {
     "github.com/argoproj/argo-cd/v3": ("manifests/crds/application-crd.yaml",),
     "github.com/fluxcd/kustomize-controller": ("config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",),
@@ -43,7 +43,7 @@ def _is_established(definition: dict[str, Any]) -> bool:
 
 
 def definitions() -> Iterator[dict[str, Any]]:
-    """Yield the definitions; Go downloads the modules, 35 MB, where it has not yet."""
+    """Yield the definitions; Go downloads the modules, 35 MB, unless they are cached."""
     for module, files in _FILES.items():
         folder = build.source(DEFINITIONS, module)
         yield from (yaml.safe_load((folder / file).read_text()) for file in files)

@@ -1,4 +1,4 @@
-"""Where the files of a control plane are, and on which ports its components listen."""
+"""The files of a control plane, and the ports on which its components listen."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ class Ports:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the files of one control plane are."""
+    """The paths of the files of one control plane."""
 
     directory: Path
 
     @property
     def etcd_data(self) -> Path:
-        """The data of etcd, removed before each start."""
+        """The data of etcd, deleted before each start."""
         return self.directory / "etcd-data"
 
     @property
     def certificates(self) -> Path:
-        """The folder in which the API server puts the certificate that it signs for itself."""
+        """The folder for the certificate that the API server signs for itself."""
         return self.directory / "certificates"
 
     @property
@@ -52,12 +52,12 @@ class Layout:
 
     @property
     def token(self) -> Path:
-        """The administrator's token alone."""
+        """The administrator's token without anything else."""
         return self.directory / "token"
 
     @property
     def certificate_authority(self) -> Path:
-        """The certificate of the authority alone."""
+        """The certificate of the authority without anything else."""
         return self.certificates / "ca.crt"
 
     @property
@@ -67,17 +67,17 @@ class Layout:
 
     @property
     def stages(self) -> Path:
-        """What KWOK does with nodes, pods and volumes."""
+        """The stages of KWOK for nodes, pods and volumes."""
         return self.directory / "stages.yaml"
 
     @property
     def egress(self) -> Path:
-        """By what way the API server reaches pods and nodes."""
+        """The route of the API server to pods and nodes."""
         return self.directory / "egress.json"
 
     @property
     def network_socket(self) -> str:
-        """The name of the network's socket, which is none of a file: the path of one has to be short."""
+        """The name of the network's abstract socket, not a file: the path of a socket file has to be short."""
         return f"@tgi-sandbox-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:16]}"
 
     @property
@@ -107,36 +107,36 @@ class Layout:
 
     @property
     def prometheus(self) -> Path:
-        """What Prometheus scrapes, and how."""
+        """The scrape configuration of Prometheus."""
         return self.directory / "prometheus.json"
 
     @property
     def prometheus_data(self) -> Path:
-        """The data of Prometheus, removed before each start."""
+        """The data of Prometheus, deleted before each start."""
         return self.directory / "prometheus-data"
 
     @property
     def containers(self) -> Path:
-        """The folder of the logs of containers, removed before each start."""
+        """The folder of the logs of containers, deleted before each start."""
         return self.directory / "logs" / "pods"
 
     def pod(self, uid: str) -> Path:
-        """Return the folder of what the operator's process in a pod is given, removed with all others' at a start."""
+        """Return the folder with the files of the operator's process in a pod, deleted with all others at a start."""
         return self.pods / uid
 
     @property
     def pods(self) -> Path:
-        """The folder of those folders."""
+        """The parent of these folders."""
         return self.directory / "pods"
 
     @property
     def audit_policy(self) -> Path:
-        """Whose requests the API server writes down."""
+        """The audit policy: the users whose requests the API server logs."""
         return self.directory / "audit-policy.json"
 
     @property
     def audit_log(self) -> Path:
-        """The requests of service accounts, one JSON object in each line."""
+        """The requests of service accounts, one JSON object per line."""
         return self.directory / "logs" / "audit.log"
 
     def log(self, component: str) -> Path:

@@ -12,17 +12,17 @@ from tgi_sandbox.cluster.build import kubernetes_version
 KUBELET_PORT = 10250
 
 _TYPES = Path(__file__).with_name("nodes.yaml")
-# Outside the range of services. Nothing is reached there but through the sandbox's network.
+# Outside the service range. Only the sandbox's network can reach these addresses.
 _NODE_ADDRESSES = IPv4Address("10.0.0.0")
 _POD_ADDRESSES = IPv4Address("10.128.0.0")
-# Many more than a node's 110 pods: KWOK loses an address now and then, and does not mind where a range ends.
+# Many more than a node's 110 pods: KWOK occasionally loses an address, and ignores where a range ends.
 _POD_PREFIX = 20
 
 
 def build_node(name: str, instance_type: str, zone: str = "us-east-1a", number: int = 1) -> dict[str, Any]:
-    """Return a Node of an instance type; all that the instance has can be allocated.
+    """Return a Node of an instance type; all resources of the instance are allocatable.
 
-    Its `number` is what sets its addresses, and those of its pods, apart from other nodes'.
+    Its `number` makes its addresses, and those of its pods, different from other nodes'.
     """
     types = _instance_types()
     if instance_type not in types:

@@ -1,4 +1,4 @@
-"""Free TCP ports on loopback for servers that have to be told theirs, and who listens where."""
+"""Free TCP ports on loopback for servers that need a given port, and checks for listeners."""
 
 import random
 import socket
@@ -8,14 +8,14 @@ from http.client import HTTPConnection, HTTPException
 LOOPBACK = "127.0.0.1"
 LOCALHOST = "localhost"
 
-# Below the range from which kernels give out ports by themselves (32768 and up on Linux): no connection that somebody
-# opens between the choice and the server's start takes a port from here.
+# Below the range of ephemeral ports (32768 and up on Linux): no connection that is opened between the choice and the
+# server's start takes a port from here.
 _CANDIDATES = range(20_000, 32_000)
 _TIMEOUT_SECONDS = 5.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Return distinct ports on 127.0.0.1 that nobody listens on."""
+    """Return distinct ports on 127.0.0.1 without listeners."""
     ports: list[int] = []
     for port in random.sample(_CANDIDATES, len(_CANDIDATES)):
         if len(ports) == count:
@@ -26,20 +26,20 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_listening(port: int) -> bool:
-    """Whether somebody accepts connections on a port of 127.0.0.1."""
+    """Whether a server accepts connections on a port of 127.0.0.1."""
     with socket.socket() as client:
         client.settimeout(_TIMEOUT_SECONDS)
         return client.connect_ex((LOOPBACK, port)) == 0
 
 
 def is_bound(name: str) -> bool:
-    """Whether somebody accepts connections on an abstract socket, `@` and a name."""
+    """Whether a server accepts connections on an abstract socket, `@` and a name."""
     with socket.socket(socket.AF_UNIX) as client:
         return client.connect_ex(abstract(name)) == 0
 
 
 def abstract(name: str) -> str:
-    """Return the address of an abstract socket, as the kernel has it; a leading `@` is how people write it."""
+    """Return the address of an abstract socket in the kernel's format; in text, it begins with `@`."""
     return "\0" + name.removeprefix("@")
 
 

@@ -11,20 +11,20 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Module:
-    """A folder with a `go.mod`, a `go.sum` and what is compiled from here; `cost` is what building all of it takes."""
+    """A folder with a `go.mod`, a `go.sum` and its main packages; `cost` is the cost of building all of them."""
 
     folder: Path
     cost: str
 
     @property
     def key(self) -> str:
-        """What changes whenever a program might."""
+        """The files that change whenever a program can change."""
         files = (self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.glob("*.go")))
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
     @property
     def go(self) -> tuple[int, int]:
-        """The oldest Go that builds it."""
+        """The oldest Go version that builds it."""
         major, minor = self._line(r"^go (\d+)\.(\d+)").groups()
         return int(major), int(minor)
 
@@ -50,9 +50,7 @@ class Program:
 
 
 KUBERNETES = Module(_FOLDER, "about 9 minutes of CPU time, half of it in the first two, and 4 GB of disk")
-_PROMETHEUS = Module(
-    _FOLDER / "modules" / "prometheus", "about 3 minutes of CPU time, next to nothing of it in promtool"
-)
+_PROMETHEUS = Module(_FOLDER / "modules" / "prometheus", "about 3 minutes of CPU time, almost none of it in promtool")
 KEDA = Module(_FOLDER / "modules" / "keda", "about 10 minutes of CPU time, most of it in the first, and 7 GB of disk")
 HELM = Module(_FOLDER / "modules" / "helm", "about 1.5 minutes of CPU time")
 _ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "about 3 minutes of CPU time")
@@ -61,10 +59,10 @@ _KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "about a minute of CPU 
 _KUBECTL_VALIDATE = Module(_FOLDER / "modules" / "kubectl-validate", "about 3 minutes of CPU time and 2 GB of disk")
 _CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "a few seconds after the control plane")
 VALE = Module(_FOLDER / "modules" / "vale", "about 3 minutes of CPU time")
-# Has no programs: its requirements are read, see `definitions`.
+# Has no programs: only its requirements are read, see `definitions`.
 DEFINITIONS = Module(_FOLDER / "modules" / "definitions", "a few seconds to download")
 
-# In the order of building: what every test needs comes first.
+# In build order: the programs that every test needs come first.
 PROGRAMS: Mapping[str, Program] = {
     "etcd": Program(KUBERNETES, "go.etcd.io/etcd/server/v3"),
     "kube-apiserver": Program(KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver"),
@@ -75,13 +73,13 @@ PROGRAMS: Mapping[str, Program] = {
     "prometheus": Program(
         _PROMETHEUS, "github.com/prometheus/prometheus/cmd/prometheus", "remove_all_sd,enable_kubernetes_sd"
     ),
-    # Checks rules and runs their tests; no cluster needs it. With the same tags, all it is made of is compiled already.
+    # Checks rules and runs their tests; no cluster needs it. With the same tags, its packages are all compiled already.
     "promtool": Program(
         _PROMETHEUS, "github.com/prometheus/prometheus/cmd/promtool", "remove_all_sd,enable_kubernetes_sd"
     ),
     "prometheus-adapter": Program(_ADAPTER, "sigs.k8s.io/prometheus-adapter/cmd/adapter"),
     "helm": Program(HELM, "helm.sh/helm/v4/cmd/helm"),
-    # What manifests are checked with; no cluster needs them.
+    # Checks of manifests; no cluster needs them.
     "kube-score": Program(_KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score"),
     "kubectl-validate": Program(_KUBECTL_VALIDATE, "sigs.k8s.io/kubectl-validate"),
     "cyclonus": Program(_CYCLONUS, "github.com/mattfenwick/cyclonus/cmd/cyclonus"),
@@ -94,7 +92,7 @@ PROGRAMS: Mapping[str, Program] = {
     # All of its servers and controllers, and its command line.
     "argocd": Program(ARGOCD, "github.com/argoproj/argo-cd/v3/cmd"),
 }
-# What a cluster is made of, and its users need.
+# The programs of a cluster and its users.
 CLUSTER = tuple(name for name, program in PROGRAMS.items() if program.module is KUBERNETES)
-# All but those that cost as much as the rest together, and the one that needs a C compiler.
+# All except those that cost as much as the rest together, and the one that needs a C compiler.
 USUAL = tuple(name for name, program in PROGRAMS.items() if program.module not in (KEDA, ARGOCD, VALE))

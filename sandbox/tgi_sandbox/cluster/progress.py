@@ -1,4 +1,4 @@
-"""Tells how long steps go on: one live line on a terminal, else a plain line every ten seconds."""
+"""Progress of long steps: one live line on a terminal, otherwise a plain line every ten seconds."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class Progress:
-    """Reports one step after the other to a stream."""
+    """Reports one step after another to a stream."""
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream if stream is not None else sys.stderr
@@ -30,7 +30,7 @@ class Progress:
         self._write(f"{label} ..." if self._live else f"{label} ...\n")
 
     def tick(self) -> None:
-        """Tell that the step goes on; to be called a few times a second."""
+        """Report that the step continues; to be called a few times per second."""
         now = self._clock()
         if now - self._told < (1.0 if self._live else _LINE_SECONDS):
             return

@@ -1,4 +1,4 @@
-"""The annotations by which a pod chooses its fate; docs/sandbox.md says what each does."""
+"""The annotations that script the life of a pod; docs/sandbox.md describes each."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ PREFIX = "sandbox.tgi-operator.dev/"
 
 
 class Outcome(StrEnum):
-    """What becomes of a pod."""
+    """The scripted outcome of a pod."""
 
     OK = "ok"
     CRASH_LOOP = "crash-loop"
@@ -25,7 +25,7 @@ def annotations(
     logs: str | None = None,
     life: int | None = None,
 ) -> dict[str, str]:
-    """Return the annotations of what is given; `life` is the restart count that the outcome is about, else any."""
+    """Return the annotations for the arguments; `life` is the restart count of the outcome, by default any."""
     values = {
         "outcome": outcome,
         "start-seconds": start_seconds,

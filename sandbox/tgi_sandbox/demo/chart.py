@@ -11,7 +11,7 @@ _MARKER = "hd"
 
 
 def chart(series: Series, width: int, height: int, axis: Axis) -> str:
-    """Return two plots, one above the other, with the terminal's codes for colours."""
+    """Return two plots, one above the other, with the color codes of a terminal."""
     times = series.times(axis)
     above = height // 2
     return _load(series, times, width, above) + "\n" + _replicas(series, times, width, height - above, axis)
@@ -42,7 +42,7 @@ def _replicas(series: Series, times: list[float], width: int, height: int, axis:
 
 
 def _begin(times: list[float], width: int, height: int) -> None:
-    # plotext has one figure, that of the module. Its subplots are not cleared with it, so each plot is a figure.
+    # plotext has one figure per module. Clearing it does not clear its subplots, so each plot is a figure.
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.limit_size(False, False)

@@ -1,4 +1,4 @@
-"""The demo: a cluster, an AWS and the operator come up, a resource becomes an endpoint, and the endpoint answers."""
+"""The demo: a cluster, an AWS emulator and the operator start, a resource becomes an endpoint, and it answers."""
 
 import os
 import shlex
@@ -19,11 +19,11 @@ NODES = ("m5.xlarge", "g6.xlarge", "g6.xlarge")
 QUESTION = "What is deep learning?"
 
 AWS_SPEED = 24
-"""The double's four minutes of creating an endpoint take ten seconds."""
+"""The four minutes that the emulator takes to create an endpoint pass in ten seconds."""
 
 
 def demo(folder: Path, backend: str) -> int:
-    """Run the demo with its files in `folder`; return the exit code. Everything it started ends with it."""
+    """Run the demo with its files in `folder`; return the exit code. All processes that it starts end with it."""
     example = BACKENDS[backend]
     metadata = yaml.safe_load(example.read_text())["metadata"]
     name, namespace = str(metadata["name"]), str(metadata["namespace"])
@@ -41,5 +41,5 @@ def demo(folder: Path, backend: str) -> int:
         environment = {**os.environ, **stage.aws.environment, "KUBECONFIG": str(stage.plane.kubeconfig)}
         program = str(Path(sys.executable).with_name("tgi-operator"))
         subprocess.run([program, *ask], env=environment, check=True)  # noqa: S603 - our own command
-    stage.console.print("\nEverything is stopped. `make cluster` starts a sandbox that stays.")
+    stage.console.print("\nAll processes are stopped. `make cluster` starts a sandbox that keeps running.")
     return 0

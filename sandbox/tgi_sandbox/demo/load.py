@@ -1,4 +1,4 @@
-"""The load generator: Locust, as a process of its own."""
+"""The load generator: Locust, as a separate process."""
 
 import os
 import sys
@@ -15,12 +15,12 @@ LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 
 _START_SECONDS = 30.0
 _FINISH_SECONDS = 30
-"""How long a client that is to go may wait for its last answer."""
+"""How long a stopping client waits for its last answer."""
 _STOP_SECONDS = 5.0
 
 
 class LoadGenerator:
-    """Clients of one class of the locustfile, as many as a plan says at each time; a context manager."""
+    """Clients of one class of the locustfile, as many as a plan has at each time; a context manager."""
 
     def __init__(self, client: str, plan: LoadPlan, folder: Path, environment: Mapping[str, str]) -> None:
         self.plan = plan
@@ -50,11 +50,11 @@ class LoadGenerator:
 
     @property
     def sample(self) -> LoadSample:
-        """How it goes."""
+        """The latest sample of the load."""
         return LoadSample.last(self._samples)
 
     def check(self) -> None:
-        """Raise ProcessError where it has ended by itself."""
+        """Raise ProcessError if it has ended unexpectedly."""
         self._process.check()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""How many clients there are over time, and whom they ask: what the demo tells Locust. Pure."""
+"""The number of clients over time, and their target: the demo's input for Locust. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Self
 
 VARIABLE = "TGI_SANDBOX_LOAD_PLAN"
-"""The environment variable that names the file of a plan."""
+"""The environment variable for the file of a plan."""
 
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """One load test; `points` are seconds since its start and clients then, with straight lines between them."""
+    """One load test; `points` are seconds since its start and clients at that time, connected by straight lines."""
 
     points: Sequence[tuple[float, int]]
     samples: str
@@ -24,12 +24,12 @@ class LoadPlan:
 
     @property
     def duration(self) -> float:
-        """How long it takes, in seconds."""
+        """The duration in seconds."""
         return self.points[-1][0]
 
     @property
     def quiet(self) -> float:
-        """When its last stretch begins."""
+        """When its last segment begins."""
         return self.points[-2][0]
 
     def clients(self, seconds: float) -> int:
@@ -40,18 +40,18 @@ class LoadPlan:
         return self.points[-1][1]
 
     def write(self, file: Path) -> None:
-        """Write it for the load generator."""
+        """Write the plan for the load generator."""
         file.write_text(json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Return what was written."""
+        """Return the plan in a file."""
         return cls(**json.loads(file.read_text()))
 
 
 @dataclass(frozen=True)
 class LoadSample:
-    """What the load generator has to say at a time."""
+    """The load generator's report at a time."""
 
     in_flight: int = 0
     requests_per_second: float = 0.0
@@ -64,7 +64,7 @@ class LoadSample:
 
     @classmethod
     def last(cls, file: Path) -> Self:
-        """Return the last sample in a file that is being written; nothing at all before the first."""
+        """Return the last sample in a file that is being written; an empty one before the first."""
         text = file.read_text() if file.exists() else ""
-        whole = text.rpartition("\n")[0]  # the line after the last end of a line may be half written
+        whole = text.rpartition("\n")[0]  # the text after the last line break can be incomplete
         return cls(**json.loads(whole.rpartition("\n")[2])) if whole else cls()

@@ -1,4 +1,4 @@
-"""The load test that Locust runs: clients that ask again as soon as they are answered. No module imports this one."""
+"""The load test of Locust: clients that send a request as soon as they have an answer. No module imports this one."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tgi_sandbox.demo.load_plan import VARIABLE, LoadPlan, LoadSample
 PLAN = LoadPlan.read(Path(os.environ[VARIABLE]))
 
 QUESTION = {"inputs": "What is deep learning?", "parameters": {"max_new_tokens": 50}}
-"""At the simulator's usual pace its answer takes a second."""
+"""At the simulator's usual pace, its answer takes a second."""
 
 _SAMPLE_SECONDS = 0.5
 _RATE_SAMPLES = 6
@@ -37,7 +37,7 @@ class InFlight:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Count one more for the time being."""
+        """Count one more request during the block."""
         self.count += 1
         try:
             yield
@@ -49,11 +49,11 @@ IN_FLIGHT = InFlight()
 
 
 class SageMakerClient(User):
-    """Asks an endpoint as applications do: InvokeEndpoint of sagemaker-runtime, by boto3."""
+    """Sends requests to an endpoint as applications do: InvokeEndpoint of sagemaker-runtime, by boto3."""
 
     @task
     def ask(self) -> None:
-        """Ask once."""
+        """Send one request."""
         began, body, error = time.perf_counter(), b"", None
         with IN_FLIGHT.one():
             try:
@@ -73,41 +73,41 @@ class SageMakerClient(User):
 
 
 class PodsClient(HttpUser):
-    """Asks the pods' Service through the API server: no port has to be open to this machine."""
+    """Sends requests to the Service of the pods through the API server: this machine needs no open port."""
 
     host = PLAN.host
 
     def on_start(self) -> None:
-        """Become the administrator of the cluster."""
+        """Use the credentials of the cluster's administrator."""
         self.client.verify = PLAN.certificate_authority
         self.client.headers["Authorization"] = f"Bearer {Path(PLAN.token_file).read_text()}"
 
     @task
     def ask(self) -> None:
-        """Ask once."""
+        """Send one request."""
         with IN_FLIGHT.one():
             self.client.post(PLAN.target, json=QUESTION)
 
 
 class Shape(LoadTestShape):
-    """As many clients as the plan says."""
+    """As many clients as the plan has."""
 
     def tick(self) -> tuple[int, float]:
-        """Return how many there are to be now, and how many may come or go in a second."""
+        """Return the current number of clients, and the limit of changes per second."""
         seconds = self.get_run_time()  # type: ignore[no-untyped-call]
         return PLAN.clients(seconds), _MOST_CONNECTIONS
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def begin(environment: Environment, **_: Any) -> None:
-    """Let the demo see how it goes."""
-    # A greenlet in truth: Locust has patched the module.
+    """Report samples to the demo."""
+    # In fact a greenlet: Locust has patched the module.
     threading.Thread(target=_sample, args=(environment,), daemon=True).start()
 
 
 def _sample(environment: Environment) -> None:
     total = environment.stats.total
-    # Locust's own rate is of the last ten seconds: at AWS' pace here those are ten minutes.
+    # Locust's own rate covers the last ten seconds, which are ten minutes at the speed of AWS here.
     answered = deque([total.num_requests], _RATE_SAMPLES)
     with Path(PLAN.samples).open("w", buffering=1) as file:
         while True:
@@ -119,6 +119,6 @@ def _sample(environment: Environment) -> None:
 
 @cache
 def _sagemaker() -> Any:
-    # A failure is to be seen, not to be tried again.
+    # A failure has to be visible, not retried.
     config = Config(max_pool_connections=_MOST_CONNECTIONS, retries={"total_max_attempts": 1})
     return boto3.client("sagemaker-runtime", config=config)

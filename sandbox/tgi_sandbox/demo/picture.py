@@ -1,4 +1,4 @@
-"""The series as a picture: an SVG, a PNG, or whatever else the file's name ends with."""
+"""The series as a picture: SVG, PNG, or another format by the suffix of the file."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _REQUESTS, _RATE, _DESIRED, _READY, _BOUNDS = "#1f77b4", "#74b3dd", "#e6761b", "
 
 
 def draw(series: Series, title: str, axis: Axis, file: Path) -> None:
-    """Write a picture of requests, replicas and bounds. An SVG names its lines by id."""
+    """Write a picture of requests, replicas and bounds. The ids of lines in an SVG are their names."""
     figure = Figure(figsize=(10, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     times = series.times(axis)
@@ -27,7 +27,7 @@ def draw(series: Series, title: str, axis: Axis, file: Path) -> None:
     figure.suptitle(title, horizontalalignment="left", x=0.02)
     below.set_xlabel(axis.label)
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Text stays text: it can be searched for.
+    # Text stays text, so that it is searchable.
     with rc_context({"svg.fonttype": "none"}):
         figure.savefig(file)
 

@@ -1,4 +1,4 @@
-"""A resource on its way to Ready: a row for each change of what its conditions say."""
+"""The progress of a resource to Ready: a row for each change of its conditions."""
 
 import sys
 import time
@@ -21,13 +21,13 @@ _REFRESHES_PER_SECOND = 4
 
 @dataclass
 class Progress:
-    """What was seen of the resource so far."""
+    """The observed conditions of the resource so far."""
 
     rows: list[tuple[float, str, str, str]] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
     def add(self, resource: Mapping[str, Any]) -> bool:
-        """Take note of the resource as it is now; return whether that is news."""
+        """Record the current conditions; return whether they have changed."""
         conditions = {c["type"]: c for c in resource.get("status", {}).get("conditions", ())}
         shown = " ".join(f"{name}={c['status']}" for name, c in conditions.items()) or "(no conditions yet)"
         ready = conditions.get("Ready", {})
@@ -50,7 +50,7 @@ class Progress:
 def watch(stage: Stage, name: str, aws_speed: float, namespace: str = "default") -> Mapping[str, Any]:
     """Show the resource's conditions until it is Ready, and return it.
 
-    That is a live table on a terminal, else a line for each change.
+    The output is a live table on a terminal, otherwise a line for each change.
     """
     progress = Progress()
     live = stage.console.is_terminal

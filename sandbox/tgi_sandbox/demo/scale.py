@@ -1,4 +1,4 @@
-"""The demo of scaling: real load at one endpoint, and its number of instances or pods that follows."""
+"""The scaling demo: real load on one endpoint, and its instance or pod count, which follows the load."""
 
 import sys
 import time
@@ -22,14 +22,14 @@ from tgi_sandbox.demo.stage import Stage, staged
 
 _POLL_SECONDS = 0.5
 _AFTERGLOW_SECONDS = 3.0
-"""How long the end is shown: when all replicas but the lower bound's are gone."""
+"""How long the end is shown, after all replicas above the lower bound are gone."""
 _STATUS_LINES = 2
 
 
 def demo_scale(folder: Path, backend: str, file: Path) -> int:
     """Run the demo with its files in `folder` and the picture in `file`; return the exit code.
 
-    That is 1 where the number did not go up and down again. Everything it started ends with it.
+    The exit code is 1 if the count did not rise and fall again. All processes that the demo starts end with it.
     """
     scenario = SCENARIOS[backend]
     manifest = yaml.safe_load(scenario.manifest.read_text())
@@ -44,20 +44,20 @@ def demo_scale(folder: Path, backend: str, file: Path) -> int:
         stage.kubectl("get", "tgi", name)
     picture.draw(series, _title(manifest), scenario.axis, file)
     _summarise(stage.console, series)
-    stage.console.print(f"The picture is {file}. Everything is stopped.")
+    stage.console.print(f"The picture is in {file}. All processes are stopped.")
     return 0 if series.went_out_and_in else 1
 
 
 def _announcement(scenario: Scenario) -> str:
     most = max(clients for _, clients in scenario.points)
-    text = f"Starting Locust: up to {most} clients that ask again as soon as they are answered."
+    text = f"Starting Locust: up to {most} clients that send a request as soon as they have an answer."
     if scenario.aws_speed == 1:
         return text
-    return f"{text} Their requests take real time, AWS goes {scenario.aws_speed:g} times faster."
+    return f"{text} Their requests take real time; AWS runs {scenario.aws_speed:g} times faster."
 
 
 def _follow(stage: Stage, scenario: Scenario, name: str, load: LoadGenerator, series: Series) -> None:
-    """Show how it goes until the load is over, or all is as it was before."""
+    """Show the progress until the load is over, or all is as before."""
     live = stage.console.is_terminal
     began = time.monotonic()
     back_at = None
@@ -107,6 +107,6 @@ def _summarise(console: Console, series: Series) -> None:
     for scaling in series.scalings:
         table.add_row(clock(scaling.seconds), f"{scaling.before} -> {scaling.after}", scaling.reason)
     load = series.moments[-1].load
-    console.print("", table, f"{load.requests} requests, {load.failures} of them failed.")
+    console.print("", table, f"{load.requests} requests, {load.failures} failed.")
     if not series.went_out_and_in:
-        console.print("[bold red]The number did not go up and down again.[/bold red]")
+        console.print("[bold red]The replica count did not go up and down again.[/bold red]")

@@ -1,4 +1,4 @@
-"""What is deployed on each backend, how much load it gets, and by whose clock it is followed."""
+"""The manifest, the load and the clock of the scaling demo on each backend."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -48,18 +48,18 @@ def _ask_pods(
 SCENARIOS = {
     "sagemaker": Scenario(
         manifest=_FOLDER / "scale-sagemaker.yaml",
-        # 19 clients at 4 instances are below the target of 5 each, and not so far below that AlarmLow comes.
+        # 19 clients at 4 instances are below the target of 5 each, but not enough to trigger AlarmLow.
         points=((0, 1), (5, 1), (30, 19), (50, 19), (75, 1), (115, 1)),
         load=_ask_sagemaker,
         now=lambda stage: stage.aws.control.now(),
         axis=MINUTES_OF_AWS,
-        # The operator looks at AWS every half virtual minute.
+        # The operator checks AWS every half virtual minute.
         settings={"sweep_interval": 0.5, "scaling_sweep_interval": 0.5, "aws_reads_per_second": 50},
         aws_speed=60,
     ),
     "incluster": Scenario(
         manifest=_FOLDER / "scale-incluster.yaml",
-        # 20 clients at 4 pods: 16 requests wait, and an autoscaler that tolerates a tenth leaves it at that.
+        # 20 clients at 4 pods: 16 requests wait, and an autoscaler with a tolerance of a tenth keeps that count.
         points=((0, 1), (5, 1), (35, 20), (60, 20), (85, 1), (130, 1)),
         load=_ask_pods,
         now=lambda _: time.time(),

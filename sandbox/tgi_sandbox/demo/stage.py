@@ -1,4 +1,4 @@
-"""What the demos play on: a cluster, an AWS and the operator, with kubectl shown as a user would type it."""
+"""The environment of the demos: a cluster, an AWS emulator and the operator, with kubectl commands shown as typed."""
 
 import subprocess
 import time
@@ -22,12 +22,12 @@ _RETRY_SECONDS = 20.0
 
 
 class DemoError(RuntimeError):
-    """A demo did not get to its end; the text says where it stopped."""
+    """A demo could not finish; the text has the step where it stopped."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A cluster and an AWS that run, with the operator between them."""
+    """A running cluster and AWS emulator, with the operator between them."""
 
     console: Console
     plane: ControlPlane
@@ -35,14 +35,14 @@ class Stage:
     program: Path
 
     def kubectl(self, *arguments: str) -> None:
-        """Show a command of kubectl, and run it."""
+        """Show a kubectl command, and run it."""
         shown = " ".join(arguments).replace(f"{REPOSITORY}/", "")
         self.console.print(f"\n[bold]$ kubectl {shown}[/bold]", highlight=False, soft_wrap=True)
         command = [str(self.program), "--kubeconfig", str(self.plane.kubeconfig), *arguments]
         subprocess.run(command, check=True)  # noqa: S603 - our own command
 
     def apply(self, manifest: Path) -> None:
-        """Apply a TGIEndpoint; a new CRD's storage takes a moment to be there."""
+        """Apply a TGIEndpoint; the storage of a new CRD takes a moment to be available."""
         _retry(lambda: self.kubectl("apply", "-f", str(manifest)))
 
     def read(self, name: str, namespace: str = "default") -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Stage:
 def staged(
     folder: Path, nodes: Sequence[str], aws_speed: float, parts: Sequence[str] = components.ALL, **settings: object
 ) -> Iterator[Stage]:
-    """Yield a stage with its files in `folder`; all that it started ends with it.
+    """Yield a stage with its files in `folder`; all processes that it starts end with it.
 
     `parts` are the cluster's components, `settings` those of the operator.
     """

@@ -1,4 +1,4 @@
-"""A double of the Hugging Face Hub on the loopback interface: what its library asks for to fetch a model."""
+"""An emulator of the Hugging Face Hub on the loopback interface: the requests of its library to fetch a model."""
 
 from tgi_sandbox.hub.faults import Fault
 from tgi_sandbox.hub.repository import Commit, Repository

@@ -1,4 +1,4 @@
-"""How the Hub answers, by its repositories alone."""
+"""The answers of the Hub, from its repositories alone."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _LARGE = re.compile(r"/large/(?P<etag>[0-9a-f]{64})/(?P<name>.+)")
 
 @dataclass(frozen=True)
 class Answer:
-    """A response before it is cut to the range that was asked for."""
+    """A response before it is cut to the requested range."""
 
     status: int
     body: bytes = b""
@@ -23,7 +23,7 @@ class Answer:
 
 
 def answer(repositories: Mapping[str, Repository], elsewhere: str, path: str, token: str | None) -> Answer:
-    """Answer a GET or HEAD; `elsewhere` is the address of the host that large files come from."""
+    """Answer a GET or HEAD; `elsewhere` is the address of the host for large files."""
     if match := _LARGE.fullmatch(path):
         return _large(repositories, match["etag"], token)
     match = _INFO.fullmatch(path) or _FILE.fullmatch(path)
@@ -31,7 +31,7 @@ def answer(repositories: Mapping[str, Repository], elsewhere: str, path: str, to
         return _refused(404, "NotFound", "Sorry, we can't find the page you are looking for.")
     repository = repositories.get(match["id"])
     if repository is None:
-        # Who says no name is not told whether there is such a model.
+        # A caller without a token does not learn whether such a model exists.
         return _refused(401 if token is None else 404, "RepoNotFound", "Repository not found")
     revision = unquote(match["revision"] or "main")
     commit = repository.at(revision)
@@ -50,7 +50,7 @@ def answer(repositories: Mapping[str, Repository], elsewhere: str, path: str, to
 
 
 def _info(repository: Repository, commit: Commit) -> Answer:
-    # Anybody may read about a gated model; its files are what is kept back.
+    # Everyone can read the metadata of a gated model; only its files are protected.
     about = {
         "_id": commit.sha[:24],
         "id": repository.id,
@@ -74,7 +74,7 @@ def _file(commit: Commit, blob: Blob, location: str) -> Answer:
 
 def _large(repositories: Mapping[str, Repository], etag: str, token: str | None) -> Answer:
     if token is not None:
-        # S3 refuses a request that is authorized in two ways, and no other host is to see the token.
+        # S3 refuses a request with two kinds of authorization, and no other host is to see the token.
         return Answer(400, b"Only one auth mechanism allowed")
     for repository in repositories.values():
         for commit in repository.commits.values():

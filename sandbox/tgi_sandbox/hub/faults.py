@@ -1,4 +1,4 @@
-"""What goes wrong between a client and the Hub."""
+"""Faults between a client and the Hub."""
 
 import threading
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Fault:
-    """A fault waiting for requests of a method whose path ends in `path`; it wears out after `times`.
+    """A fault for requests of a method whose path ends in `path`; it expires after `times`.
 
-    With a `status` the request is answered so. Else the answer is sent up to `after` bytes of its body, and then the
-    connection is closed; or, with `hold`, it is kept open and silent.
+    With a `status`, the request gets that status. Otherwise, the answer is sent up to `after` bytes of its body; then
+    the connection is closed or, with `hold`, kept open and silent.
     """
 
     path: str
@@ -22,24 +22,24 @@ class Fault:
 
 
 class Faults:
-    """The faults that are left."""
+    """The remaining faults."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
     def add(self, fault: Fault) -> None:
-        """Queue a fault behind the others."""
+        """Add a fault to the end of the queue."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove every fault."""
         with self._lock:
             self._faults.clear()
 
     def draw(self, method: str, path: str) -> Fault | None:
-        """The first fault that waits for such a request."""
+        """Return the first fault that applies to such a request."""
         with self._lock:
             for fault in self._faults:
                 if fault.method == method and path.endswith(fault.path):

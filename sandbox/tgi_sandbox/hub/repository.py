@@ -1,4 +1,4 @@
-"""What the Hub stores: repositories, commits, files."""
+"""The stored data of the Hub: repositories, commits, files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _LARGE_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".ms
 
 @dataclass(frozen=True)
 class Blob:
-    """The content of a file; `large` is what the Hub keeps apart from git and hands out from another host.
+    """The content of a file; `large` is whether the Hub keeps it apart from git and serves it from another host.
 
     A hostile Hub sends `forged_etag` for the file, and `forged` in place of its content.
     """
@@ -23,19 +23,19 @@ class Blob:
 
     @property
     def sent(self) -> bytes:
-        """What is handed out."""
+        """The content that is served."""
         return self.content if self.forged is None else self.forged
 
     @property
     def etag(self) -> str:
-        """The name of the content: git's for a small file, its SHA-256 for a large one."""
+        """The name of the content: git's hash for a small file, the SHA-256 for a large one."""
         if self.large:
             return hashlib.sha256(self.content).hexdigest()
         return hashlib.sha1(b"blob %d\0" % len(self.content) + self.content, usedforsecurity=False).hexdigest()
 
     @property
     def size(self) -> int:
-        """The size the Hub tells."""
+        """The size that the Hub reports."""
         return len(self.content) if self.announced is None else self.announced
 
 
@@ -47,13 +47,13 @@ class Commit:
     files: Mapping[str, Blob]
 
     def siblings(self) -> list[dict[str, Any]]:
-        """The files as `GET /api/models/…?blobs=true` lists them."""
+        """Return the files in the format of `GET /api/models/…?blobs=true`."""
         return [_sibling(name, blob) for name, blob in self.files.items()]
 
 
 @dataclass
 class Repository:
-    """A model. `readers` are the tokens that may read a gated one; None: it is open to everybody."""
+    """A model. `readers` are the tokens that can read a gated one; None: it is open to everyone."""
 
     id: str
     readers: frozenset[str] | None = None
@@ -63,7 +63,7 @@ class Repository:
     def commit(
         self, files: Mapping[str, bytes], branch: str = "main", announced: Mapping[str, int] | None = None
     ) -> Commit:
-        """Make these the files of a branch; `announced` are sizes to tell instead of the true ones."""
+        """Commit these files to a branch; `announced` are sizes to report instead of the true ones."""
         sizes = announced or {}
         blobs = {name: Blob(data, name.endswith(_LARGE_SUFFIXES), sizes.get(name)) for name, data in files.items()}
         seed = repr((self.id, branch, len(self.commits), sorted(blobs))).encode()
@@ -73,14 +73,14 @@ class Repository:
         return made
 
     def at(self, revision: str) -> Commit | None:
-        """The commit a branch or a hash names."""
+        """Return the commit of a branch or a hash."""
         return self.commits.get(self.branches.get(revision, revision))
 
 
 def _sibling(name: str, blob: Blob) -> dict[str, Any]:
     about: dict[str, Any] = {"rfilename": name, "size": blob.size, "blobId": blob.etag}
     if blob.large:
-        # The pointer that git has in its place is another blob, whose name nobody needs.
+        # The pointer that git has in its place is another blob, whose name no client needs.
         about |= {"blobId": hashlib.sha1(blob.etag.encode(), usedforsecurity=False).hexdigest()}
         about["lfs"] = {"sha256": blob.etag, "size": blob.size, "pointerSize": 134}
     return about

@@ -1,4 +1,4 @@
-"""The double as an HTTP server on threads of the process that starts it."""
+"""The emulator as an HTTP server on threads of the process that starts it."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 @dataclass(frozen=True)
 class Request:
-    """A request that was answered; `status` is that of the answer, `sent` the bytes of its body."""
+    """A request that was answered; `status` is that of the answer, `sent` the size of its body in bytes."""
 
     method: str
     path: str
@@ -46,12 +46,12 @@ class HubDouble:
 
     @property
     def address(self) -> str:
-        """What HF_ENDPOINT is to be."""
+        """The value for HF_ENDPOINT."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def elsewhere(self) -> str:
-        """The same server under another name of its host, for large files."""
+        """The same server under another host name, for large files."""
         return f"http://localhost:{self._server.server_port}"
 
     def add(self, repository: Repository) -> Repository:
@@ -60,13 +60,13 @@ class HubDouble:
         return repository
 
     def reset(self) -> None:
-        """Forget repositories, faults and requests."""
+        """Remove repositories, faults and requests."""
         self.repositories.clear()
         self.faults.clear()
         self.requests.clear()
 
     def downloads(self) -> list[Request]:
-        """The requests that were answered with the content of files, or a part of one."""
+        """Return the requests that were answered with the content of files, or a part of one."""
         return [one for one in self.requests if one.method == "GET" and one.sent and not one.path.startswith("/api/")]
 
     def __enter__(self) -> Self:
@@ -85,7 +85,7 @@ class HubDouble:
 class _Handler(BaseHTTPRequestHandler):
     double: HubDouble
     protocol_version = "HTTP/1.1"
-    # Head and body go out in two writes; with Nagle's algorithm the second waits for 40 ms.
+    # Head and body are two writes; with Nagle's algorithm, the second waits for 40 ms.
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
@@ -93,11 +93,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_HEAD(self) -> None:
-        """Answer without one."""
+        """Answer without a body."""
         self._answer()
 
     def log_message(self, *_: object) -> None:
-        """Print nothing: the double keeps the requests."""
+        """Print nothing: the emulator records the requests."""
 
     def _answer(self) -> None:
         path = urlsplit(self.path).path
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
             status, body = 206, body[first : last + 1]
         sent = b"" if self.command == "HEAD" else body if fault is None else body[: fault.after]
-        # Before the answer: who has it may look at the requests at once.
+        # Before the answer: a caller can inspect the requests as soon as it has the answer.
         self.double.requests.append(
             Request(self.command, path, self._token(), self.headers.get("Range"), status, len(sent))
         )

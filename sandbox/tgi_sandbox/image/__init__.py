@@ -1,1 +1,1 @@
-"""The operator's image, built, looked into and run on this machine: no Docker, and no registry unless wanted."""
+"""The operator's image, built, inspected and run on this machine: no Docker, and no registry unless requested."""

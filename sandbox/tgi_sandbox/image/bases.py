@@ -1,7 +1,7 @@
-"""Stand-ins for the images that the Dockerfile starts from, made of packages instead of pulled from registries.
+"""Stand-ins for the images that the Dockerfile starts from, built from packages instead of pulled from registries.
 
-`docker.io/library/debian` is what mmdebstrap makes of the same Debian release. The distroless image is made of the very
-Debian packages that the real one is made of (`distroless.Containerfile`). uv's image is the binary in uv's wheel.
+`docker.io/library/debian` is built by mmdebstrap from the same Debian release. The distroless image is built from the
+Debian packages of the real one (`distroless.Containerfile`). uv's image is the binary in uv's wheel.
 """
 
 import re
@@ -21,7 +21,7 @@ _UV = "localhost/stand-in/uv:latest"
 
 
 def stand_ins(buildah: Buildah, dockerfile: Path, uv: Path) -> dict[str, str]:
-    """Return the Dockerfile's ARGs for images with what stands in for them, made first where it is missing."""
+    """Return the Dockerfile's ARGs for images with their stand-ins, building missing ones first."""
     _same_versions(dockerfile.read_text(), (dockerfile.parent / "ci" / "uv-requirements.txt").read_text(), uv)
     if not buildah.has(_DEBIAN):
         _debian(buildah)
@@ -50,7 +50,7 @@ def _from_scratch(buildah: Buildah, folder: Path, step: str, tag: str) -> None:
 
 
 def _same_versions(dockerfile: str, requirements: str, uv: Path) -> None:
-    """Raise where the Dockerfile has moved on to images that are not those stood in for."""
+    """Raise an error if the Dockerfile uses other images than those with stand-ins."""
     said = subprocess.run([str(uv), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]  # noqa: S603
     wanted = re.search(r"^uv==([\d.]+)", requirements, re.MULTILINE)
     if wanted is None or wanted[1] != said:

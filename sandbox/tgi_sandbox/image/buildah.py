@@ -1,4 +1,4 @@
-"""buildah with a store of its own, which no other images of this machine are in."""
+"""buildah with a separate store, without the other images of this machine."""
 
 import json
 import subprocess
@@ -14,12 +14,12 @@ _HOST_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 class ImageError(RuntimeError):
-    """The image could not be built or run; the message ends with what the program said."""
+    """The image could not be built or run; the message ends with the program's output."""
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What an image tells whoever runs it."""
+    """The configuration in an image for container runtimes."""
 
     user: str
     entrypoint: tuple[str, ...]
@@ -30,7 +30,7 @@ class ImageConfig:
 
     @property
     def ids(self) -> tuple[int, int]:
-        """The numbers of user and group; raises ImageError where the image has names, which Kubernetes cannot judge."""
+        """The numeric user and group; raises ImageError if the image has names, which Kubernetes cannot check."""
         user, _, group = self.user.partition(":")
         if not (user.isdecimal() and group.isdecimal()):
             raise ImageError(f"the image's USER is {self.user!r}, not two numbers")
@@ -38,7 +38,7 @@ class ImageConfig:
 
 
 class Buildah:
-    """Builds images, and shows what is in them."""
+    """Builds images, and inspects them."""
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "build.log"
@@ -47,16 +47,16 @@ class Buildah:
 
     @contextmanager
     def alone(self, *, empty: bool = False) -> Iterator[None]:
-        """Have the store for oneself, `empty` where that is asked for, and leave no container in it."""
+        """Use the store exclusively, `empty` if requested, and leave no container in it."""
         if not self._owner.acquire():
-            raise ImageError(f"process {self._owner.owner()} is at work with the same store")
+            raise ImageError(f"process {self._owner.owner()} is using the same store")
         self.log.unlink(missing_ok=True)
         try:
             if empty:
                 self._run("rmi", "--all", "--force")
             yield
         finally:
-            # buildah itself leaves one, mounted, of each stage of a Dockerfile that has no steps.
+            # buildah leaves a mounted container for each stage of a Dockerfile that has no steps.
             self._run("rm", "--all")
             self._owner.release()
 
@@ -66,15 +66,15 @@ class Buildah:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 
     def build(self, file: Path, context: Path, tag: str, arguments: Mapping[str, str], *, pull: bool = False) -> None:
-        """Build an image from a Dockerfile; what it is made from is in the store already, unless `pull` is set."""
+        """Build an image from a Dockerfile; its base images are already in the store, unless `pull` is set."""
         with tempfile.TemporaryDirectory() as folder:
             options = [option for name, value in arguments.items() for option in ("--build-arg", f"{name}={value}")]
             options += _trust(Path(folder)) + ([] if pull else ["--pull-never"])
-            # chroot: the only isolation that needs nothing of the machine but root.
+            # chroot: the only isolation that requires nothing but root.
             self._run("bud", "--layers", "--isolation", "chroot", *options, "-f", str(file), "-t", tag, str(context))
 
     def config(self, tag: str) -> ImageConfig:
-        """Return what the image says about how to run it."""
+        """Return the configuration of an image."""
         config = json.loads(self._run("inspect", "--type", "image", tag))["OCIv1"]["config"]
         return ImageConfig(
             user=config.get("User", ""),
@@ -86,14 +86,14 @@ class Buildah:
         )
 
     def pull_bytes(self, tag: str) -> int:
-        """Return the size of the image's compressed layers: what a node pulls."""
+        """Return the size of the image's compressed layers: the download of a node."""
         with tempfile.TemporaryDirectory() as folder:
             self._run("push", "--quiet", tag, f"oci:{folder}:image")
             return sum(file.stat().st_size for file in Path(folder, "blobs").rglob("*") if file.is_file())
 
     @contextmanager
     def rootfs(self, tag: str) -> Iterator[Path]:
-        """Yield a folder with all the image's files, which ends with the block."""
+        """Yield a folder with all the image's files; it ends with the block."""
         container = self._run("from", "--pull-never", tag).strip()
         try:
             yield Path(self._run("mount", container).strip())
@@ -110,7 +110,7 @@ class Buildah:
 
 
 def _trust(folder: Path) -> list[str]:
-    """Return the options that let uv, in the build, trust whom this machine trusts: it may be behind a proxy."""
+    """Return the options for uv in the build to trust the CAs of this machine, which may be behind a proxy."""
     if not _HOST_CERTIFICATES.exists():
         return []
     settings = folder / "uv.toml"

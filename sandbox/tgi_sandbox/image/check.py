@@ -1,4 +1,4 @@
-"""Build the image, look into it, and bring an endpoint to Ready with it."""
+"""Build the image, inspect it, and bring an endpoint to Ready with it."""
 
 import json
 import os
@@ -41,7 +41,7 @@ _TMP = "/tmp"  # noqa: S108
 
 @dataclass(frozen=True)
 class _Image:
-    """The image as it is run: its files, what it says of itself, and this machine's folder for the rest."""
+    """The image as it is run: its files, its configuration, and a folder of this machine for other files."""
 
     rootfs: Path
     config: ImageConfig
@@ -59,10 +59,10 @@ class _Image:
 
 
 def check(folder: Path, *, pull: bool, fresh: bool, record: bool) -> int:
-    """Check the image with files in `folder`; return the exit code: 1 where something is not as it must be.
+    """Check the image with files in `folder`; return the exit code: 1 if a check fails.
 
-    `pull` takes the Dockerfile's own base images instead of stand-ins, `fresh` builds all anew, from the packages of
-    today, and `record` keeps the figures for later versions to be compared with.
+    `pull` takes the Dockerfile's own base images instead of stand-ins, `fresh` rebuilds everything from current
+    packages, and `record` stores the figures for comparison with later versions.
     """
     _need("buildah", "runc", *(() if pull else ("mmdebstrap",)))
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,14 +79,14 @@ def check(folder: Path, *, pull: bool, fresh: bool, record: bool) -> int:
     problems += [] if record else measured.problems(earlier)
     for problem in problems:
         print(f"WRONG: {problem}")
-    print("The image is not as it must be." if problems else "The image is as it must be.")
+    print("The image fails the checks." if problems else "The image passes all checks.")
     return 1 if problems else 0
 
 
 def _build(buildah: Buildah, *, pull: bool) -> None:
     started = time.monotonic()
     bases = {} if pull else stand_ins(buildah, _DOCKERFILE, _uv())
-    print(f"The base images are there: {time.monotonic() - started:.0f} s", flush=True)
+    print(f"The base images are ready: {time.monotonic() - started:.0f} s", flush=True)
     started = time.monotonic()
     buildah.build(_DOCKERFILE, REPOSITORY, _TAG, bases, pull=pull)
     print(f"The image is built: {time.monotonic() - started:.0f} s", flush=True)
@@ -96,7 +96,7 @@ def _run(image: _Image, bases: str, pull_bytes: int) -> tuple[Figures, list[str]
     user, group = image.config.ids
     image.tmp.mkdir(parents=True)
     os.chown(image.tmp, user, group)
-    # A container runtime makes what is mounted on before the root is closed.
+    # A container runtime creates mount points before it makes the root read-only.
     (image.rootfs / _KUBECONFIG.lstrip("/")).touch()
     (image.rootfs / "dev" / "shm").mkdir(exist_ok=True)
     before = contents(image.rootfs)
@@ -145,7 +145,7 @@ def _cloud(image: _Image) -> Iterator[tuple[dict[str, str], list[str]]]:
 
 @dataclass(frozen=True)
 class _Start:
-    """One run of the operator: how long until it was ready, its memory in the end, and what was wrong."""
+    """One run of the operator: seconds until it was ready, its final memory, and the problems found."""
 
     seconds: float
     cpu_seconds: float
@@ -154,7 +154,7 @@ class _Start:
 
 
 def _start(image: _Image, environment: dict[str, str], kubectl: list[str] | None = None) -> _Start:
-    """Run the operator until it is ready, and with `kubectl` until an endpoint is."""
+    """Run the operator until it is ready and, with `kubectl`, until an endpoint is."""
     kubeconfig = Volume(image.folder / "kubeconfig", _KUBECONFIG)
     container = image.container("operator", [], environment, kubeconfig)
     port = int(environment["TGI_OPERATOR_HTTP_PORT"])
@@ -204,17 +204,17 @@ def _listed() -> set[str]:
 
 
 def _memory_limit() -> int:
-    """Return the limit of the operator's container in its Deployment, in bytes."""
+    """Return the memory limit of the operator's container in its Deployment, in bytes."""
     deployment = next(each for each in yaml.safe_load_all(_MANIFESTS.read_text()) if each["kind"] == "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return int(container["resources"]["limits"]["memory"].removesuffix("Mi")) * 1024 * 1024
 
 
 def _uv() -> Path:
-    """Return the program uv: the one that runs this command, else the one on the path."""
+    """Return the path of uv: the one that runs this command, otherwise the one on PATH."""
     found = os.environ.get("UV") or shutil.which("uv")
     if not found:
-        raise ImageError("there is no uv on the path; run make image-check")
+        raise ImageError("there is no uv on PATH; run make image-check")
     return Path(found)
 
 

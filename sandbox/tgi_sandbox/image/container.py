@@ -1,6 +1,6 @@
-"""The operator in its image, as a kubelet runs it: its user, no capability, a root nobody can write to, a /tmp.
+"""The operator in its image, as a kubelet runs it: its user, no capabilities, a read-only root, a /tmp.
 
-What differs from a pod: the network is this machine's, where the sandbox listens on loopback only.
+Unlike a pod, it uses this machine's network, where the sandbox listens on loopback only.
 """
 
 import json
@@ -19,7 +19,7 @@ _STOP_SECONDS = 40.0
 
 @dataclass(frozen=True)
 class Volume:
-    """A file or folder of this machine that is seen in the container."""
+    """A file or folder of this machine that is mounted in the container."""
 
     source: Path
     target: str
@@ -67,7 +67,7 @@ def specification(
 
 
 class Container:
-    """One container of runc's."""
+    """A container of runc."""
 
     def __init__(self, folder: Path, name: str, spec: Mapping[str, Any], log: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ class Container:
         self.process = Process(name, [*self._runc, "run", "--bundle", str(folder), self._id], log)
 
     def pid(self) -> int:
-        """Return the process id, outside, of the first process in it."""
+        """Return the process id on the host of the first process in it."""
         state = subprocess.run([*self._runc, "state", self._id], capture_output=True, text=True, check=False)  # noqa: S603
         if state.returncode != 0:
             raise ImageError(f"the container does not run: {state.stderr}")
@@ -91,7 +91,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the kernel says of a process."""
+    """The kernel's information about a process."""
 
     users: frozenset[str]
     capabilities: frozenset[str]
@@ -101,20 +101,20 @@ class Seen:
     cpu_seconds: float
 
     def problems(self, user: int) -> list[str]:
-        """Say what is not as it must be."""
+        """Return the violations of the requirements."""
         wrong = {
             f"it runs as {sorted(self.users)}, not as {user}": self.users != {str(user)},
             "it has capabilities": self.capabilities != {"0" * 16},
-            "it may get new privileges": not self.no_new_privileges,
-            "its root can be written to": not self.root_read_only,
+            "it can get new privileges": not self.no_new_privileges,
+            "its root is writable": not self.root_read_only,
         }
         return [text for text, holds in wrong.items() if holds]
 
 
 def look(pid: int) -> Seen:
-    """Return what the kernel says of a process."""
+    """Return the kernel's information about a process."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    # What follows the name, which may hold anything.
+    # The fields after the name, which can contain any character.
     times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     mounts = [line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
     return Seen(

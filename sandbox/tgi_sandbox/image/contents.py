@@ -1,4 +1,4 @@
-"""What is in an image, and what must not be."""
+"""The contents of an image, and checks of what it must not contain."""
 
 import os
 import re
@@ -20,18 +20,18 @@ FileState = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of an image, by their paths in it, and the Python distributions that are installed."""
+    """The files of an image, by their paths in it, and the installed Python distributions."""
 
     files: Mapping[str, FileState]
     distributions: AbstractSet[str]
 
     @property
     def bytes(self) -> int:
-        """The size of all files."""
+        """The size of all files in bytes."""
         return sum(size for mode, size, _ in self.files.values() if stat.S_ISREG(mode))
 
     def problems(self, listed: AbstractSet[str]) -> Iterator[str]:
-        """Say what should not be there; `listed` are the distributions in the list of materials."""
+        """Return the problems; `listed` are the distributions in the list of materials."""
         for path, (mode, _, _) in self.files.items():
             if not stat.S_ISDIR(mode) and Path(path).parent.name in ("bin", "sbin") and _is_tool(path):
                 yield f"{path} is a tool to build or install with, or a shell"
@@ -47,12 +47,12 @@ class Contents:
             yield f"the Python distribution {name} is not in the SBOM"
 
     def changes(self, later: "Contents") -> list[str]:
-        """Return the paths that are other ones, new or gone `later`."""
+        """Return the paths that are changed, new or missing in `later`."""
         return sorted(path for path, _ in self.files.items() ^ later.files.items())
 
 
 def contents(rootfs: Path) -> Contents:
-    """Return what is in the image whose files are in a folder."""
+    """Return the contents of an image whose files are in a folder."""
     infos = rootfs.glob("opt/venv/lib/python3*/site-packages/*.dist-info")
     names = {re.sub(r"[-_.]+", "-", info.name.split("-")[0]).lower() for info in infos}
     return Contents(dict(_files(rootfs)), names)
@@ -63,7 +63,7 @@ def _files(rootfs: Path) -> Iterator[tuple[str, FileState]]:
         for name in (*folders, *files):
             path = Path(folder, name)
             state = path.lstat()
-            # The time of a folder says no more than that of what came or went in it.
+            # The time of a folder only reflects changes of its entries.
             time = 0 if stat.S_ISDIR(state.st_mode) else state.st_mtime_ns
             yield f"/{path.relative_to(rootfs)}", (state.st_mode, state.st_size, time)
 

@@ -1,4 +1,4 @@
-"""The image's size and speed, beside those of the last release."""
+"""The image's size and speed, compared with those of the last release."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ _TOLERATED_GROWTH = 1.1
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one version; times are of one machine and say little about another.
+    """The measurements of one version; times are of one machine and are not comparable with another.
 
-    The start lasts until the operator is ready: by the clock, and in CPU time, which tells more on a busy machine.
+    The start lasts until the operator is ready: in wall-clock time, and in CPU time, which is more reliable on a busy
+    machine.
     """
 
     version: str
@@ -25,12 +26,12 @@ class Figures:
     memory_mib: float
 
     def write(self, file: Path) -> None:
-        """Keep them for later versions."""
+        """Store the figures for later versions."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     def rows(self, earlier: "Figures | None") -> Iterator[str]:
-        """Return them as lines, beside those of an earlier version."""
+        """Return the figures as lines, beside those of an earlier version."""
         yield f"{'':<16}{self.version:>10}" + (f"{earlier.version:>10}" if earlier else "")
         for field in fields(self)[2:]:
             name = field.name.replace("_mb", ", MB").replace("_mib", ", MiB").replace("_seconds", ", s")
@@ -39,7 +40,7 @@ class Figures:
             )
 
     def problems(self, earlier: "Figures | None") -> list[str]:
-        """Say what has grown by more than a tenth: sizes only, since times are the machine's."""
+        """Return the figures that have grown by more than a tenth: sizes only, since times depend on the machine."""
         if earlier is None or earlier.bases != self.bases:
             return []
         grown = [
@@ -51,5 +52,5 @@ class Figures:
 
 
 def read(file: Path) -> Figures | None:
-    """Return the figures that were kept, none where there are none."""
+    """Return the stored figures, none if there are none."""
     return Figures(**json.loads(file.read_text())) if file.exists() else None

@@ -17,12 +17,12 @@ ERROR = "error"
 
 _CONFIGURATION = Path(__file__).with_name("vale.ini")
 _LONGEST_LINE = 120
-# Neither can be wrapped, and headings and links would break.
+# Tables cannot be wrapped, and wrapping would break headings and links.
 _UNWRAPPABLE = re.compile(r"\||#+ |\s*(?:[-*] )?!?\[[^]]*\]\([^)]*\)[.,:]?$")
 
 
 class ValeError(RuntimeError):
-    """Vale did not work; the message is its own."""
+    """Vale failed; the message is Vale's output."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Finding:
 
 
 def findings(root: Path, sources: Iterable[Source]) -> list[Finding]:
-    """Return what is wrong in files below `root`, by path and line."""
+    """Return the findings in files below `root`, by path and line."""
     with tempfile.TemporaryDirectory() as folder:
         pages = list(_written(Path(folder), sources))
         reports = _vale(Path(folder)) if pages else {}
@@ -55,7 +55,7 @@ def findings(root: Path, sources: Iterable[Source]) -> list[Finding]:
 
 
 def _written(folder: Path, sources: Iterable[Source]) -> Iterator[tuple[str, Source, list[Line]]]:
-    """Write the prose of each file as a page of its own."""
+    """Write the prose of each file as a separate page."""
     for number, source in enumerate(sources):
         lines = VIEWS[source.view](source.path.read_text())
         page = f"{number}.md"

@@ -1,4 +1,4 @@
-"""Which files are checked, and how their prose is found: the tables of scope.yaml."""
+"""The files that are checked, and the views that find their prose: the table of scope.yaml."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-TABLES = Path(__file__).with_name("scope.yaml")
+TABLE = Path(__file__).with_name("scope.yaml")
 
 
 @dataclass(frozen=True)
@@ -27,27 +27,18 @@ class Part:
     without: tuple[str, ...] = ()
 
     def sources(self, root: Path) -> list[Source]:
-        """Return the files; a pattern without one is a mistake."""
+        """Return the files; raises LookupError for a pattern that matches none."""
         found: dict[Path, None] = {}
         for pattern in self.files:
             matching = sorted(path for path in root.glob(pattern) if path.is_file())
             if not matching:
-                raise LookupError(f"{TABLES.name}: {self.name}: {pattern} matches no file")
+                raise LookupError(f"{TABLE.name}: {self.name}: {pattern} matches no file")
             found |= dict.fromkeys(matching)
         excluded = {path for pattern in self.without for path in root.glob(pattern)}
         return [Source(path, self.view) for path in found if path not in excluded]
 
 
-def covered() -> list[Part]:
-    """Return what must be without findings."""
-    return _parts("covered")
-
-
-def outside() -> list[Part]:
-    """Return what is not covered yet."""
-    return _parts("outside")
-
-
-def _parts(table: str) -> list[Part]:
-    rows: list[dict[str, Any]] = yaml.safe_load(TABLES.read_text())[table] or []
+def parts() -> list[Part]:
+    """Return the parts of the repository that must have no findings."""
+    rows: list[dict[str, Any]] = yaml.safe_load(TABLE.read_text())
     return [Part(row["name"], row["view"], tuple(row["files"]), tuple(row.get("without", ()))) for row in rows]

@@ -11,7 +11,7 @@ from textwrap import dedent
 import yaml
 
 _FEWEST_WORDS = 3
-"""Strings of fewer words are names, keys and formats."""
+"""Strings with fewer words are names, keys and formats."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Line:
 
 
 def markdown(text: str) -> list[Line]:
-    """Return a page of Markdown as it is."""
+    """Return a page of Markdown unchanged."""
     return [Line(number, line) for number, line in enumerate(text.splitlines(), start=1)]
 
 
 def comments(text: str) -> list[Line]:
-    """Return the comments of a file in which they begin with `#`, such as YAML or a Makefile."""
+    """Return the comments of a file whose comments begin with `#`, such as YAML or a Makefile."""
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         comment = re.search(r"^\s*#+ ?(.*)$|^[^'\"#]*(?:'[^']*'[^'\"#]*|\"[^\"]*\"[^'\"#]*)*\s#+ (.*)$", line)
@@ -39,7 +39,7 @@ def comments(text: str) -> list[Line]:
 
 
 def template(text: str) -> list[Line]:
-    """Return a text with Go's template actions, each action as a piece of code."""
+    """Return a text with Go's template actions, each action as a code span."""
     return [Line(line.number, re.sub(r"{{.*?}}", "`action`", line.text)) for line in markdown(text)]
 
 

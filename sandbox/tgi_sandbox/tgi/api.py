@@ -1,4 +1,4 @@
-"""What axum does around the router's handlers: JSON bodies in, plain-text refusals, errors and event streams out."""
+"""The work of axum around the router's handlers: JSON request bodies, plain-text refusals, errors and event streams."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ async def read_json(request: Request, limit: int, read: Callable[[object], _Body
 
 
 async def read_body(request: Request, limit: int, read: Callable[[object], _Body]) -> _Body:
-    """Read a JSON body whatever its content type says: `kubectl create --raw` says none."""
+    """Read a JSON body of any content type: `kubectl create --raw` sends none."""
     payload = b""
     async for chunk in request.stream():
-        # An oversized body is read to its end, so that the client gets to see the answer.
+        # An oversized body is read to its end, so that the client can read the answer.
         payload = (payload + chunk)[: limit + 1]
     if len(payload) > limit:
         raise ApiError(413, "Failed to buffer the request body: length limit exceeded")
@@ -79,7 +79,7 @@ def openai_error(error: ApiError) -> str:
 
 
 def event_stream(events: AsyncIterator[str], characters: int) -> Response:
-    """A stream of server-sent events about a prompt of so many characters."""
+    """A stream of server-sent events for a prompt of so many characters."""
     headers = {**_STREAM_HEADERS, **replies.compute_headers(characters)}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
@@ -87,7 +87,7 @@ def event_stream(events: AsyncIterator[str], characters: int) -> Response:
 def _parsed(payload: bytes) -> object:
     body: object = json.loads(payload)
     if b"\\u" in payload:
-        # serde_json refuses half a surrogate pair; Python notices only when it has to encode it.
+        # serde_json refuses half a surrogate pair; Python only fails when it encodes the pair.
         json.dumps(body, ensure_ascii=False).encode()
     return body
 

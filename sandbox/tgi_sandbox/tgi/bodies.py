@@ -1,4 +1,4 @@
-"""Request bodies as the router deserialises them: types are strict, unknown fields are ignored.
+"""Request bodies as the router deserializes them: types are strict, unknown fields are ignored.
 
 The shapes are `GenerateRequest`, `ChatRequest` and `CompletionRequest` of router/src/lib.rs and `SagemakerRequest` of
 router/src/sagemaker.rs.
@@ -52,7 +52,7 @@ class GenerateRequest:
     variant: int = 0  # which of the `best_of` runs of the request this is
 
     def with_default_full_text(self, default: bool) -> GenerateRequest:
-        """Return the request with `return_full_text` settled."""
+        """Return the request with a definite `return_full_text`."""
         if self.parameters.return_full_text is not None:
             return self
         return replace(self, parameters=replace(self.parameters, return_full_text=default))
@@ -84,7 +84,7 @@ class CompletionRequest:
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """The body of /_sandbox/load, the simulator's own route: what the gauges and the health check are to show."""
+    """The body of /_sandbox/load, the simulator's own route: values for the gauges and the health check."""
 
     queue_size: int = 0
     batch_size: int = 0
@@ -160,7 +160,7 @@ def generate_request(body: object) -> GenerateRequest:
     """Read the body of /generate, /generate_stream and /."""
     fields = _Fields(body)
     inputs = fields.text("inputs")
-    # Without a `parameters` block TGI samples, with an empty one it does not (`default_parameters`).
+    # Without a `parameters` block, TGI samples; with an empty one, it does not (`default_parameters`).
     block = isinstance(body, dict) and "parameters" in body
     parameters = _parameters(_Fields(fields.get("parameters"), "parameters.")) if block else Parameters(do_sample=True)
     return GenerateRequest(inputs, parameters, stream=fields.flag("stream"))
@@ -251,7 +251,7 @@ def completion_request(body: object) -> CompletionRequest:
 
 
 def sagemaker_request(body: object) -> GenerateRequest | ChatRequest | CompletionRequest:
-    """Read the body of /invocations: the first of the three shapes that fits."""
+    """Read the body of /invocations: the first of the three shapes that matches."""
     for shape in (generate_request, chat_request, completion_request):
         try:
             return shape(body)
@@ -261,7 +261,7 @@ def sagemaker_request(body: object) -> GenerateRequest | ChatRequest | Completio
 
 
 def load_request(body: object) -> LoadRequest:
-    """Read the body of /_sandbox/load; what is left out goes back to normal."""
+    """Read the body of /_sandbox/load; omitted fields return to normal."""
     fields = _Fields(body)
     return LoadRequest(
         queue_size=fields.integer("queue_size", U32_MAX, "u32") or 0,

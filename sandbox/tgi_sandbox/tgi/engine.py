@@ -1,4 +1,4 @@
-"""The inference side of the router: permits, queue, batch, tokens at a steady pace, and the metrics of all that."""
+"""The inference side of the router: permits, queue, batch, tokens at a steady pace, and the metrics of these."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Engine:
         yield Step(last, generation.tokens[-1], Outcome(generation, valid.input_tokens, valid.seed, timings))
 
     def refused(self, message: str) -> ValidationError:
-        """Count a request refused before it got here, and return its error."""
+        """Count a request that was refused before generation, and return its error."""
         self.metrics.increment("tgi_request_failure", err="validation")
         return ValidationError(message)
 
@@ -164,7 +164,7 @@ class Engine:
 
     @contextmanager
     def _counting_drops(self) -> Iterator[None]:
-        """A client that goes away in the middle of a stream ends its generation."""
+        """A client that disconnects during a stream ends its generation."""
         try:
             yield
         except (GeneratorExit, asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""How text-generation-launcher refuses to start: the exact words, the exit status and how far it got."""
+"""The startup failures of text-generation-launcher: the exact text, the exit status and the step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LauncherError(Exception):
 
     @property
     def before_download(self) -> bool:
-        """Whether the mistake is found at once, before the weights are downloaded and loaded."""
+        """Whether the error is found immediately, before the weights are downloaded and loaded."""
         return self.stage is Stage.ARGUMENTS
 
 
@@ -45,15 +45,15 @@ def panic(message: str) -> LauncherError:
 
 
 def download_error(message: str) -> LauncherError:
-    """The download process failed: its last words, then the launcher's."""
+    """The download process failed: its last log lines, then the launcher's."""
     return LauncherError(f"{message}\nError: DownloadError", stage=Stage.DOWNLOAD)
 
 
 def shard_error(message: str) -> LauncherError:
-    """A model shard failed while loading: its last words, then the launcher's."""
+    """A model shard failed while loading: its last log lines, then the launcher's."""
     return LauncherError(f"{message}\nError: ShardCannotStart", stage=Stage.SHARDS)
 
 
 def webserver_error(message: str) -> LauncherError:
-    """The router failed after the shards were ready: its last words, then the launcher's."""
+    """The router failed after the shards were ready: its last log lines, then the launcher's."""
     return LauncherError(f"Error: {message}\nError: WebserverFailed", stage=Stage.WEBSERVER)

@@ -50,7 +50,7 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True)
 class Generation:
-    """A finished generation; the text leaves special tokens out."""
+    """A finished generation; the text excludes special tokens."""
 
     tokens: tuple[Token, ...]
     text: str

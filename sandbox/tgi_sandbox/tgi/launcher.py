@@ -1,8 +1,8 @@
-"""What text-generation-launcher refuses, in its order and in its words.
+"""The errors of text-generation-launcher, in its order and with its texts.
 
 The launcher checks some combinations of options before it downloads a model (launcher/src/main.rs), the model server
 others only when the weights are there (server/text_generation_server), and the router the rest at the very end
-(backends/v3/src/main.rs). A `LauncherError` says which.
+(backends/v3/src/main.rs). A `LauncherError` contains the step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TRUE = frozenset({"1", "true"})
 
 
 def check(env: Mapping[str, str], gpus: int) -> Options:
-    """Return the options of a launcher that would start on a machine with so many GPUs, or raise what it would say."""
+    """Return the options of a launcher that would start on a machine with so many GPUs, or raise its error."""
     options = parse(env)
     shards = num_shards(options, env, gpus)
     for problem in _problems(options, env, shards, gpus):
@@ -63,7 +63,7 @@ def num_shards(options: Options, env: Mapping[str, str], gpus: int) -> int:
 
 
 def token_limits(options: Options) -> tuple[int, int]:
-    """Return the largest input and the largest total of a request, in tokens, as the router settles them at warm-up."""
+    """Return the largest input and the largest total of a request, in tokens, as the router sets them at warm-up."""
     known = known_architecture(options.model_id)
     context = known.context if known else DEFAULT_CONTEXT
     if options.max_total_tokens is not None:
@@ -93,7 +93,7 @@ def _problems(options: Options, env: Mapping[str, str], shards: int, gpus: int) 
 
 
 def _argument_problems(options: Options, shards: int) -> Iterator[str]:
-    """What `main` of launcher/src/main.rs checks before it downloads."""
+    """The checks of `main` of launcher/src/main.rs before the download."""
     if shards > 1 and options.quantize == "exl2":
         yield "Sharding is currently not supported with `exl2` quantization"
     if options.max_input_tokens is not None and options.max_input_length is not None:
@@ -116,7 +116,7 @@ def _argument_problems(options: Options, shards: int) -> Iterator[str]:
 
 
 def _download_problems(options: Options, env: Mapping[str, str]) -> Iterator[LauncherError]:
-    """What stops `download_convert_model` for the model, then for its adapters."""
+    """The checks of `download_convert_model` for the model, then for its adapters."""
     model = options.model_id
     if "gated" in model and not model.startswith("/") and not _hub_token(env):
         yield download_error(
@@ -136,7 +136,7 @@ def _hub_token(env: Mapping[str, str]) -> str | None:
 
 
 def _shard_problems(options: Options, env: Mapping[str, str], shards: int, gpus: int) -> Iterator[str]:
-    """What the model server finds while it starts: cli.py, utils/dist.py and the modelling code."""
+    """The checks of the model server while it starts: cli.py, utils/dist.py and the modeling code."""
     if options.dtype is not None and options.quantize is not None and options.quantize not in _QUANTIZE_WITH_DTYPE:
         yield (
             "RuntimeError: Only 1 can be set between `dtype` and `quantize`, "
@@ -193,7 +193,7 @@ def _sharding_problems(options: Options, shards: int) -> Iterator[str]:
 
 
 def _router_problems(options: Options, env: Mapping[str, str]) -> Iterator[str]:
-    """What `main` of backends/v3/src/main.rs checks, when the model is loaded and its limits are known."""
+    """The checks of `main` of backends/v3/src/main.rs, once the model is loaded and its limits are known."""
     if options.max_batch_size == 0:
         yield 'ArgumentValidation("`max_batch_size` must be > 0")'
     limit, total = token_limits(options)

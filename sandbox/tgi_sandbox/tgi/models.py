@@ -1,6 +1,6 @@
-"""What the simulator knows of a few models: the numbers of their config.json that decide how they can be sharded.
+"""Known models of the simulator: the values of their config.json that decide how they can be sharded.
 
-Of other models nothing is known, so nothing is refused on their account.
+The simulator knows nothing about other models, and therefore accepts every configuration of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ DEFAULT_CONTEXT: Final = 4096
 
 @dataclass(frozen=True)
 class Architecture:
-    """The part of a config.json that TGI's model loading looks at before it places tensors."""
+    """The part of a config.json that TGI checks before it places tensors."""
 
     heads: int
     kv_heads: int | None
@@ -43,5 +43,5 @@ _KNOWN: Final = {
 
 
 def known_architecture(model_id: str) -> Architecture | None:
-    """Return the numbers of a well-known model of the Hub."""
+    """Return the values of a well-known model of the Hub."""
     return _KNOWN.get(model_id.lower())

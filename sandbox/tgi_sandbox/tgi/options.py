@@ -1,7 +1,7 @@
 """The options of text-generation-launcher 3.3 as a table, and how their environment variables are read.
 
-Names, types, defaults and order are those of `struct Args` in launcher/src/main.rs. The values are read as clap reads
-them, and a value clap refuses is refused in clap's words.
+Names, types, defaults and order are those of `struct Args` in launcher/src/main.rs. The values are parsed like clap
+parses them, and a value that clap refuses is refused with clap's text.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ U64_MAX: Final = 2**64 - 1
 
 
 class OptionType(Protocol):
-    """A type of option: how an argument of this type looks in messages, and how it is read."""
+    """A type of option: its format in messages, and its parser."""
 
     @property
     def takes_value(self) -> bool:
         """Whether clap shows the argument with a value placeholder."""
 
     def read(self, value: str, argument: str) -> object:
-        """Return what `value` means, or raise the usage error of clap."""
+        """Return the parsed `value`, or raise the usage error of clap."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """Any string, the empty one too."""
+    """Any string, including the empty one."""
 
     takes_value: bool = True
 
@@ -73,7 +73,7 @@ class Float:
     takes_value: bool = True
 
     def read(self, value: str, argument: str) -> float:
-        """Return the number."""
+        """Return the parsed float."""
         if re.fullmatch(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", value, re.ASCII):
             return float(value)
         if re.fullmatch(r"[+-]?(?:inf|infinity|nan)", value, re.IGNORECASE):
@@ -108,13 +108,13 @@ class Boolean:
     takes_value: bool = False
 
     def read(self, value: str, argument: str) -> bool:
-        """Return the truth value."""
+        """Return the boolean."""
         return Choice(("true", "false")).read(value, argument) == "true"
 
 
 @dataclass(frozen=True)
 class Integers:
-    """Comma separated integers."""
+    """Comma-separated integers."""
 
     takes_value: bool = True
 
@@ -158,7 +158,7 @@ _USAGE_STATS: Final = _type(Choice(("on", "no-stack", "off")))
 
 @dataclass(frozen=True)
 class Options:
-    """What the launcher was asked for. The environment variable of an option is its name in upper case."""
+    """The options of the launcher. The environment variable of an option is its name in uppercase."""
 
     model_id: str = field(default="bigscience/bloom-560m", metadata=_TEXT)
     revision: str | None = field(default=None, metadata=_TEXT)
@@ -216,7 +216,7 @@ class Options:
 
     @property
     def input_limit(self) -> int | None:
-        """The longest accepted input in tokens, under whichever of its two names it was given."""
+        """The longest accepted input in tokens, from whichever of its two names was set."""
         return self.max_input_length if self.max_input_tokens is None else self.max_input_tokens
 
 

@@ -1,6 +1,6 @@
 """The life of one simulator process: start like the launcher, fail like it, serve, drain on SIGTERM.
 
-Besides the launcher's own variables it reads
+In addition to the launcher's own variables, it reads
 
 - `SANDBOX_GPUS`: how many GPUs the machine pretends to have (1),
 - `SANDBOX_CUDA_CAPABILITY`: the compute capability of those GPUs (8.6),
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tgi_sandbox.tgi.options import Options
 
 _PARENT_POLL_SECONDS: Final = 0.5
-# The real router keeps idle connections; a short limit would break clients that pool theirs.
+# The real router keeps idle connections; a short limit would break clients that pool them.
 _KEEP_ALIVE_SECONDS: Final = 300
 
 
@@ -65,7 +65,7 @@ def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _start(env: Mapping[str, str], port: int | None) -> Options:
-    """Do what happens before the port opens; a mistake found only after the download takes until then to show."""
+    """Run the steps before the port opens; an error found only after the download appears after the delay."""
     if port is not None:
         env = {**env, "PORT": str(port)}
     delay = float(env.get("SANDBOX_START_DELAY", "0"))
@@ -99,8 +99,8 @@ def _serve(options: Options, host: str, token_delay: float) -> int:
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    # uvicorn handles these itself while it runs, and raises what stopped it once more when it has drained; a launcher
-    # that drained exits with 0. Before it runs, they must not be lost.
+    # uvicorn handles these while it runs, and raises the signal again when it has drained; a launcher
+    # that drained exits with 0. The signals must not be lost before uvicorn runs.
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, stop)
     _say("Connected")
@@ -114,7 +114,7 @@ def _say(message: str) -> None:
 
 
 def _follow(parent: int) -> NoReturn:
-    """End this process when the parent is gone, whatever it is doing."""
+    """End this process as soon as the parent is gone."""
     own_parent = os.getppid() == parent
     while _alive(parent) and not (own_parent and os.getppid() != parent):
         time.sleep(_PARENT_POLL_SECONDS)

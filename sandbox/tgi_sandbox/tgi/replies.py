@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tgi_sandbox.tgi.options import Options
     from tgi_sandbox.tgi.tokens import Token
 
-# Cargo.toml of release 3.3.7 still says so, and /info reports it.
+# Cargo.toml of release 3.3.7 still has this version, and /info reports it.
 VERSION: Final = "3.3.6-dev0"
 _FINGERPRINT: Final = f"{VERSION}-native"
 

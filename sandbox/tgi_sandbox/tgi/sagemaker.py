@@ -1,6 +1,6 @@
 """The SageMaker entrypoint of the TGI image: its own variables become launcher options, the port is 8080.
 
-A port of sagemaker-entrypoint.sh. Run as a program it is the container of a SageMaker endpoint:
+A port of sagemaker-entrypoint.sh. Run as a program, it is the container of a SageMaker endpoint:
 `python -m tgi_sandbox.tgi.sagemaker --port N [--parent-pid P]`.
 """
 

@@ -193,7 +193,7 @@ class Router:
         return JSONResponse(replies.completion(outcomes, model), headers=headers)
 
     async def _completion_events(self, prompts: list[GenerateRequest], model: str) -> AsyncIterator[str]:
-        # The real router interleaves the prompts of one request; their order among each other is not promised.
+        # The real router interleaves the prompts of one request; it does not guarantee their relative order.
         for index, prompt in enumerate(prompts):
             async for step in self._openai_steps(prompt):
                 if isinstance(step, ApiError):
@@ -210,7 +210,7 @@ class Router:
             raise _inference_error(error) from error
 
     async def _openai_steps(self, request: GenerateRequest) -> AsyncIterator[Step | ApiError]:
-        """The steps of a streamed OpenAI generation, ending with the error if there is one."""
+        """Yield the steps of a streamed OpenAI generation, ending with the error if there is one."""
         self._engine.metrics.increment("tgi_request_count")
         try:
             async with aclosing(self._steps(request)) as steps:

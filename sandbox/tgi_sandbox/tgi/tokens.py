@@ -1,4 +1,4 @@
-"""A small deterministic tokeniser: a token is a word or a punctuation mark with the white space before it."""
+"""A small deterministic tokenizer: a token is a word or a punctuation mark with the white space before it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EOS: Final = Token(2, "</s>", special=True)
 
 
 def tokenize(text: str) -> list[Token]:
-    """Split a text into tokens; their texts joined are the text again."""
+    """Split a text into tokens; joining their texts results in the original text."""
     return [_token(piece) for piece in _PIECES.findall(text)]
 
 

@@ -1,4 +1,4 @@
-"""The limits a generate request must keep, in the order and words of router/src/validation.rs."""
+"""The limits of a generate request, in the order and with the texts of router/src/validation.rs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ValidationError(ValueError):
 
 @dataclass(frozen=True)
 class ValidRequest:
-    """A request within the limits, with what was left out filled in."""
+    """A request within the limits, with omitted values filled in."""
 
     inputs: str
     input_tokens: tuple[Token, ...]
@@ -87,7 +87,7 @@ class Validation:
     def _max_new_tokens(self, input_length: int, requested: int | None) -> int:
         total = self.max_total_tokens
         granted = max(total - input_length, 0) if requested is None else requested
-        # Longer generations go back to the queue every 1,024 tokens, so only the first stretch must fit.
+        # Longer generations return to the queue every 1,024 tokens, so only the first segment must fit.
         stretch = min(granted, DEFAULT_GENERATION_LENGTH)
         if input_length + stretch > total:
             raise ValidationError(

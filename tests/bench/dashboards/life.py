@@ -1,7 +1,7 @@
 """Six minutes of the operator on the sandbox, so that every panel of the dashboards has something to show.
 
 Two operators with leader election, 118 resources, an AWS emulator that is 24 times faster than AWS, and real requests
-to the pods. Every step has a fixed time and waits for nothing, so each run looks like the last.
+to the pods. Every step has a fixed time and waits for no condition, so every run looks the same.
 """
 
 import json
@@ -46,7 +46,7 @@ _SETTINGS = {
     "leader_election_namespace": "default",
 }
 _CLIENTS = ((0, 1), (10, 3), (40, 40), (90, 40), (115, 2), (300, 2))
-"""How many clients send requests to the pods, and since which second of the load."""
+"""Pairs of a second of the load and the number of clients that send requests to the pods from then on."""
 
 SPECS: Mapping[str, Json] = yaml.safe_load("""
 falcon: &falcon
@@ -85,7 +85,7 @@ _INVALID: list[Json] = [{"inputs": ""}] * 12
 
 @contextmanager
 def lived(workspace: Path) -> Iterator[tuple[Prometheus, range]]:
-    """Live through all steps; yield the Prometheus that scraped them, and the times that it has values for."""
+    """Run all steps; yield the Prometheus that scraped them, and the times for which it has values."""
     kubectl = str(build.ensure([*components.WITH_METRICS, "kubectl"])["kubectl"])
     with ControlPlane(workspace / "cluster", components.WITH_METRICS, _NODES) as plane, AwsDouble(speed=24) as aws:
         install(plane, kubectl)
@@ -158,7 +158,7 @@ def _apply(bed: Bed, counts: Mapping[str, int], **changes: Json) -> None:
 
 
 def _send(bed: Bed, requests: Sequence[Json]) -> None:
-    """Send requests to the pods at the same time, without waiting; some are meant to fail or time out."""
+    """Send requests to the pods concurrently, without waiting; some are meant to fail or time out."""
 
     def send(body: Json) -> None:
         with suppress(ApiError, TimeoutError):

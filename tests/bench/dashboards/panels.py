@@ -1,4 +1,4 @@
-"""Draws the rows of a Grafana dashboard with matplotlib: each panel in its place, with the answers of a Prometheus."""
+"""Draws the rows of a Grafana dashboard with matplotlib: each panel in its place, with the results of a Prometheus."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ _UNITS = {
 
 @dataclass(frozen=True)
 class Series:
-    """One series, with a value for each time, and NaN where it has none."""
+    """One series, with a value for each time, and NaN for a missing value."""
 
     legend: str
     labels: Mapping[str, str]
@@ -50,7 +50,7 @@ def picture(name: str, row: str) -> str:
 
 
 def draw(panels: Sequence[Panel], get: Callable[..., Any], times: range, file: Path) -> None:
-    """Draw the panels of a row, with everything selected; `get` is that of a Prometheus."""
+    """Draw the panels of a row, with everything selected; `get` is the method of a Prometheus client."""
     top = min(panel["gridPos"]["y"] for panel in panels)
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) - top
     minutes = [(time - times[0]) / 60 for time in times]
@@ -70,13 +70,13 @@ def draw(panels: Sequence[Panel], get: Callable[..., Any], times: range, file: P
         axes.xaxis.set_major_formatter("{x:g} min")
         answers = ask(get, panel, variables, times)
         _KINDS[panel["type"] if answers else "empty"](axes, panel, answers, minutes)
-    # Text stays text, so that people can search for it. The same answers give the same file.
+    # Text stays text, so that it is searchable. The same results produce the same file.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": file.name}):
         figure.savefig(file, metadata={"Date": None})
 
 
 def ask(get: Callable[..., Any], panel: Panel, variables: Mapping[str, str], times: range) -> list[Series]:
-    """Return the answers to all queries of a panel: at each time, or at the last one for an instant query."""
+    """Return the results of all queries of a panel: at each time, or at the last one for an instant query."""
     answers = []
     ranges = {"__rate_interval": f"{4 * times.step}s", "__range": f"{times[-1] - times[0]}s"}
     for target in panel["targets"]:
@@ -93,7 +93,7 @@ def ask(get: Callable[..., Any], panel: Panel, variables: Mapping[str, str], tim
 
 def _lines(axes: Axes, panel: Panel, answers: Sequence[Series], minutes: Sequence[float]) -> None:
     defaults = panel["fieldConfig"]["defaults"]
-    # The ten dark colours come first, then the light ones.
+    # The ten dark colors come first, then the light ones.
     axes.set_prop_cycle(color=colormaps["tab20"]([*range(0, 20, 2), *range(1, 20, 2)]))
     for series in answers:
         axes.plot(minutes, series.values, linewidth=1, label=series.legend)
@@ -106,7 +106,7 @@ def _lines(axes: Axes, panel: Panel, answers: Sequence[Series], minutes: Sequenc
 
 
 def _heatmap(axes: Axes, panel: Panel, answers: Sequence[Series], minutes: Sequence[float]) -> None:
-    """Draw the buckets of a histogram; Prometheus counts in each what is in those below it too."""
+    """Draw the buckets of a histogram; Prometheus also counts the observations of lower buckets in each bucket."""
     buckets = sorted(answers, key=lambda series: float(series.labels["le"]))
     counts = np.diff([series.values for series in buckets], axis=0, prepend=0)
     unit = _UNITS[panel["options"]["yAxis"]["unit"]]
@@ -133,7 +133,7 @@ def _image(axes: Axes, rows: ArrayLike, labels: Sequence[str], minutes: Sequence
 
 
 def _legend(axes: Axes, panel: Panel, entries: Sequence[Line2D | Patch]) -> None:
-    """Put a legend below the axes, in as many columns as its longest text allows."""
+    """Put a legend below the axes, with as many columns as its longest text allows."""
     w, h = panel["gridPos"]["w"], panel["gridPos"]["h"]
     columns = max(1, w * 9 // (7 + max(len(str(entry.get_label())) for entry in entries)))
     shown = entries[: 5 * columns]

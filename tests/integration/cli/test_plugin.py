@@ -1,4 +1,4 @@
-"""`kubectl tgi` on a real API server: what it shows, what it waits for, and how it ends."""
+"""`kubectl tgi` on a real API server: its output, its waiting, and its exit codes."""
 
 import json
 import os
@@ -70,14 +70,14 @@ class Plugin:
         return self.api.request("POST", self.path, {**body, "spec": fields})
 
     def report(self, name: str, conditions: list[Object], **status: Any) -> None:
-        """Write the status as the operator does."""
+        """Write the status like the operator."""
         body = {"status": {"observedGeneration": 1, "conditions": conditions, **status}}
         self.api.request("PATCH", f"{self.path}/{name}/status", body)
 
 
 @pytest.fixture
 def kubeconfig(control_plane: ControlPlane, tmp_path: Path) -> Callable[[str], Path]:
-    """Return how to make a kubeconfig whose context has a namespace."""
+    """Return a function that creates a kubeconfig whose context has a namespace."""
 
     def made(namespace: str) -> Path:
         config = yaml.safe_load(control_plane.kubeconfig.read_text())
@@ -272,7 +272,7 @@ def test_retry_ends_when_the_operator_has_acted(tgi: Plugin) -> None:
     tgi.apply("zephyr")
     tgi.report("zephyr", STALLED)
     assert tgi("retry", "zephyr", "--timeout", "1")[0] == ExitCode.TIMED_OUT
-    # A wait counts only what follows from the request.
+    # A wait only counts events after the request.
     assert tgi("wait", "zephyr", "--timeout", "1")[0] == ExitCode.TIMED_OUT
 
     def answer() -> None:

@@ -1,4 +1,4 @@
-"""A cluster without the CustomResourceDefinition: every command and the operator say so."""
+"""A cluster without the CustomResourceDefinition: every command and the operator report that."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from waiting import wait_until
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[ControlPlane]:
-    """Yield a cluster into which nothing was installed."""
+    """Yield a cluster without any installation."""
     with ControlPlane(tmp_path / "cluster", components.CORE) as plane:
         yield plane
 

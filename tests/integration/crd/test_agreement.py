@@ -1,4 +1,4 @@
-"""Whatever is made of the specs of these tests, `plan` refuses it where the API server does, and only there."""
+"""For any variation of the specs in these tests, `plan` refuses it if and only if the API server does."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def specs(draw: st.DrawFn) -> Spec:
-    """Return a spec of the tests with fields of another, and some of its values changed or gone."""
+    """Return a spec of the tests with fields of another, and some of its values changed or removed."""
     made, other = copy.deepcopy(draw(_SPECS)), copy.deepcopy(draw(_SPECS))
     made |= {name: other[name] for name in draw(st.sets(st.sampled_from(sorted(other)), max_size=1))}
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):

@@ -1,4 +1,4 @@
-"""What the CRD lets in of `autoscaling`, and in which words it refuses the rest."""
+"""The values of `autoscaling` that the CRD accepts, and its error messages for others."""
 
 from typing import Any
 

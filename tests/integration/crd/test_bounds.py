@@ -1,4 +1,4 @@
-"""What a tenant may try to make too large or too deep, on a real API server."""
+"""A tenant tries to create objects that are too large or too deep, on a real API server."""
 
 import json
 from contextlib import closing
@@ -17,14 +17,14 @@ DEEPEST = 9_900
 
 
 class Tenant:
-    """Creates TGIEndpoints in one namespace as text, without a look at what is in it."""
+    """Creates TGIEndpoints in one namespace from text, without checking it."""
 
     def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
         self._api = control_plane.api
         self._path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{namespace}/tgiendpoints?fieldValidation=Ignore"
 
     def create(self, spec: str, metadata: str = "") -> tuple[int, str]:
-        """Return the status code and the text of the answer, which is the object as it is stored."""
+        """Return the status code and the text of the answer, which is the stored object."""
         body = (
             '{"apiVersion": "tgi-operator.dev/v1alpha1", "kind": "TGIEndpoint", '
             f'"metadata": {{"name": "large"{metadata}}}, "spec": {{"model": {{"uri": "hf://a/b"}}, {spec}}}}}'
@@ -78,7 +78,7 @@ def test_deep_nesting_beside_the_spec_is_dropped(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("operation", ["Apply", "Update"])
 def test_managed_fields_pass_as_deep_as_a_tenant_writes_them(tenant: Tenant, operation: str) -> None:
-    """No schema and no admission policy bounds them: whoever reads resources must bear them."""
+    """No schema and no admission policy limits them: the readers of resources must handle them."""
     fields = '{"f:a": ' * DEEPEST + "{}" + "}" * DEEPEST
     entry = f'{{"manager": "a", "operation": "{operation}", "apiVersion": "tgi-operator.dev/v1alpha1", "fieldsType": '
     code, answer = tenant.create('"inCluster": {}', f', "managedFields": [{entry}"FieldsV1", "fieldsV1": {fields}}}]')

@@ -1,4 +1,4 @@
-"""`kubectl get tgi` on a real API server: what it shows, and that it fits into 100 columns."""
+"""`kubectl get tgi` on a real API server: its output, which fits into 100 columns."""
 
 import subprocess
 from typing import Any

@@ -1,4 +1,4 @@
-"""The CRD on a real API server: what it lets in, what it refuses and in which words."""
+"""The CRD on a real API server: accepted values, refused values and their error messages."""
 
 import copy
 import json
@@ -29,7 +29,7 @@ FROM_S3 = {"model": {"uri": "s3://weights/falcon/"}}
 
 
 def spec(changes: Mapping[str, Any] | None = None, **sage_maker: Any) -> Spec:
-    """Return a spec in which top-level fields and fields of sageMaker differ from the smallest."""
+    """Return a spec with top-level fields and fields of sageMaker that differ from the smallest one."""
     changed = {**copy.deepcopy(SMALLEST), **(changes or {})}
     if "sageMaker" in changed:
         changed["sageMaker"] |= sage_maker
@@ -91,7 +91,7 @@ def endpoints(control_plane: ControlPlane, namespace: str) -> Endpoints:
 
 
 def refusal(act: Callable[[], object]) -> str:
-    """Return the message with which the API server refuses; fail where it does not."""
+    """Return the error message of the API server; fail if it accepts the object."""
     with pytest.raises(ApiError) as refused:
         act()
     assert refused.value.code in {400, 422}, refused.value

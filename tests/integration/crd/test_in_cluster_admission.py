@@ -1,4 +1,4 @@
-"""What the CRD lets in of `inCluster` and `rollout`, and in which words it refuses the rest."""
+"""The values of `inCluster` and `rollout` that the CRD accepts, and its error messages for others."""
 
 import copy
 from typing import Any
@@ -20,7 +20,7 @@ CACHED = {"cache": {"size": "50Gi"}}
 
 
 def spec(changes: Spec | None = None, **in_cluster: Any) -> Spec:
-    """Return a spec in which top-level fields and fields of inCluster differ from the smallest."""
+    """Return a spec with top-level fields and fields of inCluster that differ from the smallest one."""
     changed = {**copy.deepcopy(SMALLEST), **(changes or {})}
     if "inCluster" in changed:
         changed["inCluster"] |= in_cluster

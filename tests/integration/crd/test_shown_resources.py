@@ -1,4 +1,4 @@
-"""Every TGIEndpoint shown in a document or shipped as an example is let in by the API server, as written."""
+"""The API server accepts every TGIEndpoint in a document or a shipped example, as written."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def test_server_side_dry_run(control_plane: ControlPlane, namespace: str, name: 
     resource: dict[str, Any] = yaml.safe_load(yaml.safe_dump(SHOWN[name]))
     resource["metadata"]["namespace"] = namespace
     path = f"/apis/tgi-operator.dev/v1alpha1/namespaces/{namespace}/tgiendpoints"
-    # Strict: an unknown field is refused instead of dropped.
+    # Strict: the API server refuses an unknown field instead of dropping it.
     stored = control_plane.api.request("POST", f"{path}?dryRun=All&fieldValidation=Strict", resource)
     assert stored["status"] == {"observedGeneration": -1}
     assert ("replicas" in stored["spec"]) == ("replicas" in resource["spec"]), "no default, or Git and scaling disagree"

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md on a real API server: its table is what kubectl prints, and its commands wait as it says."""
+"""docs/troubleshooting.md on a real API server: its table is kubectl's output, and its commands wait as described."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def test_the_table_is_what_kubectl_prints(control_plane: ControlPlane, namespace
 
 
 def wait(control_plane: ControlPlane, namespace: str, folder: Path, recipe: str) -> tuple[bool, str, float]:
-    """Return whether the commands succeed, what they print, and how long they take."""
+    """Return whether the commands succeed, their output, and their duration."""
     kubectl = folder / "kubectl"
     program = build.ensure(["kubectl"])["kubectl"]
     options = f"--kubeconfig {control_plane.kubeconfig} --namespace {namespace}"

@@ -1,4 +1,4 @@
-"""The health check gets into an argocd-cm that has other settings, by the command of docs/gitops.md."""
+"""The command of docs/gitops.md adds the health check to an argocd-cm with other settings."""
 
 import subprocess
 

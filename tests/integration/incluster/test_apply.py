@@ -1,4 +1,4 @@
-"""What is rendered on a real API server: taken as it is, found again as it was, and changes of others noticed."""
+"""Rendered objects on a real API server: accepted and read back unchanged, and changes by others detected."""
 
 import asyncio
 import copy
@@ -101,7 +101,7 @@ def rendered(described: dict[str, Any], namespace: str, living_deployment: Objec
 
 
 def manifests(described: dict[str, Any], namespace: str) -> list[Object]:
-    """Return all that is rendered, but for the PodMonitor, which needs an API of its own."""
+    """Return all rendered objects, except the PodMonitor, which needs another API."""
     desired = rendered(described, namespace)
     deployment = desired.deployment(desired.replicas or 1, asked(desired.rollout) or SURGE)
     made = (desired.claim, desired.job, desired.service, desired.budget, deployment)
@@ -113,7 +113,7 @@ Apply = Callable[[Object], Object]
 
 @pytest.fixture
 def apply(control_plane: ControlPlane, namespace: str) -> Apply:
-    """Return what applies a manifest as the operator does."""
+    """Return a function that applies a manifest like the operator."""
 
     async def applied(manifest: Object) -> Object:
         configuration = Configuration()
@@ -135,11 +135,11 @@ def test_what_is_applied_is_found_again(
 ) -> None:
     for manifest in manifests(described, namespace):
         path = kind_of(manifest).path(namespace)
-        # Every field is one that Kubernetes knows: a misspelled one would be dropped in silence.
+        # Every field is known to Kubernetes: a misspelled one would be silently dropped.
         control_plane.api.request("POST", f"{path}?dryRun=All&fieldValidation=Strict", manifest)
         live = apply(manifest)
         assert covers(live, manifest), manifest["kind"]
-        # Admission adds to a claim after the first time.
+        # Admission adds fields to a PVC after the first apply.
         second, third = apply(manifest), apply(manifest)
         assert third["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"], manifest["kind"]
 
@@ -168,7 +168,7 @@ def test_a_change_of_ours_is_noticed_and_one_of_theirs_is_not(
 
 
 def upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have an operator that renders pods differently."""
+    """Simulate an operator that renders pods differently."""
     render = pod_template.pod_template
 
     def changed(*arguments: Any) -> Object:

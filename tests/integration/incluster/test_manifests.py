@@ -1,4 +1,4 @@
-"""The objects of a resource on a real API server: it takes every one of them, and gives back what covers it."""
+"""The objects of a resource on a real API server: it accepts each of them, and returns an object that covers it."""
 
 import copy
 import json
@@ -165,7 +165,7 @@ SPECS = [
 
 
 class Namespace:
-    """One namespace, and objects applied to it as the operator applies them."""
+    """One namespace, and objects applied to it like the operator applies them."""
 
     def __init__(self, plane: ControlPlane, name: str) -> None:
         self.name = name
@@ -187,7 +187,7 @@ class Namespace:
         return kind_of(manifest).path(self.name, manifest["metadata"]["name"])
 
     def apply(self, manifest: Object, manager: str = "tgi-operator") -> Object:
-        """Return the object after a server-side apply that suffers no unknown field."""
+        """Return the object after a server-side apply that accepts no unknown field."""
         query = f"?fieldManager={manager}&force=true&fieldValidation=Strict"
         with closing(self._plane.api._connect(10)) as connection:
             connection.request(
@@ -232,14 +232,14 @@ def test_every_object_is_taken_given_back_and_applied_again_without_a_change(
         assert covers(place.read(manifest), manifest)
         again = place.apply(copy.deepcopy(manifest))
         assert covers(again, manifest)
-        # A claim is written anew the second time, because of the finalizer that the API server gave it.
+        # A PVC is written again the second time, because of the finalizer that the API server added.
         settled = place.apply(manifest) if manifest["kind"] == "PersistentVolumeClaim" else first
         assert again["metadata"]["resourceVersion"] == settled["metadata"]["resourceVersion"]
         assert names.LABEL_NAME in first["metadata"]["labels"]
 
 
 def missing(live: Any, wanted: Any, path: str = "") -> list[str]:
-    """Return the deepest places at which `live` does not cover `wanted`."""
+    """Return the deepest paths at which `live` does not cover `wanted`."""
     if covers(live, wanted):
         return []
     if isinstance(wanted, dict) and isinstance(live, dict):
@@ -333,7 +333,7 @@ def test_what_the_spec_no_longer_says_is_removed(place: Namespace) -> None:
 
 
 def test_claim_cannot_shrink_and_a_job_cannot_be_changed(place: Namespace) -> None:
-    """Why a job is never applied again, and its name tells what it does."""
+    """The reason why a job is never applied again, and why its name identifies its work."""
     for manifest in place.manifests(spec(cache={"size": "2Gi"})):
         place.apply(manifest)
     by_kind = {each["kind"]: each for each in place.manifests(spec(cache={"size": "1Gi"}))}

@@ -1,4 +1,4 @@
-"""A cluster that the operator is installed into, with the programs that do it."""
+"""A cluster for installations of the operator, with the programs that install it."""
 
 import subprocess
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ NAMESPACE = "tgi-system"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A control plane, and what is installed into it."""
+    """A control plane, and the installations in it."""
 
     plane: ControlPlane
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """Run kubectl as the administrator; return what it prints."""
+        """Run kubectl as the administrator; return its output."""
         return self._run("kubectl", arguments, stdin, check)
 
     def helm(self, *arguments: str) -> str:
-        """Run Helm as the administrator; return what it prints."""
+        """Run Helm as the administrator; return its output."""
         return self._run("helm", arguments, None, check=True)
 
     def apply(self, *items: Object) -> None:
@@ -32,11 +32,11 @@ class Cluster:
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(items))
 
     def exists(self, kind: str, name: str) -> bool:
-        """Return whether there is such an object in the operator's namespace, or in none."""
+        """Return whether such an object exists in the operator's namespace, or without a namespace."""
         return bool(self.kubectl("get", kind, name, "-n", NAMESPACE, "-o", "name", "--ignore-not-found"))
 
     def token_of(self, service_account: str) -> str:
-        """Return a token as the pods of a service account get it."""
+        """Return a token like those of the pods of a service account."""
         path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{service_account}/token"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         return str(self.plane.api.request("POST", path, body)["status"]["token"])
@@ -48,7 +48,7 @@ class Cluster:
         return path
 
     def may(self, verb: str, resource: str, namespace: str = "", group: str = "") -> bool:
-        """Return whether the operator may do this, in all namespaces where none is given."""
+        """Return whether the operator is allowed to do this, in all namespaces if none is given."""
         attributes = {"verb": verb, "resource": resource, "namespace": namespace, "group": group}
         review = {
             "apiVersion": "authorization.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""A real API server takes what Kustomize and Helm install, and keeps what it must when they uninstall."""
+"""A real API server accepts the objects of Kustomize and Helm, and keeps the required ones when they uninstall."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""The policies that administrators may add, on a real API server."""
+"""The policies that administrators can add, on a real API server."""
 
 import subprocess
 
@@ -38,7 +38,7 @@ def _tenant(name: str, *rules: Object) -> tuple[Object, Object, Object]:
 
 
 def _as(cluster: Cluster, tenant: str, *arguments: str, stdin: str | None = None) -> str:
-    """Run kubectl as a tenant; return what it prints, errors too."""
+    """Run kubectl as a tenant; return its output, including errors."""
     user = f"system:serviceaccount:ml:{tenant}"
     command = [program("kubectl"), "--kubeconfig", str(cluster.plane.kubeconfig), "--as", user, "-n", "ml", *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
@@ -51,7 +51,7 @@ def test_who_may_not_create_pods_runs_none_by_a_tgiendpoint(cluster: Cluster) ->
     wait_established(cluster.plane.api, "tgiendpoints.tgi-operator.dev")
     cluster.apply(*_tenant("narrow", WRITES), *_tenant("wide", WRITES, PODS))
     cluster.kubectl("apply", "-f", str(POLICY))
-    # A policy is in force a moment after it was made.
+    # A policy is in force a moment after its creation.
     dry = ("apply", "--dry-run=server", "-f", "-")
     wait_until(lambda: REFUSED in _as(cluster, "narrow", *dry, stdin=_endpoint(inCluster={})))
     assert "created" in _as(cluster, "wide", "apply", "-f", "-", stdin=_endpoint(inCluster={}))

@@ -1,4 +1,4 @@
-"""The operator works with the permissions of an installation that the end-to-end tests have no story for."""
+"""The operator works with the permissions of installations that no end-to-end test covers."""
 
 import urllib.error
 import urllib.request

@@ -1,4 +1,4 @@
-"""The operator's process among objects as large and as many as tenants can make them stays within its memory limit."""
+"""The operator's process stays within its memory limit, with objects as large and as many as tenants can create."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ from tgi_sandbox.operator import OperatorProcess
 VALUES = Path(__file__).parents[3] / "manifests" / "chart" / "tgi-operator" / "values.yaml"
 
 ENDPOINTS, SECRETS, STRANGERS, LARGE_STRANGERS = 16, 200, 1_000, 50
-"""The API server takes about 20 s for them. tests/unit counts 60,000 strangers."""
+"""The API server takes about 20 s for them. tests/unit counts 60,000 objects that are not the operator's."""
 
 AT_ONCE = 24
 LIMIT_SECONDS = 120
@@ -37,7 +37,7 @@ def noise(length: int) -> str:
 
 
 def endpoint(number: int) -> Object:
-    """Return a TGIEndpoint with nearly all the characters of a spec, and annotations as long as they can be."""
+    """Return a TGIEndpoint with nearly all the characters of a spec, and annotations of maximum length."""
     annotations = {f"team.example/{each}": noise(8_000) for each in range(2)}
     return {
         "apiVersion": API_VERSION,
@@ -51,7 +51,7 @@ def endpoint(number: int) -> Object:
 
 
 def secret(number: int) -> Object:
-    """Return a Secret of a megabyte that TGIEndpoints may use."""
+    """Return a Secret of a megabyte that TGIEndpoints are allowed to use."""
     data = {"token": base64.b64encode(b"hf_token").decode(), "other": base64.b64encode(b"x" * 760_000).decode()}
     metadata = {"name": f"large-{number}", "labels": {LABEL_ALLOW_USE: "true"}}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
@@ -72,7 +72,7 @@ async def connect(plane: ControlPlane) -> Kube:
 
 
 async def all_of(requests: Iterable[Coroutine[Any, Any, object]]) -> None:
-    """Make requests, some at the same time."""
+    """Send requests, some concurrently."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(request: Coroutine[Any, Any, object]) -> None:
@@ -83,7 +83,7 @@ async def all_of(requests: Iterable[Coroutine[Any, Any, object]]) -> None:
 
 
 async def create_all(plane: ControlPlane, namespace: str) -> None:
-    """Create as much as a tenant can."""
+    """Create as many objects as a tenant can."""
     kube = await connect(plane)
     core = f"/api/v1/namespaces/{namespace}"
     endpoints = f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}"

@@ -1,6 +1,6 @@
-"""Every object of Argo CD, Flux, the Prometheus operator and KEDA that is shipped, shown, installed or made.
+"""Every object of Argo CD, Flux, the Prometheus Operator and KEDA that is shipped, documented, installed or created.
 
-An API server with the projects' own definitions lets each of them in, and every field in it is known there.
+An API server with the projects' own definitions accepts each of them, and knows every field in it.
 """
 
 import copy
@@ -26,14 +26,14 @@ _APPLIED = "| kubectl apply -f -"
 
 
 def _shipped() -> Iterator[Object]:
-    """Yield the objects of all files, but for those that are the chart's."""
+    """Yield the objects of all files, except the chart's."""
     for file in sorted(MANIFESTS.rglob("*.yaml")):
         if "chart" not in file.parts:
             yield from objects(file.read_text())
 
 
 def _shown() -> Iterator[Object]:
-    """Yield the objects of all pages, also those that a shell command makes for kubectl."""
+    """Yield the objects of all pages, including those that a shell command creates for kubectl."""
     for page in pages.PAGES:
         yield from pages.objects(page)
         for block in pages.blocks(page):
@@ -57,7 +57,7 @@ KINDS = {
     "the chart": {"PrometheusRule", "ServiceMonitor"},
     "the operator": {"PodMonitor", "ScaledObject"},
 }
-"""What is among them, lest a change of theirs leaves nothing to look at."""
+"""Kinds that are expected, so that a change of the sources cannot leave nothing to check."""
 
 
 def _of_others(source: str) -> list[Object]:
@@ -78,7 +78,7 @@ def known(control_plane: ControlPlane) -> dict[str, Object]:
 
 @pytest.fixture
 def create(control_plane: ControlPlane, known: dict[str, Object]) -> Create:
-    """Return what creates an object, but for keeping it."""
+    """Return a function that creates an object without storing it."""
     namespace = control_plane.create_namespace()
 
     def created(item: Object) -> Object:

@@ -23,9 +23,9 @@ def api(control_plane: ControlPlane) -> ApiServer:
 
 @pytest.fixture
 def namespace(control_plane: ControlPlane, api: ApiServer) -> Iterator[str]:
-    """Yield a namespace in which pods can be made, and take its pods away afterwards: GPUs are few."""
+    """Yield a namespace for pods, and delete its pods afterwards: GPUs are few."""
     name = control_plane.create_namespace()
-    # Without its service account no pod is let in.
+    # Without its service account, no pod is admitted.
     wait_until(lambda: is_found(api, f"/api/v1/namespaces/{name}/serviceaccounts/default"))
     yield name
     if is_found(api, f"/api/v1/namespaces/{name}"):
@@ -47,7 +47,7 @@ class Pods:
         container: dict[str, Any] | None = None,
         spec: dict[str, Any] | None = None,
     ) -> None:
-        """Create a pod of one container, `tgi`."""
+        """Create a pod with one container, `tgi`."""
         containers = [{"name": "tgi", "image": "tgi:3.3.7", **(container or {})}]
         metadata = {"name": name, "labels": {"app": name}, "annotations": annotations}
         pod = {"metadata": metadata, "spec": {"containers": containers, **(spec or {})}}
@@ -57,7 +57,7 @@ class Pods:
         return self._api.request("GET", f"{self.path}/{name}")
 
     def container(self, name: str) -> dict[str, Any]:
-        """Return the status of the one container, empty while there is none."""
+        """Return the status of the one container, empty if there is none."""
         statuses: list[dict[str, Any]] = self.get(name)["status"].get("containerStatuses", [{}])
         return statuses[0]
 
@@ -69,7 +69,7 @@ class Pods:
         return self.condition(name, "Ready").get("status") == "True"
 
     def wait(self, name: str, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-        """Wait until the status of the one container is as wanted, and return it."""
+        """Wait until the status of the one container matches, and return it."""
         wait_until(lambda: condition(self.container(name)), lambda: self.get(name)["status"])
         return self.container(name)
 

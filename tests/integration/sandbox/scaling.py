@@ -41,7 +41,7 @@ class Deployment:
 
     @property
     def ready(self) -> int:
-        """How many replicas are ready."""
+        """The number of ready replicas."""
         return int(self._api.request("GET", f"{self._deployments}/tgi")["status"].get("readyReplicas", 0))
 
     @property
@@ -51,7 +51,7 @@ class Deployment:
         return [pod["metadata"]["name"] for pod in pods]
 
     def ask(self, body: dict[str, Any]) -> None:
-        """Have one of its pods generate."""
+        """Let one of its pods generate a text."""
         self._api.request("POST", f"{self._services}/http:tgi:http/proxy/generate", body)
 
     def values(self, metric: str, version: str = "v1beta2", reader: ApiServer | None = None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a cluster needs for the operator: nodes with GPUs, permissions, custom resources, workloads."""
+"""The requirements of the operator for a cluster: nodes with GPUs, permissions, custom resources, workloads."""
 
 import stat
 from typing import Any
@@ -42,7 +42,7 @@ def test_nodes_are_ready_with_their_gpus(api: ApiServer) -> None:
     for node in nodes:
         ready = next(condition for condition in node["status"]["conditions"] if condition["type"] == "Ready")
         assert ready["status"] == "True"
-    # What keeps them Ready from here on: a node without a renewed lease counts as lost.
+    # Keeps them Ready from here on: a node without a renewed lease counts as lost.
     leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
     wait_until(lambda: {lease["metadata"]["name"] for lease in api.request("GET", leases)["items"]} >= set(gpus))
 

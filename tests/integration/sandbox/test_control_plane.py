@@ -1,4 +1,4 @@
-"""The control plane as a process: started, ended, killed, and broken."""
+"""The control plane as a process: started, stopped, killed, and broken."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ time.sleep(60)
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether the process exists and is not just waiting for its parent to collect it."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def test_up_detached_and_down(tmp_path: Path) -> None:
 
 
 def test_up_in_the_foreground_ends_with_an_interrupt(tmp_path: Path) -> None:
-    """SIGTERM is what `down` sends."""
+    """`down` sends SIGTERM."""
     command = [sys.executable, "-m", "tgi_sandbox.cli", "up", "--dir", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as up:
         wait_until(lambda: (tmp_path / "env").exists() or up.poll() is not None)

@@ -38,7 +38,7 @@ def tgi(api: ApiServer, namespace: str) -> Deployment:
 
 
 def _autoscale(api: ApiServer, namespace: str, metric: str, average: int) -> None:
-    # At once, and all that is due.
+    # Immediately, without a limit.
     rules = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 10, "periodSeconds": 1}]}
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "tgi"},
@@ -69,7 +69,7 @@ def _autoscaler(api: ApiServer, namespace: str) -> dict[str, Any]:
 
 @contextmanager
 def _clients(tgi: Deployment) -> Iterator[None]:
-    """Have clients ask the service without a pause."""
+    """Let clients send requests to the service without a pause."""
     over = threading.Event()
 
     def ask() -> None:
@@ -103,7 +103,7 @@ def test_pod_has_no_metrics_before_its_first_request(
 def test_only_who_may_reads_metrics(
     control_plane: ControlPlane, api: ApiServer, namespace: str, tgi: Deployment
 ) -> None:
-    """The API server vouches for whom it passes on, and nobody else can."""
+    """The API server vouches for its callers, and no other client can."""
     tgi.create(replicas=1)
     (pod,) = tgi.pods
     control_plane.set_load(namespace, pod, queue_size=7)

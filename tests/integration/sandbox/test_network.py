@@ -1,4 +1,4 @@
-"""Pods as they are reached through the API server: requests, streams, logs."""
+"""Pods through the API server: requests, streams, logs."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def _tgi(**variables: str) -> dict[str, Any]:
 
 
 def _expose(api: ApiServer, namespace: str, name: str, port: int) -> str:
-    """Create a service for a pod, and return the path of its proxy once it leads there."""
+    """Create a service for a pod, and return the path of its proxy once it is reachable."""
     spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": port}]}
     api.request("POST", f"/api/v1/namespaces/{namespace}/services", {"metadata": {"name": name}, "spec": spec})
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
@@ -49,7 +49,7 @@ def _pids(control_plane: ControlPlane) -> list[int]:
 
 def _has_not_ended(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""  # empty: ended, and not yet collected
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""  # empty: ended, and not yet reaped
     except (FileNotFoundError, ProcessLookupError):
         return False
 

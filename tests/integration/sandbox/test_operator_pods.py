@@ -1,4 +1,4 @@
-"""The operator in its own pods, as the chart's manifests put it there."""
+"""The operator in its own pods, as created by the chart's manifests."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def are_ready(plane: ControlPlane, number: int) -> bool:
 
 
 def answers_ready(plane: ControlPlane, name: str) -> bool:
-    """Return whether an operator says that it is ready."""
+    """Return whether an operator reports that it is ready."""
     try:
         return plane.api.text(f"{PODS}/{name}:8090/proxy/readyz") == "ok\n"
     except ApiError as error:
@@ -58,7 +58,7 @@ def answers_ready(plane: ControlPlane, name: str) -> bool:
 
 
 def leads(plane: ControlPlane) -> bool:
-    """Return whether one of them works: after a kill the other waits until the Lease is over."""
+    """Return whether one of them is the leader: after a kill, the other waits until the Lease expires."""
     said = [plane.api.text(f"{PODS}/{pod['metadata']['name']}:8090/proxy/metrics") for pod in pods(plane)]
     return sum("\ntgi_operator_leader 1.0\n" in each for each in said) == 1
 
@@ -83,7 +83,7 @@ def test_both_are_ready_and_one_leads(plane: ControlPlane) -> None:
     wait_until(lambda: leads(plane), lambda: pods(plane))
     for pod in pods(plane):
         name = pod["metadata"]["name"]
-        # One that has just become the leader is ready once it has seen all resources.
+        # A new leader is ready once it has seen all resources.
         wait_until(partial(answers_ready, plane, name))
         wait_until(partial(kubectl, plane, "logs", "-n", "tgi-system", name))
 
@@ -110,7 +110,7 @@ def test_the_process_ends_with_its_pod_and_gives_the_lease_back(plane: ControlPl
 
 
 def test_roles_by_namespace_reach_it_as_a_file(plane: ControlPlane) -> None:
-    """A ConfigMap that is mounted, and one that is not there yet."""
+    """A mounted ConfigMap, and one that does not exist yet."""
     patch = {
         "containers": [
             {

@@ -1,4 +1,4 @@
-"""What becomes of a pod on a simulated node, by its annotations."""
+"""The life of a pod on a simulated node, as its annotations script it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The real command as a process, the Hub double, and S3 of the AWS double."""
+"""The real command as a process, the Hub emulator, and S3 of the AWS emulator."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ MIB = 2**20
 
 @dataclass
 class Command:
-    """`tgi-operator fetch` with an environment of its own: no token, no credentials, an empty home."""
+    """`tgi-operator fetch` with a clean environment: no token, no credentials, an empty home."""
 
     home: Path
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Command:
         )
 
     def killed(self, ready: Callable[[], bool], *arguments: str | Path, **environment: str) -> None:
-        """Run it, and kill it as soon as `ready`."""
+        """Run it, and kill it as soon as `ready` returns true."""
         with subprocess.Popen(self._command(*arguments), env=self._variables(environment)) as process:
             try:
                 deadline = time.monotonic() + 30
@@ -69,7 +69,7 @@ class Command:
 
 
 def holds_more_than(size: int, folder: Path, pattern: str) -> bool:
-    """Return whether a file of a folder has more bytes; one that is whole may be moved away meanwhile."""
+    """Return whether a file of a folder has more bytes; a complete file can be moved away meanwhile."""
     try:
         return any(path.stat().st_size > size for path in folder.glob(pattern))
     except FileNotFoundError:
@@ -77,7 +77,7 @@ def holds_more_than(size: int, folder: Path, pattern: str) -> bool:
 
 
 def make_command(folder: Path, environment: Mapping[str, str]) -> Command:
-    """Return the command for a folder of its own."""
+    """Return the command for a new folder."""
     for name in ("home", "tmp"):
         (folder / name).mkdir()
     (folder / "termination-log").touch()

@@ -1,4 +1,4 @@
-"""A connection to a server that falls silent after so many bytes of its answers."""
+"""A connection to a server that stops responding after so many bytes of its answers."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """Passes connections on to `address`; answers stop after `limit` bytes in all. A context manager."""
+    """Relays connections to `address`; answers stop after `limit` bytes in all. A context manager."""
 
     def __init__(self, address: str, limit: int) -> None:
         self._target = ("127.0.0.1", urlsplit(address).port or 0)
@@ -19,7 +19,7 @@ class Relay:
 
     @property
     def address(self) -> str:
-        """Where to connect to instead."""
+        """The address of the relay."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""Weights from S3, and weights that are there already: the command, boto3 inside it, and the S3 of the AWS double."""
+"""Weights from S3, and existing weights: the command, boto3 inside it, and the S3 of the AWS emulator."""
 
 import json
 import os

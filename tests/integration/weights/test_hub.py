@@ -1,4 +1,4 @@
-"""Weights from the Hub: the command, the unmodified huggingface_hub inside it, and the Hub double."""
+"""Weights from the Hub: the command, the unmodified huggingface_hub inside it, and the Hub emulator."""
 
 import os
 import re
@@ -19,7 +19,7 @@ URI = f"hf://{MODEL}"
 TOKEN = "hf_abcdefghijklmnop"
 SHARD = "model.safetensors"
 LARGE = os.urandom(24 * MIB)
-"""More than two of the pieces that the library reads and writes."""
+"""More than two of the chunks that the library reads and writes."""
 
 FILES = {
     "config.json": b'{"model_type": "llama"}',
@@ -143,7 +143,7 @@ def test_a_killed_download_goes_on_where_it_was(
 
     assert fetch(URI, cache).returncode == 0
     assert (snapshot(cache, commit) / SHARD).read_bytes() == LARGE
-    # The download that was killed may be written down only now; it began at the beginning.
+    # The killed download may be recorded only now; it started at the first byte.
     (again,) = [request for request in hub.downloads() if request.path.endswith(SHARD) and request.status == 206]
     assert again.sent < len(LARGE)
 
@@ -213,7 +213,7 @@ def forge(commit: Commit, name: str, **forged: Any) -> None:
 
 
 def contents(claim: Path) -> dict[str, bytes]:
-    """Return everything but the library's locks and what is remembered from run to run."""
+    """Return everything except the library's locks and the record between runs."""
     found = {str(path.relative_to(claim)): path for path in claim.rglob("*") if path.is_file()}
     return {name: path.read_bytes() for name, path in found.items() if "/.locks/" not in name and ".fetch/" not in name}
 
@@ -355,7 +355,7 @@ def test_a_gated_model_names_the_way_to_access(
 def test_a_token_opens_a_gated_model_and_is_shown_to_nobody_else(fetch: Command, cache: Path, hub: HubDouble) -> None:
     hub.add(Repository(MODEL, readers=frozenset({TOKEN}))).commit(FILES)
 
-    # Secrets often end in a line break, which no header may.
+    # Secrets often end in a line break, which no header can contain.
     done = fetch(URI, cache, HF_TOKEN=f"{TOKEN}\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert TOKEN not in done.stdout
@@ -463,7 +463,7 @@ def test_progress_is_told_in_plain_lines(fetch: Command, cache: Path, repository
 
 
 def assert_one_line(fetch: Command, errors: str, *words: str) -> None:
-    """Check what a person sees: on standard error, and in the pod's status."""
+    """Check the visible texts: on standard error, and in the pod's status."""
     assert errors.startswith("tgi-operator: ")
     assert errors.count("\n") == 1
     for word in words:

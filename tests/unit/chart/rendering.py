@@ -1,4 +1,4 @@
-"""What Helm makes of the chart, and kubectl of `manifests/`."""
+"""Helm's output for the chart, and kubectl's for `manifests/`."""
 
 import subprocess
 import tempfile
@@ -28,7 +28,7 @@ def program(name: str) -> str:
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Helm; how it ended is the caller's to judge."""
+    """Run Helm; the caller checks its result."""
     return subprocess.run([program("helm"), *arguments], capture_output=True, text=True, check=False)
 
 
@@ -40,7 +40,7 @@ def rendered(values: Mapping[str, Any] | None = None, release: str = NAME) -> li
 
 
 def template(values: Mapping[str, Any], release: str = NAME) -> subprocess.CompletedProcess[str]:
-    """Run `helm template` with these values, once for all who want it."""
+    """Run `helm template` with these values, once for all callers."""
     return _template(yaml.safe_dump(dict(values)), release)
 
 
@@ -60,7 +60,7 @@ def kustomized(folder: Path = MANIFESTS) -> list[Object]:
 
 def objects(text: str) -> list[Object]:
     """Return the objects of a stream of YAML documents."""
-    # By libyaml: the CRD alone takes PyYAML half a second.
+    # By libyaml: PyYAML needs half a second for the CRD alone.
     return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
 
 

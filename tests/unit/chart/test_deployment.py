@@ -1,4 +1,4 @@
-"""The values reach the pods and what stands around them."""
+"""The values reach the pods and the objects around them."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_a_digest_wins_over_the_tag() -> None:
 
 
 def test_services_beside_it_are_no_settings() -> None:
-    """The kubelet would turn the name of a Service into variables, and `tgi-operator-http` into that of a setting."""
+    """The kubelet would derive variables from the names of Services, and `tgi-operator-http` would set a setting."""
     assert f"{PREFIX}HTTP_PORT" == "tgi-operator-http".upper().replace("-", "_") + "_PORT"
     assert of(rendered(), "Deployment")["spec"]["template"]["spec"]["enableServiceLinks"] is False
 

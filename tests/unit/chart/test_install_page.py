@@ -1,4 +1,4 @@
-"""What docs/install.md shows can be used as it is."""
+"""The examples of docs/install.md can be used unchanged."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ BLOCKS = pages.blocks(PAGE)
 
 VALUES = [block.text for block in BLOCKS if block.text.startswith("# values.yaml")]
 
-# Of the commands under "On EKS", in the order of the page; tests/e2e/test_install_page.py runs them.
+# For the commands under "On EKS", in the order of the page; tests/e2e/test_install_page.py runs them.
 WRITTEN = re.findall(r"^cat > values\.yaml << EOF\n(.*?)^EOF$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 ROLE = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/tgi-operator"}

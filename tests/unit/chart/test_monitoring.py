@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana get, each where it is asked for."""
+"""The objects for Prometheus and Grafana, each only if requested."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ def test_alerts_and_dashboards_are_those_of_the_repository(everything: list[Obje
 
 
 def test_alerts_and_dashboards_are_taken_as_they_are(tmp_path: Path) -> None:
-    """Also where the repository has none yet: braces are Prometheus' and Grafana's, not Helm's."""
+    """Also if the repository has none yet: braces are Prometheus' and Grafana's, not Helm's."""
     chart = tmp_path / "tgi-operator"
     shutil.copytree(CHART, chart)
     monitoring = chart / "files" / "monitoring"

@@ -1,4 +1,4 @@
-"""What the network policies let in and out, those of the operator and of the pods that serve, and nothing else."""
+"""The connections that the network policies allow, those of the operator and of the serving pods, and no others."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,7 +29,7 @@ PROXY = Peer("10.0.0.20")
 
 METRICS = 8090
 
-# Who, to whom, at which port, allowed? The kubelet's probes come from the node of the pod, which no policy keeps out.
+# Source, destination, port, allowed. The kubelet's probes come from the node of the pod, which no policy blocks.
 INGRESS = [
     (Connection(PROMETHEUS, OPERATOR, METRICS), True),
     (Connection(SOMEBODY, OPERATOR, METRICS), False),
@@ -53,7 +53,7 @@ EGRESS = [
     (Connection(OPERATOR, TGI, 8080), False),
     (Connection(OPERATOR, PROMETHEUS, 9090), False),
     (Connection(OPERATOR, NODE, 10250), False),
-    # It is about the operator only, also in its own namespace.
+    # It only applies to the operator, also in the operator's own namespace.
     (Connection(SOMEBODY, TGI, 8080), True),
     (Connection(TGI, AWS, 80), True),
 ]
@@ -125,7 +125,7 @@ NEIGHBOUR = Peer("10.0.1.8", "ml", {"app": "chat"})
 GATEWAY = Peer("10.0.1.9", "gateway", {"app": "x"})
 PORT = pod_template.PORT
 
-# Whatever namespaces are listed.
+# Regardless of the listed namespaces.
 SERVED = [
     (Connection(NEIGHBOUR, SERVING, PORT), True),
     (Connection(SOMEBODY, SERVING, PORT), False),
@@ -133,7 +133,7 @@ SERVED = [
     (Connection(NEIGHBOUR, SERVING, 22), False),
     (Connection(NEIGHBOUR, SERVING, PORT, "UDP"), False),
     (Connection(GATEWAY, SERVING, 22), False),
-    # It is about the pods that serve, and of one resource.
+    # It applies to the serving pods of one resource.
     (Connection(SOMEBODY, NEIGHBOUR, PORT), True),
     (Connection(SOMEBODY, Peer("10.0.1.10", "ml", names.server_labels(replace(ZEPHYR, name="falcon"))), PORT), True),
     (Connection(SOMEBODY, Peer("10.0.1.11", "ml", names.weights_labels(ZEPHYR)), PORT), True),

@@ -1,4 +1,4 @@
-"""What the operator and the users of a cluster may do."""
+"""The permissions of the operator and of a cluster's users."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -127,7 +127,7 @@ OF_BOTH = {"tgiendpoints", "tgiendpoints/status", "secrets", "events", "namespac
 
 
 def _granted(values: dict[str, Any]) -> set[str]:
-    """Return the resources that the operator's own roles cover, but for the Lease."""
+    """Return the resources that the operator's own roles cover, except the Lease."""
     items = [
         item
         for kind in ("ClusterRole", "Role")

@@ -1,4 +1,4 @@
-"""One source: what Kustomize installs is what the chart renders, and the CRD has one copy."""
+"""One source: Kustomize installs what the chart renders, and the CRD has one copy."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ CRD: Object = objects((ROOT / "crds" / "tgiendpoints.yaml").read_text())[0]
 
 
 def test_kustomize_installs_what_helm_does() -> None:
-    """But for the namespace, which Helm makes itself, and Helm's own annotation on the CRD."""
+    """Except for the namespace, which Helm creates itself, and Helm's own annotation on the CRD."""
     chart, manifests = by_identity(rendered()), by_identity(kustomized())
     del manifests["Namespace", "", "tgi-system"]
     crd = chart["CustomResourceDefinition", "", "tgiendpoints.tgi-operator.dev"]
@@ -91,7 +91,7 @@ def test_a_release_names_its_image_and_where_the_project_is(tmp_path: Path) -> N
     assert (chart_file["home"], chart_file["icon"]) == (known["PROJECT_URL"], known["ICON_URL"])
     assert yaml.safe_load(chart_file["annotations"]["artifacthub.io/images"])[0]["image"] == image
     assert "[INFO]" not in helm("lint", "--strict", str(chart)).stdout
-    # A second run finds no place for the digest: nothing is published half written.
+    # A second run finds no place for the digest: nothing is published half-written.
     assert subprocess.run(script, check=False, env=os.environ | known | {"DIGEST": "sha256:1"}).returncode != 0
 
 

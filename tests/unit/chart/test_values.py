@@ -1,4 +1,4 @@
-"""Every value of the chart is documented, used, and checked by its schema; every setting of the operator is one."""
+"""Every value of the chart is documented, used, and checked by its schema; every setting of the operator is a value."""
 
 import json
 import re
@@ -96,7 +96,7 @@ def test_a_null_is_as_no_value() -> None:
 
 
 def test_the_schema_has_the_settings_of_the_operator() -> None:
-    """A port of 0 means any to the operator, which is none that a probe could ask."""
+    """A port of 0 means any port to the operator, which a probe could not use."""
     properties = Settings.model_json_schema()["properties"]
     expected = {
         _camel(name): {key: item[key] for key in _CONSTRAINTS if key in item}
@@ -140,7 +140,7 @@ def test_the_schema_has_every_value_and_nothing_else() -> None:
         ({"podDisruptionBudget": {"maxUnavailable": 0}}, "minimum"),
         ({"networkPolicy": {"servingPodsFrom": "gateway"}}, "got string, want null or array"),
         ({"networkPolicy": {"servingPodsFrom": ["Gateway"]}}, "does not match pattern"),
-        # A rule without ports lets everything out.
+        # A rule without ports allows all of them.
         ({"networkPolicy": {"apiPorts": []}}, "minItems"),
     ],
     ids=str,

@@ -1,4 +1,4 @@
-"""Who may connect to whom under NetworkPolicies: cyclonus evaluates them, and needs no cluster for it."""
+"""Connections that NetworkPolicies allow: cyclonus evaluates them without a cluster."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from unit.chart.rendering import Object, program
 
 @dataclass(frozen=True)
 class Peer:
-    """A pod in a namespace, or without one an address outside of the pod network."""
+    """A pod in a namespace or, without a namespace, an address outside of the pod network."""
 
     ip: str
     namespace: str = ""
@@ -24,7 +24,7 @@ class Peer:
 
     @property
     def described(self) -> dict[str, Any]:
-        """The peer in cyclonus' words."""
+        """The peer in cyclonus' format."""
         if not self.namespace:
             return {"IP": self.ip}
         namespace = {"Namespace": self.namespace, "NamespaceLabels": {"kubernetes.io/metadata.name": self.namespace}}
@@ -33,7 +33,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Connection:
-    """A connection that somebody tries."""
+    """An attempted connection."""
 
     source: Peer
     destination: Peer
@@ -42,13 +42,13 @@ class Connection:
 
     @property
     def described(self) -> dict[str, Any]:
-        """The connection in cyclonus' words."""
+        """The connection in cyclonus' format."""
         ends = {"Source": self.source.described, "Destination": self.destination.described}
         return ends | {"ResolvedPort": self.port, "ResolvedPortName": "", "Protocol": self.protocol}
 
 
 def allowed(policies: Iterable[Object], connections: Iterable[Connection]) -> list[bool]:
-    """Return of each connection whether the policies let it through."""
+    """Return for each connection whether the policies allow it."""
     wanted = [connection.described for connection in connections]
     with tempfile.TemporaryDirectory() as folder:
         policy, traffic = Path(folder) / "policies.yaml", Path(folder) / "traffic.json"

@@ -1,4 +1,4 @@
-"""The chart's values as its documentation has them: a path, the default, and the comment above it."""
+"""The chart's values as documented: a path, the default, and the comment above it."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def value(path: str) -> Any:
 
 
 def leaves(of: Any = DEFAULTS, path: str = "") -> list[str]:
-    """Return the paths of all values that are no mappings, or empty ones."""
+    """Return the paths of all values that are not mappings, or empty mappings."""
     if not isinstance(of, dict) or not of:
         return [path]
     return [leaf for name, inner in of.items() for leaf in leaves(inner, f"{path}.{name}" if path else name)]

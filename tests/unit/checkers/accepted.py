@@ -1,4 +1,4 @@
-"""What the checkers find and stays as it is, each with its reason. Findings are turned off nowhere else."""
+"""The accepted findings of the checkers, each with its reason. Findings are not disabled anywhere else."""
 
 from collections.abc import Mapping
 

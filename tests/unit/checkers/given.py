@@ -1,4 +1,4 @@
-"""What the checkers look at: all that installs the operator, and manifests with a fault each of them must find."""
+"""The inputs of the checkers: everything that installs the operator, and manifests with faults that they must find."""
 
 import copy
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def installed(what: str) -> list[Object]:
 
 
 def privileged() -> list[Object]:
-    """Return the objects of the chart with a container that may do everything."""
+    """Return the objects of the chart with a container without restrictions."""
     found = copy.deepcopy(installed(ALL_ON))
     (container,) = of(found, "Deployment")["spec"]["template"]["spec"]["containers"]
     container["securityContext"]["privileged"] = True

@@ -1,4 +1,4 @@
-"""checkov has nothing to say of chart and Dockerfile but what is accepted, and would say it."""
+"""checkov reports only accepted findings for the chart and the Dockerfile, and would report others."""
 
 import json
 import os
@@ -12,14 +12,14 @@ from unit.checkers.given import ALL_ON, BY_DEFAULT, installed, privileged, writt
 
 CHECKOV = ROOT / "ci" / "checkov" / ".venv" / "bin" / "checkov"
 
-# With --skip-download, which is about what its makers know of its checks, all that it would ask the network for.
+# Together with --skip-download (its makers' metadata of checks), this covers all of its network requests.
 _OFFLINE = os.environ | {"CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}
 
 KUBERNETES, DOCKERFILE = "kubernetes", "dockerfile"
 
 
 def _found(*files: Path) -> Mapping[str, set[str]]:
-    """Return what is found by kind of file. Files are looked at together: a policy in one covers a pod in another."""
+    """Return the findings by kind of file. Files are checked together: a policy in one covers a pod in another."""
     assert CHECKOV.exists(), "there is no checkov: run make checkov"
     command = [str(CHECKOV), "--compact", "--quiet", "--output", "json", "--framework", KUBERNETES, DOCKERFILE]
     command += ["--skip-download", *(word for file in files for word in ("--file", str(file)))]

@@ -1,4 +1,4 @@
-"""kube-score has nothing to say of what is installed but what is accepted, and would say it."""
+"""kube-score reports only accepted findings for the installed objects, and would report others."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from unit.checkers import accepted
 from unit.checkers.given import ALL_ON, BY_DEFAULT, COMMITTED, installed, privileged, written
 
 _MORE = ("container-seccomp-profile", "container-memory-requests-equal-limits", "container-ports-check")
-"""Checks that are not asked for by themselves."""
+"""Checks that are disabled by default."""
 
 _ALL_OK = 10
 

@@ -1,4 +1,4 @@
-"""The oldest Kubernetes that is supported knows every field that is installed, shown or made, and lets it in."""
+"""The oldest supported Kubernetes knows every field that is installed, documented or created, and accepts it."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def _oldest() -> str:
 
 
 def _refused(folder: Path, items: Iterable[Object]) -> list[str]:
-    """Return what is wrong with the objects; those of Kubernetes and ours are known."""
+    """Return the errors of the objects; the schemas of Kubernetes and of our CRD are known."""
     texts = [yaml.safe_dump(item) for item in items]
     for number, text in enumerate(texts):
         (folder / f"{number}.yaml").write_text(text)
@@ -41,7 +41,7 @@ def _refused(folder: Path, items: Iterable[Object]) -> list[str]:
 
 
 def _known(items: Iterable[Object]) -> list[Object]:
-    """Leave out the kinds of others: tests/integration/manifests has their definitions."""
+    """Skip the kinds of other projects: tests/integration/manifests has their definitions."""
     return [item for item in items if "." not in (group := _group(item)) or group.endswith((".k8s.io", _OURS))]
 
 

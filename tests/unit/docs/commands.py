@@ -1,4 +1,4 @@
-"""Whether our commands understand a command line: nothing is run."""
+"""Checks that our commands can parse a command line: nothing runs."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import click
 
 
 def understands(group: click.Group, words: Sequence[str]) -> bool:
-    """Return whether `group` parses a command line. A command that is named without arguments is understood."""
+    """Return whether `group` parses a command line. A command that is named without arguments is accepted."""
     with click.Context(group, info_name="test") as context:
         return _understands(group, context, list(words))
 

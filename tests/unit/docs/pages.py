@@ -21,7 +21,7 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """The commands of a shell block, each on one line: comments, outputs and prompts are left out."""
+        """The commands of a shell block, each on one line, without comments, outputs and prompts."""
         if self.language not in ("sh", "console"):
             return []
         lines = [line.strip() for line in re.sub(r"\s*\\\n\s*", " ", self.text).splitlines()]
@@ -41,7 +41,7 @@ def blocks(page: Path, heading: str = "") -> list[Block]:
 
 
 def objects(page: Path) -> list[dict[str, Any]]:
-    """Return the objects of Kubernetes in the YAML of a page: what is no object, such as values, is left out."""
+    """Return the objects of Kubernetes in the YAML of a page; other YAML, such as values, is skipped."""
     documents = (yaml.safe_load_all(block.text) for block in blocks(page) if block.language == "yaml")
     return [item for found in documents for item in found if {"apiVersion", "metadata"} <= set(item or ())]
 
@@ -57,7 +57,7 @@ def code(page: Path) -> list[str]:
 
 
 def commands(page: Path) -> list[str]:
-    """Return every command a page names, in blocks and inline."""
+    """Return every command that a page names, in blocks and inline."""
     return [*(command for block in blocks(page) for command in block.commands), *code(page)]
 
 
@@ -68,7 +68,7 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as they are made from the words."""
+    """Return the anchors of a page's headings, as they are derived from the text."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""What Argo CD is told about TGIEndpoints: their health in every case, and the order of making and deleting them."""
+"""Argo CD's configuration for TGIEndpoints: their health in every case, and the order of creation and deletion."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def test_health_of_recorded_resources(test: dict[str, Any]) -> None:
 def test_every_recorded_resource_is_tested_and_whole() -> None:
     assert set(RESOURCES) == {f"testdata/{file.name}" for file in (argocd.CUSTOMIZATION / "testdata").iterdir()}
     for resource in RESOURCES.values():
-        # As upstream wants it: what `kubectl get -o yaml` prints, and no made-up fragment.
+        # As upstream requires it: the output of `kubectl get -o yaml`, and no made-up fragment.
         assert {"uid", "resourceVersion", "generation", "creationTimestamp"} <= set(resource["metadata"])
         assert Status.model_validate(resource["status"])
     assert {test["healthStatus"]["status"] for test in TESTS} == {"Progressing", "Healthy", "Degraded"}
@@ -55,7 +55,7 @@ def said(verdict: Verdict, *, scaling_active: bool | None = None) -> Status:
 
 
 def resource_with(status: Status, generation: int = GENERATION) -> dict[str, Any]:
-    """Return a resource as Argo CD has it before it."""
+    """Return a resource as Argo CD passes it on."""
     written = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {"metadata": {"generation": generation}, "spec": {}, "status": written}
 
@@ -106,7 +106,7 @@ def test_health_agrees_with_kstatus(resource: dict[str, Any], expected: str) -> 
 
 
 def test_without_a_status_it_waits() -> None:
-    """An API server without the CRD's defaults; kstatus would call it current."""
+    """An API server without the CRD's defaults; kstatus would report it as current."""
     assert argocd.health({"metadata": {"generation": 1}, "spec": {}}) == ("Progressing", "Waiting for the operator")
 
 
@@ -118,14 +118,14 @@ def test_the_reason_is_in_the_message() -> None:
 def test_what_is_put_into_argocd_cm_is_the_tested_script() -> None:
     (config,) = kustomized(argocd.MANIFESTS)
     assert (config["metadata"]["namespace"], config["metadata"]["name"]) == ("argocd", "argocd-cm")
-    # Argo CD watches only what has this label.
+    # Argo CD watches only objects with this label.
     assert config["metadata"]["labels"]["app.kubernetes.io/part-of"] == "argocd"
     assert config["data"] == {"resource.customizations.health.tgi-operator.dev_TGIEndpoint": argocd.SCRIPT.read_text()}
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository as the example wants it."""
+    """A repository in the layout of the example."""
     for name in ("crds", "manifests"):
         shutil.copytree(ROOT / name, tmp_path / "tgi-operator" / name)
     shutil.copytree(argocd.MANIFESTS / "example", tmp_path / "tgi")

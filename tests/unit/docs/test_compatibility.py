@@ -1,4 +1,4 @@
-"""docs/compatibility.md names the versions that are tested, and the images and GPUs that the operator knows."""
+"""docs/compatibility.md names the tested versions, and the images and GPUs that the operator supports."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The example for Flux: the operator first, and endpoints that are waited for."""
+"""The example for Flux: the operator first, then endpoints, which Flux waits for."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def test_endpoints_come_after_the_operator_and_are_waited_for() -> None:
         ("Kustomization", "tgi-endpoints"),
     }
     operator, endpoints = found["Kustomization", "tgi-operator"], found["Kustomization", "tgi-endpoints"]
-    # Beside `manifests` in that folder are the CRDs it refers to.
+    # Beside `manifests`, that folder contains the CRDs that it refers to.
     assert operator["path"] == "./tgi-operator/manifests"
     assert endpoints["dependsOn"] == [{"name": "tgi-operator"}]
     for spec in (operator, endpoints):

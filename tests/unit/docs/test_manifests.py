@@ -1,4 +1,4 @@
-"""The resources in documents and examples can work, and what installs the operator renders."""
+"""The resources in documents and examples are valid, and the manifests of the operator render."""
 
 import json
 import re
@@ -161,7 +161,7 @@ def test_two_pods_take_turns_within_the_grace_period(installed: list[Object]) ->
     deployment = of(installed, "Deployment")["spec"]
     assert deployment["replicas"] == 2
     assert {"name": "TGI_OPERATOR_LEADER_ELECTION", "value": "on"} in container(installed)["env"]
-    # What kopf waits for the end, before the kubelet does it.
+    # How long kopf waits for the end, before the kubelet kills it.
     assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] > STOP_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Dashboards and alerts name only what there is, Prometheus takes them, and each alert has its runbook."""
+"""Dashboards and alerts use only existing metrics, Prometheus accepts them, and each alert has its runbook."""
 
 import itertools
 import json
@@ -41,7 +41,7 @@ TGI_METRICS = {
         for part in ("bucket", "sum", "count")
     ),
 }
-"""Those of docs/source/reference/metrics.md of TGI that are used, as they are exported: counters without `_total`."""
+"""The used ones in docs/source/reference/metrics.md of TGI, as they are exported: counters without `_total`."""
 
 TGI_FAILURES = {"overloaded", "validation", "generation", "incomplete", "dropped", "template"}
 """The values of `err` in router/src of TGI."""
@@ -61,7 +61,7 @@ def exported() -> set[str]:
 
 
 def promtool(*arguments: str | Path) -> None:
-    """Run promtool and fail with what it says."""
+    """Run promtool and fail with its output."""
     found = build.find(["promtool"])
     assert found, "there is no promtool: run tgi-sandbox build"
     done = subprocess.run([found["promtool"], *arguments], capture_output=True, text=True, check=False)
@@ -112,7 +112,7 @@ def test_prometheus_takes_the_alerts_and_they_fire_when_due() -> None:
 
 
 def test_where_nothing_ever_failed_a_share_is_zero(tmp_path: Path) -> None:
-    """Neither nothing, nor not a number: also of pods that nobody asks now."""
+    """Neither empty nor NaN: also for pods that receive no requests now."""
     series = {
         'tgi_request_count{namespace="ml", job="ml/zephyr"}': "7x80",
         'tgi_request_failure{namespace="ml", job="ml/zephyr", err="validation"}': "3x80",
@@ -209,7 +209,7 @@ def test_panels_say_what_they_show_and_ask_the_prometheus_that_is_chosen(name: s
 
 @each_dashboard
 def test_panels_for_each_resource_are_in_a_row_that_is_closed_at_first(name: str) -> None:
-    """A thousand resources would be a thousand panels, and as many queries, above all that follows."""
+    """A thousand resources would be a thousand panels, and as many queries, above the rest."""
     assert not [panel["title"] for panel in monitoring.DASHBOARDS[name]["panels"] if "repeat" in panel]
     rows = [panel for panel in monitoring.DASHBOARDS[name]["panels"] if panel.get("panels")]
     assert all(row["collapsed"] for row in rows)

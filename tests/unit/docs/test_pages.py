@@ -1,4 +1,4 @@
-"""What the documents say exists: links, commands, settings, metrics, calls, dependencies."""
+"""Everything that the documents name exists: links, commands, settings, metrics, calls, dependencies."""
 
 import argparse
 import json
@@ -74,7 +74,7 @@ def test_commands_are_understood(page: Path) -> None:
         if len(words) < 2 or words[0] != "tgi-sandbox":
             continue
         if words[:2] == ["tgi-sandbox", "helm"]:
-            continue  # what follows is Helm's
+            continue  # the rest is Helm's
         if words[:2] in (["tgi-sandbox", "aws"], ["tgi-sandbox", "tgi"]):
             assert set(words[2::2]) <= {"--port"}, command
             continue
@@ -82,7 +82,7 @@ def test_commands_are_understood(page: Path) -> None:
 
 
 def _understands(parser: argparse.ArgumentParser, words: list[str]) -> bool:
-    # A subcommand named without what it needs is asked for its help.
+    # A subcommand without its required arguments is checked by its help.
     try:
         parser.parse_args(words if len(words) > 1 else [*words, "--help"])
     except SystemExit as stopped:

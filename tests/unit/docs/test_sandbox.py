@@ -1,4 +1,4 @@
-"""What docs/sandbox.md says to type fits what there is: endpoints of the examples, durations, fields of requests."""
+"""The commands in docs/sandbox.md match the code: endpoints of the examples, durations, fields of requests."""
 
 import json
 import re

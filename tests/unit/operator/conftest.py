@@ -1,4 +1,4 @@
-"""How hypothesis looks for counterexamples here: by number of examples, never by the clock of a busy machine."""
+"""How hypothesis searches for counterexamples here: by number of examples, never by the clock of a busy machine."""
 
 from hypothesis import HealthCheck, settings
 

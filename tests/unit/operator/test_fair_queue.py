@@ -1,4 +1,4 @@
-"""The queue that namespaces share: any course of events, and what each namespace is promised in it."""
+"""The queue that namespaces share: any sequence of events, and its guarantees for each namespace."""
 
 from collections import Counter
 from itertools import count
@@ -20,7 +20,7 @@ class Item(NamedTuple):
 
 
 def drained(queue: FairQueue[str]) -> list[str]:
-    """Return all items that may be taken, in order."""
+    """Return all items that can be taken, in order."""
     found = []
     while (item := queue.take()) is not None:
         found.append(item)
@@ -45,13 +45,13 @@ def test_namespaces_take_turns(added: str, expected: str) -> None:
 
 
 Event = tuple[str, str, bool]
-"""What happens: "add", "take" or "done", for a namespace."""
+"""Events: "add", "take" or "done", for a namespace."""
 
 EVENTS = st.lists(st.tuples(st.sampled_from(["add", "add", "take", "done"]), st.sampled_from("abcd"), st.booleans()))
 
 
 def may_take(namespace: str, out: Counter[str], limit: int | None) -> bool:
-    """Return whether a namespace that waits may take an item."""
+    """Return whether a waiting namespace can take an item."""
     if limit is None or not out[namespace]:
         return True
     return out[namespace] < limit and out.total() < 2 * limit

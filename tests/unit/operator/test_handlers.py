@@ -1,4 +1,4 @@
-"""The real handlers against a small API server: no object ends a watch, and watches leave connections to requests."""
+"""The real handlers with a small API server: no object ends a watch, and watches leave connections to requests."""
 
 import asyncio
 import json
@@ -77,7 +77,7 @@ def _resources(version: str) -> list[dict[str, Any]]:
     verbs = ["get", "list", "watch", "patch"]
     return [
         {"name": plural, "singularName": "", "kind": kind, "namespaced": True, "verbs": verbs}
-        # kopf asks for namespaces before it watches anything.
+        # kopf requests namespaces before it watches anything.
         for api_version, plural, kind in (*RESOURCES, ("v1", "namespaces", "Namespace"))
         if api_version == version
     ]
@@ -102,7 +102,7 @@ async def cluster() -> AsyncIterator[tuple[EmptyCluster, Kube]]:
 
 
 class Recorder:
-    """Keeps what the handlers hand on; only children of `ml/falcon` are wanted."""
+    """Records what the handlers pass on; only children of `ml/falcon` are wanted."""
 
     def __init__(self) -> None:
         self.seen_bodies: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What identifies a Hub token, and what is remembered of it."""
+"""The identification of a Hub token, and the record of it."""
 
 import time
 from datetime import UTC, datetime

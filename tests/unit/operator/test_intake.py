@@ -1,4 +1,4 @@
-"""What is read of the API server's JSON: the same as by any parser, but never deeper, and one object at a time."""
+"""Parsing of the API server's JSON: the same result as any parser, but never too deep, and one object at a time."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The client of the API server: what needs no API server."""
+"""The client of the API server: everything that needs no API server."""
 
 from collections.abc import AsyncIterator
 
@@ -33,7 +33,7 @@ def test_a_proxy_is_used_where_the_environment_wants_one(
 
 
 class Anything:
-    """A server that answers everything, and keeps the methods of the requests."""
+    """A server that answers everything, and records the methods of the requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -50,7 +50,7 @@ class Anything:
 
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Anything, Configuration]]:
-    """Yield a server and how to reach it."""
+    """Yield a server and its address."""
     anything = Anything()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", anything.answer)
@@ -65,7 +65,7 @@ async def served() -> AsyncIterator[tuple[Anything, Configuration]]:
 
 
 def refuse() -> None:
-    """Let no write through."""
+    """Let no write pass."""
     raise NotLeadingError("not any more")
 
 
@@ -85,7 +85,7 @@ async def test_what_is_guarded_sends_no_write(served: tuple[Anything, Configurat
     for write in writes:
         with pytest.raises(NotLeadingError):
             await write()
-    # Whoever else uses the sessions is guarded too.
+    # Other users of the sessions are guarded too.
     for session in (kube.session, kube.watch_session):
         with pytest.raises(NotLeadingError):
             await session.patch(f"{kube.server}/api/v1/namespaces/ml")

@@ -1,4 +1,4 @@
-"""A file name stands for one thing: only the rooms that both backends have may share one."""
+"""A file name has one meaning: only the folders that both backends have can share one."""
 
 from collections import defaultdict
 from pathlib import Path

@@ -10,7 +10,7 @@ from tgi_operator.handlers import configure_logging
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger without handlers; afterwards it is as before."""
+    """The root logger without handlers; afterwards, it is restored."""
     logger = logging.getLogger()
     handlers, level = logger.handlers[:], logger.level
     logger.handlers[:] = []

@@ -1,4 +1,4 @@
-"""Digests of what a user can change about the rendering."""
+"""Digests of the rendering inputs that a user can change."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_without_a_token_earlier_versions_made_the_same_digest() -> None:
 
 
 def test_digest_is_the_same_for_years() -> None:
-    """Another digest of the same inputs takes the new rendering of every resource at the next upgrade."""
+    """Another digest of the same inputs applies the new rendering of every resource at the next upgrade."""
     assert digests(BASE) == ("fd494c4b8ed94d6a", "6ba6abbe2c99cef7")
 
 

@@ -1,4 +1,4 @@
-"""No text that is reported has a secret in it, or a piece of one."""
+"""No reported text contains a secret, or a part of one."""
 
 import string
 

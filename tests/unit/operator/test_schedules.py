@@ -1,4 +1,4 @@
-"""Which bounds are in force at a moment, when that changes, and the same as AWS says it."""
+"""The bounds that are in force at a time, the time of their next change, and the same schedule in AWS's format."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,7 +78,7 @@ def test_the_bounds_change_at_the_next_event_and_not_before(
     assert seconds > 0
     before = schedules.in_force(both, now)
     assert schedules.in_force(both, now + timedelta(seconds=seconds - 0.001)) == before
-    # What it is then is what that event says, be it the same.
+    # The bounds at that time are those of that event, even if they are the same.
     then = schedules.in_force(both, now + timedelta(seconds=seconds))
     assert then in (Bounds(1, 4), Bounds(2, 4, "s"))
 
@@ -86,7 +86,7 @@ def test_the_bounds_change_at_the_next_event_and_not_before(
 @settings(deadline=None)
 @given(MOMENTS, ZONES, HOURS)
 def test_aws_starts_at_the_same_minute(now: datetime, zone: str, start: tuple[int, int, str]) -> None:
-    """Hours in which clocks change are left out: cron and AWS say them differently."""
+    """Hours with clock changes are excluded: cron and AWS handle them differently."""
     cron = f"{start[0]} {start[1]} * * {start[2]}"
     schedule = {"name": "s", "timeZone": zone, "start": cron, "end": "0 3 29 2 *", "minReplicas": 2}
     seconds = schedules.next_change(autoscaling({**schedule, "end": cron}), now)

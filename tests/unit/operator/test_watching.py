@@ -1,4 +1,4 @@
-"""What the informer is given: whole lines, reduced objects, and never more than is wanted."""
+"""The input of the informer: whole lines, reduced objects, and never more than is wanted."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def keep(body: Object) -> bool:
 
 @pytest.fixture
 async def get() -> AsyncIterator[Callable[..., Any]]:
-    """Yield a function that has a server answer with a text, and returns the response."""
+    """Yield a function that lets a server answer with a text, and returns the response."""
     body = b""
     status = 200
 
@@ -126,7 +126,7 @@ async def test_watch_goes_on_after_what_it_cannot_read(
 
 
 async def test_one_page_is_read_at_a_time(get: Callable[..., Any]) -> None:
-    """Ten kinds are listed at the same time at the start; their pages together would not fit into memory."""
+    """Ten kinds are listed concurrently at the start; all of their pages together would not fit into memory."""
     page = json.dumps({"items": [{"name": "slow", "more": "x" * 100_000}]})
     responses = [await get(page) for _ in range(5)]
     reading.clear()

@@ -1,4 +1,4 @@
-"""The prose linter finds what is wrong, where it is, and nothing else."""
+"""The prose linter finds errors at the right line, and nothing else."""
 
 from pathlib import Path
 
@@ -86,8 +86,8 @@ def test_a_pattern_without_a_file_is_a_mistake(tmp_path: Path) -> None:
         part.sources(tmp_path)
 
 
-def test_everything_is_covered_or_said_to_be_outside() -> None:
-    listed = {source.path for part in (*scope.covered(), *scope.outside()) for source in part.sources(ROOT)}
+def test_all_prose_is_checked() -> None:
+    listed = {source.path for part in scope.parts() for source in part.sources(ROOT)}
     patterns = (
         "*.md",
         "docs/**/*.md",
@@ -105,23 +105,11 @@ def test_the_command_prints_findings_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "page.md").write_text("It is told.\n")
-    tables = tmp_path / "scope.yaml"
-    tables.write_text("covered: [{name: pages, view: markdown, files: [page.md]}]\noutside: []\n")
-    monkeypatch.setattr(scope, "TABLES", tables)
+    table = tmp_path / "scope.yaml"
+    table.write_text("[{name: pages, view: markdown, files: [page.md]}]\n")
+    monkeypatch.setattr(scope, "TABLE", table)
     monkeypatch.chdir(tmp_path)
     assert main([]) == 1
     assert "page.md:1: Write 'reported'" in capsys.readouterr().out
     (tmp_path / "page.md").write_text("It is reported.\n")
     assert main([]) == 0
-
-
-def test_what_is_outside_is_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "page.md").write_text("It is told.\n\nIt was told.\n")
-    tables = tmp_path / "scope.yaml"
-    tables.write_text("covered: []\noutside: [{name: pages, view: markdown, files: [page.md]}]\n")
-    monkeypatch.setattr(scope, "TABLES", tables)
-    monkeypatch.chdir(tmp_path)
-    assert main(["--outside"]) == 0
-    assert capsys.readouterr().out.split() == ["pages", "1", "files", "2", "findings"]

@@ -90,7 +90,7 @@ def installed(built: Path, tmp_path: Path) -> Path:
 
 
 def plugin(installed: Path, *programs: str) -> subprocess.CompletedProcess[str]:
-    """Run the plugin where only these programs print their arguments."""
+    """Run the plugin in an environment where only these programs print their arguments."""
     folder = installed.parents[1] / "path"
     folder.mkdir()
     for name in ("sh", "dirname", "readlink", "echo"):

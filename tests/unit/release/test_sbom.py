@@ -1,4 +1,4 @@
-"""The list of materials has everything that the image's Python is made of, and nothing else."""
+"""The list of materials contains all Python packages of the image, and nothing else."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from unit.docs.pages import ROOT
 
 @pytest.fixture(scope="module")
 def bom(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what `make sbom` writes."""
+    """Return the output of `make sbom`."""
     file = tmp_path_factory.mktemp("sbom") / "sbom.cdx.json"
     subprocess.run(["make", "--silent", "sbom", f"SBOM={file}"], check=True, cwd=ROOT, timeout=120)
     return dict(json.loads(file.read_text()))

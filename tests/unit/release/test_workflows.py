@@ -1,4 +1,4 @@
-"""What makes releases: workflows, Renovate, pre-commit, and the versions that must agree."""
+"""The release process: workflows, Renovate, pre-commit, and the versions that must agree."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def test_every_image_is_pinned_by_digest_and_says_its_version(file: Path) -> Non
     for image in images:
         if not image.startswith("ghcr.io/${{"):
             assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
-    # What these actions pull by themselves has a tag that moves.
+    # The images that these actions pull have a tag that moves.
     pulls = {"setup-qemu-action": "image:", "setup-buildx-action": "image=", "build-push-action": "generator="}
     for action, option in pulls.items():
         for step in re.findall(rf"{action}@(.+?)(?=\n      - |\Z)", file.read_text(), re.DOTALL):

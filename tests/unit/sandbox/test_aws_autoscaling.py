@@ -43,11 +43,11 @@ Json = dict[str, Any]
 
 
 class RefusalError(Exception):
-    """AWS has answered with an error."""
+    """AWS has returned an error."""
 
 
 class Account:
-    """An AWS account whose endpoints run on g5; time begins at noon and moves when it is told to."""
+    """An AWS account whose endpoints run on g5; time begins at noon and advances only on request."""
 
     def __init__(self) -> None:
         clock = Clock(0)
@@ -946,7 +946,7 @@ class TestScheduledActions:
         assert text in refusal
 
     def test_bounds_follow_the_clock_of_the_zone(self, account: Account) -> None:
-        """Summer time ends in Madrid in the night after."""
+        """Daylight saving time ends in Madrid in the following night."""
         account.schedule("cron(0 20 * * ? *)", "night", "Europe/Madrid", MinCapacity=1, MaxCapacity=2)
         account.schedule("cron(0 8 * * ? *)", "day", "Europe/Madrid", MinCapacity=3, MaxCapacity=9)
         account.wait(6 * 3600 - CREATE - 1)

@@ -46,7 +46,7 @@ def client_of(double: AwsDouble, service: str) -> BaseClient:
 
 @pytest.fixture
 def autoscaling(double: AwsDouble) -> BaseClient:
-    """An endpoint `falcon` in service, registered, whose policy wants 60 invocations a minute of each instance."""
+    """An endpoint `falcon` in service, registered, whose policy wants 60 invocations per minute and instance."""
     double.control.reset()
     sagemaker = client_of(double, "sagemaker")
     environment = {"HF_MODEL_ID": "tiiuae/falcon-7b", "SM_NUM_GPUS": "1"}

@@ -53,10 +53,10 @@ def times(expression: str, after: str, zone: str | None = None, count: int = 1) 
         ("cron(0 0 1 jan,JUL ? *)", None, "2026-03-02T00:00:00", ["2026-07-01 00:00:00", "2027-01-01 00:00:00"]),
         ("cron(0 0 1 1 ? 2025)", None, "2026-03-02T00:00:00", []),
         ("cron(0 0 31 2 ? *)", None, "2026-03-02T00:00:00", []),
-        # Summer time: 8 o'clock in Madrid is 7 in UTC until 2026-03-29, then 6; and 7 again from 2026-10-25.
+        # Daylight saving time: 8:00 in Madrid is 7:00 UTC until 2026-03-29, then 6:00; and 7:00 again from 2026-10-25.
         ("cron(0 8 * * ? *)", MADRID, "2026-03-28T00:00:00", ["2026-03-28 07:00:00", "2026-03-29 06:00:00"]),
         ("cron(0 8 * * ? *)", MADRID, "2026-10-24T00:00:00", ["2026-10-24 06:00:00", "2026-10-25 07:00:00"]),
-        # The hour that is left out, and the hour that comes twice.
+        # The hour that is skipped, and the hour that occurs twice.
         ("cron(30 2 * * ? *)", MADRID, "2026-03-28T12:00:00", ["2026-03-29 01:30:00", "2026-03-30 00:30:00"]),
         ("cron(30 2 * * ? *)", MADRID, "2026-10-24T12:00:00", ["2026-10-25 00:30:00", "2026-10-26 01:30:00"]),
         # Midnight there is another day here.
@@ -320,7 +320,7 @@ def situation(**fields: Any) -> Situation:
         ([reading("a", 6)], {"in_suspended": True}, ("a", Alarm.HIGH, 6)),
         ([reading("a", 5), reading("b", 7)], {}, ("b", Alarm.HIGH, 7)),
         ([reading("a", 1, "low"), reading("b", 7)], {}, ("b", Alarm.HIGH, 7)),
-        # The cooldown after scaling out: until it ends only a larger step is taken.
+        # The cooldown after scaling out: until it ends, only a larger step is taken.
         ([reading("a", 6)], {"scaled_out_at": 9_701.0, "scaled_out_by": 2}, None),
         ([reading("a", 6)], {"scaled_out_at": 9_700.0, "scaled_out_by": 2}, ("a", Alarm.HIGH, 6)),
         ([reading("a", 7)], {"scaled_out_at": 9_701.0, "scaled_out_by": 2}, ("a", Alarm.HIGH, 7)),

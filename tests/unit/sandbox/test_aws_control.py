@@ -1,4 +1,4 @@
-"""What the control API refuses, and in which words."""
+"""The requests that the control API refuses, and its error messages."""
 
 import json
 import urllib.request

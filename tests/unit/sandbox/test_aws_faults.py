@@ -1,4 +1,4 @@
-"""What goes wrong between a caller and the emulator, seen by boto3; and the journal of calls."""
+"""Faults between a caller and the emulator, as boto3 sees them; and the journal of calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies are read strictly, and allow what IAM would."""
+"""Policies are parsed strictly, and allow what IAM would allow."""
 
 from typing import Any
 

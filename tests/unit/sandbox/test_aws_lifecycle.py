@@ -1,4 +1,4 @@
-"""The endpoint state machine alone: whatever happens to an endpoint, it comes to rest and nothing leaks."""
+"""The endpoint state machine alone: after any sequence of events, it reaches a stable state and nothing leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials of pods: IAM roles for service accounts, EKS Pod Identity, and what their roles may do."""
+"""Credentials of pods: IAM roles for service accounts, EKS Pod Identity, and the permissions of their roles."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ POD_IDENTITY = {
 
 
 JSON = st.none() | st.integers() | st.lists(st.integers()) | st.fixed_dictionaries({"iss": st.text(), "aud": st.none()})
-"""Claims that lack something."""
+"""JWT claims with missing entries."""
 
 
 def _jwt(claims: Any) -> str:

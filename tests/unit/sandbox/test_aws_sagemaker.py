@@ -1,4 +1,4 @@
-"""SageMaker of the emulator, seen by boto3: refusals in AWS' words, life cycle, quotas, tags and lists."""
+"""SageMaker of the emulator, as boto3 sees it: AWS's error messages, life cycle, quotas, tags and lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request validation: what boto3 would send passes, and violations are worded as AWS words them."""
+"""Request validation: requests of boto3 pass, and violations have AWS's error messages."""
 
 from __future__ import annotations
 

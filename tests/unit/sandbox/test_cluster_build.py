@@ -1,4 +1,4 @@
-"""Where the control plane's programs come from."""
+"""The sources of the control plane's programs."""
 
 import io
 import re
@@ -12,7 +12,7 @@ from tgi_sandbox.cluster.build import BuildError
 from tgi_sandbox.cluster.programs import ARGOCD, CLUSTER, KEDA, KUBERNETES, PROGRAMS, USUAL, VALE, Module
 from tgi_sandbox.cluster.progress import Progress
 
-# Stands for go: `go version` answers as Go does, `go build` writes its last argument to the file after -o.
+# A stand-in for go: `go version` answers as Go does, `go build` writes its last argument to the file after -o.
 _GO = """#!/bin/sh
 if [ "$1" = version ]; then echo go version go1.26.8; exit; fi
 for package; do :; done

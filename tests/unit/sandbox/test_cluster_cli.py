@@ -1,4 +1,4 @@
-"""The `tgi-sandbox` command where nothing has to run for the answer."""
+"""The `tgi-sandbox` command, without any running sandbox."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is told to those who scrape, serve and use metrics."""
+"""The configuration of programs that scrape, serve and use metrics."""
 
 import base64
 import re
@@ -27,7 +27,7 @@ _POD = {
 
 
 def _relabeled(labels: dict[str, str]) -> dict[str, str] | None:
-    """Relabel as Prometheus does; none where the target is dropped."""
+    """Relabel like Prometheus; none if the target is dropped."""
     (job,) = prometheus.configuration(Layout(Path("/sandbox")), Ports(1, 2, 3, 4, 5, 6, 7, 8))["scrape_configs"]
     labels = dict(labels)
     for rule in job["relabel_configs"]:

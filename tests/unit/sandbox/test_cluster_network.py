@@ -1,4 +1,4 @@
-"""What the network makes of pods, connections and logs."""
+"""The network's handling of pods, connections and logs."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Child processes: their start, readiness, end, and what is said when one of them fails."""
+"""Child processes: their start, readiness, end, and the messages when one of them fails."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def _process(tmp_path: Path, *command: str) -> Process:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether the process exists and is not just waiting for its parent to collect it."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""How long steps are told on a terminal and in a log."""
+"""Progress of long steps on a terminal and in a log."""
 
 import io
 

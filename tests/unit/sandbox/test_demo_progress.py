@@ -1,4 +1,4 @@
-"""The demo's lines about a resource, where there is no terminal."""
+"""The demo's output about a resource, without a terminal."""
 
 import pytest
 

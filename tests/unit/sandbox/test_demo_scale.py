@@ -1,4 +1,4 @@
-"""The demo of scaling, without an endpoint: its load, what it makes of the status, chart and picture."""
+"""The scaling demo, without an endpoint: its load, its reading of the status, chart and picture."""
 
 import json
 import re
@@ -20,7 +20,7 @@ PLAN = LoadPlan(points=((0, 1), (10, 1), (20, 11), (30, 11)), samples="samples",
 
 
 def _resource(desired: int, ready: int, *changes: tuple[int, int]) -> dict[str, Any]:
-    """Return a resource as it was after some changes of the number, the last of which are kept."""
+    """Return a resource as it was after some changes of the replica count, the last of which are kept."""
     history = [
         {"time": f"2026-01-01T00:00:{second:02}Z", "from": before, "to": after, "reason": f"alarm {second}"}
         for second, (before, after) in enumerate(changes)

@@ -1,4 +1,4 @@
-"""The double of the Hub, seen by the library that it is made for."""
+"""The emulator of the Hub, as its target library sees it."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The check of the operator's image: what it finds wrong, without an image."""
+"""The check of the operator's image: its findings, without an image."""
 
 import os
 import re
@@ -37,7 +37,7 @@ SITE = "opt/venv/lib/python3.13/site-packages"
 
 @pytest.fixture
 def rootfs(tmp_path: Path) -> Path:
-    """Return the files of an image that is as it must be."""
+    """Return the files of a correct image."""
     for name in ("etc/ssl/certs/ca-certificates.crt", "usr/bin/python3.13", f"{SITE}/kopf-1.45.2.dist-info/METADATA"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")

@@ -1,4 +1,4 @@
-"""The launcher's option table and everything it refuses, word for word."""
+"""The launcher's option table and everything that it refuses, verbatim."""
 
 from __future__ import annotations
 

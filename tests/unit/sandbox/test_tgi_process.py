@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start simulators with nothing but the given environment; all are gone in the end."""
+    """Start simulators with nothing but the given environment; all are stopped in the end."""
     started: list[subprocess.Popen[str]] = []
 
     def start_one(module: str, *arguments: str, **env: str) -> subprocess.Popen[str]:

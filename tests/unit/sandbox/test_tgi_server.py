@@ -1,4 +1,4 @@
-"""The HTTP protocol, over real connections: with HuggingFace's own client, and raw where that client has no word."""
+"""The HTTP protocol, over real connections: with HuggingFace's own client, and raw where that client has no method."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ class TestGenerate:
             body = {"inputs": "a " * words, "parameters": {"max_new_tokens": max_new_tokens}}
             return str(server.post("/generate", body).json["error"])
 
-        # A word each, the white space at the end, and the token for the beginning.
+        # One word each, the trailing white space, and the token for the beginning.
         assert error(1498, 1024) == (
             "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. "
             "Given: 1500 `inputs` tokens and 1024 `max_new_tokens`"

@@ -22,7 +22,7 @@ _ENDS: Final = ("StartTime", "EndTime")
 
 
 def put_scheduled_action(call: Call, request: Request) -> Response:
-    """Add a scheduled action to a target, or change it: what is left out stays, but for start and end."""
+    """Add a scheduled action to a target, or change it: omitted members keep their values, except start and end."""
     target = requests.target_to_hang_on(call, request)
     name = request["ScheduledActionName"]
     former = target.actions.get(name)
@@ -56,7 +56,7 @@ def delete_scheduled_action(call: Call, request: Request) -> Response:
 
 
 def _checked(body: Mapping[str, Any], created: float, now: float) -> float | None:
-    """When the action acts first; raises AwsError for an action that AWS would not take."""
+    """Return when the action runs first; raises AwsError for an action that AWS refuses."""
     # assumed: all texts.
     if "Schedule" not in body:
         raise validation("Schedule is required for a new scheduled action.")
@@ -71,7 +71,7 @@ def _checked(body: Mapping[str, Any], created: float, now: float) -> float | Non
         due = schedules.next_time(body["Schedule"], body.get("Timezone"), created, now)
     except ValueError as error:
         raise validation(f"Invalid schedule: {error}") from None
-    # A recurring action acts at its start time too, and then by its schedule (user guide, "Schedule recurring scaling
+    # A recurring action runs at its start time too, and then on its schedule (user guide, "Schedule recurring scaling
     # actions").
     start = body.get("StartTime", now)
     return start if start > now and not body["Schedule"].startswith("at") else due

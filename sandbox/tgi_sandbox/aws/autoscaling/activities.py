@@ -1,4 +1,4 @@
-"""Scaling activities: what Application Auto Scaling has asked SageMaker for, why, and what became of it."""
+"""Scaling activities: the capacity that Application Auto Scaling requested from SageMaker, the cause and the result."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Final
 
 _MOST: Final = 500
-"""Kept of each scalable target; AWS keeps those of six weeks."""
+"""Activities kept for each scalable target; AWS keeps those of six weeks."""
 
 
 class StatusCode(StrEnum):
-    """StatusCode of a scaling activity, as far as the emulator knows them."""
+    """StatusCode of a scaling activity, limited to the values that the emulator uses."""
 
     IN_PROGRESS = "InProgress"
     SUCCESSFUL = "Successful"
@@ -22,7 +22,7 @@ class StatusCode(StrEnum):
 
 @dataclass
 class Activity:
-    """A scaling activity; `capacity` and `former` are numbers of instances, `policy` the name of who asked for it."""
+    """A scaling activity; `capacity` and `former` are instance counts, `policy` names the policy that caused it."""
 
     resource_id: str
     description: str
@@ -37,13 +37,13 @@ class Activity:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def succeed(self, at: float) -> None:
-        """SageMaker has done it."""
+        """Return the activity as SageMaker has completed it."""
         self.status, self.end = StatusCode.SUCCESSFUL, at
         self.message = f"Successfully {_set(self.capacity)}. Change successfully fulfilled by sagemaker."
 
     def fail(self, at: float, reason: str) -> None:
-        """SageMaker has refused it, or has given up."""
-        # assumed: that what SageMaker says comes without the request's id.
+        """Return the activity as SageMaker has refused it or given up."""
+        # assumed: that SageMaker's error message appears without the request's id.
         self.status, self.end = StatusCode.FAILED, at
         self.message = f"Failed to {_set(self.capacity)}. Reason: {reason}"
 
@@ -51,7 +51,7 @@ class Activity:
 def of_capacity(
     resource_id: str, former: int, capacity: int, cause: str, start: float, policy: str | None = None
 ) -> Activity:
-    """The activity of another number of instances, as it begins."""
+    """Return the activity for another instance count, as it begins."""
     return Activity(
         resource_id=resource_id,
         description=f"Setting desired instance count to {capacity}.",
@@ -65,7 +65,7 @@ def of_capacity(
 
 
 def of_bounds(resource_id: str, least: int, most: int, action: str, at: float) -> Activity:
-    """The activity of a scheduled action; it is done at once."""
+    """Return the activity of a scheduled action; it ends immediately."""
     bounds = f"min capacity to {least} and max capacity to {most}"
     return Activity(
         resource_id=resource_id,
@@ -87,7 +87,7 @@ class Activities:
         self._count = 0
 
     def add(self, activity: Activity) -> None:
-        """Keep an activity, and as open where it has not ended."""
+        """Keep an activity, also in the list of open ones until it ends."""
         self._count += 1
         kept = self._of.setdefault(activity.resource_id.lower(), deque(maxlen=_MOST))
         kept.appendleft((self._count, activity))
@@ -95,7 +95,7 @@ class Activities:
             self.open[activity.resource_id.lower()] = activity
 
     def newest_first(self, resource_id: str | None = None) -> list[Activity]:
-        """The activities of one target, or all."""
+        """Return the activities of one target, or all."""
         if resource_id is not None:
             return [activity for _, activity in self._of.get(resource_id.lower(), ())]
         numbered = [each for kept in self._of.values() for each in kept]

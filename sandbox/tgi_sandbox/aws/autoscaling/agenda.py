@@ -1,4 +1,4 @@
-"""What is going to happen to scalable targets, and when."""
+"""The future events of scalable targets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Event(NamedTuple):
-    """A moment of a target: its scheduled action `action` is due, or, without one, its alarms get datapoints."""
+    """An event of a target: its scheduled action `action` is due or, without one, its alarms get datapoints."""
 
     at: float
     is_tick: bool
@@ -16,13 +16,13 @@ class Event(NamedTuple):
 
 
 class Agenda:
-    """Events in the order of time; at the same time, scheduled actions come before datapoints."""
+    """Events ordered by time; at the same time, scheduled actions come before datapoints."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
 
     def add(self, event: Event) -> None:
-        """Note an event."""
+        """Add an event."""
         heapq.heappush(self._events, event)
 
     @property
@@ -31,5 +31,5 @@ class Agenda:
         return self._events[0].at if self._events else None
 
     def pop(self) -> Event:
-        """The next event, which then is no longer noted."""
+        """Remove and return the next event."""
         return heapq.heappop(self._events)

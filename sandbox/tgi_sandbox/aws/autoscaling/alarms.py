@@ -1,4 +1,4 @@
-"""The two alarms of a target tracking policy, fed with one datapoint after the other. Pure."""
+"""The two alarms of a target tracking policy, which evaluate one datapoint at a time. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Final
 HIGH_DATAPOINTS: Final = 3
 LOW_SECONDS: Final = 900.0
 LOW_FRACTION: Final = 0.9
-"""Above the target for 3 datapoints; below nine tenths of it for 15 datapoints of a minute or 90 of ten seconds."""
+"""AlarmHigh: above the target for 3 datapoints. AlarmLow: below nine tenths of it for 15 datapoints of a minute or 90
+
+of ten seconds.
+"""
 
 _ROUNDING: Final = 6
 
 
 @dataclass
 class Tracking:
-    """How many datapoints in a row were beyond each threshold, and the latest with the instances there were."""
+    """How many datapoints in a row were beyond each threshold, and the latest one with its instance count."""
 
     above: int = 0
     below: int = 0
@@ -24,7 +27,7 @@ class Tracking:
     instances: int = 0
 
     def take(self, value: float | None, instances: int, target: float) -> None:
-        """Count a datapoint; none at all ends both rows."""
+        """Count a datapoint; a missing one ends both rows."""
         # assumed: a missing datapoint breaks the row; CloudWatch may look back further.
         self.value, self.instances = value, instances
         self.above = self.above + 1 if value is not None and value > target else 0
@@ -36,11 +39,11 @@ class Tracking:
         return self.above >= HIGH_DATAPOINTS
 
     def is_low(self, period: float) -> bool:
-        """Whether AlarmLow is in state ALARM, with so many seconds between datapoints."""
+        """Whether AlarmLow is in state ALARM; `period` is the seconds between datapoints."""
         return self.below * period >= LOW_SECONDS
 
     def wanted(self, target: float) -> int:
         """The instances at which the latest datapoint would be at the target."""
-        # Rounded, as 7 x (29 / 7) is more than 29. The instances are those of the datapoint: with those of now,
+        # Rounded, as 7 x (29 / 7) is more than 29. The instance count is that of the datapoint: with the current count,
         # the last datapoint before the end of a scaling would count its new instances twice.
         return math.ceil(round(self.instances * (self.value or 0.0) / target, _ROUNDING))

@@ -1,4 +1,4 @@
-"""Names as Application Auto Scaling makes them: ARNs, alarms and the service-linked role."""
+"""Names in the formats of Application Auto Scaling: ARNs, alarms and the service-linked role."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def new_action_arn(region: Region, resource_id: str, name: str) -> str:
 
 
 def new_alarms(resource_id: str) -> tuple[str, str]:
-    """The names of a new target tracking policy's alarms: high and low."""
+    """The names of the alarms of a new target tracking policy: high and low."""
     high, low = (f"TargetTracking-{resource_id}-{kind}-{uuid.uuid4()}" for kind in ("AlarmHigh", "AlarmLow"))
     return high, low
 

@@ -1,4 +1,4 @@
-"""Setting the number of instances of a scalable target, and the activities that tell of it."""
+"""Changes of the instance count of a scalable target, and the activities that record them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from tgi_sandbox.aws.state import Region
 
 RETRY_SECONDS: Final = 60.0
-"""assumed: an alarm that stays in state ALARM invokes a policy that has failed again after this time."""
+"""assumed: an alarm that stays in state ALARM invokes a failed policy again after this time."""
 
 
 def scalable(region: Region, target: Target) -> Variant | None:
-    """The variant as it runs, None while the endpoint cannot be scaled."""
+    """Return the running variant, or None while the endpoint cannot be scaled."""
     endpoint = region.endpoints.get(target.endpoint.lower())
     return _named(endpoint, target.variant) if endpoint and endpoint.status is Status.IN_SERVICE else None
 
 
 def clamp(call: Call, target: Target) -> None:
-    """Bring the number of instances within the bounds, if the endpoint is in service."""
+    """Bring the instance count within the bounds, if the endpoint is in service."""
     variant = scalable(call.region, target)
     if variant is None:
         return
@@ -39,7 +39,7 @@ def clamp(call: Call, target: Target) -> None:
 
 
 def scale(call: Call, target: Target, variant: Variant, capacity: int, cause: str, policy: str | None = None) -> None:
-    """Ask SageMaker for another number of instances of an endpoint in service, and record that."""
+    """Request another instance count from SageMaker for an endpoint in service, and record the activity."""
     activity = of_capacity(target.resource_id, variant.desired_count, capacity, cause, call.now, policy)
     refusal = _refusal(call, target, variant, capacity)
     if refusal is not None:
@@ -49,7 +49,7 @@ def scale(call: Call, target: Target, variant: Variant, capacity: int, cause: st
 
 
 def finish(region: Region, endpoint_key: str) -> None:
-    """End the activities of an endpoint that has come to rest."""
+    """End the activities of an endpoint that is no longer changing."""
     endpoint = region.endpoints.get(endpoint_key)
     if endpoint is None or endpoint.in_progress:
         return
@@ -67,12 +67,12 @@ def _finish(endpoint: Endpoint, activity: Activity, variant_key: str) -> None:
     if counts.get(variant_key) == activity.capacity:
         activity.succeed(endpoint.modified)
     else:
-        # assumed: that a scaling which is rolled back ends with the endpoint's FailureReason.
+        # assumed: that a scaling operation that is rolled back ends with the endpoint's FailureReason.
         activity.fail(endpoint.modified, endpoint.failure_reason or "")
 
 
 def _cool(target: Target, activity: Activity) -> None:
-    """Remember a scaling that policies have led to; cooldowns count from its end, and only where it succeeded."""
+    """Record a scaling operation caused by policies; cooldowns count from its end, and only if it succeeded."""
     if activity.policy is None or activity.end is None or activity.capacity is None or activity.former is None:
         return
     if activity.status is StatusCode.FAILED:
@@ -84,7 +84,7 @@ def _cool(target: Target, activity: Activity) -> None:
 
 
 def _refusal(call: Call, target: Target, variant: Variant, capacity: int) -> str | None:
-    """What SageMaker says when it refuses; None: it has begun."""
+    """Scale the variant; return SageMaker's error message if it refuses, None if scaling has begun."""
     if capacity > variant.current_count and _no_capacity_at_once(call, target):
         return failure_reason(Outcome.NO_CAPACITY, target.variant)
     change = {"VariantName": target.variant, "DesiredInstanceCount": capacity}
@@ -97,7 +97,7 @@ def _refusal(call: Call, target: Target, variant: Variant, capacity: int) -> str
 
 
 def _no_capacity_at_once(call: Call, target: Target) -> bool:
-    """Whether a script says that there is no capacity, without saying how long it takes to find that out."""
+    """Whether a script sets the outcome to no capacity without setting how long SageMaker takes to detect that."""
     script = call.world.scripts.peek(target.endpoint, Change.SCALE)
     if script is None or script.outcome is not Outcome.NO_CAPACITY or script.seconds:
         return False

@@ -1,4 +1,4 @@
-"""Whether the policies of a scalable target, taken together, scale it. Pure."""
+"""Whether the policies of a scalable target, combined, scale it. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Alarm(StrEnum):
-    """Which of a policy's alarms is meant."""
+    """The alarm of a policy."""
 
     HIGH = "AlarmHigh"
     LOW = "AlarmLow"
@@ -19,7 +19,7 @@ class Alarm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one target tracking policy says now: its alarms, and the number of instances it wants."""
+    """The current result of one target tracking policy: its alarms, and the instance count that it wants."""
 
     policy: str
     high: bool
@@ -32,7 +32,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a scalable target is like now. Times are those of the last scalings that policies have led to."""
+    """The current state of a scalable target. Times are those of the last scaling operations caused by policies."""
 
     now: float
     current: int
@@ -45,13 +45,13 @@ class Situation:
     scaled_in_at: float = 0.0
 
     def clamp(self, capacity: int) -> int:
-        """The number within the bounds that is nearest."""
+        """Return the nearest instance count within the bounds."""
         return max(self.least, min(self.most, capacity))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Another number of instances, and the alarm that leads to it."""
+    """The new instance count, and the alarm that causes it."""
 
     policy: str
     alarm: Alarm
@@ -59,12 +59,12 @@ class Decision:
 
 
 def decide(readings: Sequence[Reading], at: Situation) -> Decision | None:
-    """What to scale to; None where nothing is to be done now."""
+    """Return the scaling decision; None if nothing is to be done now."""
     return _out(readings, at) or _in(readings, at)
 
 
 def _out(readings: Sequence[Reading], at: Situation) -> Decision | None:
-    """Any policy scales out, and the one that wants most decides."""
+    """Any policy can scale out, and the one that wants the most instances decides."""
     wanted = [
         (at.clamp(reading.wanted), reading.policy)
         for reading in readings
@@ -77,13 +77,13 @@ def _out(readings: Sequence[Reading], at: Situation) -> Decision | None:
 
 
 def _may_grow(reading: Reading, capacity: int, at: Situation) -> bool:
-    # assumed: the "larger scale out" that does not wait for the cooldown is one by more instances than the last.
+    # assumed: the "larger scale out" that does not wait for the cooldown is one by more instances than the last one.
     cooled = at.now >= at.scaled_out_at + reading.out_cooldown or capacity - at.current > at.scaled_out_by
     return capacity > at.current and cooled
 
 
 def _in(readings: Sequence[Reading], at: Situation) -> Decision | None:
-    """All policies that scale in have to agree, and the one that keeps most decides."""
+    """All policies that scale in have to agree, and the one that keeps the most instances decides."""
     asked = [reading for reading in readings if reading.scales_in]
     agreed = asked and all(reading.low for reading in asked) and not any(reading.high for reading in readings)
     cooled = all(at.now >= at.scaled_in_at + reading.in_cooldown for reading in asked)

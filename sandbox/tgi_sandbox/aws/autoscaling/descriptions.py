@@ -1,4 +1,4 @@
-"""Targets, policies, scheduled actions and activities in the shapes of the Describe operations."""
+"""Targets, policies, scheduled actions and activities in the formats of the Describe operations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Description = dict[str, Any]
 
 
 def publish_target(call: Call, target: Target) -> None:
-    """Let reads show a target as it is now."""
+    """Let reads show the current state of a target."""
     described = {
         **_addressed(target.resource_id),
         "MinCapacity": target.least,
@@ -33,7 +33,7 @@ def publish_target(call: Call, target: Target) -> None:
 
 
 def publish_policy(call: Call, target: Target, policy: Policy) -> None:
-    """Let reads show a policy as it is now."""
+    """Let reads show the current state of a policy."""
     described = {
         **copy.deepcopy(policy.body),
         **_addressed(target.resource_id),
@@ -45,7 +45,7 @@ def publish_policy(call: Call, target: Target, policy: Policy) -> None:
 
 
 def publish_action(call: Call, target: Target, action: ScheduledAction) -> None:
-    """Let reads show a scheduled action as it is now."""
+    """Let reads show the current state of a scheduled action."""
     described = {
         **copy.deepcopy(action.body),
         **_addressed(target.resource_id),
@@ -57,7 +57,7 @@ def publish_action(call: Call, target: Target, action: ScheduledAction) -> None:
 
 
 def activity(of: Activity) -> Description:
-    """A scaling activity."""
+    """Return a scaling activity in the format of DescribeScalingActivities."""
     end = {} if of.end is None else {"EndTime": timestamp(of.end)}
     return {
         "ActivityId": of.id,
@@ -72,7 +72,7 @@ def activity(of: Activity) -> Description:
 
 
 def alarms(region: Region, policy: Policy) -> list[dict[str, str]]:
-    """The alarms of a policy."""
+    """Return the alarms of a policy."""
     return [{"AlarmName": name, "AlarmARN": alarm_arn(region, name)} for name in policy.alarms or ()]
 
 

@@ -1,8 +1,8 @@
-"""Scaling on the virtual clock: nothing runs in the background, what was due is done when somebody asks.
+"""Scaling on the virtual clock: nothing runs in the background, and each request first runs the steps that are due.
 
-Endpoints reach their states, scheduled actions act and alarms get datapoints in the order of time, whatever the steps
-in which time moves. Datapoints fall on whole periods of the clock, and are made of what was before them; a target whose
-metrics have long been the same gets none until something changes.
+Endpoints change state, scheduled actions run and alarms get datapoints in order of time, regardless of the steps in
+which time advances. Datapoints fall on whole periods of the clock and are computed from the values before them. A
+target whose metrics have been constant for a long time gets no datapoints until something changes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _next(region: Region) -> float | None:
 
 
 def _wake(world: World, region: Region) -> None:
-    """Let targets take notice of what has happened to their endpoints and metrics."""
+    """Let targets respond to changes of their endpoints and metrics."""
     scaling = region.scaling
     changed = scaling.metrics.changed
     if EVERY_ENDPOINT in changed:
@@ -73,7 +73,7 @@ def _plan_tick(region: Region, target: Target) -> None:
 
 
 def _happen(call: Call, event: Event) -> None:
-    """Do what is due, unless it is no longer planned."""
+    """Run the event, unless it is no longer planned."""
     target = call.region.scaling.targets.get(event.target)
     if target is None:
         return
@@ -86,7 +86,7 @@ def _happen(call: Call, event: Event) -> None:
 
 
 def _act(call: Call, target: Target, action: ScheduledAction) -> None:
-    """Carry out a scheduled action."""
+    """Run a scheduled action."""
     name, body = action.body["ScheduledActionName"], action.body
     # assumed: that a rate counts from the start time.
     since = max(action.created, body.get("StartTime", 0.0))
@@ -95,19 +95,19 @@ def _act(call: Call, target: Target, action: ScheduledAction) -> None:
     is_in_force = body.get("StartTime", 0.0) <= call.now <= body.get("EndTime", math.inf)
     bounds = body.get("ScalableTargetAction") or {}
     least, most = bounds.get("MinCapacity", target.least), bounds.get("MaxCapacity", target.most)
-    # assumed: that an action of which one bound is beyond the other that the target has does nothing.
+    # assumed: that an action with one bound that conflicts with the target's other bound does nothing.
     if target.suspended["ScheduledScalingSuspended"] or not is_in_force or least > most:
         return
     target.least, target.most = least, most
     descriptions.publish_target(call, target)
     call.region.scaling.activities.add(activities.of_bounds(target.resource_id, least, most, name, call.now))
-    # assumed: that an endpoint which is not in service is brought within the bounds once it is.
+    # assumed: that an endpoint that is not in service is brought within the bounds once it is.
     target.clamp = True
     capacity.clamp(call, target)
 
 
 def _tick(call: Call, target: Target) -> None:
-    """Give the alarms their datapoints, and do what they lead to."""
+    """Give the alarms their datapoints, and scale if they require it."""
     endpoint = call.region.endpoints.get(target.endpoint.lower())
     policies = [policy for policy in target.policies.values() if policy.configuration is not None]
     if endpoint is None or not policies:
@@ -165,7 +165,7 @@ def _reading(policy: Policy) -> Reading:
 
 
 def _is_at_rest(call: Call, endpoint: Endpoint, target: Target, policies: list[Policy]) -> bool:
-    """Whether more datapoints would change nothing: all has been the same for longer than alarms and cooldowns take."""
+    """Whether more datapoints would change nothing: no value has changed for longer than alarms and cooldowns take."""
     readings = [_reading(policy) for policy in policies]
     cooldown = max(max(reading.out_cooldown, reading.in_cooldown) for reading in readings)
     metrics = call.region.scaling.metrics

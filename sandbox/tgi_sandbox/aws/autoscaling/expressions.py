@@ -1,4 +1,4 @@
-"""The part of CloudWatch's metric math the emulator knows: + - * /, brackets, numbers, ids and FILL(id, number)."""
+"""The subset of CloudWatch metric math in the emulator: + - * /, brackets, numbers, ids and FILL(id, number)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FILL_ARGUMENTS: Final = 2
 
 
 def ids_of(expression: str) -> frozenset[str]:
-    """The ids an expression needs; raises ValueError for one the emulator cannot evaluate."""
+    """Return the ids that an expression needs; raises ValueError for one that the emulator cannot evaluate."""
     return frozenset(_ids(_parse(expression)))
 
 
 def evaluate(expression: str, known: Mapping[str, float | None]) -> float | None:
-    """The value of an expression; None where something it needs has none, or where it divides by zero."""
+    """Return the value of an expression; None if an id that it needs has no value, or if it divides by zero."""
     try:
         return _value(_parse(expression), known)
     except ZeroDivisionError:

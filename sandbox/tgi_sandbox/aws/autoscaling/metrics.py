@@ -1,4 +1,4 @@
-"""The metrics that scaling policies track: traffic of endpoints, and whatever somebody says CloudWatch has."""
+"""The metrics that scaling policies track: traffic of endpoints, and CloudWatch values set by the control API."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ Series = tuple[str, str, frozenset[tuple[str, str]]]
 
 @dataclass
 class Load:
-    """What somebody pretends is at an endpoint: requests at a time, and invocations a minute."""
+    """The simulated load of an endpoint: concurrent requests, and invocations per minute."""
 
     concurrent: Timeline = field(default_factory=Timeline)
     per_minute: Timeline = field(default_factory=Timeline)
 
 
 class Pretended:
-    """Load and metrics that were made up, the same in every account and region; endpoints by name in any case."""
+    """Simulated load and metrics, the same in every account and region; endpoint names ignore case."""
 
     def __init__(self) -> None:
         self.loads: dict[str, Load] = {}
         self.series: dict[Series, Timeline] = {}
 
     def load(self, endpoint: str) -> Load:
-        """The load of the endpoints of a name."""
+        """Return the load of the endpoints with a name."""
         return self.loads.setdefault(endpoint.lower(), Load())
 
     def metric(self, namespace: str, name: str, dimensions: Mapping[str, str]) -> Timeline:
-        """A metric of CloudWatch."""
+        """Return a metric of CloudWatch."""
         return self.series.setdefault((namespace, name, frozenset(dimensions.items())), Timeline())
 
 
 class Traffic:
-    """Requests to one endpoint: those that came, and those somebody pretends there are."""
+    """Requests to one endpoint: real and simulated ones."""
 
     def __init__(self, load: Load) -> None:
         self.concurrent = load.concurrent
@@ -59,22 +59,22 @@ class Traffic:
 
     @property
     def timelines(self) -> tuple[Timeline, ...]:
-        """What changes with the traffic."""
+        """The values that change with the traffic."""
         return self.concurrent, self.per_minute, self.in_flight
 
     @property
     def last(self) -> float:
-        """When there was a change."""
+        """When the traffic last changed."""
         return max(self.invocations.last, *(timeline.last for timeline in self.timelines))
 
     def begin(self, now: float) -> None:
-        """A request has arrived."""
+        """Count a request that has arrived."""
         self._running += 1
         self.invocations.add(now)
         self.in_flight.set(now, self._running)
 
     def end(self, now: float) -> None:
-        """A request is answered."""
+        """Count a request that is answered."""
         self._running -= 1
         self.in_flight.set(now, self._running)
 
@@ -90,7 +90,7 @@ class Traffic:
 
 
 class _Traffics(dict[str, Traffic]):
-    """Traffic by the endpoint's name in lower case; who is asked for is there."""
+    """Traffic by the endpoint's name in lowercase; a missing entry is created."""
 
     def __init__(self, pretended: Pretended, changed: set[str]) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class _Traffics(dict[str, Traffic]):
 class Metrics:
     """The metrics of one account and region.
 
-    `changed` collects the endpoints whose metrics have changed, `*` for all, until somebody clears it.
+    `changed` collects the endpoints whose metrics have changed (`*` for all) until the caller clears it.
     """
 
     def __init__(self, pretended: Pretended | None = None) -> None:
@@ -117,7 +117,7 @@ class Metrics:
         self.traffic = _Traffics(self._pretended, self.changed)
 
     def datapoint(self, configuration: Mapping[str, Any], endpoint: str, instances: int, until: float) -> float | None:
-        """The datapoint of a target tracking policy at a time, made of what was before; None where there is none."""
+        """Return the datapoint of a target tracking policy at a time, from the values before; None if there is none."""
         predefined = configuration.get("PredefinedMetricSpecification")
         if predefined is None:
             return self._customized(configuration["CustomizedMetricSpecification"], until)
@@ -130,7 +130,7 @@ class Metrics:
         return traffic.invoked(until) / instances
 
     def last(self, configuration: Mapping[str, Any], endpoint: str) -> float:
-        """When what a policy tracks last changed."""
+        """When the metrics of a policy last changed."""
         specification = configuration.get("CustomizedMetricSpecification")
         if specification is None:
             return self.traffic[endpoint.lower()].last
@@ -168,7 +168,7 @@ class Metrics:
 
 
 def measured(specification: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The metrics of CloudWatch that a customized metric is made of."""
+    """Return the CloudWatch metrics in a customized metric."""
     queries = specification.get("Metrics")
     if not queries:
         yield specification
@@ -178,6 +178,6 @@ def measured(specification: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def period(configuration: Mapping[str, Any]) -> float:
-    """The seconds between two datapoints."""
+    """Return the seconds between two datapoints."""
     predefined = configuration.get("PredefinedMetricSpecification") or {}
     return _HIGH_RESOLUTION_PERIOD if predefined.get("PredefinedMetricType") == HIGH_RESOLUTION else _MINUTE

@@ -1,4 +1,4 @@
-"""The operations of Application Auto Scaling that the emulator answers, by name."""
+"""The operations of Application Auto Scaling that the emulator implements, by name."""
 
 from __future__ import annotations
 

@@ -31,11 +31,11 @@ _WHAT_IS_TRACKED: Final = ("PredefinedMetricSpecification", "CustomizedMetricSpe
 
 
 def put_scaling_policy(call: Call, request: Request) -> Response:
-    """Add a policy to a target, or change it. Step scaling is kept and does nothing: it needs alarms of one's own."""
+    """Add a policy to a target, or change it. Step scaling is stored and does nothing: it needs user-defined alarms."""
     target = requests.target_to_hang_on(call, request)
     name = request["PolicyName"]
     former = target.policies.get(name)
-    # assumed: that a policy which leaves its type out is what it was, and a new one a step scaling policy.
+    # assumed: that a policy without a type keeps its type, and that a new one is a step scaling policy.
     body = {**(former.body if former else {"PolicyType": _STEPS}), **copy.deepcopy(request)}
     _check(target, body)
     if former is None and len(target.policies) >= MOST_POLICIES:
@@ -66,7 +66,7 @@ def _put(call: Call, target: Target, body: dict[str, Any], former: Policy | None
         target.policies[name] = made
         return made
     if _tracked(body) != _tracked(former.body):
-        # assumed: that the alarms keep their names, and begin to count anew.
+        # assumed: that the alarms keep their names, and restart their counts.
         former.tracking = Tracking()
     former.body = body
     return former
@@ -79,7 +79,7 @@ def _tracked(body: Mapping[str, Any]) -> list[Any]:
 
 def _check(target: Target, body: Mapping[str, Any]) -> None:
     kind = body["PolicyType"]
-    # assumed: the texts here and below, unless a comment says otherwise.
+    # assumed: the texts here and below, unless a comment names another source.
     former = target.policies.get(body["PolicyName"])
     if kind not in _CONFIGURATIONS:
         raise validation(f"Policy type {kind} is not supported for scalable dimension {DIMENSION}.")
@@ -105,13 +105,13 @@ def _check_tracking(target: Target, name: str, configuration: Mapping[str, Any])
     specification = _specification(configuration)
     others = (other for other in target.policies.values() if other.name != name and other.configuration)
     if any(_specification(other.configuration or {}) == specification for other in others):
-        # gravitational/teleport handles this text (lib/backend/dynamo), as do users of ECS. assumed: that a customized
-        # specification is the same when all of its members are, whatever the order of its dimensions.
+        # gravitational/teleport handles this text (lib/backend/dynamo), as do users of ECS. assumed: that customized
+        # specifications are the same if all of their members are, whatever the order of the dimensions.
         raise validation(f"Only one {_TRACKING} policy for a given metric specification is allowed.")
 
 
 def _specification(configuration: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return what a policy tracks, in a form that can be compared."""
+    """Return the metric that a policy tracks, in a form that can be compared."""
     customized = configuration.get("CustomizedMetricSpecification")
     if customized and "Dimensions" in customized:
         dimensions = sorted((each["Name"], each["Value"]) for each in customized["Dimensions"])

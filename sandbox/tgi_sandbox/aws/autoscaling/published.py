@@ -1,4 +1,4 @@
-"""What reads show: the writes that have become visible."""
+"""The writes that have become visible to reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Key = tuple[str, ...]
 
 
 class Published:
-    """Descriptions by key; a write is shown from its time on, and never after one that was made later."""
+    """Descriptions by key; a write is visible from its time on, and never after a later one."""
 
     def __init__(self) -> None:
         self._shown: dict[Key, dict[str, Any]] = {}
@@ -18,12 +18,12 @@ class Published:
         self._written = 0
 
     def write(self, key: Key, description: dict[str, Any] | None, visible_at: float) -> None:
-        """Describe a thing anew; None: it is gone."""
+        """Replace the description of a resource; None: it is deleted."""
         self._written += 1
         heapq.heappush(self._pending, (visible_at, self._written, key, description))
 
     def at(self, now: float) -> dict[Key, dict[str, Any]]:
-        """Everything that is visible now."""
+        """Return every description that is visible now."""
         while self._pending and self._pending[0][0] <= now:
             _, number, key, description = heapq.heappop(self._pending)
             if number < self._latest.get(key, 0):

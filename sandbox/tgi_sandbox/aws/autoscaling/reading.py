@@ -19,7 +19,7 @@ _POLICIES_PAGE: Final = 10
 
 
 def describe_scalable_targets(call: Call, request: Request) -> Response:
-    """Targets, all or those of some ResourceIds."""
+    """Describe targets, all or those of some ResourceIds."""
     _check_asked(request, "ResourceIds")
     shown = call.region.scaling.shown_targets.at(call.now)
     wanted = request.get("ResourceIds")
@@ -30,27 +30,27 @@ def describe_scalable_targets(call: Call, request: Request) -> Response:
 
 
 def describe_scaling_policies(call: Call, request: Request) -> Response:
-    """Policies, of all targets or of one, ten at a time."""
+    """Describe policies, of all targets or of one, ten at a time."""
     shown = _asked(request, call.region.scaling.shown_policies.at(call.now), "PolicyNames")
     return _page(call, request, "ScalingPolicies", _ordered(shown), _POLICIES_PAGE)
 
 
 def describe_scheduled_actions(call: Call, request: Request) -> Response:
-    """Scheduled actions, of all targets or of one."""
+    """Describe scheduled actions, of all targets or of one."""
     shown = _asked(request, call.region.scaling.shown_actions.at(call.now), "ScheduledActionNames")
     return _page(call, request, "ScheduledActions", _ordered(shown), _PAGE)
 
 
 def describe_scaling_activities(call: Call, request: Request) -> Response:
-    """Activities, of all targets or of one, the newest first."""
+    """Describe activities, of all targets or of one, the newest first."""
     _check_asked(request, "ResourceId")
-    # assumed: that IncludeNotScaledActivities adds nothing; the emulator keeps none of those.
+    # assumed: that IncludeNotScaledActivities adds nothing; the emulator stores no such activities.
     found = call.region.scaling.activities.newest_first(request.get("ResourceId"))
     return _page(call, request, "ScalingActivities", [descriptions.activity(each) for each in found], _PAGE)
 
 
 def _check_asked(request: Request, resource: str) -> None:
-    """A dimension goes with a resource: "If you specify a scalable dimension, you must also specify a resource ID"."""
+    """Require the resource: "If you specify a scalable dimension, you must also specify a resource ID"."""
     requests.check_kind(request)
     if "ScalableDimension" in request and resource not in request:
         # assumed: the text; the rule is in the API reference.

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tgi_sandbox.aws.operations.call import Call, Request, Response
 
 _BURSTABLE: Final = re.compile(r"ml\.t\d")
-"""Families such as t2 and t3; ml.trn1 and its like are none of them."""
+"""Families such as t2 and t3, but not ml.trn1 and similar types."""
 
 
 def register_scalable_target(call: Call, request: Request) -> Response:
-    """Make a variant a scalable target, or change one; its instances are brought within the bounds at once."""
+    """Register or change a variant as a scalable target, and bring its instance count within the bounds immediately."""
     endpoint, variant = requests.addressed(request)
     known = call.region.scaling.target_of(endpoint, variant)
     _check_type(_living(call, request, endpoint, variant))
@@ -37,13 +37,13 @@ def register_scalable_target(call: Call, request: Request) -> Response:
     found.suspended |= request.get("SuspendedState") or {}
     found.tags = tags
     publish_target(call, found)
-    # While the endpoint changes, its instances stay as they are (RegisterScalableTarget reference).
+    # While the endpoint changes, its instance count stays (RegisterScalableTarget reference).
     capacity.clamp(call, found)
     return {"ScalableTargetARN": found.arn}
 
 
 def deregister_scalable_target(call: Call, request: Request) -> Response:
-    """Forget a target with its policies and scheduled actions."""
+    """Delete a target with its policies and scheduled actions."""
     target = requests.target(call, request)
     requests.mutate(call, target)
     call.region.scaling.remove(target, call.visible_at)
@@ -97,9 +97,9 @@ def _checked(least: int | None, most: int | None) -> tuple[int, int]:
 
 
 def refused_bounds(least: int | None, most: int | None) -> AwsError | None:
-    """How bounds are refused that a variant cannot have; a bound may be left out."""
+    """Return the error for bounds that a variant cannot have; a bound can be omitted."""
     if least is not None and least < 1:
-        # assumed: the text; only asynchronous variants and inference components can be 0.
+        # assumed: the text; only asynchronous variants and inference components can scale to 0.
         return validation("MinCapacity must be at least 1 for a real-time endpoint variant.")
     if most is not None and (most < 1 or (least is not None and least > most)):
         # assumed: the text.

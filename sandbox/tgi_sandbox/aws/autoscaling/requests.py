@@ -1,4 +1,4 @@
-"""What requests to Application Auto Scaling have in common: the target they name, and how they are refused."""
+"""The shared parts of requests to Application Auto Scaling: the target that they name, and their errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMESPACE: Final = "sagemaker"
 
 
 def addressed(request: Request) -> tuple[str, str]:
-    """The endpoint and the variant a request names; the endpoint as AWS spells it, in lower case."""
+    """Return the endpoint and the variant that a request names; the endpoint as AWS stores it, in lowercase."""
     check_kind(request)
     found = parse(request["ResourceId"])
     if found is None:
@@ -25,13 +25,13 @@ def addressed(request: Request) -> tuple[str, str]:
 
 
 def check_kind(request: Request) -> None:
-    """Refuse what is about something else than variants of endpoints, the only targets that the emulator has."""
+    """Refuse anything but variants of endpoints, the only targets in the emulator."""
     if request["ServiceNamespace"] != NAMESPACE or request.get("ScalableDimension", DIMENSION) != DIMENSION:
         raise _unsupported()
 
 
 def target(call: Call, request: Request) -> Target:
-    """The target a request names; raises AwsError when there is none."""
+    """Return the target that a request names; raises AwsError if it does not exist."""
     found = call.region.scaling.target_of(*addressed(request))
     if found is None:
         raise not_found(f"No scalable target found for {words(request)}")
@@ -39,7 +39,7 @@ def target(call: Call, request: Request) -> Target:
 
 
 def target_to_hang_on(call: Call, request: Request) -> Target:
-    """The target of a policy or scheduled action to be; raises AwsError when there is none."""
+    """Return the target of a new policy or scheduled action; raises AwsError if it does not exist."""
     found = call.region.scaling.target_of(*addressed(request))
     if found is None:
         raise not_found(f"No scalable target registered for {words(request)}")
@@ -47,8 +47,8 @@ def target_to_hang_on(call: Call, request: Request) -> Target:
 
 
 def mutate(call: Call, changed: Target) -> None:
-    """Note a write; raises AwsError when it comes too soon after another one to the same target."""
-    # assumed: that a write which is refused for other reasons does not count.
+    """Record a write; raises AwsError if it comes too soon after another one to the same target."""
+    # assumed: that a write that is refused for other reasons does not count.
     if call.now < changed.changed + call.world.concurrent_update_seconds:
         raise AwsError("ConcurrentUpdateException", "You already have a pending update to an Auto Scaling resource.")
     changed.changed = call.now
@@ -56,7 +56,7 @@ def mutate(call: Call, changed: Target) -> None:
 
 
 def words(request: Request) -> str:
-    """A target as errors name it."""
+    """Format a target as errors do."""
     dimension = request.get("ScalableDimension", DIMENSION)
     return (
         f"service namespace: {request['ServiceNamespace']}, resource ID: {request['ResourceId']}, "
@@ -65,12 +65,12 @@ def words(request: Request) -> str:
 
 
 def not_found(message: str) -> AwsError:
-    """There is no such target, policy or scheduled action."""
+    """The error for a target, policy or scheduled action that does not exist."""
     return AwsError("ObjectNotFoundException", message)
 
 
 def limit_exceeded(what: str, most: int) -> AwsError:
-    """There are too many of a thing."""
+    """The error for too many resources of a kind."""
     # assumed: the text.
     return AwsError("LimitExceededException", f"You have reached the limit of {most} {what}.")
 

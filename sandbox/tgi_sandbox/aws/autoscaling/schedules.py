@@ -1,4 +1,4 @@
-"""Schedule expressions of scheduled actions: at(...), rate(...) and cron(...) with AWS' six fields. Pure."""
+"""Schedule expressions of scheduled actions: at(...), rate(...) and cron(...) with the six fields of AWS. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ITEM: Final = re.compile(r"(?P<first>\*|\w+)(-(?P<last>\w+))?(/(?P<step>\d+))?"
 _MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _DAYS_AHEAD: Final = 366 * 9
-"""Long enough for the 29th of February, also around a year such as 2100."""
+"""Long enough for February 29, also around a year such as 2100."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class _Cron:
 
 
 def next_time(expression: str, time_zone: str | None, created: float, after: float) -> float | None:
-    """The first time later than `after`, None where there is none; rates count from `created`.
+    """Return the first time later than `after`, None if there is none; rates count from `created`.
 
-    Raises ValueError for what AWS would not take.
+    Raises ValueError for an expression that AWS refuses.
     """
     zone = _zone(time_zone or "UTC")
     match = _EXPRESSION.fullmatch(expression.strip())
@@ -95,13 +95,13 @@ def _next_rate(text: str, created: float, after: float) -> float:
 
 
 def _moments(cron: _Cron, zone: ZoneInfo, after: float) -> Iterator[float]:
-    """The times of a cron expression from the day of `after` on, a day's in order."""
+    """Yield the times of a cron expression from the day of `after` on, each day's in order."""
     first = datetime.fromtimestamp(after, UTC).astimezone(zone).date()
     for ahead in range(_DAYS_AHEAD):
         day = first + timedelta(days=ahead)
         if cron.fits(day):
-            # assumed: a time that a change of the clock leaves out comes as much later, and one that comes twice is
-            # the first.
+            # assumed: a local time that a clock change skips shifts by the length of the change, and one that occurs
+            # twice counts the first time.
             yield from sorted(
                 datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp()
                 for hour in cron.hours
@@ -132,7 +132,7 @@ def _values(part: str, field: _Field) -> frozenset[int]:
 
 
 def _span(item: str, field: _Field) -> range:
-    # assumed: AWS knows L, W and # besides; the emulator refuses them.
+    # assumed: AWS also accepts L, W and #; the emulator refuses them.
     match = _ITEM.fullmatch(item)
     if match is None:
         raise ValueError(f"{item} is not a {field.name} the emulator knows")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ApplicationAutoScaling(JsonService):
-    """Answers operations of Application Auto Scaling out of a world."""
+    """Implements the operations of Application Auto Scaling on a world."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world, "application-autoscaling", AUTOSCALING_OPERATIONS)

@@ -16,7 +16,7 @@ MOST_TAGS: Final = 50
 
 
 def with_tags(tags: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """Tags with others added; raises AwsError where they are not acceptable."""
+    """Return the tags with others added; raises AwsError if they are not acceptable."""
     # assumed: the texts.
     if reserved := next((key for key in added if key.lower().startswith("aws:")), None):
         raise validation(f'Tag key "{reserved}" uses the reserved prefix aws:.')
@@ -34,14 +34,14 @@ def tag_resource(call: Call, request: Request) -> Response:
 
 
 def untag_resource(call: Call, request: Request) -> Response:
-    """Remove tags; keys that are not there are ignored."""
+    """Remove tags; missing keys are ignored."""
     target = _target(call, request)
     target.tags = {key: value for key, value in target.tags.items() if key not in request["TagKeys"]}
     return {}
 
 
 def list_tags_for_resource(call: Call, request: Request) -> Response:
-    """The tags of a target."""
+    """Return the tags of a target."""
     return {"Tags": dict(_target(call, request).tags)}
 
 

@@ -1,4 +1,4 @@
-"""What exists at Application Auto Scaling: scalable targets, and what hangs on them."""
+"""The resources of Application Auto Scaling: scalable targets with their policies and scheduled actions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_SUSPENDED: Final = {
 
 @dataclass
 class Policy:
-    """A scaling policy; `body` is the PutScalingPolicy request, `alarms` the names of high and low."""
+    """A scaling policy; `body` is the PutScalingPolicy request, `alarms` the names of the high and low alarm."""
 
     arn: str
     body: dict[str, Any]
@@ -42,18 +42,18 @@ class Policy:
 
     @property
     def configuration(self) -> dict[str, Any] | None:
-        """What a target tracking policy keeps where; None of other policies."""
+        """The metric and target value of a target tracking policy; None for other policies."""
         found: dict[str, Any] | None = self.body.get("TargetTrackingScalingPolicyConfiguration")
         return found
 
     def alarm(self, alarm: Alarm) -> str:
-        """The name of one of the alarms."""
+        """Return the name of one of the alarms."""
         return next(name for name in self.alarms or () if f"-{alarm}-" in name)
 
 
 @dataclass
 class ScheduledAction:
-    """A scheduled action; `body` is the PutScheduledAction request. `due` is when it acts next."""
+    """A scheduled action; `body` is the PutScheduledAction request. `due` is when it runs next."""
 
     arn: str
     body: dict[str, Any]
@@ -65,8 +65,8 @@ class ScheduledAction:
 class Target:
     """A scalable target.
 
-    `clamp` is whether its instances wait to be brought within the bounds. `tick` is when its alarms get their next
-    datapoints, None while that would change nothing. `changed` is the time of the last write; 0 is long ago.
+    `clamp` is whether its instance count still has to be brought within the bounds. `tick` is when its alarms get their
+    next datapoints, None while datapoints would change nothing. `changed` is the time of the last write; 0 is long ago.
     """
 
     resource_id: str
@@ -90,16 +90,16 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What it is found by."""
+        """The key that identifies the target."""
         return self.resource_id.lower()
 
 
 @dataclass
 class Scaling:
-    """Application Auto Scaling in one account and region; `targets` by lower-case ResourceId.
+    """Application Auto Scaling in one account and region; `targets` is keyed by lowercase ResourceId.
 
-    Reads are answered from `shown_targets`, `shown_policies` and `shown_actions`. `woken` are the endpoints, in lower
-    case, that something has happened to.
+    Reads use `shown_targets`, `shown_policies` and `shown_actions`. `woken` holds the endpoints, in lowercase, with
+    changes to process.
     """
 
     metrics: Metrics = field(default_factory=Metrics)
@@ -114,20 +114,20 @@ class Scaling:
     _of_endpoint: dict[str, list[str]] = field(default_factory=dict)
 
     def target_of(self, endpoint: str, variant: str) -> Target | None:
-        """The target that a variant of an endpoint is."""
+        """Return the target of a variant of an endpoint."""
         return self.targets.get(f"endpoint/{endpoint}/variant/{variant}".lower())
 
     def of_endpoint(self, endpoint: str) -> list[Target]:
-        """The targets that variants of an endpoint are."""
+        """Return the targets of the variants of an endpoint."""
         return [self.targets[key] for key in self._of_endpoint.get(endpoint.lower(), ())]
 
     def add(self, target: Target) -> None:
-        """Keep a new target."""
+        """Add a new target."""
         self.targets[target.key] = target
         self._of_endpoint.setdefault(target.endpoint.lower(), []).append(target.key)
 
     def remove(self, target: Target, visible_at: float) -> None:
-        """Forget a target with all that hangs on it; reads do so at `visible_at`."""
+        """Delete a target with its policies and actions; reads stop showing it at `visible_at`."""
         del self.targets[target.key]
         self._of_endpoint[target.endpoint.lower()].remove(target.key)
         self.shown_targets.write((target.key,), None, visible_at)
@@ -137,18 +137,18 @@ class Scaling:
             self.shown_actions.write((target.key, action), None, visible_at)
 
     def drop(self, endpoint: str, visible_at: float) -> None:
-        """Forget the targets of an endpoint."""
+        """Delete the targets of an endpoint."""
         for target in self.of_endpoint(endpoint):
             self.remove(target, visible_at)
 
     def plan(self, target: Target, name: str) -> None:
-        """Note when a scheduled action acts next."""
+        """Record when a scheduled action runs next."""
         due = target.actions[name].due
         if due is not None:
             self.agenda.add(Event(due, False, target.key, name))
 
 
 def parse(resource_id: str) -> tuple[str, str] | None:
-    """Endpoint and variant of a ResourceId, None where it names none."""
+    """Return the endpoint and variant of a ResourceId, None if it names none."""
     match = _RESOURCE.fullmatch(resource_id)
     return (match["endpoint"], match["variant"]) if match else None

@@ -1,4 +1,4 @@
-"""Values over virtual time, so that the past can be looked at when somebody asks."""
+"""Values over virtual time, so that requests can evaluate the past."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KEPT_SECONDS: Final = 7200.0
-"""What is older decides nothing any more."""
+"""Older values no longer affect any decision."""
 NEVER: Final = float("-inf")
 
 
 class Timeline:
-    """A step function of time: the value set last counts until the next; `listeners` hear of every change."""
+    """A step function of time: a value counts until the next one is set; `listeners` are called on every change."""
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[], None]] = []
@@ -28,11 +28,11 @@ class Timeline:
 
     @property
     def value(self) -> float | None:
-        """The value set last."""
+        """The latest value."""
         return self._values[-1] if self._values else None
 
     def set(self, at: float, value: float | None) -> None:
-        """From `at` on the value is this; None: there is none. Times never go back."""
+        """Set the value from `at` on; None: no value. Times never decrease."""
         if value == self.value:
             return
         if self._times and self._times[-1] >= at:
@@ -45,7 +45,7 @@ class Timeline:
             listener()
 
     def average(self, since: float, until: float) -> float | None:
-        """The mean from `since` until just before `until`, of the time in which there was a value."""
+        """Return the mean from `since` until just before `until`, over the time in which there was a value."""
         weighed = covered = 0.0
         for seconds, value in self._pieces(since, until):
             if value is not None:
@@ -54,7 +54,7 @@ class Timeline:
         return weighed / covered if covered else None
 
     def total(self, since: float, until: float) -> float:
-        """The mean from `since` until just before `until`, where no value counts as 0."""
+        """Return the mean from `since` until just before `until`, where no value counts as 0."""
         pieces = self._pieces(since, until)
         return sum((value or 0.0) * seconds for seconds, value in pieces) / (until - since)
 
@@ -73,22 +73,22 @@ class Timeline:
 
 
 class Counts:
-    """Moments at which something happened."""
+    """The times at which an event happened."""
 
     def __init__(self) -> None:
         self._times: list[float] = []
 
     @property
     def last(self) -> float:
-        """When it happened last."""
+        """When the event last happened."""
         return self._times[-1] if self._times else NEVER
 
     def add(self, at: float) -> None:
-        """Count one more."""
+        """Count one more event."""
         self._times.append(at)
         if self._times[0] < at - 2 * KEPT_SECONDS:
             self._times = self._times[bisect_left(self._times, at - KEPT_SECONDS) :]
 
     def within(self, since: float, until: float) -> int:
-        """How many there were from `since` until just before `until`."""
+        """Return the number of events from `since` until just before `until`."""
         return bisect_left(self._times, until) - bisect_left(self._times, since)

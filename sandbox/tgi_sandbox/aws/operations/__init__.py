@@ -1,4 +1,4 @@
-"""The SageMaker operations the emulator answers, by name."""
+"""The SageMaker operations that the emulator implements, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operation gets to work with besides its request."""
+"""The inputs of an operation beside its request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Response: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The world, the region the call is for and the time it arrived."""
+    """The world, the region of the call and the time at which it arrived."""
 
     world: World
     region: Region
@@ -25,14 +25,14 @@ class Call:
 
     @property
     def visible_at(self) -> float:
-        """When what is created now can be referred to (CreateEndpoint documents eventually consistent reads)."""
+        """When a resource created now becomes visible (CreateEndpoint documents eventually consistent reads)."""
         return self.now + self.world.consistency_delay
 
 
 Operation: TypeAlias = "Callable[[Call, Request], Response]"
-"""Answers a validated request; raises AwsError."""
+"""Implements an operation for a validated request; raises AwsError."""
 
 
 def timestamp(seconds: float) -> float:
-    """A time as the JSON protocol sends it: epoch seconds with milliseconds."""
+    """Return a time in the format of the JSON protocol: epoch seconds with milliseconds."""
     return round(seconds, 3)

@@ -36,13 +36,13 @@ def create_endpoint_config(call: Call, request: Request) -> Response:
 
 
 def describe_endpoint_config(call: Call, request: Request) -> Response:
-    """The configuration as it was created."""
+    """Return the configuration as it was created."""
     config = call.region.config(request["EndpointConfigName"])
     return {**config.body, "EndpointConfigArn": config.arn, "CreationTime": timestamp(config.created)}
 
 
 def delete_endpoint_config(call: Call, request: Request) -> Response:
-    """Delete a configuration; AWS does so even when an endpoint runs it."""
+    """Delete a configuration; AWS does so even if an endpoint runs it."""
     config = call.region.config(request["EndpointConfigName"])
     record_config_deletion(call, config)
     del call.region.configs[config.name.lower()]
@@ -51,7 +51,7 @@ def delete_endpoint_config(call: Call, request: Request) -> Response:
 
 
 def list_endpoint_configs(call: Call, request: Request) -> Response:
-    """One page of configurations."""
+    """Return one page of configurations."""
     found, token = page(call, "ListEndpointConfigs", call.region.configs.values(), request)
     summaries = [
         {
@@ -85,7 +85,7 @@ def _check_capacity(variant: dict[str, Any]) -> None:
         raise validation(f"InitialInstanceCount is required for variant {name}.")
     instance_type = variant.get("InstanceType")
     if instance_type and "VolumeSizeInGB" in variant and has_local_nvme(instance_type):
-        # assumed: that hosting words it as training does (autogluon/autogluon-cloud#50 quotes it).
+        # assumed: that hosting uses the same text as training (autogluon/autogluon-cloud#50 quotes it).
         raise validation(f"VolumeSizeInGB parameter is not allowed for the selected Instance type {instance_type}.")
 
 

@@ -15,18 +15,18 @@ _ECHOED: Final = ("ManagedInstanceScaling", "RoutingConfig")
 
 
 def describe_endpoint(call: Call, request: Request) -> Response:
-    """The endpoint as it is now."""
+    """Return the current state of the endpoint."""
     return description(call.region.endpoint(request["EndpointName"]))
 
 
 def list_endpoints(call: Call, request: Request) -> Response:
-    """One page of endpoints."""
+    """Return one page of endpoints."""
     found, token = page(call, "ListEndpoints", call.region.endpoints.values(), request)
     return {"Endpoints": [_summary(endpoint) for endpoint in found], **token}
 
 
 def description(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint in DescribeEndpoint's shape; ProductionVariants are absent until it has been in service."""
+    """Return an endpoint in the format of DescribeEndpoint, without ProductionVariants until it has been in service."""
     described: dict[str, Any] = {
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def create_endpoint(call: Call, request: Request) -> Response:
-    """Start an endpoint with a configuration that exists."""
+    """Create an endpoint with an existing configuration."""
     name = request["EndpointName"]
     arn = call.region.arn("endpoint", name)
     tags = tags_of(request)
@@ -76,7 +76,7 @@ def update_endpoint_weights_and_capacities(call: Call, request: Request) -> Resp
 
 
 def delete_endpoint(call: Call, request: Request) -> Response:
-    """Start deleting an endpoint that is not changing state."""
+    """Delete an endpoint that is not changing state."""
     endpoint = call.region.endpoint(request["EndpointName"])
     if endpoint.in_progress:
         raise errors.in_progress(endpoint.arn)
@@ -86,7 +86,7 @@ def delete_endpoint(call: Call, request: Request) -> Response:
 
 
 def _deregister(call: Call, endpoint: Endpoint) -> None:
-    """Forget the scalable targets of an endpoint; raises AwsError where the caller must not do that."""
+    """Delete the scalable targets of an endpoint; raises AwsError if the caller is not allowed to."""
     targets = call.region.scaling.of_endpoint(endpoint.name)
     if targets and call.world.faults.draw("DeregisterScalableTarget", endpoint.name).has(FaultKind.DENY):
         raise errors.deregistration_denied()
@@ -94,7 +94,7 @@ def _deregister(call: Call, endpoint: Endpoint) -> None:
 
 
 def _refuse_other_types(call: Call, endpoint: Endpoint, variants: tuple[Variant, ...]) -> None:
-    """An instance type cannot change, nor a variant go, while it is a scalable target (endpoint-scaling-update)."""
+    """Refuse to remove a scalable target's variant or change its instance type (endpoint-scaling-update)."""
     wanted = {variant.name: variant.instance_type for variant in variants}
     for live in endpoint.variants:
         if call.region.scaling.target_of(endpoint.name, live.name) is None:
@@ -110,7 +110,7 @@ def _refuse_other_types(call: Call, endpoint: Endpoint, variants: tuple[Variant,
 def _changeable(call: Call, name: str) -> Endpoint:
     endpoint = call.region.endpoint(name)
     if endpoint.in_progress:
-        # assumed: that SystemUpdating, RollingBack and Deleting are refused with the text of Creating and Updating.
+        # assumed: that SystemUpdating, RollingBack and Deleting are refused with the text for Creating and Updating.
         raise errors.in_progress(endpoint.arn)
     if endpoint.shown_status == Status.FAILED:
         raise errors.failed_endpoint(endpoint.arn)
@@ -123,7 +123,7 @@ def _variants(call: Call, config: EndpointConfig) -> tuple[Variant, ...]:
 
 def _variant(call: Call, variant: dict[str, Any]) -> Variant:
     name = variant.get("ModelName")
-    # assumed: that a model deleted since CreateEndpointConfig is reported by CreateEndpoint and UpdateEndpoint.
+    # assumed: that CreateEndpoint and UpdateEndpoint report a model deleted since CreateEndpointConfig.
     model = call.region.model(name) if name else None
     body = model.body if model else {}
     container: dict[str, Any] = body.get("PrimaryContainer") or next(iter(body.get("Containers", ())), {})
@@ -146,7 +146,7 @@ def _variant(call: Call, variant: dict[str, Any]) -> Variant:
 
 
 def _retained(variant: Variant, endpoint: Endpoint, request: Request) -> Variant:
-    """The variant with the live counts and weights UpdateEndpoint is asked to keep."""
+    """Return the variant with the live counts and weights that UpdateEndpoint has to keep."""
     live = next((live for live in endpoint.variants if live.name == variant.name), None)
     if live is None or not request.get("RetainAllVariantProperties"):
         return variant
@@ -178,7 +178,7 @@ def _growth(before: Iterable[Variant], after: Iterable[Variant]) -> list[Variant
 def _decide(
     call: Call, name: str, arn: str, change: Change, variants: tuple[Variant, ...]
 ) -> tuple[Outcome, float, str]:
-    """How a deployment ends, after how many seconds, and which variant is to blame."""
+    """Return how a deployment ends, after how many seconds, and which variant causes it."""
     durations = call.world.durations
     success = durations.create if change is Change.CREATE else durations.update
     script = call.world.scripts.take(name, change)
@@ -197,9 +197,9 @@ def _first(seconds: float | None, otherwise: float) -> float:
 
 
 def _within_quota(call: Call, added: Iterable[Variant], outcome: Outcome) -> Outcome:
-    """The outcome left once quota allows the added instances; raises AwsError when it does not.
+    """Return the outcome once quota allows the added instances; raises AwsError if it does not.
 
-    Blue/green deployments launch the whole new fleet beside the old one. What launches nothing exceeds no quota.
+    Blue/green deployments launch the new fleet beside the old one. A change that launches nothing exceeds no quota.
     """
     wanted: dict[str, int] = {}
     for variant in added:

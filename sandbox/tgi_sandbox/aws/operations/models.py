@@ -46,13 +46,13 @@ def create_model(call: Call, request: Request) -> Response:
 
 
 def describe_model(call: Call, request: Request) -> Response:
-    """The model as it was created."""
+    """Return the model as it was created."""
     model = call.region.model(request["ModelName"])
     return {**model.body, "ModelArn": model.arn, "CreationTime": timestamp(model.created)}
 
 
 def delete_model(call: Call, request: Request) -> Response:
-    """Delete a model; AWS does so even when an endpoint runs it."""
+    """Delete a model; AWS does so even if an endpoint runs it."""
     model = call.region.model(request["ModelName"])
     record_model_deletion(call, model)
     del call.region.models[model.name.lower()]
@@ -61,7 +61,7 @@ def delete_model(call: Call, request: Request) -> Response:
 
 
 def list_models(call: Call, request: Request) -> Response:
-    """One page of models."""
+    """Return one page of models."""
     found, token = page(call, "ListModels", call.region.models.values(), request)
     summaries = [
         {"ModelName": model.name, "ModelArn": model.arn, "CreationTime": timestamp(model.created)} for model in found
@@ -72,7 +72,7 @@ def list_models(call: Call, request: Request) -> Response:
 def _containers(request: Request) -> list[dict[str, Any]]:
     primary, several = request.get("PrimaryContainer"), request.get("Containers")
     if (primary is None) == (several is None):
-        # assumed: the text; the reference says to give exactly one of the two.
+        # assumed: the text; the reference requires exactly one of the two.
         raise validation("Specify either PrimaryContainer or Containers.")
     return [primary] if primary is not None else list(several or [])
 
@@ -85,7 +85,7 @@ def _check_container(container: dict[str, Any]) -> None:
         raise validation("Specify either ModelDataUrl or ModelDataSource in container definition, not both.")
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     if source and source["S3DataType"] == "S3Prefix" and not source["S3Uri"].endswith("/"):
-        # assumed: the text; the S3ModelDataSource reference demands a trailing slash for S3Prefix.
+        # assumed: the text; the S3ModelDataSource reference requires a trailing slash for S3Prefix.
         raise validation(f'S3Uri "{source["S3Uri"]}" must end with a forward slash when S3DataType is S3Prefix.')
     environment = container.get("Environment", {})
     size = sum(len(key.encode()) + len(value.encode()) for key, value in environment.items())
@@ -97,7 +97,7 @@ def _check_container(container: dict[str, Any]) -> None:
 def _check_role(call: Call, request: Request) -> None:
     role = request.get("ExecutionRoleArn")
     if role is not None and role.split(":")[4] != call.region.account:
-        # assumed: the end of the text, which public quotes cut off.
+        # assumed: the end of the text, which public quotes omit.
         raise validation("RoleArn: Cross-account pass role is not allowed.")
     if role is not None and not call.world.iam.may_be_assumed(role, "sagemaker.amazonaws.com"):
         raise invalid_role(role)

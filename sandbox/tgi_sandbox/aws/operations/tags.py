@@ -17,7 +17,7 @@ _MOST: Final = 50
 
 
 def tags_of(request: Request) -> dict[str, str]:
-    """The tags a Create* or AddTags request carries; raises AwsError when they are not acceptable."""
+    """Return the tags of a Create* or AddTags request; raises AwsError if they are not acceptable."""
     listed = request.get("Tags") or []
     tags = {tag["Key"]: tag["Value"] for tag in listed}
     if len(tags) < len(listed):
@@ -31,19 +31,19 @@ def tags_of(request: Request) -> dict[str, str]:
 
 
 def add_tags(call: Call, request: Request) -> Response:
-    """Add or overwrite tags; answers all tags of the resource."""
+    """Add or overwrite tags; returns all tags of the resource."""
     tags = _tags_at(call, request["ResourceArn"])
     merged = {**tags, **tags_of(request)}
     if len(merged) > _MOST:
-        # assumed: the text. A resource takes 50 tags (AWS tagging documentation), counted after the call: the API model
-        # only bounds the tags of one request. It knows no error of AddTags, which leaves ValidationException.
+        # assumed: the text. A resource can have 50 tags (AWS tagging documentation), counted after the call: the API
+        # model only limits the tags of one request. It has no error for AddTags, which leaves ValidationException.
         raise validation(f'Resource "{request["ResourceArn"]}" cannot have more than {_MOST} tags.')
     tags.update(merged)
     return {"Tags": _listed(merged)}
 
 
 def delete_tags(call: Call, request: Request) -> Response:
-    """Remove tags; keys that are not there are ignored."""
+    """Remove tags; missing keys are ignored."""
     tags = _tags_at(call, request["ResourceArn"])
     for key in request["TagKeys"]:
         tags.pop(key, None)
@@ -51,7 +51,7 @@ def delete_tags(call: Call, request: Request) -> Response:
 
 
 def list_tags(call: Call, request: Request) -> Response:
-    """The tags of a resource: one page at most, as MaxResults is 50 or more."""
+    """Return the tags of a resource: one page at most, as MaxResults is 50 or more."""
     tags = _tags_at(call, request["ResourceArn"])
     if "NextToken" in request:
         raise bad_token()

@@ -1,6 +1,6 @@
-"""What is in use, and the record of what was deleted although it was.
+"""Resources in use, and the record of those that were deleted while in use.
 
-AWS lets a configuration in use be deleted, and its documentation says not to: "You must not delete an
+AWS allows the deletion of a configuration in use, against its own documentation: "You must not delete an
 EndpointConfiguration in use by an endpoint that is live or while the UpdateEndpoint or CreateEndpoint operations are
 being performed on the endpoint." An endpoint that is Deleting counts as live here (assumed), a Failed one does not.
 """
@@ -21,7 +21,7 @@ DELETED_IN_USE = "deleted-in-use"
 
 
 def record_config_deletion(call: Call, config: EndpointConfig) -> None:
-    """Note the endpoints that still run the configuration or are on their way to it."""
+    """Record the endpoints that still run or deploy the configuration."""
     for endpoint in _live(call):
         pending = endpoint.pending.config if endpoint.pending else None
         if config.name in (endpoint.config, pending):
@@ -29,7 +29,7 @@ def record_config_deletion(call: Call, config: EndpointConfig) -> None:
 
 
 def record_model_deletion(call: Call, model: Model) -> None:
-    """Note the endpoints that still run the model or are on their way to it."""
+    """Record the endpoints that still run or deploy the model."""
     for endpoint in _live(call):
         pending = endpoint.pending.variants if endpoint.pending else ()
         if any(variant.model == model.name for variant in (*endpoint.variants, *pending)):

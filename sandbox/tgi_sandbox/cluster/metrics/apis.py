@@ -1,4 +1,4 @@
-"""The APIs of metrics, which programs beside the cluster serve behind services of their usual names."""
+"""The metrics APIs, which programs outside the cluster serve behind services with the usual names."""
 
 import base64
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tgi_sandbox.cluster.ports import LOCALHOST
 
 @dataclass(frozen=True)
 class AggregatedApi:
-    """An API group that the API server has somebody else serve."""
+    """An API group that the API server delegates to another server."""
 
     group: str
     versions: tuple[str, ...]  # the preferred one last
@@ -24,7 +24,7 @@ class AggregatedApi:
         return f"{self.service}.{self.namespace}.svc"
 
     def register(self, api: ApiServer, port: int, authority: str) -> None:
-        """Have the API server ask a port of this machine, where somebody has a certificate of the `authority`."""
+        """Let the API server call a port of this machine, whose server has a certificate of the `authority`."""
         for path, body in self._objects(port, authority):
             api.request("POST", path, body)
 
@@ -39,7 +39,7 @@ class AggregatedApi:
 
     def _objects(self, port: int, authority: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "/api/v1/namespaces", {"metadata": {"name": self.namespace}}
-        # The API server asks its egress proxy for this name, which leads there.
+        # The API server passes this name to its egress proxy, which connects to the port.
         spec: dict[str, Any] = {"type": "ExternalName", "externalName": LOCALHOST}
         yield f"/api/v1/namespaces/{self.namespace}/services", {"metadata": {"name": self.service}, "spec": spec}
         for priority, version in enumerate(self.versions, start=1):
@@ -55,6 +55,6 @@ class AggregatedApi:
             yield "/apis/apiregistration.k8s.io/v1/apiservices", {"metadata": {"name": name}, "spec": spec}
 
 
-# What prometheus-adapter v0.12 serves.
+# The APIs of prometheus-adapter v0.12.
 CUSTOM_METRICS = AggregatedApi("custom.metrics.k8s.io", ("v1beta1", "v1beta2"), "monitoring", "prometheus-adapter")
 EXTERNAL_METRICS = AggregatedApi("external.metrics.k8s.io", ("v1beta1",), "keda", "keda-metrics-apiserver")

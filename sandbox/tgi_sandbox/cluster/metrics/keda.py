@@ -1,4 +1,4 @@
-"""KEDA: what its two programs need, and its custom resources."""
+"""KEDA: the files and variables of its two programs, and its custom resources."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from tgi_sandbox.cluster.authority import Authority, Purpose
 from tgi_sandbox.cluster.metrics.apis import EXTERNAL_METRICS
 from tgi_sandbox.cluster.programs import KEDA
 
-# The name under which the metrics server asks the operator.
+# The name under which the metrics server calls the operator.
 OPERATOR_HOST = f"keda-operator.{EXTERNAL_METRICS.namespace}.svc"
 
 _MODULE = "github.com/kedacore/keda/v2"
 
 
 def definitions() -> list[dict[str, Any]]:
-    """Return KEDA's custom resource definitions, from its module, which Go downloads where it has not yet."""
+    """Return KEDA's custom resource definitions, from its module, which Go downloads unless it is cached."""
     folder = build.source(KEDA, _MODULE) / "config" / "crd" / "bases"
     return [yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))]
 
@@ -30,13 +30,13 @@ def install(api: ApiServer) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return what tells the programs in which namespace they are, and that they work for all."""
+    """Return the variables for the programs' own namespace, and for watching all namespaces."""
     namespace = EXTERNAL_METRICS.namespace
     return {"POD_NAMESPACE": namespace, "KEDA_CLUSTER_OBJECT_NAMESPACE": namespace, "WATCH_NAMESPACE": ""}
 
 
 def write_certificates(folder: Path, authority: Authority) -> None:
-    """Write the certificate with which both programs are servers, and the metrics server is the operator's client."""
+    """Write the certificate for both programs as servers, and for the metrics server as the operator's client."""
     folder.mkdir(exist_ok=True)
     (folder / "ca.crt").write_text(authority.certificate)
     for name in ("tls.crt", "tls.key"):

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: every port `http` of a pod that belongs to a TGIEndpoint, through the API server."""
+"""The scrape targets of Prometheus: every port `http` of a pod of a TGIEndpoint, through the API server."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _POD = "__meta_kubernetes_pod_"
 
 
 def configuration(layout: Layout, ports: Ports) -> dict[str, Any]:
-    """Return the configuration. The labels of a series are those that a PodMonitor leads to."""
+    """Return the configuration. The labels of a series are those that a PodMonitor results in."""
     relabeling = [
         _only("true", f"{_POD}labelpresent_tgi_operator_dev_name"),
         _only("http", f"{_POD}container_port_name"),
@@ -21,7 +21,7 @@ def configuration(layout: Layout, ports: Ports) -> dict[str, Any]:
         _label("endpoint", "$1", f"{_POD}container_port_name"),
         _label("job", "$1/$2", "__meta_kubernetes_namespace", f"{_POD}label_tgi_operator_dev_name"),
         _label("instance", "$1", "__address__"),
-        # Only the API server reaches pods.
+        # Only the API server can reach pods.
         _label("__address__", f"{LOOPBACK}:{ports.apiserver}"),
         _label(
             "__metrics_path__",

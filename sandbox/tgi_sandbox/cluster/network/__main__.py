@@ -18,7 +18,7 @@ from tgi_sandbox.cluster.ports import LOOPBACK, free_ports
 
 
 async def run(layout: Layout, aws: str | None) -> None:
-    """Serve until the process is told to stop; `aws` is the address of the AWS double, if there is one."""
+    """Serve until the process receives a stop signal; `aws` is the address of the AWS emulator, if any."""
     api = ApiServer.from_kubeconfig(layout.kubeconfig, layout.certificate_authority)
     (kubelet_port,) = free_ports(1)
     network = Network(api, layout, kubelet_port, aws)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the flags and run."""
     parser = argparse.ArgumentParser(description="The network of the sandbox's pods and nodes.", allow_abbrev=False)
     parser.add_argument("--directory", type=Path, required=True, help="the folder of the control plane")
-    parser.add_argument("--aws", help="the address of an AWS double; with it, the operator runs in its pods")
+    parser.add_argument("--aws", help="the address of an AWS emulator; with it, the operator runs in its pods")
     options = parser.parse_args(arguments)
     asyncio.run(run(Layout(options.directory), options.aws))
 

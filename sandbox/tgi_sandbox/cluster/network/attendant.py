@@ -1,7 +1,7 @@
-"""Keeps the operator running in its pods, as a kubelet does, and lets the pods say how it goes.
+"""Keeps the operator running in its pods, as a kubelet does, and updates the status of the pods.
 
-Of a TGI pod the script decides what becomes of it, and a process is there for whoever connects. The operator's pods are
-the other way round: the process comes first, and the pod follows it by the same annotations.
+For a TGI pod, the script decides its status, and a process starts on the first connection. For the operator's pods,
+it is the reverse: the process comes first, and the pod follows it by the same annotations.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tgi_sandbox.cluster.script import Outcome, annotations
 _POLL_SECONDS = 0.2
 _FAILED = 1
 
-# Runs, and is not ready.
+# Runs, but is not ready.
 _STARTING = Outcome.PROBE_FAILURE
 
 
@@ -33,7 +33,7 @@ class Attendant:
         self._attending: set[asyncio.Task[None]] = set()
 
     def observe(self, pod: Pod) -> None:
-        """Take note of a pod that is new or has changed."""
+        """Process a pod that is new or has changed."""
         for container in filter(is_operator, pod.containers):
             life = (pod.uid, container.name, container.restarts)
             if container.running and life not in self._lives:
@@ -51,7 +51,7 @@ class Attendant:
             await self._tell(pod, of_this_life(Outcome.CRASH_LOOP, exit_code=_FAILED, message=str(error)))
             return
         await self._tell(pod, of_this_life(Outcome.OK))
-        # No thread waits instead: there are few.
+        # No thread waits for it: there are few.
         while not process.wait(0):  # noqa: ASYNC110 (nothing tells when a child has ended)
             await asyncio.sleep(_POLL_SECONDS)
         await self._tell(pod, of_this_life(Outcome.CRASH_LOOP, exit_code=process.returncode))

@@ -1,4 +1,4 @@
-"""What runs in pods: processes of this machine that stand for containers, started when somebody needs them."""
+"""Processes of this machine that stand in for the containers of pods, started on demand."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ from tgi_sandbox.processes import Process, ProcessError
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 
-# One life of a container: the pod's uid, the container's name, how often it was restarted.
+# One life of a container: the pod's uid, the container's name, its restart count.
 _Life = tuple[str, str, int]
 
 
@@ -38,7 +38,7 @@ class Containers:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def port(self, pod: Pod, port: int) -> int:
-        """Return the port on loopback of the process behind a port of a pod, starting it where there is none."""
+        """Return the port on loopback of the process behind a port of a pod, starting the process if there is none."""
         container = next((one for one in pod.containers if port_of(one) == port), None)
         if container is None:
             raise UnreachableError(f"connection refused: nothing of pod {pod.name} listens on port {port}")
@@ -47,22 +47,22 @@ class Containers:
         return (await self._running(pod, container)).port
 
     async def run(self, pod: Pod, container: Container) -> Process:
-        """Return the process of a container, starting it where there is none; raises UnreachableError."""
+        """Return the process of a container, starting it if there is none; raises UnreachableError."""
         return (await self._running(pod, container)).process
 
     def log(self, pod: Pod, container: Container, previous: bool) -> str | None:
-        """Return what a container has printed in this life, or in the last one before in which it was started."""
+        """Return the log of a container in this life, or in the previous one in which it was started."""
         lives = {int(log.stem): log for log in self._logs(pod, container.name).glob("*.log")}
         wanted = [life for life in lives if (life < container.restarts if previous else life == container.restarts)]
         return lives[max(wanted)].read_text(errors="replace") if wanted else None
 
     def retain(self, uids: AbstractSet[str]) -> None:
-        """End what runs in any but these pods."""
+        """End the processes of all but these pods."""
         for life in [life for life in self._starting if life[0] not in uids]:
             self._retire(life)
 
     def observe(self, pod: Pod) -> None:
-        """End what a pod no longer runs."""
+        """End the processes that a pod no longer runs."""
         for container in pod.containers:
             for life in [life for life in self._starting if life[:2] == (pod.uid, container.name)]:
                 if container.is_over(life[2]):
@@ -89,7 +89,7 @@ class Containers:
         return _Running(process, port, pod.grace_seconds)
 
     def _logs(self, pod: Pod, container: str) -> Path:
-        # As under a node's /var/log/pods.
+        # As under /var/log/pods on a node.
         return self._folder / f"{pod.namespace}_{pod.name}_{pod.uid}" / container
 
     def _retire(self, life: _Life) -> None:
@@ -103,13 +103,13 @@ def _is_usable(started: asyncio.Task[_Running]) -> bool:
 
 
 async def _end(started: asyncio.Task[_Running]) -> None:
-    """End a process as a kubelet would, with time to finish what it has begun."""
+    """End a process as a kubelet does, with a grace period."""
     (running,) = await asyncio.gather(started, return_exceptions=True)
     if isinstance(running, _Running):
         running.process.signal(signal.SIGTERM)
         with suppress(TimeoutError):
             async with asyncio.timeout(running.grace_seconds):
-                # No thread waits instead: there are few, and the grace may be minutes.
+                # No thread waits for it: there are few, and the grace period can be minutes.
                 while not running.process.wait(0):  # noqa: ASYNC110 (nothing tells when a child has ended)
                     await asyncio.sleep(_POLL_SECONDS)
         running.process.signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What the webhooks of EKS add to a pod whose service account has an AWS role, by IRSA or by Pod Identity."""
+"""The additions of the EKS webhooks to a pod whose service account has an AWS role, by IRSA or by Pod Identity."""
 
 import json
 import urllib.request
@@ -15,9 +15,10 @@ _TIMEOUT_SECONDS = 10.0
 
 
 def injected(aws: str, account: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return variables, and by variable the audience of the token whose file it names.
+    """Return variables, and for each variable that names a token file, the audience of the token.
 
-    `aws` is the address of the AWS double, `account` the service account. Raises OSError where the double is away.
+    `aws` is the address of the AWS emulator, `account` the service account. Raises OSError if the emulator is not
+    reachable.
     """
     metadata = account["metadata"]
     variables: dict[str, str] = {}
@@ -35,7 +36,7 @@ def injected(aws: str, account: Mapping[str, Any]) -> tuple[dict[str, str], dict
 def _is_associated(aws: str, namespace: str, account: str) -> bool:
     query = urlencode({"namespace": namespace, "serviceAccount": account})
     url = f"{aws}/clusters/{EKS_CLUSTER}/pod-identity-associations?{query}"
-    # The double reads the service, and nothing else, from a signature.
+    # The emulator reads only the service from a signature.
     scope = "AWS4-HMAC-SHA256 Credential=sandbox/20260101/us-east-1/eks/aws4_request"
     request = urllib.request.Request(url, headers={"Authorization": scope})  # noqa: S310 - http on loopback
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above

@@ -8,15 +8,15 @@ from tgi_sandbox.cluster.network.pod import Container
 # ENV PORT of TGI's image.
 _DEFAULT_PORT = "80"
 
-# Returns the value under a key of a secret.
+# Returns the value of a key of a secret.
 SecretReader = Callable[[str, str], str]
 
 
 def environment(container: Container, secret: SecretReader) -> dict[str, str] | None:
-    """Return what the TGI launcher would read, or none where the container runs something else.
+    """Return the environment that the TGI launcher reads, or none if the container runs another program.
 
-    An argument of the launcher is written as its variable, over which it wins. Variables from elsewhere than plain
-    values and secrets are left out.
+    An argument of the launcher is written as its variable, which it overrides. Variables from other sources than plain
+    values and secrets are omitted.
     """
     arguments = container.launcher_arguments
     if arguments is None:
@@ -29,13 +29,13 @@ def environment(container: Container, secret: SecretReader) -> dict[str, str] | 
     if "MODEL_ID" not in variables:
         return None
     gpus = container.gpus
-    # As NVIDIA's device plugin does, which names each GPU that the container has.
+    # Like NVIDIA's device plugin, which names each GPU of the container.
     devices = {"NVIDIA_VISIBLE_DEVICES": ",".join(map(str, range(gpus)))} if gpus else {}
     return devices | variables | {"SANDBOX_GPUS": str(gpus)}
 
 
 def port_of(container: Container) -> int | None:
-    """Return the port of the TGI launcher in a container, or none where there is no launcher."""
+    """Return the port of the TGI launcher in a container, or none if there is no launcher."""
     variables = environment(container, lambda *_: "")
     return int(variables["PORT"]) if variables else None
 

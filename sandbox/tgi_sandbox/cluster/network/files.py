@@ -1,4 +1,4 @@
-"""What a kubelet puts before a container of the operator: variables, files of volumes, and the pod's own tokens."""
+"""The inputs that a kubelet prepares for an operator's container: variables, files of volumes, and the pod's tokens."""
 
 import base64
 from pathlib import Path
@@ -11,12 +11,12 @@ from tgi_sandbox.cluster.network import eks
 from tgi_sandbox.cluster.network.pod import Container, Pod
 from tgi_sandbox.cluster.network.tunnels import UnreachableError
 
-# Longer than a sandbox lives: no token is renewed.
+# Longer than the lifetime of a sandbox: no token is renewed.
 _TOKEN_SECONDS = 7 * 86_400
 
 
 class PodFiles:
-    """Reads what pods refer to, and writes their files; `aws` is the address of the AWS double, if there is one."""
+    """Reads the objects that pods refer to, and writes their files; `aws` is the AWS emulator's address, or none."""
 
     def __init__(self, api: ApiServer, layout: Layout, aws: str | None) -> None:
         self._api = api
@@ -24,21 +24,21 @@ class PodFiles:
         self._aws = aws
 
     def value(self, kind: str, pod: Pod, name: str, key: str) -> str:
-        """Return what is under a key of one of the `secrets` or `configmaps`; raises UnreachableError."""
+        """Return the value of a key in one of the `secrets` or `configmaps`; raises UnreachableError."""
         try:
             return self._data(kind, pod, name)[key]
         except KeyError as error:
             raise UnreachableError(f"{kind} {name} of namespace {pod.namespace} has no key {key}") from error
 
     def environment(self, pod: Pod, container: Container) -> dict[str, str]:
-        """Return the variables of a container of the operator, having written the files that they name.
+        """Return the variables of a container of the operator, after writing the files that they name.
 
-        Raises UnreachableError where something that they come from is missing.
+        Raises UnreachableError if one of their sources is missing.
         """
         try:
             return self._environment(pod, container)
         except (ApiError, OSError) as error:
-            raise UnreachableError(f"pod {pod.name} cannot be given its files: {error}") from error
+            raise UnreachableError(f"pod {pod.name} cannot get its files: {error}") from error
 
     def _environment(self, pod: Pod, container: Container) -> dict[str, str]:
         folder = self._layout.pod(pod.uid)
@@ -47,7 +47,8 @@ class PodFiles:
         authority = self._layout.certificate_authority.read_text()
         write_kubeconfig(kubeconfig, self._api.url, authority, self._token(pod))
         cluster = {
-            # A process shares this machine's files: no user's configuration, and no pod's token where the client looks.
+            # A process shares this machine's files. The client must not read the user's configuration, and finds no pod
+            # token at its default path.
             "HOME": str(folder),
             "KUBECONFIG": str(kubeconfig),
             "TGI_OPERATOR_LEADER_ELECTION_NAMESPACE": pod.namespace,
@@ -75,7 +76,7 @@ class PodFiles:
         return str(variable.get("value", ""))
 
     def _mount(self, pod: Pod, container: Container, folder: Path) -> dict[str, Path]:
-        """Write the files of ConfigMaps; return where each path in the container is on this machine."""
+        """Write the files of ConfigMaps; return the path on this machine for each path in the container."""
         volumes = {volume["name"]: volume for volume in pod.data["spec"].get("volumes", [])}
         mounted = {}
         for mount in container.spec.get("volumeMounts", []):
@@ -118,7 +119,7 @@ class PodFiles:
 
 
 def _moved(value: str, mounted: dict[str, Path]) -> str:
-    """Return a path within a mounted folder as it is on this machine, and any other value as it is."""
+    """Return the path on this machine for a path within a mounted folder, and any other value unchanged."""
     for path, folder in mounted.items():
         if value == path or value.startswith(f"{path}/"):
             return f"{folder}{value.removeprefix(path)}"

@@ -1,4 +1,4 @@
-"""The kubelet of all nodes, as far as the API server needs one: the logs of containers."""
+"""The kubelet of all nodes, limited to the logs of containers, which the API server requests."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,12 +10,12 @@ from starlette.routing import Route
 
 from tgi_sandbox.cluster.api import ApiError
 
-# Returns the log of a container, given the pod's namespace and name, its own, and whether its previous life is meant.
+# Returns the log of a container, given the namespace, the pod, the container, and whether its previous life is meant.
 LogReader = Callable[[str, str, str, bool], str]
 
 
 def application(log: LogReader) -> Starlette:
-    """Return the kubelet's web application; `follow` is taken, and changes nothing."""
+    """Return the kubelet's web application; it accepts `follow` without effect."""
 
     async def container_logs(request: Request) -> Response:
         where = request.path_params
@@ -30,7 +30,7 @@ def application(log: LogReader) -> Starlette:
 
 
 def cut(text: str, query: Mapping[str, str]) -> str:
-    """Return the part of a log that is asked for."""
+    """Return the requested part of a log."""
     if "tailLines" in query:
         lines = text.splitlines(keepends=True)
         text = "".join(lines[max(0, len(lines) - int(query["tailLines"])) :])

@@ -1,4 +1,4 @@
-"""The operator's own pods: which containers are the operator, and at what port they listen. Pure."""
+"""The operator's own pods: the containers that run the operator, and their port. Pure."""
 
 from tgi_sandbox.cluster.network.pod import Container
 
@@ -8,7 +8,7 @@ _PORT = ("TGI_OPERATOR_HTTP_PORT", "8090")
 
 
 def is_operator(container: Container) -> bool:
-    """Whether a container is an operator that works, by its image's name; the jobs that fetch weights share that."""
+    """Whether a container runs the operator, by image name and command: jobs that fetch weights share the image."""
     name = container.spec["image"].rpartition("/")[2].partition("@")[0].partition(":")[0]
     # The image's own command is `run`.
     arguments = container.spec.get("args") or [_COMMAND]

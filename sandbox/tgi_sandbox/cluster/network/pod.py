@@ -1,4 +1,4 @@
-"""What the network asks of a pod and its containers."""
+"""The facts about a pod and its containers that the network needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 
 from tgi_sandbox.cluster.script import PREFIX
 
-# The entrypoint of TGI's image, and what that starts.
+# The entrypoint of TGI's image, and the program that it starts.
 _LAUNCHERS = ("tgi-entrypoint.sh", "text-generation-launcher")
 
 
 @dataclass(frozen=True)
 class Container:
-    """A container: its part of a pod's spec and, once there is one, of the status."""
+    """A container: its part of a pod's spec and, if present, of the status."""
 
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
@@ -25,7 +25,7 @@ class Container:
 
     @property
     def restarts(self) -> int:
-        """How often it was started again."""
+        """Its restart count."""
         return int(self.status.get("restartCount", 0))
 
     @property
@@ -35,7 +35,7 @@ class Container:
 
     @property
     def started(self) -> bool:
-        """Whether it runs, and for long enough that its ports are open."""
+        """Whether it has run long enough that its ports are open."""
         return self.running and bool(self.status.get("started"))
 
     @property
@@ -45,7 +45,7 @@ class Container:
 
     @property
     def launcher_arguments(self) -> list[str] | None:
-        """What the TGI launcher gets as arguments; none where the container runs something else."""
+        """The arguments of the TGI launcher; none if the container runs another program."""
         command, arguments = self.spec.get("command", []), self.spec.get("args", [])
         if not command:
             return list(arguments)
@@ -54,7 +54,7 @@ class Container:
         return None
 
     def is_over(self, restarts: int) -> bool:
-        """Whether what ran after so many restarts has ended."""
+        """Whether the life of a container with that restart count has ended."""
         ended = "waiting" in self._state or "terminated" in self._state
         return self.restarts > restarts or (self.restarts == restarts and ended)
 
@@ -66,13 +66,13 @@ class Container:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod as the API server has it."""
+    """A pod as the API server returns it."""
 
     data: Mapping[str, Any]
 
     @property
     def uid(self) -> str:
-        """What sets it apart from an earlier pod of the same name."""
+        """The uid, which distinguishes it from an earlier pod of the same name."""
         return str(self.data["metadata"]["uid"])
 
     @property
@@ -93,16 +93,16 @@ class Pod:
 
     @property
     def grace_seconds(self) -> int:
-        """How long its containers may take to end."""
+        """The grace period of its containers."""
         return int(self.data["spec"]["terminationGracePeriodSeconds"])
 
     @property
     def containers(self) -> list[Container]:
-        """Its containers, without those that run before."""
+        """Its containers, without init containers."""
         statuses = {status["name"]: status for status in self.data["status"].get("containerStatuses", [])}
         return [Container(spec, statuses.get(spec["name"], {})) for spec in self.data["spec"]["containers"]]
 
     def script(self, name: str) -> str | None:
-        """Return what the user wrote into an annotation of the sandbox."""
+        """Return the user's value of an annotation of the sandbox."""
         value: str | None = self.data["metadata"].get("annotations", {}).get(PREFIX + name)
         return value

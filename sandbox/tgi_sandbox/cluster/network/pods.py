@@ -1,4 +1,4 @@
-"""All pods: an index of them, and what is asked of the API server about them."""
+"""All pods: an index of them, and the requests to the API server about them."""
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -11,27 +11,27 @@ _PODS = "/api/v1/pods"
 
 
 class Pods:
-    """The pods that are known, by uid and by address."""
+    """The known pods, by uid and by address."""
 
     def __init__(self) -> None:
         self._by_uid: dict[str, Pod] = {}
         self._by_address: dict[str, Pod] = {}
 
     def replace(self, pods: Iterable[Pod]) -> None:
-        """Take these for all there are."""
+        """Replace the index by these pods."""
         self._by_uid.clear()
         self._by_address.clear()
         for pod in pods:
             self.add(pod)
 
     def add(self, pod: Pod) -> None:
-        """Take a pod that is new or has changed."""
+        """Add or update a pod."""
         self._by_uid[pod.uid] = pod
         if pod.address is not None:
             self._by_address[pod.address] = pod
 
     def remove(self, pod: Pod) -> None:
-        """Forget a pod; its address may have been given to another already."""
+        """Remove a pod; its address can already belong to another pod."""
         self._by_uid.pop(pod.uid, None)
         if pod.address is not None and self._by_address.get(pod.address, pod).uid == pod.uid:
             self._by_address.pop(pod.address, None)
@@ -47,7 +47,7 @@ class Pods:
 
 
 def listing(api: ApiServer) -> tuple[list[Pod], str]:
-    """Ask the API server for all pods; with them comes the version from which a watch goes on."""
+    """Return all pods from the API server, and the version from which a watch continues."""
     answer = api.request("GET", _PODS)
     return [Pod(item) for item in answer["items"]], answer["metadata"]["resourceVersion"]
 
@@ -61,14 +61,14 @@ def changes(api: ApiServer, version: str) -> Iterator[tuple[str, Pod]]:
 
 
 def with_address(api: ApiServer, address: str) -> Pod | None:
-    """Ask the API server which pod has an address now."""
+    """Return the pod that has an address now, from the API server."""
     query = urlencode({"fieldSelector": f"status.podIP={address}"})
     pods = [Pod(item) for item in api.request("GET", f"{_PODS}?{query}")["items"]]
     return pods[0] if pods else None
 
 
 def named(api: ApiServer, namespace: str, name: str) -> Pod:
-    """Ask the API server for a pod."""
+    """Return a pod from the API server."""
     return Pod(api.request("GET", f"/api/v1/namespaces/{namespace}/pods/{name}"))
 
 

@@ -1,4 +1,4 @@
-"""Pods whose TGI launcher would refuse to start: they are told to crash, with its words in their log."""
+"""Pods whose TGI launcher would refuse to start: they are set to crash, with the launcher's message in their log."""
 
 from tgi_sandbox.cluster.network.environment import environment
 from tgi_sandbox.cluster.network.pod import Pod
@@ -8,7 +8,7 @@ from tgi_sandbox.tgi.errors import LauncherError
 
 
 def verdict(pod: Pod) -> dict[str, str]:
-    """Return the annotations of a pod that would crash; none for another, or where the user has decided."""
+    """Return the annotations of a pod that would crash; none for other pods, or if the user has decided."""
     if pod.script("outcome") is not None:
         return {}
     refused = next(filter(None, map(_refusal, _environments(pod))), None)
@@ -18,7 +18,7 @@ def verdict(pod: Pod) -> dict[str, str]:
 
 
 def _environments(pod: Pod) -> list[dict[str, str]]:
-    # What a secret's value is makes no difference to the launcher; that it is there does.
+    # The value of a secret makes no difference to the launcher, but its presence does.
     found = [environment(container, lambda name, key: f"{name}/{key}") for container in pod.containers]
     return [env for env in found if env is not None]
 

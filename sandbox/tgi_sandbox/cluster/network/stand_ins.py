@@ -1,4 +1,4 @@
-"""Which process of this machine stands for a container: the TGI simulator, or the operator itself."""
+"""The process of this machine that stands in for a container: the TGI simulator, or the operator itself."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _PASSED_ON = ("PATH", "SANDBOX_TOKEN_DELAY")
 
 @dataclass(frozen=True)
 class StandIn:
-    """A command, its variables, and the path under which it answers once it is ready."""
+    """A command, its variables, and the path that answers once it is ready."""
 
     command: list[str]
     environment: dict[str, str]
@@ -23,12 +23,12 @@ class StandIn:
 
 
 def port_of(container: Container) -> int | None:
-    """Return the port that a container listens on, or none where nothing can stand for it."""
+    """Return the port on which a container listens, or none if no process can stand in for it."""
     return operators.port_of(container) if operators.is_operator(container) else environment.port_of(container)
 
 
 def stand_in(pod: Pod, container: Container, files: PodFiles, port: int) -> StandIn:
-    """Return what stands for a container on a port of loopback; raises UnreachableError where something is missing."""
+    """Return the command that stands in for a container on a loopback port; raises UnreachableError if it cannot."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     if operators.is_operator(container):
         command = [str(Path(sys.executable).with_name("tgi-operator")), "run"]

@@ -1,4 +1,4 @@
-"""An HTTP proxy that knows CONNECT alone: it asks where an address leads, and passes bytes on both ways."""
+"""An HTTP proxy that supports only CONNECT: it looks up the destination of an address, and copies bytes both ways."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,19 +8,19 @@ from tgi_sandbox.cluster.ports import LOOPBACK, abstract
 
 _CHUNK_BYTES = 65_536
 
-# Returns the port on loopback that stands for a port of an address.
+# Returns the loopback port for a port of an address.
 Route = Callable[[str, int], Awaitable[int]]
 
 
 class UnreachableError(Exception):
-    """Nobody answers at an address; the message says why."""
+    """No server answers at an address; the message has the reason."""
 
 
 async def listen(socket: str, route: Route) -> asyncio.Server:
     """Start to accept connections on an abstract socket."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A side that goes away ends the tunnel; that is no error of the proxy's.
+        # A side that disconnects ends the tunnel; that is no error of the proxy.
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             await _serve(reader, writer, route)
         await _close(writer)
@@ -34,7 +34,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rou
         port = await route(*_target(head))
         far_reader, far_writer = await asyncio.open_connection(LOOPBACK, port)
     except (UnreachableError, OSError) as error:
-        # Whoever connects sees the status line alone.
+        # The client sees only the status line.
         reason = " ".join(str(error).split()).encode("latin-1", errors="replace").decode("latin-1")
         writer.write(f"HTTP/1.1 502 {reason}\r\nContent-Length: 0\r\n\r\n".encode("latin-1"))
         await writer.drain()
@@ -50,7 +50,7 @@ def _target(head: str) -> tuple[str, int]:
     method, _, rest = head.partition(" ")
     host, _, port = rest.partition(" ")[0].rpartition(":")
     if method != "CONNECT" or not port.isdecimal():
-        raise UnreachableError("only CONNECT host:port is known here")
+        raise UnreachableError("only CONNECT host:port is supported")
     return host.strip("[]"), int(port)
 
 

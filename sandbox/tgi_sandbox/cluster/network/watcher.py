@@ -1,4 +1,4 @@
-"""Follows all pods: tells the network of each change, and judges each pod when it first sees it."""
+"""Follows all pods: passes each change to the network, and checks each pod when it first appears."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ _RETRY_SECONDS = 0.5
 
 
 class Watcher:
-    """Runs in a thread, since a watch blocks; the network lives in an event loop."""
+    """Runs in a thread, since a watch blocks; the network runs in an event loop."""
 
     def __init__(self, api: ApiServer, network: Network, loop: asyncio.AbstractEventLoop) -> None:
         self._api = api
@@ -26,7 +26,7 @@ class Watcher:
         self._loop = loop
 
     def run(self) -> None:
-        """Follow for ever; where that fails, the process ends, which the control plane notices."""
+        """Follow forever; on a failure, the process ends, which the control plane detects."""
         try:
             while True:
                 with suppress(ApiError, OSError, HTTPException, JSONDecodeError):
@@ -36,7 +36,7 @@ class Watcher:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _follow(self) -> None:
-        # All of them each time: while the connection was lost some may have gone.
+        # List all pods each time: some may have been deleted while the connection was lost.
         pods, version = listing(self._api)
         self._loop.call_soon_threadsafe(self._network.listed, pods)
         for pod in pods:
@@ -50,5 +50,5 @@ class Watcher:
     def _judge(self, pod: Pod) -> None:
         annotations = verdict(pod)
         if annotations:
-            with suppress(ApiError):  # it is gone already
+            with suppress(ApiError):  # it is already deleted
                 annotate(self._api, pod, annotations)

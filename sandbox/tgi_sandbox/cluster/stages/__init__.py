@@ -1,8 +1,8 @@
-"""What KWOK does with nodes, pods and volumes, as one stage for each change of state.
+"""KWOK's handling of nodes, pods and volumes, as one stage for each change of state.
 
-That is a kubelet's duties without a kubelet, and a storage driver's. Pods have many stages, which differ little:
-`pods.yaml` is the table of them, `pods.jq` decides which is due, and `pods.gotmpl` writes the status. Here they become
-the objects that KWOK reads. A pod chooses its fate by annotations.
+The stages replace a kubelet and a storage driver. Pods have many stages, which differ little:
+`pods.yaml` is the table of them, `pods.jq` decides which one is due, and `pods.gotmpl` writes the status. This module
+combines them into the objects that KWOK reads. Annotations on a pod script its life.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The merge of conditions: what kubectl wait and kstatus rely on."""
+"""The merge of conditions, which kubectl wait and kstatus rely on."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -35,6 +35,6 @@ def test_reason_can_be_read_back_from_a_status(reason: Reason) -> None:
 
 
 def test_no_two_reasons_are_the_same_word_or_mean_the_same() -> None:
-    # An Enum takes a repeated value for an alias and keeps silent.
+    # An Enum silently treats a repeated value as an alias.
     assert len(Reason.__members__) == len(list(Reason))
     assert len({reason.means for reason in Reason}) == len(list(Reason))

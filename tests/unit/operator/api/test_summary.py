@@ -1,4 +1,4 @@
-"""What `kubectl get` shows people: replicas, one word, the model and what it runs on, all of them short."""
+"""The columns of `kubectl get`: replicas, one word, the model and its hardware, all of them short."""
 
 from typing import Any
 
@@ -35,12 +35,12 @@ def status(
         (status((READY, TRUE), desired=0), "0/0"),
         (status((READY, FALSE), (RECONCILING, TRUE)), "0/1 wait"),
         (status((READY, FALSE), (STALLED, TRUE), ready=2, desired=2), "2/2 act"),
-        # A change that takes too long: the operator goes on, but a person must know.
+        # A change that takes too long: the operator continues, but a user must know.
         (status((READY, FALSE), (RECONCILING, TRUE), (STALLED, TRUE)), "0/1 act"),
-        # AWS cannot be read: the operator tries again.
+        # AWS cannot be read: the operator retries.
         (status((READY, UNKNOWN), ready=1), "1/1 wait"),
         (status((READY, UNKNOWN), (STALLED, TRUE), ready=1), "1/1 act"),
-        # A spec that was refused before anything was counted.
+        # A spec that was refused before the replicas were counted.
         (status((READY, FALSE), (STALLED, TRUE), ready=None, desired=None), "act"),
         (status(ready=None, desired=None), "wait"),
     ],

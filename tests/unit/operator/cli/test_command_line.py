@@ -1,4 +1,4 @@
-"""The command lines: help, suggestions, exit codes, completion, colors, and what a start costs."""
+"""The command lines: help, suggestions, exit codes, completion, colors, and the cost of a start."""
 
 import io
 import os

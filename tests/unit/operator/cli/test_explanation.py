@@ -1,4 +1,4 @@
-"""What `kubectl tgi status` says of a resource: a value for programs, and its text."""
+"""The explanation of a resource in `kubectl tgi status`: a value for programs, and its text."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -58,7 +58,7 @@ STALLED = condition("Stalled", "True", "ContainerNotHealthy")
         (resource(READY), "Ready", "InService"),
         (resource(NOT_READY, WORKING), "In progress", "Creating"),
         (resource(NOT_READY, STALLED), "Action required", "ContainerNotHealthy"),
-        # It serves what it served before, and waits for a change.
+        # It serves the previous revision, and waits for a change.
         (resource(READY, STALLED), "Action required", "ContainerNotHealthy"),
         (resource(UNREADABLE), "Unknown", "AWSUnavailable"),
         (resource(READY, observedGeneration=1), "In progress", "InService"),

@@ -1,4 +1,4 @@
-"""The command line, where nothing has to run for the answer."""
+"""The command line, without a running cluster or process."""
 
 from pathlib import Path
 

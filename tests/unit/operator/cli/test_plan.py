@@ -1,4 +1,4 @@
-"""`tgi-operator plan` on whatever people give it: a plan, or a line for each thing that is wrong."""
+"""`tgi-operator plan` on any input: a plan, or a line for each error."""
 
 import io
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What `plan` prints: warnings, the summary, JSON, and annotations of a GitHub workflow."""
+"""The output of `plan`: warnings, the summary, JSON, and annotations of a GitHub workflow."""
 
 import json
 from pathlib import Path

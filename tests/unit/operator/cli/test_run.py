@@ -1,4 +1,4 @@
-"""`tgi-operator run` with settings that are none."""
+"""`tgi-operator run` with invalid settings."""
 
 import pytest
 

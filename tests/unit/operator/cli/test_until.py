@@ -15,7 +15,7 @@ READY = {**CREATED, "status": {"observedGeneration": 1, "conditions": CONDITIONS
 
 
 def waited(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any] | Exception) -> int:
-    """Return the exit code where the API server answers so, one after the other."""
+    """Return the exit code if the API server gives these answers in order."""
 
     left = list(answers)
 

@@ -1,4 +1,4 @@
-"""What tests of the controller are given: an API server in memory and a backend that follows a script."""
+"""The environment of tests of the controller: an API server in memory and a backend that follows a script."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class ApiServer:
     version: int = 0
 
     def put(self, key: Key = KEY, **changes: Any) -> dict[str, Any]:
-        """Make or change an object as a user would; `meta` are changes of its metadata. Returns it."""
+        """Create or change an object as a user would; `meta` are changes of its metadata. Returns it."""
         self.version += 1
         meta = {"namespace": key.namespace, "name": key.name, "uid": f"uid-{key.name}", "generation": 1}
         before = self.objects.get(key, {"metadata": meta, "spec": SPEC})
@@ -131,7 +131,7 @@ class BackendError(Exception):
 
 @dataclass
 class ScriptedBackend:
-    """Implements backends.base.Backend: one plan or error for each observation, the last one for ever."""
+    """Implements backends.base.Backend: one plan or error for each observation, the last one repeatedly."""
 
     script: list[Plan[str] | Exception | None] = field(default_factory=list)
     failing: dict[str, Exception] = field(default_factory=dict)

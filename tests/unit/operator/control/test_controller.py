@@ -1,4 +1,4 @@
-"""The controller on a virtual clock: what the watches deliver, what they miss, and when it is ready."""
+"""The controller on a virtual clock: events that the watches deliver or miss, and its readiness."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -65,11 +65,11 @@ class Running:
         self.controller = Controller(settings, self.server, "blue", backends, self.children, lambda: NOW)
 
     def deliver(self, key: Key = KEY, **changes: Any) -> None:
-        """Change an object, and have the watch deliver it."""
+        """Change an object, and let the watch deliver it."""
         self.controller.seen(self.server.put(key, **changes))
 
     def vanish(self, key: Key = KEY) -> None:
-        """Take an object away, and have the watch deliver that."""
+        """Remove an object, and let the watch deliver that."""
         body = self.server.objects.pop(key)
         self.controller.removed(*key, body["metadata"]["uid"])
 
@@ -204,7 +204,7 @@ async def test_failures_of_a_resource_end_with_it(running: Running) -> None:
 
 
 class TestWhatIsLeftBehind:
-    """A resource that vanishes without the operator's leave may leave an endpoint that is billed."""
+    """A resource that disappears without the operator's finalizer may leave an endpoint that is billed."""
 
     shown = as_json(status(SERVES)) | {"sageMaker": ENDPOINT}
 

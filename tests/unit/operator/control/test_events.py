@@ -1,4 +1,4 @@
-"""Which changes of a status become Events, and how an Event is posted."""
+"""The changes of a status that become Events, and how an Event is posted."""
 
 from typing import Any
 
@@ -128,7 +128,7 @@ def test_type_of_a_note_goes_by_its_reason(reason: Reason, event_type: str) -> N
 
 
 class FakeKube:
-    """Keeps Events by name, and refuses one that exists as the API server does."""
+    """Stores Events by name, and refuses one that exists, like the API server."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure

@@ -1,4 +1,4 @@
-"""The event loop renews the Lease: whatever a tenant writes, nothing keeps it busy for long."""
+"""The event loop renews the Lease: no input of a tenant keeps it busy for long."""
 
 import asyncio
 import gc
@@ -89,7 +89,7 @@ async def longest_pause(until: asyncio.Event) -> float:
 
 @pytest.fixture(autouse=True)
 def own_garbage() -> Iterator[None]:
-    """Spare the garbage collector what other tests left: it is no work of the operator."""
+    """Exclude the garbage of other tests: it is not caused by the operator."""
     gc.collect()
     gc.freeze()
     yield
@@ -128,7 +128,7 @@ async def test_largest_spec_is_taken_in_and_reconciled_beside_the_loop(template:
 
 
 class Amazon:
-    """AWS without endpoints, where nothing can be created; `tried` is set by the first attempt."""
+    """AWS without endpoints, where every creation fails; `tried` is set by the first attempt."""
 
     def __init__(self) -> None:
         self.tried = asyncio.Event()
@@ -143,10 +143,10 @@ class Amazon:
         )
 
     def drop(self, scope: Scope) -> None:
-        """Hold nothing."""
+        """Keep nothing."""
 
     async def close(self) -> None:
-        """Have nothing under way."""
+        """Have nothing in progress."""
 
 
 def with_schedules() -> Object:
@@ -177,6 +177,6 @@ async def pause_of_schedules() -> float:
 
 
 async def test_schedules_are_computed_beside_the_loop() -> None:
-    # The first look loads tables and clients.
+    # The first observation loads tables and clients.
     pauses = [await pause_of_schedules() for _ in range(3)]
     assert min(pauses) <= LONGEST_PAUSE_OF_SCHEDULES

@@ -194,7 +194,7 @@ async def test_clients_that_read_nothing_keep_neither_memory_nor_others(
 
 @dataclass
 class Reviewer:
-    """Answers reviews as an API server that knows one token."""
+    """Answers reviews like an API server that knows one token."""
 
     allowed: bool = True
     fails: bool = False
@@ -246,7 +246,7 @@ async def test_without_an_answer_of_the_api_server_nobody_reads_the_metrics() ->
 
 
 async def longest_pause(serving: Serving) -> tuple[float, str]:
-    """Return for how long one scrape kept the event loop from other work, and its text."""
+    """Return how long one scrape kept the event loop from other work, and its text."""
     pauses: list[float] = []
 
     async def tick() -> None:
@@ -264,7 +264,7 @@ async def longest_pause(serving: Serving) -> tuple[float, str]:
 async def test_ten_thousand_resources_block_the_loop_for_less_than_100_milliseconds(serving: Serving) -> None:
     for number in range(MANY):
         serving.controller.store.put(item(body(number, SHOWN)))
-    # The best of five: other processes take the processor as well.
+    # The best of five: other processes use the processor as well.
     scrapes = [await longest_pause(serving) for _ in range(5)]
     assert min(pause for pause, _ in scrapes) < 0.1
     series = re.findall(r"^tgi_operator_(?:condition|replicas|scaling_active)\{", scrapes[0][1], re.MULTILINE)

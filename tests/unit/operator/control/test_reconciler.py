@@ -1,4 +1,4 @@
-"""One resource once: what is written, in which order, and what becomes of it."""
+"""One reconciliation of one resource: the writes, their order, and the result."""
 
 from dataclasses import replace
 from typing import Any
@@ -57,7 +57,7 @@ class Given:
         self.store.drop(known.key)
 
     def put(self, **changes: Any) -> None:
-        """Change the object, and have the watch deliver it."""
+        """Change the object, and let the watch deliver it."""
         self.store.put(item(self.server.put(**changes)))
 
     async def reconcile(self, failures: int = 0) -> Outcome:
@@ -212,7 +212,7 @@ class TestErrorsOfTheBackend:
         ],
     )
     async def test_remedy_builds_on_the_status_of_the_moment(self, plan: Any, failures: int, built_on: Status) -> None:
-        """Conditions that may not come true are not part of it where they were not written."""
+        """It does not include conditions that may not become true and that were not written."""
         given = Given(plan, status=as_json(status(SERVES)))
         given.backend.failing["bad"] = BackendError()
         given.backend.remedies = Remedy(status(DENIED), 30)

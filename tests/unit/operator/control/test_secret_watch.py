@@ -1,4 +1,4 @@
-"""The watch of Secrets on a virtual clock: it goes on after every way in which a watch ends, and rests in between."""
+"""The watch of Secrets on a virtual clock: it continues after every way in which a watch ends, with pauses."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -77,7 +77,7 @@ def server() -> Server:
 
 @pytest.fixture
 async def run(server: Server) -> AsyncIterator[Run]:
-    """Yield what runs a watch for a while, and returns what was reported."""
+    """Yield a function that runs a watch for a while, and returns the reported events."""
     tasks: list[asyncio.Task[None]] = []
 
     async def running(

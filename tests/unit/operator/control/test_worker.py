@@ -1,4 +1,4 @@
-"""Workers on a virtual clock: who counts, backs off and requeues, and what one lane that hangs does to others."""
+"""Workers on a virtual clock: counting, back-off and requeues, and the effect of one hanging lane on others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.looptime
 class Reconciliations:
     """Workers over keys such as "lane/name" or "lane/namespace/name", and each reconciliation as (time, key, failures).
 
-    Of the workers of a lane, a third are for one namespace.
+    A third of the workers of a lane are for one namespace.
     """
 
     def __init__(self, size: int = 6) -> None:
@@ -213,7 +213,7 @@ async def test_hanging_reconciliations_that_nobody_waits_behind_are_no_reason_to
 
 
 async def test_worker_that_crashes_fails_the_probe(made: Reconciliations, caplog: pytest.LogCaptureFixture) -> None:
-    # An outcome that is none crashes the worker itself.
+    # An invalid outcome crashes the worker itself.
     made.outcomes["eu/a"] = [None]  # type: ignore[list-item]
     made.workers.queue.add("eu/a")
     await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""The work queue: stories of one key, and any course of events against a model of a few sets."""
+"""The work queue: stories of one key, and any sequence of events compared with a model of a few sets."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ ONE = "lane"
 
 
 class Lanes:
-    """A queue whose keys carry their lane before a slash, and the lanes that were reported to be ready.
+    """A queue whose keys have their lane before a slash, and the lanes that were reported to be ready.
 
     The first letter of a key after the slash is its namespace.
     """
@@ -188,7 +188,7 @@ async def test_many_wake_ups_of_delayed_keys_leave_no_timers_behind(queue: WorkQ
         queue.done("a")
         queue.add_after("a", 500)
     await asyncio.sleep(0)
-    # The loop sweeps its heap once more than half of at least 100 timers are cancelled.
+    # The loop cleans up its heap as soon as more than half of at least 100 timers are cancelled.
     assert len(loop._scheduled) - before <= 200
 
 
@@ -215,7 +215,7 @@ async def test_closed_queue_wakes_nothing_up(queue: WorkQueue[str]) -> None:
 
 
 class QueueAgainstSets(RuleBasedStateMachine):
-    """The queue against: a list of what is ready, sets of what is busy and asked for again, and when a key is due."""
+    """The queue and its model: a list of ready keys, sets of busy and requeued keys, and the times of delayed keys."""
 
     keys = st.sampled_from("abcd")
 
@@ -252,7 +252,7 @@ class QueueAgainstSets(RuleBasedStateMachine):
 
     @rule(key=keys, delay=st.sampled_from([0, 3, 10]))
     def add_after(self, key: str, delay: int) -> None:
-        # No two keys are due at the same time, and none at the moment at which `time_passes` ends.
+        # No two keys are due at the same time, and none at the time when `time_passes` ends.
         seconds = delay + "abcd".index(key) / 10 + 0.003 if delay else 0
         self.run(lambda: self.queue.add_after(key, seconds))
         if delay == 0:

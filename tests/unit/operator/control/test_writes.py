@@ -1,4 +1,4 @@
-"""Writes to TGIEndpoints: merge patches, and what a refusal means."""
+"""Writes to TGIEndpoints: merge patches, and the meaning of refusals."""
 
 from typing import Any
 

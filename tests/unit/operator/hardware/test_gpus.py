@@ -34,7 +34,7 @@ def test_known_product(product: str, capability: tuple[int, int], memory: int) -
     [("Tesla-T4-SHARED", (7, 5)), ("NVIDIA-L4-SHARED", (8, 9)), ("NVIDIA-A10G-SHARED", (8, 6))],
 )
 def test_gpu_that_pods_share_is_the_same_gpu(product: str, capability: tuple[int, int]) -> None:
-    """NVIDIA's device plugin appends -SHARED to the label where GPUs are time-sliced."""
+    """NVIDIA's device plugin appends -SHARED to the label if GPUs are time-sliced."""
     found = gpus([product], 1)
     assert (found.gpu, found.capability) == (product, capability)
 

@@ -1,4 +1,4 @@
-"""The table of GPUs, against the instance types that the SageMaker API itself names."""
+"""The table of GPUs, compared with the instance types of the SageMaker API."""
 
 import re
 

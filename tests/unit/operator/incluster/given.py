@@ -1,4 +1,4 @@
-"""A resource and what is seen of it in the cluster: the objects as the controllers of Kubernetes would leave them."""
+"""A resource and its observed objects in the cluster, as the controllers of Kubernetes would leave them."""
 
 import copy
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ CACHED = {"cache": {"size": "100Gi"}}
 
 
 def spec(changes: Mapping[str, Any] | None = None, **in_cluster: Any) -> dict[str, Any]:
-    """Return a spec in which top-level fields and fields of inCluster differ from the smallest."""
+    """Return a spec with top-level fields and fields of inCluster that differ from the smallest one."""
     return MINIMAL | dict(changes or {}) | {"inCluster": in_cluster}
 
 
@@ -74,12 +74,12 @@ def container(wanted: Desired) -> Object:
 
 
 def environment(wanted: Desired) -> dict[str, str]:
-    """Return the variables of TGI's container that are there by value."""
+    """Return the variables of TGI's container that have plain values."""
     return {each["name"]: each["value"] for each in container(wanted)["env"] if "value" in each}
 
 
 def pod(name: str, revision: str | None, *, owner: Owner = OWNER, **status: Any) -> Object:
-    """Return a pod that serves, but for what `status` says of it."""
+    """Return a pod that serves, except for the fields in `status`."""
     labels = names.server_labels(owner) | ({names.LABEL_REVISION: revision} if revision else {})
     running = {"name": "tgi", "ready": True, "started": True, "restartCount": 0, "state": {"running": {}}}
     served: Object = {
@@ -102,7 +102,7 @@ def starting(name: str, revision: str | None) -> Object:
 
 
 def crashed(name: str, revision: str | None, words: str = "panicked", *, restarts: int = 3, code: int = 1) -> Object:
-    """Return a pod whose container ended, and is to be started again."""
+    """Return a pod whose container ended, and is about to be restarted."""
     state = {
         "name": "tgi",
         "ready": False,
@@ -124,7 +124,7 @@ def unschedulable(
 
 @dataclass
 class Cluster:
-    """One resource, and what there is of it. `held`: somebody else than the operator set the number of pods."""
+    """One resource and its objects. `held`: another user or controller set the replica count."""
 
     described: Mapping[str, Any] = field(default_factory=lambda: MINIMAL)
     token: str | None = None
@@ -184,7 +184,7 @@ class Cluster:
         return planned
 
     def step(self) -> Plan[Step]:
-        """Plan, and carry out the plan."""
+        """Plan, and apply the plan."""
         planned = self.plan()
         for step in (*planned.steps, *planned.collection):
             self.act(step)
@@ -203,7 +203,7 @@ class Cluster:
             del self.children[child]
 
     def put(self, manifest: Object) -> None:
-        """Have an object as it was applied; a controller has not seen it yet."""
+        """Add an object as it was applied; a controller has not seen it yet."""
         made = copy.deepcopy(manifest)
         if made["kind"] == "Deployment":
             self._own_replicas(made)
@@ -214,7 +214,7 @@ class Cluster:
         self.add({**made, "status": before["status"] if before else {}})
 
     def _own_replicas(self, made: Object) -> None:
-        """Give an applied Deployment the number of pods that the API server would: 1 where nobody says another."""
+        """Give an applied Deployment the replica count that the API server would set: 1 by default."""
         made["ownsReplicas"] = "replicas" in made["spec"]
         if made["ownsReplicas"]:
             self.held = False
@@ -223,13 +223,13 @@ class Cluster:
         made["spec"]["replicas"] = before["spec"]["replicas"] if before and self.held else 1
 
     def scale(self, replicas: int) -> None:
-        """Have the autoscaler set the number of pods."""
+        """Let the autoscaler set the replica count."""
         self.held = True
         self.deployment["spec"]["replicas"] = replicas
         self.deployment["ownsReplicas"] = False
 
     def hpa(self, **conditions: tuple[str, str, str]) -> None:
-        """Have the HorizontalPodAutoscaler say these conditions, each status, reason and message."""
+        """Let the HorizontalPodAutoscaler report these conditions, each with status, reason and message."""
         body = self.children[("HorizontalPodAutoscaler", OWNER.name)]
         said = [
             {"type": kind, "status": status, "reason": reason, "message": message}
@@ -247,11 +247,11 @@ class Cluster:
 
     @property
     def revision(self) -> str:
-        """The revision that the Deployment asks for."""
+        """The revision in the Deployment."""
         return str(self.deployment["spec"]["template"]["metadata"]["labels"][names.LABEL_REVISION])
 
     def pods(self, *bodies: Object, updated: int | None = None) -> None:
-        """Have exactly these pods of TGI, and the Deployment's status tell of them."""
+        """Set the existing pods of TGI, and the Deployment's status accordingly."""
         self.children = {child: body for child, body in self.children.items() if child[0] != "Pod"}
         self.add(*bodies)
         living = [body for body in bodies if body["status"]["phase"] not in ("Failed", "Succeeded")]
@@ -272,12 +272,12 @@ class Cluster:
                 body["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
 
     def serve(self) -> None:
-        """Have all pods that are asked for serve the present revision."""
+        """Let all wanted pods serve the current revision."""
         wanted = self.deployment["spec"]["replicas"]
         self.pods(*(pod(f"p-{self.revision}-{number}", self.revision) for number in range(wanted)))
 
     def settle(self) -> "Cluster":
-        """Plan and act, with controllers that do their part, until there is nothing left to do."""
+        """Plan and apply, with controllers that do their part, until nothing is left to do."""
         for _ in range(10):
             planned = self.step()
             self.finish_jobs()

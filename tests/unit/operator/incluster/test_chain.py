@@ -1,4 +1,4 @@
-"""The decision: every rule with what it speaks of, what clients make of the status, and that it comes to an end."""
+"""The decision: every rule with an example, the effect of the status on clients, and the end of each chain of steps."""
 
 import json
 from collections.abc import Callable
@@ -42,7 +42,7 @@ NEW_SPEC = spec(TWO | NEXT)
 
 
 def steps(planned: Plan[Step]) -> list[str]:
-    """Return the steps in words."""
+    """Return the steps as text."""
     said = []
     for step in (*planned.steps, *planned.collection):
         body = step.manifest if isinstance(step, Apply) else step.body
@@ -82,7 +82,7 @@ def updating(described: dict[str, Any] = NEW_SPEC, before: dict[str, Any] = OLD_
 
 
 class TestStatusTable:
-    """The rows of the table of the status contract that apply to pods."""
+    """The rows that apply to pods, in the table of the status contract."""
 
     @staticmethod
     def check(cluster: Cluster, ready: str, current: str, *, reconciling: bool, stalled: bool) -> None:
@@ -426,7 +426,7 @@ def test_a_port_of_ours_with_another_number_takes_another_service() -> None:
 
 
 def test_a_deleted_claim_is_released_and_created_again() -> None:
-    """The pod of the job that is done would hold it for ever."""
+    """The pod of the finished job would hold it forever."""
     cluster = settled(spec(**CACHED))
     claim = cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
     claim["metadata"]["deletionTimestamp"] = "t"
@@ -455,7 +455,7 @@ def test_a_refusal_stays_in_the_status_until_the_same_steps_succeed() -> None:
 
 @pytest.mark.parametrize("rule", [{}, {"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}], ids=["everybody", "addresses"])
 def test_what_others_let_in_beside_is_removed(rule: Object) -> None:
-    """Anywhere else, what others add is theirs. Here it undoes what we applied."""
+    """In other objects, additions by others are theirs. Here, they undo what we applied."""
     cluster = settled(serving_pods_from=("gateway",))
     cluster.children["NetworkPolicy", OWNER.name]["spec"]["ingress"].append(rule)
     assert steps(cluster.step()) == ["Apply NetworkPolicy zephyr-7b"]
@@ -498,7 +498,7 @@ def test_additions_by_others_stay() -> None:
 
 
 def test_changed_strategy_is_not_restored() -> None:
-    """It is decided anew with each rollout."""
+    """It is decided again with each rollout."""
     cluster = settled()
     cluster.deployment["spec"]["strategy"] = SURGE.manifest
     assert cluster.plan().steps == ()
@@ -529,7 +529,7 @@ def test_another_number_is_scaled_and_stays_ready(before: int, after: int) -> No
 
 
 def test_scale_stays_ready_while_the_deployment_controller_has_not_seen_it() -> None:
-    """Ready that goes and comes with every scale is what autoscalers and Argo CD stumble over."""
+    """A Ready condition that flaps with every scaling confuses autoscalers and Argo CD."""
     cluster = settled(spec({"replicas": 1}))
     cluster.described, cluster.generation = spec({"replicas": 3}), 2
     cluster.step()
@@ -537,7 +537,7 @@ def test_scale_stays_ready_while_the_deployment_controller_has_not_seen_it() -> 
 
 
 def test_change_taken_back_half_way_is_not_ready_before_it_is_observed() -> None:
-    """The numbers of the Deployment's status are still those of the revision that was taken back."""
+    """The counts in the Deployment's status are still those of the revision that was rolled back."""
     cluster = updating()
     cluster.pods(pod("new-0", cluster.revision), starting("new-1", cluster.revision))
     cluster.step()
@@ -670,7 +670,7 @@ def test_failure_of_the_revision_that_serves_is_kept() -> None:
 
 @pytest.mark.parametrize("phase_reason", ["Evicted", "UnexpectedAdmissionError", "NodeShutdown", "OutOfnvidia.com/gpu"])
 def test_failed_pod_that_was_replaced_keeps_nothing_from_being_ready(phase_reason: str) -> None:
-    """Kubernetes leaves it there until thousands of them are collected; the ReplicaSet made another in its place."""
+    """Kubernetes keeps it until thousands of them are collected; the ReplicaSet has created another in its place."""
     cluster = settled()
     serving = [body for (kind, _), body in cluster.children.items() if kind == "Pod"]
     corpse = pod(
@@ -762,7 +762,7 @@ def test_deployment_controller_that_lost_patience_is_believed() -> None:
 
 
 def test_no_pods_wanted_is_no_slow_rollout() -> None:
-    """Without replicas in the spec whoever scales the Deployment decides; kubectl and KEDA may say 0."""
+    """Without replicas in the spec, the client that scales the Deployment decides; kubectl and KEDA can set 0."""
     cluster = settled(spec())
     cluster.deployment["spec"]["replicas"] = 0
     cluster.pods()
@@ -799,14 +799,14 @@ def deleted() -> Cluster:
 
 
 def updated(changes: dict[str, Any] | None = None) -> Cluster:
-    """Return a cluster whose spec has changed, and nothing else yet."""
+    """Return a cluster whose spec has changed, without any other change yet."""
     cluster = settled(OLD_SPEC | (changes or {}))
     cluster.described, cluster.generation = NEW_SPEC | (changes or {}), 2
     return cluster
 
 
 def asked(situation: Situation) -> set[Need]:
-    """Return what the rules lack."""
+    """Return the missing parts of the rules."""
     answer = chain.decide(situation)
     return set(answer.needs) if isinstance(answer, Ask) else set()
 
@@ -828,7 +828,7 @@ def test_rules_ask_only_for_what_they_need(situation: Callable[[], Cluster], nee
 
 
 def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
-    """A copy of the claim has its labels, and may have lost who manages it."""
+    """A copy of the PVC has its labels, and can lack its managedFields."""
     cluster = settled(spec(cache={"claimName": "copy"}))
     metadata = {"name": "copy", "namespace": "ml", "uid": "u", "labels": {names.LABEL_NAME: OWNER.name}}
     cluster.add({"kind": "PersistentVolumeClaim", "metadata": metadata, "spec": {}, "status": {}})
@@ -874,7 +874,7 @@ def test_token_is_in_no_plan() -> None:
 
 
 def test_token_that_a_container_printed_is_not_shown() -> None:
-    """What is in the status is read by many more people than Secrets and logs are."""
+    """Many more people can read the status than Secrets and logs."""
     cluster = Cluster(spec(GATED), token=TOKEN)
     cluster.step()
     words = f"InvalidHeader: Invalid header value b'Bearer {TOKEN}\\n'"

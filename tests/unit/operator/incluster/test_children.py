@@ -1,4 +1,4 @@
-"""What is kept of what the watch tells, and what of it is worth a look."""
+"""The parts of watch events that are stored, and those that cause a reconciliation."""
 
 import copy
 import json
@@ -123,7 +123,7 @@ def test_change_that_decides_something_is_news(before: Object, path: tuple[str |
 
 
 def missing(known: Versions, listed: list[Object]) -> Versions:
-    """Return what was known and is not listed."""
+    """Return the objects that were known and are not listed."""
     there = {identity(body) for body in listed}
     return {each: version for each, version in known.items() if each not in there}
 
@@ -267,7 +267,7 @@ bodies = st.builds(
 @given(st.lists(bodies, max_size=12))
 def test_the_newest_of_each_object_is_what_is_kept_in_whatever_order_it_is_told(told: list[Object]) -> None:
     newest: dict[str, Object] = {}
-    # Two objects of one version are one object.
+    # Two objects of one version are the same object.
     told = list({(body["metadata"]["name"], body["metadata"]["resourceVersion"]): body for body in told}.values())
     children = Children(lambda _: True)
     for body in told:

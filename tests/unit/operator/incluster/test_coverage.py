@@ -1,4 +1,4 @@
-"""Whether a living object is as it was applied: what others add is theirs, what they change is noticed."""
+"""Whether a living object is as it was applied: additions by others are theirs, their changes are detected."""
 
 import copy
 from collections.abc import Callable
@@ -186,7 +186,7 @@ def test_one_of_two_items_that_share_a_key_is_missed() -> None:
     ],
 )
 def test_value_that_is_the_default_is_not_stored(live: Any, wanted: Any) -> None:
-    """The API server leaves false, 0 and "" out of what it gives back (`omitempty` of the Go types)."""
+    """The API server omits false, 0 and "" in its answers (`omitempty` of the Go types)."""
     assert covers(live, wanted)
 
 
@@ -195,7 +195,7 @@ def test_number_with_a_fraction_is_an_amount_too() -> None:
 
 
 def test_text_of_a_variable_is_no_amount() -> None:
-    """The launcher reads 4096 and ends at 4096.0."""
+    """The launcher accepts 4096 and ends at 4096.0."""
     wanted = tgi(env=[{"name": "MAX_TOTAL_TOKENS", "value": "4096"}])
     assert not covers(tgi(env=[{"name": "MAX_TOTAL_TOKENS", "value": "4096.0"}]), wanted)
     assert not covers(tgi(env=[{"name": "MAX_TOTAL_TOKENS", "value": "4Ki"}]), wanted)

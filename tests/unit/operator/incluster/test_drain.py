@@ -1,4 +1,4 @@
-"""The preStop hook, run for real by bash against a small server on loopback."""
+"""The preStop hook, run by real bash with a small server on loopback."""
 
 import os
 import socket
@@ -27,7 +27,7 @@ tgi_queue_size_total 7
 
 @dataclass
 class Server:
-    """A server on loopback that gives metrics one after the other, the last for ever."""
+    """A server on loopback that returns metrics one after another, the last one repeatedly."""
 
     port: int
     asked: int = 0
@@ -46,7 +46,7 @@ def serving(*answers: str) -> Iterator[Server]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
         found = Server(server.server_address[1])
@@ -61,7 +61,7 @@ def serving(*answers: str) -> Iterator[Server]:
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Path:
-    """Return a file with which bash sleeps a tenth of the time."""
+    """Return a file that makes bash sleep a tenth of the time."""
     script = tmp_path / "impatient.sh"
     script.write_text('sleep() { command sleep "$(($1 * 100))e-3"; }\n')
     return script
@@ -130,7 +130,7 @@ def test_busy_pod_ends_at_the_limit() -> None:
 
 
 def test_pod_that_does_not_answer_ends_at_the_limit() -> None:
-    """Else it has nothing left of its grace period for the launcher's own ending."""
+    """Otherwise, no grace period is left for the launcher's own shutdown."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

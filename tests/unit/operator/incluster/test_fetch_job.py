@@ -1,4 +1,4 @@
-"""Where the weights come from, and the job that brings them."""
+"""The source of the weights, and the job that fetches them."""
 
 import re
 from typing import Any
@@ -149,7 +149,7 @@ def test_job_is_told_what_to_fetch() -> None:
 
 
 def test_job_never_reads_what_its_node_is_allowed_to() -> None:
-    """Also where the author of the resource asks for it: the instance metadata service has the role of the node."""
+    """Even if the author of the resource requests it: the instance metadata service has the role of the node."""
     asked = {"runtime": {"env": [{"name": "AWS_EC2_METADATA_DISABLED", "value": "false"}]}}
     (container,) = pod_of(job(spec(FROM_S3 | asked, **CACHED)))["containers"]
     assert [each for each in container["env"] if "METADATA" in each["name"]] == [NO_NODE_ROLE]
@@ -234,7 +234,7 @@ def test_only_what_is_fetched_has_a_job() -> None:
 
 
 def test_job_is_told_what_is_written() -> None:
-    """The kubelet makes $ of $$, and puts variables in place of $(NAME), in arguments too."""
+    """The kubelet replaces $$ by $, and $(NAME) by the variable, in arguments too."""
     described = spec(
         {
             "model": {"uri": "s3://weights/a$$b/$(HOME)/"},
@@ -253,5 +253,5 @@ def test_job_is_told_what_is_written() -> None:
 
 
 def expanded(value: str, **known: str) -> str:
-    """Return what the kubelet makes of a value (k8s.io/kubernetes third_party/forked/golang/expansion)."""
+    """Return the value after expansion by the kubelet (k8s.io/kubernetes third_party/forked/golang/expansion)."""
     return re.sub(r"\$\$|\$\(([^)]*)\)", lambda m: "$" if m[0] == "$$" else known.get(m[1], m[0]), value)

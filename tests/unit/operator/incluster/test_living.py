@@ -1,4 +1,4 @@
-"""Upgrades of the operator: pods that another version rendered from the same inputs stay as they are."""
+"""Upgrades of the operator: pods that another version rendered from the same inputs are not changed."""
 
 import copy
 from typing import Any
@@ -16,7 +16,7 @@ NEXT = spec({"runtime": {"maxTotalTokens": 2048}})
 
 
 def upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have an operator that renders pods differently."""
+    """Simulate an operator that renders pods differently."""
     render = pod_template.pod_template
 
     def rendered(*arguments: Any) -> Object:
@@ -127,7 +127,7 @@ def test_request_for_what_is_rendered_anyway_replaces_no_pod() -> None:
 
 
 def test_deployment_without_inputs_only_gets_the_annotation() -> None:
-    """It was made by a version that had no such annotation."""
+    """It was created by a version without this annotation."""
     cluster = Cluster().settle()
     before = template(cluster)
     annotate(cluster, None)
@@ -150,7 +150,7 @@ def test_replica_count_and_service_are_enforced_beside_a_kept_template(monkeypat
 
 
 def test_job_of_a_kept_template_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its name depends on volumes that a newer operator may render differently."""
+    """Its name depends on volumes that a newer operator can render differently."""
     cluster = Cluster(spec(**CACHED)).settle()
     upgrade(monkeypatch)
     monkeypatch.setattr(names, "job_name", lambda owner, what: "fetch-otherwise")

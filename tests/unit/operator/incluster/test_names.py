@@ -1,4 +1,4 @@
-"""Names fit, and tell apart."""
+"""Names fit, and are distinct."""
 
 import re
 
@@ -54,13 +54,13 @@ def test_no_two_fetches_share_a_job(one: str, other: str, source: str, another: 
 
 
 def test_names_are_these() -> None:
-    """Another name is another claim, and weights are fetched anew."""
+    """Another name is another PVC, and weights are fetched again."""
     assert names.claim_name(owner()) == "zephyr-7b-weights"
     assert names.job_name(owner(), "x") == "zephyr-7b-fetch-8d66ee484c"
 
 
 def test_names_know_nothing_of_the_uid() -> None:
-    """A resource that is created again finds what was retained."""
+    """A resource that is created again finds the retained PVC."""
     assert names.claim_name(owner(uid="u-2")) == names.claim_name(owner())
     assert names.selector(owner(uid="u-2")) == names.selector(owner())
 

@@ -1,4 +1,4 @@
-"""The NetworkPolicy of the pods that serve; what it lets through is in tests/unit/chart/test_network_policy.py."""
+"""The NetworkPolicy of the serving pods; tests/unit/chart/test_network_policy.py tests what it allows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The backend against an API server that counts requests: what is read, and when."""
+"""The backend with an API server that counts requests: what is read, and when."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -36,7 +36,7 @@ USED = {"spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "1"}
 
 @dataclass
 class APIServer:
-    """Keeps what is applied. `reads` are the requests but for those by name of an object that does not exist."""
+    """Stores applied objects. `reads` are the requests, except those by name for an object that does not exist."""
 
     objects: dict[str, Object] = field(default_factory=dict)
     secrets: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
@@ -229,7 +229,7 @@ async def test_deletion_reads_no_secret_and_no_spec(server: APIServer, backend: 
 
 
 async def test_deletion_ends_although_the_permissions_went_first(server: APIServer, backend: InClusterBackend) -> None:
-    """The namespace is being deleted, and its RoleBinding is gone already."""
+    """The namespace is being deleted, and its RoleBinding is already deleted."""
     shown = await reconcile(backend, resource(spec(**CACHED)))
     server.errors = {"persistentvolumeclaims": 403, "secrets": 403}
     plan = backend.plan(await backend.observe(KEY, replace(shown, deleting=True)))
@@ -364,7 +364,7 @@ async def test_custom_metrics_are_looked_for_once_a_minute(
 async def test_pods_without_a_gpu_need_no_free_one(
     server: APIServer, backend: InClusterBackend, omitted: list[str], replacement: str
 ) -> None:
-    """All GPUs are taken, as NODES and USED say."""
+    """All GPUs are in use, according to NODES and USED."""
     shown = await reconcile(backend, resource(spec(omitDefaults=omitted)))
     shown = replace(
         resource(spec({"runtime": {"maxTotalTokens": 9}}, omitDefaults=omitted), shown.status), generation=2

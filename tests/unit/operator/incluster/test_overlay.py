@@ -1,4 +1,4 @@
-"""podTemplate over what the operator makes, as a strategic merge patch."""
+"""podTemplate over the operator's pod template, as a strategic merge patch."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The pod of TGI: what the launcher reads, and what Kubernetes is asked for."""
+"""The pod of TGI: the launcher's input, and the requests to Kubernetes."""
 
 import re
 from typing import Any
@@ -111,7 +111,7 @@ def test_only_pods_that_find_all_weights_are_offline() -> None:
 
 
 def expanded(value: str, known: dict[str, str]) -> str:
-    """Return what the kubelet makes of a variable's value (k8s.io/kubernetes third_party/forked/golang/expansion)."""
+    """Return a variable's value as the kubelet expands it (k8s.io/kubernetes third_party/forked/golang/expansion)."""
 
     def one(found: re.Match[str]) -> str:
         return "$" if found[0] == "$$" else known.get(found[1], found[0])

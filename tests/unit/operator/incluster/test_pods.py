@@ -1,4 +1,4 @@
-"""What keeps a pod from serving: as the scheduler, the kubelet and the container say it."""
+"""The reasons why a pod does not serve, as the scheduler, the kubelet and the container report them."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def waiting(reason: str, message: str = "", *, kind: str = "containerStatuses", 
 
 
 def ended(restarts: int = 0, **terminated: Any) -> Object:
-    """Return a pod whose container was started again after it had ended."""
+    """Return a pod whose container was restarted after it had ended."""
     state: Object = {"running": {}}
     last = {"terminated": {"exitCode": 1, "reason": "Error"} | terminated}
     status = {"name": "tgi", "ready": False, "started": False, "restartCount": restarts, "state": state}
@@ -224,7 +224,7 @@ def test_message_fits_into_the_status(log: str) -> None:
 
 
 def test_known_text_is_found_in_all_that_the_kubelet_kept_of_the_log() -> None:
-    """The shard's traceback comes before what the launcher says last; the kubelet keeps 2048 bytes."""
+    """The shard's traceback comes before the launcher's last message; the kubelet keeps 2048 bytes."""
     log = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n" + "  at the launcher\n" * 60
     said = trouble(ended(message=log))
     assert said.reason is Reason.OUT_OF_GPU_MEMORY
@@ -256,7 +256,7 @@ def test_ready(conditions: list[Object], *, ready: bool) -> None:
 
 
 def test_a_container_that_has_just_started_is_in_no_trouble() -> None:
-    """The kubelet says that it has started before the first answer to its readiness probe."""
+    """The kubelet reports that it has started before the first answer to its readiness probe."""
     found = pod("p", "r", conditions=[READY_SINCE | {"lastTransitionTime": "2026-01-31T11:00:00Z"}])
     found["status"]["containerStatuses"] = [HANGING]
     assert pods.trouble(found) is None

@@ -1,4 +1,4 @@
-"""Each way by which a pod gets at a Secret or at the identity of a service account is found, and named by its field."""
+"""Each way in which a pod uses a Secret or the identity of a service account is found, and named by its field."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ TEMPLATE = "spec.inCluster.podTemplate.spec"
 
 
 def found(described: Any, token: str | None = None) -> set[tuple[str, str, str]]:
-    """Return kind, name and field of what the pods use."""
+    """Return kind, name and field of everything that the pods use."""
     made = desired(described, token=token)
     return {(each.kind, each.name, each.field) for each in references(made, Spec.model_validate(described))}
 

@@ -1,4 +1,4 @@
-"""The objects of a resource: the same for years, and another revision only for another pod."""
+"""The objects of a resource: stable for years, and another revision only for another pod."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ def objects(wanted: Desired) -> list[Object]:
 
 
 def test_smallest_spec_is_these_objects() -> None:
-    """A change of the revision rolls every pod there is: whoever makes it must mean it."""
+    """A change of the revision replaces every existing pod: it must be intentional."""
     wanted = desired(spec())
     assert wanted.revision == "a9cabbeedb"
     labels = {

@@ -1,4 +1,4 @@
-"""What a tenant tries by podTemplate: everything that reaches beyond the pod is refused, and named."""
+"""Attacks of a tenant by podTemplate: every field that reaches beyond the pod is refused, and named."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pods whose number follows the load: who sets it, what is applied, and what is reported."""
+"""Pods whose count follows the load: who sets it, what is applied, and what is reported."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def autoscaled(**fields: Any) -> dict[str, Any]:
 
 
 def steps(planned: tuple[Step, ...]) -> list[str]:
-    """Return the steps as verb, kind and the manager where it is not our own."""
+    """Return the steps as verb, kind and, if it is not ours, the manager."""
     return [
         f"Delete {step.body['kind']}"
         if isinstance(step, Delete)
@@ -70,7 +70,7 @@ def test_the_autoscaler_is_never_fought(wanted: int) -> None:
 
 
 def test_reason_is_reported_as_soon_as_the_autoscaler_has_one() -> None:
-    """It changes the number first, and its own status afterwards."""
+    """It changes the replica count first, and its own status afterwards."""
     cluster = Cluster(autoscaled()).settle()
     cluster.scale(3)
     cluster.step()
@@ -229,7 +229,7 @@ NIGHT = {"name": "night", "timeZone": "Europe/Madrid", "start": "0 22 * * *", "e
         ("2026-01-31T21:00:00", 2),
         ("2026-02-01T04:59:59", 2),
         ("2026-02-01T05:00:00", 4),
-        # After the last Sunday of March the same hours come earlier.
+        # After the last Sunday of March, the same hours come earlier.
         ("2026-03-29T19:59:59", 4),
         ("2026-03-29T20:00:00", 2),
     ],

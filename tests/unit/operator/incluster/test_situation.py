@@ -1,4 +1,4 @@
-"""What a decision may look at, as it is read from what was seen."""
+"""The inputs of a decision, as derived from the observation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A clock that tests move."""
+"""A clock that tests advance."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from tgi_operator.leadership.clocks import Moment
 
 @dataclass
 class FakeClock:
-    """One machine's clocks: `rate` is how fast they go, `paused` stops the steady one."""
+    """The clocks of one machine: `rate` is their speed, `paused` stops the steady one."""
 
     steady: float = 0.0
     wall: float = 1.7e9

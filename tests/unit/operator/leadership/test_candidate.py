@@ -1,4 +1,4 @@
-"""When the Lease may be taken: a table of cases, and a search for two that lead at a time."""
+"""When the Lease can be taken: a table of cases, and a search for two leaders at the same time."""
 
 from dataclasses import dataclass, field, replace
 
@@ -100,7 +100,7 @@ def test_what_is_released_may_be_had_at_once_and_nothing_is_written_any_more() -
 
 @dataclass
 class Claim:
-    """A write on its way to the API server."""
+    """A write in transit to the API server."""
 
     record: Record
     version: int
@@ -109,7 +109,7 @@ class Claim:
 
 @dataclass
 class Process:
-    """A candidate with its clocks, what it has read, and what it has under way."""
+    """A candidate with its clocks, its last read, and its requests in progress."""
 
     identity: str
     clock: FakeClock
@@ -124,7 +124,7 @@ class Process:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, or will before it does anything."""
+        """Whether it has ended, or will end before its next action."""
         return self.led and not self.fence.remaining
 
 
@@ -134,7 +134,7 @@ SECONDS = st.sampled_from([1.0, 5.0, 9.0, 20.0])
 
 
 class Contest(RuleBasedStateMachine):
-    """Two candidates and a Lease; messages are late or lost, processes sleep or are killed, clocks go wrong."""
+    """Two candidates and a Lease; messages are late or lost, processes sleep or are killed, clocks are wrong."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class Contest(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, slow=st.sampled_from(["read", "claim", "answer", "lost"]), seconds=SECONDS)
     def one_looks(self, number: int, slow: str = "", seconds: float = 0) -> None:
-        """Have one look, and claim if it may; only the other goes on while something is slow."""
+        """Let one candidate read the Lease, and take it if allowed; only the other one goes on while a step is slow."""
         if self.processes[number].is_over:
             self.a_new_process_takes_the_place_of_one(number)
         one = self.processes[number]
@@ -210,7 +210,7 @@ class Contest(RuleBasedStateMachine):
             self._write(Claim(one.candidate.release(), one.known, one.clock()))
 
     def _write(self, claim: Claim) -> bool:
-        # The API server takes a write only at the resourceVersion that was read.
+        # The API server accepts a write only at the resourceVersion that was read.
         if claim.version != self.version:
             return False
         self.version += 1

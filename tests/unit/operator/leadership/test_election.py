@@ -1,4 +1,4 @@
-"""The Lease is taken, renewed, lost and released, with an API server that holds one object."""
+"""The Lease is taken, renewed, lost and released, with an API server that stores one object."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ TERMS = Terms(lease_duration=15, renew_deadline=10, retry_period=0.02)
 
 
 class OneLease:
-    """An API server: no Lease at first, and a failure where one is set."""
+    """An API server: no Lease at first, and a failure if one is set."""
 
     def __init__(self) -> None:
         self.body: dict[str, Any] | None = None
@@ -47,7 +47,7 @@ class OneLease:
         return self._keep(body)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """The client has nothing open."""
 
     def _keep(self, body: dict[str, Any]) -> dict[str, Any]:
         if self.failure is not None and not self.after_effect:
@@ -59,19 +59,19 @@ class OneLease:
         return self.body
 
     def held_by(self, holder: str) -> None:
-        """Let somebody else write the Lease."""
+        """Let another candidate write the Lease."""
         content = lease.Record(holder, 15, "", str(self.version), 0)
         self.version += 1
         self.body = lease.body(content, {"metadata": {"name": lease.NAME, "resourceVersion": str(self.version)}})
 
     @property
     def holder(self) -> str:
-        """Who holds it."""
+        """The holder of the Lease."""
         return lease.record(self.body or {}).holder
 
 
 class Process:
-    """An operator that would like to lead, from `begin` on."""
+    """A candidate for leadership, from `begin` on."""
 
     def __init__(self, api: OneLease) -> None:
         self.clock = FakeClock()
@@ -80,11 +80,11 @@ class Process:
         self._winning: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Ask for the Lease."""
+        """Start the election."""
         self._winning = asyncio.create_task(self.election.win())
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop."""
         if self._winning is not None:
             self._winning.cancel()
 
@@ -106,7 +106,7 @@ async def process(api: OneLease) -> AsyncIterator[Process]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
@@ -132,7 +132,7 @@ async def test_the_first_leads_at_once_and_renews(api: OneLease, process: Proces
         version = api.version
         process.clock.advance(4)
         await until(lambda: api.version > version)  # noqa: B023 - it is over before the next
-    # It knows what is there.
+    # It knows the existing Lease.
     assert api.reads == reads
     assert metrics.LEADER._value.get() == 1
 

@@ -1,4 +1,4 @@
-"""How many GPUs a model can be split over."""
+"""The GPU counts that a model can be split over."""
 
 import pytest
 from hypothesis import given

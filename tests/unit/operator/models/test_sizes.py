@@ -1,4 +1,4 @@
-"""Sizes as names tell them, and the time a start-up may take."""
+"""Sizes derived from names, and the allowed duration of a start-up."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What costs nothing because it is found first: each check with a spec that trips it and a near miss."""
+"""Errors that cost nothing because they are found first: each check with a spec that fails it and a near miss."""
 
 from typing import Any
 

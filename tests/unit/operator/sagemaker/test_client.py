@@ -1,4 +1,4 @@
-"""AWS calls by botocore: the guard before writes, expired credentials, and scopes that do not hold each other up."""
+"""AWS calls by botocore: the guard before writes, expired credentials, and scopes that do not delay each other."""
 
 import asyncio
 import threading
@@ -23,7 +23,7 @@ DEREGISTER = {
     "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
 }
 THREADS, SIZE = 7, 8
-"""Threads of resources, and with that of the sweep of Application Auto Scaling."""
+"""Threads of resources and of the sweep of Application Auto Scaling."""
 
 TARGETS = {"ServiceNamespace": "sagemaker"}
 JSON = "application/x-amz-json-1.1"
@@ -31,7 +31,7 @@ EXPIRED = '{"__type": "ExpiredTokenException", "message": "The security token in
 
 
 class Guard:
-    """Lets some calls through."""
+    """Allows some calls."""
 
     def __init__(self, lets_through: int) -> None:
         self.left = lets_through
@@ -45,7 +45,7 @@ class Guard:
 
 
 class Made:
-    """Counts the sessions and clients that are made, the models that are parsed, and the threads that do it."""
+    """Counts the created sessions and clients, the parsed models, and the threads that do this."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sessions = 0
@@ -78,7 +78,7 @@ class Made:
 
 
 class Service:
-    """What the operator calls for AWS: refuses credentials while they are `expired`, and holds some requests back."""
+    """The AWS that the operator calls: refuses credentials while they are `expired`, and delays some requests."""
 
     def __init__(self) -> None:
         self.expired = False
@@ -133,7 +133,7 @@ async def api(service: Service) -> AsyncIterator[SageMakerAPI]:
 
 
 async def meaning_of(api: SageMakerAPI, scope: Scope, operation: str = "ListEndpoints") -> Meaning | None:
-    """Return what the refusal of a call means; None where it is accepted."""
+    """Return the meaning of the refusal of a call; None if it is accepted."""
     try:
         await api.call(scope, operation, TARGETS if operation == "DescribeScalableTargets" else {})
     except AWSError as error:

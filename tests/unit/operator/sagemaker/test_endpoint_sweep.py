@@ -1,4 +1,4 @@
-"""The sweep of endpoints against an API that lists from memory, on a virtual clock."""
+"""The sweep of endpoints with an API that lists from memory, on a virtual clock."""
 
 import asyncio
 import math
@@ -55,7 +55,7 @@ def in_state(*names: str, status: str = "InService") -> dict[str, tuple[str, flo
 
 
 class Amazon:
-    """Lists what `endpoints` has (name to status and seconds since START), by name and in pages, as AWS does."""
+    """Lists `endpoints` (name to status and seconds since START), by name and in pages, as AWS does."""
 
     def __init__(self) -> None:
         self.endpoints: dict[str, tuple[str, float]] = {}
@@ -81,7 +81,7 @@ class Amazon:
         return {"Endpoints": summaries} | ({"NextToken": str(page + 1)} if more else {})
 
     async def close(self) -> None:
-        """There is nothing to wait for."""
+        """Nothing to wait for."""
 
     def _summary(self, name: str) -> dict[str, Any]:
         status, modified = self.endpoints[name]
@@ -93,7 +93,7 @@ class Amazon:
 
 
 class Watched:
-    """A sweep, the API below it, and a resource for each endpoint, which is looked at when it is reported."""
+    """A sweep, the API below it, and a resource for each endpoint, which is reconciled when it is reported."""
 
     def __init__(self, *, reads: float, interval: float) -> None:
         self.api = Amazon()
@@ -112,12 +112,12 @@ class Watched:
 
     def follow(self, *names: str, scope: Scope = SCOPE) -> None:
         for name in names:
-            # What the backend does with a resource whose scope is not listed.
+            # Act like the backend for a resource whose scope is not listed.
             followed = self.sweep.follow(scope, Key("ml", name), name)
             followed.waits = self.sweep.listing(scope) is None
 
     def look(self, name: str) -> Followed:
-        """Do what the backend does with a DescribeEndpoint."""
+        """Act like the backend with the answer of DescribeEndpoint."""
         followed = self.sweep.followed(Key("ml", name))
         assert followed is not None
         known = self.api.endpoints.get(name)
@@ -145,7 +145,7 @@ async def watched(reads: float = 1e-9, interval: float = INTERVAL) -> AsyncItera
 
 @asynccontextmanager
 async def settled(*names: str, reads: float = 1e-9, status: str = "InService") -> AsyncIterator[Watched]:
-    """Endpoints that have been listed and looked at; the next sweep is an interval away."""
+    """Endpoints that have been listed and observed; the next sweep is an interval away."""
     async with watched(reads) as one:
         one.api.endpoints = in_state(*names, status=status)
         one.follow(*names)
@@ -295,7 +295,7 @@ async def test_listing_that_is_older_than_the_last_look_is_not_believed() -> Non
     async with settled("a") as one:
         one.api.seconds = 10
         await asyncio.sleep(INTERVAL)
-        # The list is on its way, with the endpoint in service.
+        # The list is in transit, with the endpoint in service.
         one.api.endpoints = in_state("a", status="Updating")
         one.look("a")
         await asyncio.sleep(3 * INTERVAL)
@@ -717,7 +717,7 @@ async def test_restarts_favour_no_place_in_the_list() -> None:
             await asyncio.sleep(INTERVAL * 10)
             ever.update(one.checked)
     assert set(ever) == set(names)
-    # Every endpoint is chosen with a chance of 1/4: of 30 times about 7, and 20 only where something favours it.
+    # Every endpoint is chosen with a chance of 1/4: about 7 times in 30, and 20 times only with a bias towards it.
     assert max(ever.values()) < 20
 
 
@@ -782,7 +782,7 @@ async def test_each_namespace_gets_half_of_an_equal_share_of_checks_at_least(
     # The first sweep only lists.
     assert sum(made.values()) >= (99 * min(checks, len(keys))) - 1, "no check is lost"
     for namespace, size in sizes.items():
-        # A sweep checks an endpoint once at most, however large the share of its namespace is.
+        # A sweep checks an endpoint at most once, however large the share of its namespace is.
         share = min(0.5 * len(chosen) / len(sizes), 99 * size)
         assert made[namespace] >= share - len(sizes), made
     oldest = {key: index for index, key in enumerate(chosen)}

@@ -1,4 +1,4 @@
-"""Error messages of AWS, word for word, and what they mean."""
+"""Error messages of AWS, verbatim, and their meaning."""
 
 import re
 
@@ -178,7 +178,7 @@ def test_validation_exception_is_known_by_its_message(message: str, expected: Me
 
 @given(st.text())
 def test_missing_configuration_is_never_taken_for_a_missing_endpoint(rest: str) -> None:
-    """One is a rollout to repair, the other an endpoint that is gone: mixed up, it would be created twice."""
+    """One is a rollout to repair, the other a missing endpoint: if confused, the endpoint would be created twice."""
     text = f"Could not find endpoint configuration {rest}"
     assert meaning("ValidationException", text, 400) is Meaning.CONFIG_NOT_FOUND
 

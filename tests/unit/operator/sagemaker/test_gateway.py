@@ -1,4 +1,4 @@
-"""The way to AWS that namespaces share, on a virtual clock and an API that answers as it is asked to."""
+"""The gateway to AWS that namespaces share, on a virtual clock and an API with scripted answers."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ REFUSED = AWSError(Meaning.UNAVAILABLE, "ListTags", "ServiceUnavailable", "try l
 
 
 class Amazon:
-    """Answers at once, or raises `failure`."""
+    """Answers immediately, or raises `failure`."""
 
     def __init__(self) -> None:
         self.failure: AWSError | None = None
@@ -39,7 +39,7 @@ class Amazon:
         self.dropped.append(scope)
 
     async def close(self) -> None:
-        """There is nothing to wait for."""
+        """Nothing to wait for."""
 
 
 class Given:

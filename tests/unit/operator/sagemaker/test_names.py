@@ -59,7 +59,7 @@ def assert_aws_takes(name: str) -> None:
     ],
 )
 def test_name_of_the_endpoint_stays_the_same_for_ever(namespace: str, name: str, expected: str, former: str) -> None:
-    """Another name is another endpoint: a change here would leave every endpoint there is behind."""
+    """Another name is another endpoint: a change here would orphan every existing endpoint."""
     hashed = hashlib.sha256(f"{namespace}/{name}".encode()).hexdigest()[:12]
     assert names.endpoint_name(Key(namespace, name)) == expected.replace("HASH", hashed)
     before = hashlib.sha256(f"{namespace}-{name}".encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Which namespace may use which execution role and which endpoint name."""
+"""The execution roles and the endpoint names that a namespace is allowed to use."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which regions resources may name."""
+"""The regions that resources can name."""
 
 import pytest
 

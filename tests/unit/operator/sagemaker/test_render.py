@@ -1,4 +1,4 @@
-"""AWS requests from specs: valid by botocore's own model, and the same for years."""
+"""AWS requests from specs: valid by botocore's own model, and stable for years."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ NEWEST = f"{REPOSITORY}:2.7.0-tgi3.3.6-gpu-py311-cu124-ubuntu22.04"
 
 
 def spec(changes: dict[str, Any] | None = None, **sage_maker: Any) -> dict[str, Any]:
-    """Return a spec in which top-level fields and fields of sageMaker differ from the smallest."""
+    """Return a spec with top-level fields and fields of sageMaker that differ from the smallest one."""
     return MINIMAL | (changes or {}) | {"sageMaker": MINIMAL["sageMaker"] | sage_maker}
 
 
@@ -77,7 +77,7 @@ def requests(wanted: Desired) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_example_is_these_three_requests() -> None:
-    """A change of the revision rolls every endpoint there is: whoever makes it must mean it."""
+    """A change of the revision replaces every existing endpoint: it must be intentional."""
     example = yaml.safe_load(EXAMPLE.read_text())["spec"]
     example["sageMaker"] |= {
         "executionRoleARN": "arn:aws:iam::111122223333:role/tgi-exec",
@@ -141,7 +141,7 @@ def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
 
 @st.composite
 def specs(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw any spec that the API server would take and the checks do not know better."""
+    """Draw any spec that the API server and the checks would accept."""
     region = draw(st.sampled_from(sorted(images.catalogue()["registries"])))
     from_s3 = draw(st.booleans())
     if from_s3:
@@ -213,7 +213,7 @@ def test_every_request_of_every_spec_is_one_that_aws_reads(described: dict[str, 
     wanted = desired(described, token)
     for operation, request in requests(wanted):
         validate_parameters(request, MODEL.operation_model(operation).input_shape)
-        # botocore checks types and least lengths only; AWS itself patterns, enums and greatest lengths too.
+        # botocore only checks types and minimum lengths; AWS also checks patterns, enums and maximum lengths.
         validate_as_aws(operation, request)
 
 
@@ -367,7 +367,7 @@ def test_time_to_start_and_to_download(
     ],
 )
 def test_number_of_gpus_is_always_told(model: str, instance_type: str, num_shard: int | None, gpus: str) -> None:
-    """TGI 3.3.6 does not count them right by itself."""
+    """TGI 3.3.6 does not always count them correctly."""
     described = spec(
         {"model": {"uri": f"hf://{model}"}, "runtime": {"numShard": num_shard}}, instanceType=instance_type
     )
@@ -410,7 +410,7 @@ def test_which_image(runtime: dict[str, Any], running: str | None, expected: str
 
 
 def test_tags_of_the_owner_cannot_be_overwritten() -> None:
-    """The API server refuses such keys; a resource from before that rule must not pass for another's."""
+    """The API server refuses such keys; a resource from before that rule must not be mistaken for another's."""
     tags = [{"key": "team", "value": "ml"}, {"key": "tgi-operator.dev/name", "value": "other"}]
     wanted = desired(spec(tags=tags))
     assert wanted.tags["team"] == "ml"

@@ -1,4 +1,4 @@
-"""The sweep of Application Auto Scaling against an API that describes from memory, on a virtual clock."""
+"""The sweep of Application Auto Scaling with an API that describes from memory, on a virtual clock."""
 
 import asyncio
 import copy
@@ -52,7 +52,7 @@ def wanted(endpoint: str, autoscaling: Mapping[str, Any] = AUTOSCALING) -> Scali
 
 
 class Amazon:
-    """Describes what is registered, two items a page by default."""
+    """Describes the registered targets, two items per page by default."""
 
     def __init__(self) -> None:
         self.items: dict[str, list[dict[str, Any]]] = {operation: [] for operation in ITEMS}
@@ -72,10 +72,10 @@ class Amazon:
         return page | ({"NextToken": str(first + size)} if first + size < len(self.items[operation]) else {})
 
     async def close(self) -> None:
-        """There is nothing to wait for."""
+        """Nothing to wait for."""
 
     def register(self, scaling: Scaling) -> None:
-        """Have everything registered as it should be."""
+        """Register everything as required."""
         name = {"ResourceId": resource_id(scaling.endpoint)}
         bounds = {"MinCapacity": 1, "MaxCapacity": 4, "SuspendedState": dict(scaling_policies.NOT_SUSPENDED)}
         if scaling.actions:
@@ -87,7 +87,7 @@ class Amazon:
             self.items["DescribeScheduledActions"].append(scaling.put_action(action))
 
     def act(self, endpoint: str, number: int, status: str) -> None:
-        """Have one more scaling activity, the newest first."""
+        """Add one more scaling activity, the newest first."""
         activity = {"ActivityId": str(number), "ResourceId": resource_id(endpoint), "StatusCode": status}
         self.items["DescribeScalingActivities"].insert(0, activity)
 

@@ -1,4 +1,4 @@
-"""spec.autoscaling as requests to Application Auto Scaling: what AWS' own model accepts, and stable names."""
+"""spec.autoscaling as requests to Application Auto Scaling: valid by AWS's own model, with stable names."""
 
 from typing import Any
 
@@ -96,7 +96,7 @@ def test_other_bounds_are_another_revision() -> None:
 
 
 def test_an_end_at_the_minute_of_a_start_is_left_out() -> None:
-    """AWS does not say which of two actions at the same minute is the last."""
+    """AWS does not document which of two actions at the same minute runs last."""
     day = {"name": "day", "start": "0 8 * * *", "end": "0 20 * * *", "minReplicas": 3}
     night = {"name": "night", "start": "0 20 * * *", "end": "0 8 * * *", "maxReplicas": 2}
     assert set(wanted(schedules=[day, night]).actions) == {"tgi-operator-day-start", "tgi-operator-night-start"}

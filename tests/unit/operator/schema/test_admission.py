@@ -1,4 +1,4 @@
-"""What the API server is known to refuse and to let in is refused and let in without it: its own tables are used."""
+"""Offline admission refuses and accepts the same specs as the API server: the tests use the API server's own tables."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_every_rule_but_those_of_changes_is_understood() -> None:
 
 
 def test_patterns_mean_the_same_to_the_api_server_and_here() -> None:
-    """Of the classes of characters, Go has those of ASCII and pydantic those of Unicode."""
+    """In classes of characters, Go uses ASCII and pydantic Unicode."""
 
     def patterns(node: Any) -> list[str]:
         children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()

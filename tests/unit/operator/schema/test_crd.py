@@ -1,4 +1,4 @@
-"""The committed CRD: current, and as strict as the API conventions ask."""
+"""The committed CRD: current, and as strict as the API conventions require."""
 
 import json
 import re
@@ -21,7 +21,7 @@ Node = tuple[str, dict[str, Any]]
 
 
 def walk(path: str, schema: dict[str, Any]) -> Iterator[Node]:
-    """Yield every schema below and with `schema`, and the path to it."""
+    """Yield every schema in `schema`, including itself, and the path to it."""
     yield path, schema
     for name, child in schema.get("properties", {}).items():
         yield from walk(f"{path}.{name}", child)
@@ -70,7 +70,7 @@ def test_every_integer_says_its_size() -> None:
 
 
 def test_only_types_with_rules_above_are_used() -> None:
-    """Floats above all: they are not the same number everywhere."""
+    """Especially floats: they are not the same number everywhere."""
     typed = {schema["type"] for path, schema in NODES if (path, schema) not in INT_OR_STRING}
     assert typed == {"object", "array", "string", "integer", "boolean"}
     for path, schema in INT_OR_STRING:
@@ -83,12 +83,12 @@ def test_every_object_lists_its_fields_or_is_a_bounded_map() -> None:
 
 
 def test_no_object_keeps_fields_that_have_no_type() -> None:
-    """A tenant could put megabytes there, or ten thousand levels."""
+    """A tenant could add megabytes there, or ten thousand levels."""
     assert "preserve-unknown-fields" not in COMMITTED.read_text()
 
 
 def test_crd_fits_into_the_annotation_of_kubectl_apply() -> None:
-    """With room for the fields of a few releases."""
+    """With space for the fields of a few releases."""
     assert len(json.dumps(crd.crd())) < 262_144 * 2 // 3
 
 
@@ -115,7 +115,7 @@ def test_no_rule_matches_a_pattern_in_an_int_or_string() -> None:
 
 
 def test_there_is_no_phase() -> None:
-    """Conditions say more; `phase` is deprecated by the API conventions."""
+    """Conditions contain more; `phase` is deprecated by the API conventions."""
     assert not [path for path, _ in NODES if path.rpartition(".")[2].lower() == "phase"]
 
 
@@ -125,7 +125,7 @@ def test_new_resource_does_not_look_current() -> None:
 
 
 def test_replicas_have_no_default() -> None:
-    """Git without replicas must not fight with whoever scales: absent means keep what runs."""
+    """A manifest in Git without replicas must not fight with other scalers: a missing value keeps the current count."""
     assert "default" not in SCHEMA["properties"]["spec"]["properties"]["replicas"]
 
 
@@ -190,7 +190,7 @@ class Outer(APIObject):
 
 
 class Union(BaseModel):
-    """What a structural schema cannot say."""
+    """A rule that a structural schema cannot express."""
 
     value: int | str
 

@@ -1,4 +1,4 @@
-"""CEL, as far as the rules of the CRD use it."""
+"""The subset of CEL that the rules of the CRD use."""
 
 from typing import Any
 

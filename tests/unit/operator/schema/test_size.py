@@ -1,4 +1,4 @@
-"""How large a resource can be, and the rule that keeps a spec within it."""
+"""The maximum size of a resource, and the rule that limits its spec."""
 
 import json
 from math import ceil

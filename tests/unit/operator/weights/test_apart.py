@@ -1,4 +1,4 @@
-"""The operator's process does without what only the fetching of weights needs."""
+"""The operator's process does not load the libraries that only the fetching of weights needs."""
 
 import subprocess
 import sys

@@ -15,7 +15,7 @@ SHA256 = hashlib.sha256(CONTENT)
 SHA1 = hashlib.sha1(CONTENT, usedforsecurity=False)
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 GIT = "ce013625030ba8dba906f756967f9e9ca394464a"
-"""What `git hash-object` prints for the content."""
+"""The output of `git hash-object` for the content."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What an error means: whether it will fail again, and what a person reads."""
+"""The meaning of an error: whether it will fail again, and its message for users."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What may be written into a folder, and whether a model is in it."""
+"""Files that can be written into a folder, and whether it contains a model."""
 
 import json
 from pathlib import Path

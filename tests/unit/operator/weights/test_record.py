@@ -1,4 +1,4 @@
-"""What was verified, as it is remembered."""
+"""The record of verified files."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which files of a repository are fetched."""
+"""The files of a repository that are fetched."""
 
 import pytest
 from hypothesis import given

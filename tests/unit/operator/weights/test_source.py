@@ -1,4 +1,4 @@
-"""Where weights come from."""
+"""The sources of weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Texts with which TGI ends, as the real launcher, router and server print them."""
+"""The last lines of a failing TGI, as the real launcher, router and server print them."""
 
 import pytest
 
@@ -78,7 +78,7 @@ TEXTS = [
     ("Not enough memory to handle `max_total_tokens=64000`", MEMORY),
     ("`max_batch_prefill_tokens` must be >= `max_input_tokens`. Given: 10 and 20", OPTIONS),
     ("`max_batch_prefill_tokens` must be <= `max_batch_total_tokens`. Given: 20 and 10", OPTIONS),
-    # Of CUDA, the Hub and the disk.
+    # From CUDA, the Hub and the disk.
     ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.", MEMORY),
     ("OSError: [Errno 28] No space left on device", DOWNLOAD),
     ("requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url", DOWNLOAD),

@@ -1,4 +1,4 @@
-"""Models that are larger than the GPUs, as far as names tell."""
+"""Models that are larger than the GPUs, judged by their names."""
 
 from typing import Any
 

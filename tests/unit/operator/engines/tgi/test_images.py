@@ -1,4 +1,4 @@
-"""The image catalogue, in every region of every AWS partition."""
+"""The image catalog, in every region of every AWS partition."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def test_region_is_in_the_partition_and_domain_that_botocore_says(region: str) -
 
 
 def test_every_partition_is_known_by_its_regions() -> None:
-    """Those without images too: roles and URLs have them."""
+    """Including those without images: roles and URLs use them."""
     for partition in PARTITIONS:
         for region in partition["regions"]:
             if not region.endswith("-global"):

@@ -1,7 +1,7 @@
-"""Each check with specs that trip it and near misses, and all of them against the launcher of the sandbox.
+"""Each check with specs that fail it and near misses, and all of them against the launcher of the sandbox.
 
-The sandbox's launcher is written from TGI's source and not from these checks: what the operator lets through must start
-there, and what it refuses for the launcher's sake is refused there in TGI's own words.
+The sandbox's launcher is based on TGI's source and not on these checks: what the operator accepts must start there,
+and what it refuses because of the launcher is refused there with TGI's own text.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def launch(
 
 
 def start_in_sandbox(asked: Launch) -> None:
-    """Raise LauncherError where the launcher would not start, with the GPUs and the model as SageMaker gives them."""
+    """Raise LauncherError if the launcher would not start, with the GPUs and the model as SageMaker provides them."""
     major, minor = asked.instance.capability
     environment = {
         **asked.environment,
@@ -235,7 +235,7 @@ REFUSED_SHARDS = [
     ),
 ]
 
-# The launcher takes these; then nobody is served, or not as asked.
+# The launcher accepts these; then it serves no requests, or not as specified.
 BETTER_REFUSED = [
     pytest.param(
         launch({"MAX_CONCURRENT_REQUESTS": "0"}), "MAX_CONCURRENT_REQUESTS is 0, which serves nothing", id="no requests"
