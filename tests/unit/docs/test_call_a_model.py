@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,10 +23,10 @@ PAGE = ROOT / "docs" / "call-a-model.md"
 ENDPOINT = names.endpoint_name(Key("ml", "zephyr-7b"))
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-tgi-inference:2.7.0-tgi3.3.6"
 BLOCKS = [block for block in pages.blocks(PAGE) if block.language in ("python", "sh")]
-ON_SAGEMAKER = [block for block in BLOCKS if ENDPOINT in block.text or "aws-sigv4" in block.text]
+ON_SAGEMAKER = [block for block in BLOCKS if re.search(r'\$ENDPOINT\b|"ENDPOINT"|aws-sigv4', block.text)]
 OF_PODS = [block for block in BLOCKS if "http://zephyr-pods.ml.svc" in block.text]
 # The command has tests of its own, and the sandbox forwards no ports.
-REST = ("tgi-operator invoke", "kubectl ")
+REST = ("tgi-operator invoke", "kubectl ", "export ENDPOINT=$(kubectl ")
 
 
 def test_every_block_is_run_or_known() -> None:
@@ -103,7 +104,7 @@ def test_what_calls_sagemaker_prints_an_answer(aws: AwsDouble, tmp_path: Path, b
     kubectl.write_text(f"#!/bin/sh\necho {aws.address}/endpoints/{ENDPOINT}/invocations\n")
     kubectl.chmod(0o755)
     keys = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox", "AWS_SESSION_TOKEN": "sandbox"}
-    said = run(block, block.text, {**keys, "AWS_ENDPOINT_URL": aws.address}, tmp_path)
+    said = run(block, block.text, {**keys, "ENDPOINT": ENDPOINT, "AWS_ENDPOINT_URL": aws.address}, tmp_path)
     answer = tmp_path / "answer.json"
     assert "deep learning" in (answer.read_text() if answer.exists() else said).lower()
 
@@ -117,4 +118,5 @@ def test_what_calls_pods_prints_an_answer(pods: str, tmp_path: Path, block: Bloc
 
 
 def test_the_endpoint_is_the_one_of_the_example() -> None:
-    assert f'"{ENDPOINT}"' in PAGE.read_text()
+    assert f"`{ENDPOINT}`" in PAGE.read_text()
+    assert f'endpoint/{ENDPOINT}"' in PAGE.read_text()

@@ -226,7 +226,7 @@ def test_the_page_shows_what_is_printed() -> None:
                 condition("Available", "False", "NotServing"),
                 condition("Stalled", "True", "QuotaExceeded", announced),
             ],
-            "sageMaker": {"endpointName": "ml-zephyr-7b-3f1c7a9d20be"},
+            "sageMaker": {"endpointName": "ml-zephyr-7b-66a6dcaebb55"},
         },
     }
     message = "The account-level service limit is 0 Instances."
