@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     FAILED = (
         1,
         (
-            "The command failed, and the error message shows why. `plan`: a resource is refused, or has a warning with "
+            "The command failed, and the error message shows why. `plan`: a resource is rejected, or has a warning with "
             "`--strict`. `fetch`: the failure may pass, so the Job retries."
         ),
     )
