@@ -20,8 +20,8 @@ class ExitCode(IntEnum):
     FAILED = (
         1,
         (
-            "The command failed, and the error message shows why. `plan`: a resource is rejected, or has a warning with "
-            "`--strict`. `fetch`: the failure may pass, so the Job retries."
+            "The command failed, and the error message shows why. `plan`: a resource is rejected, or has a warning "
+            "with `--strict`. `fetch`: the failure may pass, so the Job retries."
         ),
     )
     USAGE = 2, "An argument, an option or a setting is wrong. `run`: there is no Kubernetes cluster."
