@@ -16,6 +16,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from tgi_sandbox.cluster import ControlPlane
+from tgi_sandbox.cluster.ports import answers
 from tgi_sandbox.operator import OperatorProcess
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,9 @@ class Bed:
         self.operator.process.signal(signal.SIGKILL)
         self.operator.process.wait(10)
         started = time.monotonic()
-        self.operator.start()
+        # Not start(): at ten thousand resources, the first listing takes longer than that waits.
+        self.operator.process.start()
+        self.operator.process.wait_ready(lambda: answers(self.operator.port, "/readyz"), LIMIT_SECONDS)
         wait(lambda: self.ready() >= resources and self.operator.metrics()["tgi_operator_queue_depth"] == 0, "restart")
         return time.monotonic() - started
 
