@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from e2e import rights
 from e2e.conftest import SPEED
+from e2e.installations import ALL
 from e2e.newcomer import IMPATIENT, Newcomer, made
 from tgi_sandbox.aws.server import AwsDouble
 from tgi_sandbox.cluster import ControlPlane, components
@@ -41,13 +43,22 @@ def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
     return Newcomer.in_clone(tmp_path, plane, aws)
 
 
-def test_kind(newcomer: Newcomer, aws: AwsDouble) -> None:
+def split_before_helm(block: str) -> list[str]:
+    return re.split(r"(?=^helm )", block, maxsplit=1, flags=re.MULTILINE)
+
+
+def test_kind(newcomer: Newcomer, plane: ControlPlane, aws: AwsDouble) -> None:
     install, create, call, delete = BLOCKS
-    values, helm = re.split(r"(?=^helm )", install, maxsplit=1, flags=re.MULTILINE)
+    values, helm = split_before_helm(install)
     said = newcomer.follow(values, IMPATIENT, helm, create)
     assert re.search(r"zephyr-7b +True +InService", said)
     # The tests' clone is already installed.
     said = newcomer.follow(call.removeprefix("make install\n"))
     assert "deep learning" in said.lower()
-    newcomer.follow(delete)
+    deletion, uninstallation = split_before_helm(delete)
+    newcomer.follow(deletion)
     assert made(aws) == []
+    assert 403 not in {code for _, code in rights.used(plane.layout.directory, [ALL])}
+    # The operator's roles go with it, and the leader can no longer release its Lease.
+    rights.withdraw(plane, rights.EVERYWHERE)
+    newcomer.follow(uninstallation)

@@ -233,7 +233,7 @@ class Life(RuleBasedStateMachine):
 
 TestLife = pytest.mark.timeout(600)(Life.TestCase)
 TestLife.settings = settings(
-    max_examples=50,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
@@ -243,4 +243,4 @@ TestLife.settings = settings(
 
 def test_the_operator_was_killed_at_least_a_hundred_times() -> None:
     """The runs above are only meaningful if they kill the operator."""
-    assert KILLS >= 100, KILLS
+    assert KILLS >= 100, f"{KILLS}: raise max_examples; each change of the source leads to other examples"
