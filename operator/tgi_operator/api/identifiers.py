@@ -25,3 +25,8 @@ LABEL_ALLOW_USE = f"{GROUP}/allow-use"
 
 FIELD_MANAGER = "tgi-operator"
 """Name of the operator in managedFields and as the reporting controller of Events."""
+
+
+def log_group(endpoint: str) -> str:
+    """Return the CloudWatch log group with the output of an endpoint's containers."""
+    return f"/aws/sagemaker/Endpoints/{endpoint}"

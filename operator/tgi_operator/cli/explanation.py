@@ -8,6 +8,7 @@ from textwrap import fill
 
 import click
 
+from tgi_operator.api.identifiers import log_group
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.times import parse
 from tgi_operator.cli import resource_fields as fields
@@ -138,7 +139,7 @@ def _aws(resource: Object) -> Object | None:
         "endpointStatus": seen.get("endpointStatus"),
         "endpointConfig": seen.get("endpointConfigName"),
         "model": seen.get("modelName"),
-        "logGroup": fields.log_group(endpoint),
+        "logGroup": log_group(endpoint),
         "command": f"aws sagemaker describe-endpoint --region {region} --endpoint-name {endpoint}",
     }
 

@@ -1,7 +1,8 @@
 """`kubectl tgi`: the kubectl plugin. A command imports what it needs when it runs."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import click
 
@@ -16,6 +17,12 @@ _NO_FILES = 4
 """The directive by which a plugin keeps kubectl from completing file names."""
 
 _name_argument = click.argument("name", help="Name of the TGIEndpoint.")
+
+
+def _timeout_option(default: float, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--timeout", type=click.FloatRange(min=0), default=default, show_default=True, metavar="SECONDS", help=text
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,14 +83,7 @@ def status(access: Access, name: str, form: str | None) -> None:
     show_default=True,
     help="Condition to wait for.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0),
-    default=1800,
-    show_default=True,
-    metavar="SECONDS",
-    help="Longest wait, in seconds.",
-)
+@_timeout_option(1800, "Longest wait, in seconds.")
 @cluster_options
 def wait(access: Access, name: str, condition: str, timeout: float) -> None:
     """Wait until the TGIEndpoint NAME has a condition for its present spec.
@@ -102,14 +102,7 @@ def wait(access: Access, name: str, condition: str, timeout: float) -> None:
     examples=("kubectl tgi retry zephyr-7b",),
 )
 @_name_argument
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0),
-    default=120,
-    show_default=True,
-    metavar="SECONDS",
-    help="Longest wait for the operator, in seconds.",
-)
+@_timeout_option(120, "Longest wait for the operator, in seconds.")
 @cluster_options
 def retry(access: Access, name: str, timeout: float) -> None:
     """Have the operator read everything about the TGIEndpoint NAME again, and retry what failed.

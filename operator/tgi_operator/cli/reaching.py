@@ -2,6 +2,7 @@
 
 import sys
 
+from tgi_operator.api.identifiers import log_group
 from tgi_operator.cli import resource_fields as fields
 from tgi_operator.cli import surroundings, target
 from tgi_operator.cli.command_line import Access, Failure
@@ -56,7 +57,7 @@ def _cloud_watch(resource: Object) -> list[str]:
     endpoint = fields.endpoint_name(resource)
     if endpoint is None:
         raise Failure(f"{fields.named(resource)} has no endpoint yet, so it has no logs")
-    group, region = fields.log_group(endpoint), fields.region(resource)
+    group, region = log_group(endpoint), fields.region(resource)
     return [
         f"The logs are in the CloudWatch log group {group} in {region}. To read them:\n",
         f"aws logs tail {group} --region {region} --since 1h\n",

@@ -46,11 +46,6 @@ def is_in_cluster(resource: Object) -> bool:
     return "inCluster" in resource["spec"]
 
 
-def log_group(endpoint: str) -> str:
-    """Return the CloudWatch log group of an endpoint."""
-    return f"/aws/sagemaker/Endpoints/{endpoint}"
-
-
 def is_true(resource: Object, kind: str) -> bool:
     """Return whether the resource has the condition with status True."""
     found = condition(resource, kind)

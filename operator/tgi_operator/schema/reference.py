@@ -175,7 +175,7 @@ _SYMPTOMS = (
         "the message, which names the permission",
         (Reason.ACCESS_DENIED, Reason.INVALID_EXECUTION_ROLE, Reason.MODEL_DATA_NOT_READABLE),
     ),
-    ("AWS bills for a deleted resource.", "the Events of the namespace", (Reason.LEFT_ALONE, Reason.RETAINED)),
+    ("A deleted resource still costs money.", "the Events of the namespace", (Reason.LEFT_ALONE, Reason.RETAINED)),
 )
 """Symptom, the place to look, and the reasons behind it."""
 
@@ -194,7 +194,7 @@ def reference() -> str:
     for title, model in (("spec", Spec), ("status", Status)):
         schema = structural_schema(model)
         rows = [*_TABLE, *_rows(schema, "")]
-        rules = [_item(f"{path or title}: {message}") for path, message in _rules(schema, "")]
+        rules = [_wrapped(f"- {path or title}: {message}", "  ") for path, message in _rules(schema, "")]
         parts += [f"\n## {title}\n", *rows, *(["\nRules:\n", *rules] if rules else [])]
     parts += ["\n## Conditions\n", "| type | exists | True means |", "|---|---|---|"]
     parts += [f"| `{kind}` | {there} | {meaning} |" for kind, (there, meaning) in _CONDITIONS.items()]
@@ -232,8 +232,8 @@ def _link(reason: Reason) -> str:
     return f"[{reason}](#{reason.lower()})"
 
 
-def _wrapped(text: str) -> str:
-    return fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+def _wrapped(text: str, indent: str = "") -> str:
+    return fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _rows(schema: Schema, path: str) -> Iterator[str]:
@@ -292,10 +292,6 @@ def _counts(schema: Schema, what: str, unit: str) -> list[str]:
     if most is None:
         return []
     return [f"{least} to {most} {unit}" if least else f"up to {most} {unit}"]
-
-
-def _item(text: str) -> str:
-    return fill(f"- {text}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tgi_operator.api.identifiers import log_group
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import names
@@ -29,20 +30,15 @@ class Place:
         return f"https://{host}/endpoints/{self.endpoint}/invocations"
 
     @property
-    def log_group(self) -> str:
-        """The CloudWatch log group with the output of the endpoint's containers."""
-        return f"/aws/sagemaker/Endpoints/{self.endpoint}"
-
-    @property
     def logs(self) -> str:
         """The log group with the output of the containers, and its page in the AWS console if known."""
-        console = images.console(self.region)
+        group, console = log_group(self.endpoint), images.console(self.region)
         if console is None:
-            return f"CloudWatch log group {self.log_group} in {self.region}"
+            return f"CloudWatch log group {group} in {self.region}"
         # The console decodes the fragment after # twice, and uses $ for %.
-        group = self.log_group.replace("/", "$252F")
-        page = f"https://{console}/cloudwatch/home?region={self.region}#logsV2:log-groups/log-group/{group}"
-        return f"CloudWatch log group {self.log_group}: {page}"
+        quoted = group.replace("/", "$252F")
+        page = f"https://{console}/cloudwatch/home?region={self.region}#logsV2:log-groups/log-group/{quoted}"
+        return f"CloudWatch log group {group}: {page}"
 
 
 def generated(key: Key, fields: Mapping[str, Any]) -> Place:

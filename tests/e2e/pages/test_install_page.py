@@ -1,18 +1,16 @@
 """docs/install.md, followed verbatim on the sandbox: EKS with either kind of credentials, and kubectl."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from e2e import rights
-from e2e.conftest import SPEED, until
+from e2e.conftest import until
 from e2e.installations import ALL
-from e2e.newcomer import IMPATIENT, Newcomer, made
+from e2e.pages.newcomer import IMPATIENT, Newcomer, made
 from integration import definitions
 from tgi_sandbox.aws.server import AwsDouble
-from tgi_sandbox.cluster import ControlPlane, components
+from tgi_sandbox.cluster import ControlPlane
 from tgi_sandbox.cluster.definitions import definitions as known
 from unit.docs import pages
 from unit.docs.pages import ROOT
@@ -25,24 +23,6 @@ REGISTRY = ("aws ecr", "docker ")
 def section(heading: str) -> list[str]:
     """Return the shell blocks under a heading of the page."""
     return [block.text for block in pages.blocks(PAGE, heading) if block.language == "sh"]
-
-
-@pytest.fixture
-def aws() -> Iterator[AwsDouble]:
-    with AwsDouble(speed=SPEED) as double:
-        double.control.cluster(components.EKS_CLUSTER, components.ISSUER)
-        yield double
-
-
-@pytest.fixture
-def plane(aws: AwsDouble, tmp_path: Path) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path / "cluster", nodes=["m5.xlarge"], aws=aws.address) as running:
-        yield running
-
-
-@pytest.fixture
-def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
-    return Newcomer.in_clone(tmp_path, plane, aws)
 
 
 pytestmark = pytest.mark.installation("all")

@@ -1,17 +1,14 @@
 """docs/quickstart.md, followed with the sandbox's cluster and AWS emulator in place of kind and AWS."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from e2e import rights
-from e2e.conftest import SPEED
 from e2e.installations import ALL
-from e2e.newcomer import IMPATIENT, Newcomer, made
+from e2e.pages.newcomer import IMPATIENT, Newcomer, made
 from tgi_sandbox.aws.server import AwsDouble
-from tgi_sandbox.cluster import ControlPlane, components
+from tgi_sandbox.cluster import ControlPlane
 from unit.docs import pages
 from unit.docs.pages import ROOT
 
@@ -22,25 +19,6 @@ BLOCKS = [
 ]
 
 pytestmark = pytest.mark.installation("all")
-
-
-@pytest.fixture
-def aws() -> Iterator[AwsDouble]:
-    with AwsDouble(speed=SPEED) as double:
-        # As in `tgi-sandbox up`. No association has a role for the operator.
-        double.control.cluster(components.EKS_CLUSTER, components.ISSUER)
-        yield double
-
-
-@pytest.fixture
-def plane(aws: AwsDouble, tmp_path: Path) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path / "cluster", nodes=["m5.xlarge"], aws=aws.address) as running:
-        yield running
-
-
-@pytest.fixture
-def newcomer(plane: ControlPlane, aws: AwsDouble, tmp_path: Path) -> Newcomer:
-    return Newcomer.in_clone(tmp_path, plane, aws)
 
 
 def split_before_helm(block: str) -> list[str]:
