@@ -1,7 +1,7 @@
 """Node objects shaped as EC2 instance types, for KWOK to keep Ready."""
 
 from functools import cache
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,13 @@ _TYPES = Path(__file__).with_name("nodes.yaml")
 # Outside the service range. Only the sandbox's network can reach these addresses.
 _NODE_ADDRESSES = IPv4Address("10.0.0.0")
 _POD_ADDRESSES = IPv4Address("10.128.0.0")
-# Many more than a node's 110 pods: KWOK occasionally loses an address, and ignores where a range ends.
+# Many more than a node's 110 pods: no address is used twice, and KWOK ignores where a range ends.
 _POD_PREFIX = 20
+# KWOK gives the address of a deleted pod to the next pod at once, and the next pod's clients would still reach the
+# process of the deleted one. A CNI plugin waits (the AWS VPC CNI 30 s). KWOK returns an address only to the range at
+# the same index, so it never gets back an address of the second range, and all pods have theirs from there.
+_UNUSED_ADDRESSES = IPv6Address("fd00::")
+_UNUSED_PREFIX = 112
 
 
 def build_node(name: str, instance_type: str, zone: str = "us-east-1a", number: int = 1) -> dict[str, Any]:
@@ -47,12 +52,13 @@ def build_node(name: str, instance_type: str, zone: str = "us-east-1a", number: 
             "nvidia.com/gpu.product": shape["gpu"]["product"],
             "nvidia.com/gpu.memory": str(shape["gpu"]["memoryMiB"]),
         }
+    unused = f"{_UNUSED_ADDRESSES + (number << (128 - _UNUSED_PREFIX))}/{_UNUSED_PREFIX}"
     pods = f"{_POD_ADDRESSES + (number << (32 - _POD_PREFIX))}/{_POD_PREFIX}"
     return {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}},
-        "spec": {"podCIDR": pods, "podCIDRs": [pods]},
+        "spec": {"podCIDR": unused, "podCIDRs": [unused, pods]},
         "status": {
             "capacity": resources,
             "allocatable": resources,

@@ -39,6 +39,17 @@ def test_pod_starts_and_is_then_ready(pods: Pods) -> None:
     assert status["hostIP"].startswith("10.0.")
 
 
+def test_the_address_of_a_deleted_pod_is_not_used_again(api: ApiServer, pods: Pods) -> None:
+    addresses = []
+    for _ in range(4):
+        pods.create("tgi", annotations(start_seconds=0))
+        pods.wait_ready("tgi")
+        addresses.append(pods.get("tgi")["status"]["podIP"])
+        api.request("DELETE", f"{pods.path}/tgi")
+        wait_until(lambda: not is_found(api, f"{pods.path}/tgi"))
+    assert len(set(addresses)) == 4
+
+
 @pytest.mark.parametrize(("start_seconds", "writes"), [(0, 1), (0.5, 2)])
 def test_pod_is_ready_after_few_writes(api: ApiServer, pods: Pods, start_seconds: float, writes: int) -> None:
     before = _writes(api)

@@ -42,7 +42,11 @@ def test_unknown_instance_type_is_refused_with_the_known_ones() -> None:
 def test_nodes_and_their_pods_have_addresses_of_their_own() -> None:
     nodes = [build_node(f"gpu-{number}", "g6.xlarge", number=number) for number in (1, 2, 300)]
     assert [node["status"]["addresses"][0]["address"] for node in nodes] == ["10.0.0.1", "10.0.0.2", "10.0.1.44"]
-    assert [node["spec"]["podCIDR"] for node in nodes] == ["10.128.16.0/20", "10.128.32.0/20", "10.146.192.0/20"]
+    assert [node["spec"]["podCIDRs"] for node in nodes] == [
+        ["fd00::1:0/112", "10.128.16.0/20"],
+        ["fd00::2:0/112", "10.128.32.0/20"],
+        ["fd00::12c:0/112", "10.146.192.0/20"],
+    ]
 
 
 def test_stages_have_names_of_their_own() -> None:
