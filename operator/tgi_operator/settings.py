@@ -16,7 +16,14 @@ _LISTS = frozenset({"watch_namespaces", "backends", "aws_regions", "serving_pods
 """Settings that are lists, separated by commas."""
 
 GROUPS = {
-    "Kubernetes options": ("watch_namespaces", "backends", "workers", "image", "prometheus_address"),
+    "Kubernetes options": (
+        "watch_namespaces",
+        "backends",
+        "workers",
+        "image",
+        "prometheus_address",
+        "node_wait_seconds",
+    ),
     "Policy options": ("pod_template", "require_labels", "serving_pods_from", "allowed_roles_file"),
     "AWS options": (
         "aws_regions",
@@ -112,6 +119,13 @@ class Settings(BaseModel):
         max_length=2048,
         description="URL of the Prometheus server that KEDA queries for the metrics of the pods. Empty: KEDA is not "
         "used.",
+    )
+    node_wait_seconds: float = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="Seconds that a new pod of a rollout waits for a node, which an autoscaler may add, before an old "
+        "pod makes room for it. With a fixed number of nodes, 0 makes rollouts faster.",
     )
     workers: int = Field(
         default=8,

@@ -270,7 +270,7 @@ def operator_of(
         identity = {**aws.environment, "AWS_ACCESS_KEY_ID": installation.name}
     kubeconfig = Installed(plane).kubeconfig_of(installation.release, folder / f"{installation.name}.kubeconfig")
     limits = {"aws_reads_per_second": 1000, "aws_writes_per_second": 1000, "aws_drift_reads_per_minute": 1000}
-    intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1}
+    intervals = {"sweep_interval": 0.5, "scaling_sweep_interval": 1, "node_wait_seconds": 1}
     installed = installation.settings(namespace)
     log = folder / f"{installation.name}{namespace}.log"
     return OperatorProcess(kubeconfig, identity, log, **(intervals | limits | installed | settings))

@@ -148,7 +148,8 @@ def test_the_other_takes_over_within_the_default_times(cloud: Cloud, start: Star
     first.operator.start()
     assert (first.leads, second.leads) == (False, True)
     ended = second.signal(signal.SIGTERM)
-    assert seconds_to_work(cloud, first, "falcon-2", ended) < 5
+    # A Lease that is not released cannot be taken earlier than its duration after the last renewal: 15 - 2 s.
+    assert seconds_to_work(cloud, first, "falcon-2", ended) < 13
     assert second.operator.process.wait(10)
     assert second.operator.process.returncode == 0
     check_one_after_the_other(cloud, "first", "second", "first")

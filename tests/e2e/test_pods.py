@@ -87,7 +87,7 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.wait_ready("zephyr")
     first = cloud.get("zephyr")["status"]["currentRevision"]
     cloud.apply("zephyr", changed(runtime={"maxTotalTokens": 4096}))
-    until(lambda: "a new pod becomes ready before an old pod terminates" in told(cloud), lambda: told(cloud))
+    until(lambda: "A new pod becomes ready before an old pod terminates" in told(cloud), lambda: told(cloud))
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "Surge"
     assert cloud.get("zephyr")["status"]["currentRevision"] != first
@@ -101,11 +101,9 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
 
 
 def test_a_new_pod_that_finds_no_room_gets_that_of_an_old_one(cloud: Cloud) -> None:
-    cloud.apply("zephyr", ZEPHYR)
-    cloud.wait_ready("zephyr")
-    # Its GPUs are free, its memory is not: the scheduler knows more than the plan.
     cloud.apply("zephyr", changed(inCluster={"resources": {"requests": {"memory": "600Gi"}}}))
     cloud.wait_ready("zephyr")
+    # Its GPUs are free, its memory is not.
     cloud.apply("zephyr", changed(inCluster={"resources": {"requests": {"memory": "601Gi"}}}))
     until(
         lambda: cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace",
@@ -113,7 +111,37 @@ def test_a_new_pod_that_finds_no_room_gets_that_of_an_old_one(cloud: Cloud) -> N
     )
     cloud.wait_ready("zephyr")
     assert len(cloud.pods("zephyr")) == 1
-    assert "a new pod becomes ready before an old pod terminates" in told(cloud), "it was tried"
+    assert "A new pod becomes ready before an old pod terminates" in told(cloud), "it was tried"
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [{"gpu": {"count": 4, "products": ["NVIDIA-L40S"]}}, {"resources": {"requests": {"memory": "4Ti"}}}],
+    ids=["GPUs of a kind that no node has", "more memory than any node has"],
+)
+def test_pods_that_fit_on_no_node_end_no_serving_pod(cloud: Cloud, impossible: Mapping[str, Any]) -> None:
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    (serving,) = cloud.pods("zephyr")
+    deadline = {"progressDeadlineSeconds": 10}
+    cloud.apply("zephyr", changed(rollout=deadline, inCluster=impossible))
+    stalled = cloud.wait_reason("zephyr", "Stalled", "Unschedulable")
+    assert "nodes are available" in stalled["message"]
+    assert cloud.condition("zephyr", "Available")["status"] == "True"
+    cloud.apply("zephyr", changed(rollout=deadline))
+    cloud.wait_ready("zephyr")
+    until(lambda: len(cloud.pods("zephyr")) == 1, lambda: str(cloud.pods("zephyr")))
+    assert cloud.pods("zephyr")[0]["metadata"]["uid"] == serving["metadata"]["uid"]
+
+
+def test_a_full_quota_of_gpus_lets_pods_be_replaced_in_place(cloud: Cloud) -> None:
+    cloud.kubectl("create", "quota", "gpus", "--hard=requests.nvidia.com/gpu=4")
+    cloud.apply("zephyr", ZEPHYR)
+    cloud.wait_ready("zephyr")
+    cloud.apply("zephyr", changed(runtime={"maxTotalTokens": 4096}))
+    cloud.wait_ready("zephyr")
+    assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"
+    cloud.kubectl("delete", "quota", "gpus")
 
 
 def told(cloud: Cloud) -> str:

@@ -83,7 +83,11 @@ def _set(body: Object, path: Field, value: Any) -> None:
 
 
 def _remove(body: Object, path: Field) -> None:
-    parent: Any = body
+    """Remove a field, and the parents that it leaves empty."""
+    parents: list[Any] = [body]
     for part in path[:-1]:
-        parent = parent.get(part, {})
-    parent.pop(path[-1], None)
+        parents.append(parents[-1].get(part, {}))
+    for parent, part in zip(reversed(parents), reversed(path), strict=True):
+        parent.pop(part, None)
+        if parent:
+            return

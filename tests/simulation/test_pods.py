@@ -1,11 +1,12 @@
 """The life of a resource in the cluster: stories with controllers, kubelets and other users on virtual time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from simulation.simulation import KEY, PODS, Object, Simulation
+from simulation.simulation import KEY, PODS, Object, Simulation, condition
 from simulation.test_over import CACHED, MINUTE, reports
 from simulation.test_stories import LONG, earlier_version, is_stalled
 from tgi_operator.settings import Settings
@@ -63,21 +64,71 @@ def test_a_steady_resource_costs_no_writes(serving: Simulation, restarted: bool)
     assert len(serving.server.requests) - since < LONG / 3600 * 12, "lists, each hour"
 
 
-@pytest.mark.parametrize(
-    ("gpus", "replacement"), [(8, "Surge"), (1, "InPlace")], ids=["a GPU is free", "no GPU is free"]
-)
-def test_an_update_replaces_pods_as_the_gpus_allow(gpus: int, replacement: str) -> None:
-    with Simulation(gpus=gpus) as simulation:
+@contextmanager
+def available(simulation: Simulation) -> Iterator[None]:
+    """Let the simulation fail if a status meanwhile reports that the resource accepts no requests."""
+
+    def check(_: Object, after: Object) -> Iterator[str]:
+        if condition(after, "Available")["status"] != "True":
+            yield f"not Available: {condition(after, 'Ready')['message']}"
+
+    simulation.server.status_checks.append(check)
+    yield
+    simulation.server.status_checks.remove(check)
+
+
+def test_a_new_pod_serves_before_an_old_one_ends_where_a_gpu_is_free(serving: Simulation) -> None:
+    before = pods(serving)
+    with available(serving):
+        serving.apply(NEW)
+        serving.run_until(lambda: not before & pods(serving), within=300)
+        assert serving.status()["inCluster"]["replacement"] == "Surge"
+        serving.run_until(serving.is_ready, within=10)
+
+
+def test_an_old_pod_ends_first_where_it_has_the_only_gpu_once_a_node_had_time_to_come() -> None:
+    with Simulation(gpus=1) as simulation:
         simulation.apply(PODS)
         simulation.run_until(simulation.is_ready, within=180)
         before = pods(simulation)
-        simulation.apply(NEW)
-        simulation.run(10)
-        assert simulation.status()["inCluster"]["replacement"] == replacement
-        assert simulation.condition("Available")["status"] == str(replacement == "Surge")
+        with available(simulation):
+            simulation.apply(NEW)
+            simulation.run(Settings().node_wait_seconds - 10)
+        assert before < pods(simulation)
+        assert simulation.reason("Reconciling") == "Unschedulable"
+        simulation.run(30)
+        assert simulation.status()["inCluster"]["replacement"] == "InPlace"
         simulation.run_until(simulation.is_ready, within=300)
         simulation.run(10)
         assert not before & pods(simulation)
+
+
+def test_an_autoscaler_that_adds_a_node_spares_the_old_pod() -> None:
+    with Simulation(gpus=1) as simulation:
+        simulation.apply(PODS)
+        simulation.run_until(simulation.is_ready, within=180)
+        with available(simulation):
+            simulation.apply(NEW)
+            simulation.run(120)
+            simulation.workloads.gpus = 2
+            simulation.run_until(simulation.is_ready, within=300)
+        assert simulation.status()["inCluster"]["replacement"] == "Surge"
+
+
+@pytest.mark.parametrize("gpu", [{"count": 9}, {"count": 1, "products": ["NVIDIA-L40S"]}], ids=["more", "others"])
+def test_gpus_that_no_node_has_end_no_serving_pod(serving: Simulation, gpu: Mapping[str, Any]) -> None:
+    before = pods(serving)
+    with available(serving):
+        serving.workloads.change(unschedulable="0/1 nodes are available: 1 node(s) didn't match node affinity.")
+        serving.apply({**PODS, "inCluster": {"gpu": gpu}, "rollout": {"progressDeadlineSeconds": 600}})
+        serving.run_until(lambda: is_stalled(serving, "Unschedulable"), within=700)
+        serving.run(LONG)
+        assert before < pods(serving)
+        serving.apply(PODS)
+        serving.run_until(serving.is_ready, within=60)
+        serving.workloads.change(unschedulable=None)
+        serving.run(10)
+    assert pods(serving) == before
 
 
 def test_weights_are_fetched_before_pods_start(simulation: Simulation) -> None:

@@ -52,7 +52,8 @@ class Workloads:
     def start(self) -> None:
         """Watch the API server from now on, with one GPU node in the cluster."""
         self.server.listeners.append(self._heard)
-        node = {"metadata": {"name": "gpu-1"}, "spec": {}, "status": {"allocatable": {"nvidia.com/gpu": self.gpus}}}
+        allocatable = {"nvidia.com/gpu": self.gpus, "ephemeral-storage": "1Ti", "pods": "110"}
+        node = {"metadata": {"name": "gpu-1"}, "spec": {}, "status": {"allocatable": allocatable}}
         self.server.create("nodes", "", node)
 
     async def close(self) -> None:

@@ -209,3 +209,16 @@ def test_next_rendering_leaves_nothing_of_a_template_that_stayed(
         each["name"] for each in wanted.template["spec"]["containers"][0]["env"]
     ]
     assert not {"nodeSelector", "priorityClassName", "topologySpreadConstraints", "imagePullSecrets"} & pod.keys()
+
+
+@pytest.mark.parametrize("described", SPECS[1:])
+def test_what_is_no_longer_in_the_spec_is_gone_from_the_deployment(
+    described: dict[str, Any], namespace: str, apply: Apply, control_plane: ControlPlane
+) -> None:
+    smallest = rendered(SMALLEST, namespace).deployment(1, SURGE)
+    fresh = apply(smallest)["spec"]
+    control_plane.api.request(
+        "DELETE", f"/apis/apps/v1/namespaces/{namespace}/deployments/{smallest['metadata']['name']}"
+    )
+    apply(rendered(described, namespace).deployment(1, SURGE))
+    assert apply(smallest)["spec"] == fresh

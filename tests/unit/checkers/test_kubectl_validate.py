@@ -33,7 +33,7 @@ def _refused(folder: Path, items: Iterable[Object]) -> list[str]:
         (folder / f"{number}.yaml").write_text(text)
     command = [program("kubectl-validate"), str(folder), "--version", _oldest(), "--output", "json"]
     done = subprocess.run(
-        [*command, "--local-crds", str(ROOT / "crds")], capture_output=True, text=True, check=False, timeout=60
+        [*command, "--local-crds", str(ROOT / "crds")], capture_output=True, text=True, check=False, timeout=300
     )
     answers = json.loads(done.stdout)
     assert len(answers) == len(texts) > 0, done.stdout + done.stderr

@@ -609,7 +609,7 @@ class TestLoadAndMetrics:
             assert server.post("/generate", {"inputs": PROMPT, "parameters": {"max_new_tokens": 1}}).status == 200
 
     def test_requests_beyond_the_batch_wait_and_beyond_the_limit_are_refused(self) -> None:
-        body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 15}}
+        body = {"inputs": PROMPT, "parameters": {"max_new_tokens": 40}}
         replies: list[Reply] = []
         with serving(0.02, MAX_BATCH_SIZE="2", MAX_CONCURRENT_REQUESTS="5") as server:
             threads = [
@@ -621,7 +621,7 @@ class TestLoadAndMetrics:
             while server.metric("tgi_queue_size") != 3 and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert server.metric("tgi_batch_current_size") == 2
-            assert server.metric("tgi_batch_current_max_tokens") == 2 * (6 + 15)
+            assert server.metric("tgi_batch_current_max_tokens") == 2 * (6 + 40)
             assert server.post("/generate", body).status == 429
             for thread in threads:
                 thread.join()

@@ -19,7 +19,6 @@ from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.desired import living, names, references
 from tgi_operator.backends.incluster.desired.autoscaler import Means
-from tgi_operator.backends.incluster.desired.placement import tolerations
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import (
     CLAIM,
@@ -33,8 +32,8 @@ from tgi_operator.backends.incluster.kinds import (
     kind_of,
 )
 from tgi_operator.backends.incluster.refusals import Refusals
-from tgi_operator.backends.incluster.seen import pods
-from tgi_operator.backends.incluster.seen.capacity import Demand
+from tgi_operator.backends.incluster.seen import capacity, pods
+from tgi_operator.backends.incluster.seen.capacity import Demand, Room, Tenant
 from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
@@ -89,6 +88,7 @@ class Observer:
             self._now(),
             monitored=self._monitored,
             serving_pods_from=self._settings.serving_pods_from,
+            node_wait_seconds=self._settings.node_wait_seconds,
         )
         if not resource.deleting and resource.problem is None:
             situation = await self._rendered(situation)
@@ -162,7 +162,7 @@ class Observer:
     async def _read(self, need: Need, situation: Situation) -> Situation:
         """Return the situation with the inputs that a rule lacks."""
         if need is Need.ROOM:
-            return replace(situation, room=await self._has_room(_target(situation.resource)))
+            return replace(situation, room=await self._room(situation))
         if need is Need.PROGRESS:
             return replace(situation, progress=await self._progress(situation))
         if need is Need.CLAIMS:
@@ -192,25 +192,26 @@ class Observer:
             return ""
         return without_token(log.strip(), situation.desired.token)[-256:]
 
-    async def _has_room(self, target: InCluster) -> bool:
-        """Return whether a node has GPUs free for one more pod, or False if the operator cannot read that."""
-        tolerated = frozenset(each.get("key") for each in tolerations(target))
-        gpu = target.gpu
-        demand = Demand(gpu.resource_name, target.requested_gpus, target.node_selector, gpu.products, tolerated)
+    async def _room(self, situation: Situation) -> Room:
+        """Return the room for one more pod, or Room.NONE if the operator cannot read it."""
+        demand = Demand.of(situation.desired.template)
+        old = {pod["metadata"]["uid"]: str(pod["spec"].get("nodeName")) for pod in situation.old_servers}
         selectors = {"labelSelector": demand.label_selector} if demand.label_selector else {}
         try:
-            nodes = [node async for node in self._cluster.reduced("/api/v1/nodes", demand.suitable, **selectors)]
-            for node in nodes[:_MOST_NODES]:
-                selector = f"spec.nodeName={node['metadata']['name']}"
-                pods_of_node = self._cluster.reduced(POD.everywhere, demand.user, fieldSelector=selector)
-                if demand.fits(node, [pod async for pod in pods_of_node]):
-                    return True
+            suitable = [node async for node in self._cluster.reduced("/api/v1/nodes", demand.suitable, **selectors)]
+            suitable.sort(key=lambda node: node["metadata"]["name"] not in old.values())
+            nodes = {}
+            for node in suitable[:_MOST_NODES]:
+                name = str(node["metadata"]["name"])
+                on_node = self._cluster.reduced(POD.everywhere, Tenant.reduce, fieldSelector=f"spec.nodeName={name}")
+                nodes[name] = (node, tuple([Tenant.of(pod) async for pod in on_node]))
         except APIError as error:
             # 400: an invalid node selector. The API server refuses the Deployment for it with a better message.
             if error.status not in (400, 403):
                 raise
-            logger.warning("Free GPUs cannot be determined, so pods are replaced in place: %s", error)
-        return False
+            logger.warning("The room on nodes cannot be determined, so no pod is replaced in place: %s", error)
+            return Room.NONE
+        return capacity.room(demand, nodes, old)
 
     async def _scaling_means(self) -> Means:
         """Return the scaling facilities of the cluster. A custom metrics API can appear later. KEDA needs a watch."""

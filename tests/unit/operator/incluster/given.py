@@ -10,6 +10,7 @@ from tgi_operator.api.identifiers import FIELD_MANAGER
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
+from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.decide import chain
 from tgi_operator.backends.incluster.decide.situation import Situation
@@ -18,6 +19,7 @@ from tgi_operator.backends.incluster.desired import living, names, render
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.seen.capacity import Room
 from tgi_operator.backends.incluster.seen.children import Child
 from tgi_operator.backends.plans.planning import Ask, Plan
 from tgi_operator.backends.resource import Owner, Resource
@@ -89,7 +91,9 @@ def pod(name: str, revision: str | None, *, owner: Owner = OWNER, **status: Any)
     }
     metadata = {"name": name, "namespace": owner.namespace, "uid": f"uid-{name}", "labels": labels}
     metadata["creationTimestamp"] = "2026-01-31T11:00:00Z"
-    return {"kind": "Pod", "metadata": metadata, "spec": {"nodeName": "gpu-1"}, "status": served | status}
+    gpu = {"name": "tgi", "image": "tgi:3.3.7", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    placed = {"nodeName": "gpu-1", "containers": [gpu]}
+    return {"kind": "Pod", "metadata": metadata, "spec": placed, "status": served | status}
 
 
 NOT_READY = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}]
@@ -118,8 +122,10 @@ def unschedulable(
     name: str, revision: str | None, words: str = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
 ) -> Object:
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    scheduled["lastTransitionTime"] = rfc3339(NOW)
     found = pod(name, revision, phase="Pending", conditions=[scheduled], containerStatuses=[])
-    return found | {"spec": {}}
+    del found["spec"]["nodeName"]
+    return found
 
 
 @dataclass
@@ -132,7 +138,8 @@ class Cluster:
     generation: int = 1
     now: datetime = NOW
     monitored: bool = False
-    room: bool | None = False
+    room: Room | None = Room.NONE
+    node_wait_seconds: float = 0
     progress: str | None = ""
     render_request: str = ""
     foreign: str | None = None
@@ -172,6 +179,7 @@ class Cluster:
             foreign=self.foreign,
             monitored=self.monitored,
             room=self.room,
+            node_wait_seconds=self.node_wait_seconds,
             progress=self.progress,
             claims=claims if self.deleting else None,
             means=self.means,

@@ -17,8 +17,9 @@ from tgi_operator.backends.incluster.decide import chain
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names
-from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE
+from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE, Strategy
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.seen.capacity import Room
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
 from tgi_operator.backends.plans.verdicts import stalled, with_verdict
 from tgi_operator.backends.rules.shared import FOREIGN_SECONDS
@@ -70,13 +71,13 @@ def settled(described: dict[str, Any] | None = None, **fields: Any) -> Cluster:
     return Cluster(described or OLD_SPEC, **fields).settle()
 
 
-def updating(described: dict[str, Any] = NEW_SPEC, before: dict[str, Any] = OLD_SPEC, *, room: bool = True) -> Cluster:
+def updating(described: dict[str, Any] = NEW_SPEC, before: dict[str, Any] = OLD_SPEC) -> Cluster:
     """Return a cluster whose new revision was just applied; the controller made a first new pod."""
     cluster = settled(before)
-    cluster.described, cluster.generation, cluster.room = described, 2, room
+    cluster.described, cluster.generation = described, 2
     old = cluster.revision
     cluster.step()
-    olds = [pod(f"old-{number}", old) for number in range(2 if room else 1)]
+    olds = [pod(f"old-{number}", old) for number in range(2)]
     cluster.pods(*olds, starting("new", cluster.revision))
     return cluster
 
@@ -330,32 +331,93 @@ def test_another_option_does_not_fetch_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "rollout", "expected", "words"),
+    ("rollout", "expected", "words"),
     [
-        pytest.param(True, None, SURGE, "A suitable GPU is free", id="a GPU is free"),
-        pytest.param(False, None, IN_PLACE, "No suitable GPU is free", id="none is free"),
-        pytest.param(None, {"maxSurge": 2}, None, "maxSurge 2, maxUnavailable 0", id="the spec says"),
+        pytest.param(None, SURGE, "A new pod becomes ready before an old pod terminates", id="by default"),
+        pytest.param({"maxSurge": 2}, Strategy(2, 0), "maxSurge 2, maxUnavailable 0", id="the spec says"),
     ],
 )
-def test_how_pods_are_replaced(room: bool | None, rollout: Any, expected: Any, words: str) -> None:
+def test_how_pods_are_replaced(rollout: Any, expected: Strategy, words: str) -> None:
     cluster = settled()
     cluster.described = NEW_SPEC | ({"rollout": rollout} if rollout else {})
-    cluster.room = room
     planned = cluster.plan()
     assert words in message(planned)
-    if expected is not None:
-        assert strategy_of(planned) == expected.manifest["rollingUpdate"]
-    else:
-        assert strategy_of(planned) == {"maxSurge": 2, "maxUnavailable": 0}
+    assert strategy_of(planned) == expected.manifest["rollingUpdate"]
 
 
-def test_new_pod_that_waits_for_a_gpu_makes_an_old_one_end() -> None:
+def squeezed(room: Room | None = Room.TAKEN, **fields: Any) -> Cluster:
+    """Return a cluster in which a new pod does not fit beside two old ones."""
     cluster = updating()
+    cluster.room = room
+    cluster.node_wait_seconds = fields.pop("node_wait_seconds", 0)
     cluster.pods(*(pod(f"old-{n}", "0123456789") for n in range(2)), unschedulable("new", cluster.revision))
+    return cluster
+
+
+def test_new_pod_that_fits_only_in_the_place_of_an_old_one_makes_it_end() -> None:
+    cluster = squeezed()
     planned = cluster.step()
     assert steps(planned) == ["Apply Deployment zephyr-7b"]
     assert strategy_of(planned) == IN_PLACE.manifest["rollingUpdate"]
+    assert "an old pod terminates before a new pod starts" in message(planned)
     assert cluster.plan().steps == (), "once is enough"
+
+
+@pytest.mark.parametrize("room", [Room.NONE, Room.FREE])
+def test_old_pods_serve_on_where_their_end_would_not_help(room: Room) -> None:
+    cluster = squeezed(room)
+    planned = cluster.step()
+    assert planned.steps == ()
+    assert (reason(planned), is_stalled(planned)) == (Reason.UNSCHEDULABLE, False)
+    assert planned.after == 60, "pods of others end unseen"
+    cluster.later(cluster.desired.progress_deadline_seconds + 1)
+    planned = cluster.step()
+    assert planned.steps == ()
+    assert (reason(planned), is_stalled(planned)) == (Reason.UNSCHEDULABLE, True)
+
+
+def test_an_autoscaler_of_nodes_has_time_before_an_old_pod_ends() -> None:
+    cluster = squeezed(node_wait_seconds=300)
+    cluster.later(100)
+    planned = cluster.step()
+    assert (planned.steps, planned.after, reason(planned)) == ((), 201, Reason.UNSCHEDULABLE)
+    assert asked(replace(cluster.seen, room=None)) == set(), "the nodes are not read yet"
+    cluster.later(200)
+    assert asked(replace(cluster.seen, room=None)) == {Need.ROOM}
+    assert strategy_of(cluster.step()) == IN_PLACE.manifest["rollingUpdate"]
+
+
+def test_new_pod_waits_for_the_old_pod_that_terminates_in_its_place() -> None:
+    cluster = squeezed()
+    cluster.step()
+    ending = pod("old-0", "0123456789")
+    ending["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z"
+    cluster.pods(ending, pod("old-1", "0123456789"), unschedulable("new", cluster.revision))
+    planned = cluster.step()
+    assert (reason(planned), is_stalled(planned)) == (Reason.UPDATING, False)
+    assert "A new pod waits for pod old-0 to terminate." in message(planned)
+
+
+QUOTA = (
+    'pods "x" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1, '
+    "used: requests.nvidia.com/gpu={used}, limited: requests.nvidia.com/gpu=2"
+)
+
+
+@pytest.mark.parametrize(("used", "in_place"), [(2, True), (3, False)])
+def test_full_quota_of_gpus_is_handled_in_place_if_an_old_pod_frees_enough(used: int, in_place: bool) -> None:
+    cluster = updating()
+    cluster.node_wait_seconds = 300
+    cluster.pods(*(pod(f"old-{n}", "0123456789") for n in range(2)))
+    cluster.deployment["status"]["conditions"] = [
+        {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": QUOTA.format(used=used)}
+    ]
+    planned = cluster.step()
+    if in_place:
+        assert strategy_of(planned) == IN_PLACE.manifest["rollingUpdate"]
+    else:
+        assert planned.steps == ()
+        assert (reason(planned), is_stalled(planned)) == (Reason.QUOTA_EXCEEDED, True)
 
 
 def test_what_the_spec_says_of_rollouts_is_kept_although_a_pod_waits() -> None:
@@ -366,7 +428,7 @@ def test_what_the_spec_says_of_rollouts_is_kept_although_a_pod_waits() -> None:
 
 
 def test_first_pods_that_wait_have_nobody_to_make_room() -> None:
-    cluster = Cluster(room=True)
+    cluster = Cluster()
     cluster.step()
     cluster.pods(unschedulable("p", cluster.revision))
     planned = cluster.plan()
@@ -724,7 +786,7 @@ def test_another_change_in_the_middle_of_one_has_its_own_time() -> None:
 
 
 def test_pod_that_found_a_node_late_has_its_own_time_to_start() -> None:
-    cluster = Cluster(room=True)
+    cluster = Cluster()
     cluster.step()
     cluster.pods(unschedulable("p", cluster.revision))
     cluster.step()
@@ -815,8 +877,8 @@ def asked(situation: Situation) -> set[Need]:
     ("situation", "needs"),
     [
         pytest.param(fetching, {Need.PROGRESS}, id="a job fetches weights"),
-        pytest.param(updated, {Need.ROOM}, id="a rollout is next"),
-        pytest.param(lambda: updated({"rollout": {"maxSurge": 1}}), set(), id="a rollout as the spec says"),
+        pytest.param(updated, set(), id="a rollout is next"),
+        pytest.param(squeezed, {Need.ROOM}, id="a new pod does not fit"),
         pytest.param(Cluster, set(), id="a first rollout"),
         pytest.param(settled, set(), id="all is well"),
         pytest.param(deleted, {Need.CLAIMS}, id="deletion"),
@@ -899,13 +961,9 @@ variants = st.sampled_from(
 
 
 @settings(max_examples=50)
-@given(st.lists(variants, min_size=1, max_size=3), st.booleans(), st.booleans())
-def test_what_was_carried_out_leaves_nothing_to_do(
-    described: list[dict[str, Any]],
-    monitored: bool,
-    room: bool,
-) -> None:
-    cluster = Cluster(described[0], monitored=monitored, room=room)
+@given(st.lists(variants, min_size=1, max_size=3), st.booleans())
+def test_what_was_carried_out_leaves_nothing_to_do(described: list[dict[str, Any]], monitored: bool) -> None:
+    cluster = Cluster(described[0], monitored=monitored)
     for generation, each in enumerate(described, start=1):
         cluster.described, cluster.generation = each, generation
         cluster.settle()

@@ -13,25 +13,38 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.apply import RefusedError
 from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.incluster.decide.steps import Apply
+from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.verdicts import was_available
-from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.intake import Reduce
 from tgi_operator.kube import APIError, Secret
 from tgi_operator.settings import Settings
-from unit.operator.incluster.given import CACHED, FETCHER, NOW, OWNER, TOKEN, pod, resource, spec
+from unit.operator.incluster.given import (
+    CACHED,
+    FETCHER,
+    NOW,
+    OWNER,
+    TOKEN,
+    pod,
+    resource,
+    spec,
+    unschedulable,
+)
 
 KEY = Key(OWNER.namespace, OWNER.name)
 NODES = [
     {
         "kind": "Node",
         "metadata": {"name": f"gpu-{number}", "labels": {"pool": "gpu"}},
-        "status": {"allocatable": {"nvidia.com/gpu": "1"}},
+        "status": {"allocatable": {"nvidia.com/gpu": "1", "ephemeral-storage": "100Gi", "pods": "110"}},
     }
     for number in range(150)
 ]
-USED = {"spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": "1"}}}]}, "status": {"phase": "Running"}}
+
+
+USED = pod("of-others", "0123456789", owner=Owner("c-1", "others", "falcon", "u-9"))
 
 
 @dataclass
@@ -43,6 +56,7 @@ class APIServer:
     labelled: dict[str, Mapping[str, str]] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
+    on_nodes: dict[str, list[Object]] = field(default_factory=dict)
     version: int = 0
 
     def _fail(self, path: str) -> None:
@@ -70,7 +84,8 @@ class APIServer:
         if path == "/api/v1/nodes":
             return NODES
         if path == "/api/v1/pods":
-            return [USED] if "fieldSelector" in selectors else []
+            node = selectors.get("fieldSelector", "").removeprefix("spec.nodeName=")
+            return self.on_nodes.get(node, [USED]) if node else []
         return [body for name, body in self.objects.items() if name.startswith(f"{path}/")]
 
     async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
@@ -115,7 +130,8 @@ def changed() -> list[Key]:
 
 @pytest.fixture
 def backend(server: APIServer, changed: list[Key]) -> InClusterBackend:
-    return InClusterBackend(server, Settings(image=FETCHER), changed.append, lambda _: True, lambda: NOW)
+    settings = Settings(image=FETCHER, node_wait_seconds=0)
+    return InClusterBackend(server, settings, changed.append, lambda _: True, lambda: NOW)
 
 
 async def reconcile(backend: InClusterBackend, wanted: Resource) -> Resource:
@@ -139,41 +155,62 @@ def running_fetcher(server: APIServer) -> Object:
     return found
 
 
-async def test_nodes_are_listed_once_for_a_rollout_and_never_while_weights_are_fetched(
+async def surged(backend: InClusterBackend, server: APIServer, **in_cluster: Any) -> Resource:
+    """Return a resource whose new pod does not fit on any node beside the old one, which runs on node gpu-120."""
+    shown = await reconcile(backend, resource(spec(**in_cluster)))
+    (deployment,) = (body for path, body in server.objects.items() if "/deployments/" in path)
+    old = pod("old", names.revision(deployment["spec"]["template"]))
+    old["spec"]["nodeName"] = "gpu-120"
+    server.on_nodes["gpu-120"] = [old]
+    backend.seen(versioned(server, old))
+    other = {"runtime": {"maxTotalTokens": 9}}
+    shown = await reconcile(backend, replace(resource(spec(other, **in_cluster), shown.status), generation=2))
+    (deployment,) = (body for path, body in server.objects.items() if "/deployments/" in path)
+    backend.seen(versioned(server, unschedulable("new", names.revision(deployment["spec"]["template"]))))
+    return shown
+
+
+def versioned(server: APIServer, body: Object) -> Object:
+    server.version += 1
+    body["metadata"]["resourceVersion"] = str(server.version)
+    return body
+
+
+def replacement(shown: Resource) -> str | None:
+    assert shown.status.in_cluster is not None
+    return shown.status.in_cluster.replacement
+
+
+async def test_nodes_are_read_only_when_a_new_pod_fits_nowhere_and_those_of_old_pods_first(
     server: APIServer, backend: InClusterBackend
 ) -> None:
-    first = resource(spec(nodeSelector={"pool": "gpu"}, **CACHED))
-    shown = await reconcile(backend, first)
-    backend.seen(server.complete())
+    shown = await surged(backend, server, nodeSelector={"pool": "gpu"})
+    assert (server.reads, replacement(shown)) == ([], "Surge")
     shown = await reconcile(backend, shown)
-    assert server.reads == [], "nothing serves that had to make room"
-    other = {"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}}
-    shown = replace(resource(spec(other, nodeSelector={"pool": "gpu"}, **CACHED), shown.status), generation=2)
-    for path in [path for path in server.objects if "/jobs/" in path]:
-        backend.gone(server.objects.pop(path))
-    for _ in range(10):
-        shown = await reconcile(backend, shown)
-    assert reason(shown) == Reason.FETCHING_WEIGHTS
-    assert server.reads == []
-    backend.seen(server.complete())
-    for _ in range(3):
-        shown = await reconcile(backend, shown)
-    assert server.reads[0] == "/api/v1/nodes pool=gpu"
-    assert len(server.reads) == 101, "100 nodes at the most, and once"
-    assert shown.status.in_cluster is not None
-    assert shown.status.in_cluster.replacement == "InPlace"
+    assert server.reads[:2] == ["/api/v1/nodes pool=gpu", "/api/v1/pods spec.nodeName=gpu-120"]
+    assert len(server.reads) == 101, "100 nodes at the most"
+    assert replacement(shown) == "InPlace"
+    await reconcile(backend, shown)
+    assert len(server.reads) == 101, "once"
+
+
+async def test_old_pod_serves_on_where_its_node_does_not_suit_the_new_one(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    shown = await surged(backend, server)
+    server.on_nodes = {}
+    shown = await reconcile(backend, shown)
+    assert (reason(shown), replacement(shown)) == (Reason.UNSCHEDULABLE, "Surge")
 
 
 @pytest.mark.parametrize("status", [400, 403])
-async def test_pods_are_replaced_in_place_where_nodes_cannot_be_listed(
+async def test_no_pod_ends_where_nodes_cannot_be_read(
     status: int, server: APIServer, backend: InClusterBackend
 ) -> None:
-    shown = await reconcile(backend, resource(spec()))
+    shown = await surged(backend, server)
     server.errors["nodes"] = status
-    shown = await reconcile(backend, resource(spec({"runtime": {"maxTotalTokens": 9}}), shown.status))
-    assert reason(shown) == Reason.UPDATING
-    assert shown.status.in_cluster is not None
-    assert shown.status.in_cluster.replacement == "InPlace"
+    shown = await reconcile(backend, shown)
+    assert (reason(shown), replacement(shown)) == (Reason.UNSCHEDULABLE, "Surge")
 
 
 async def test_progress_of_the_running_job_is_read_without_the_token(
@@ -358,20 +395,6 @@ async def test_custom_metrics_are_looked_for_once_a_minute(
     assert not (await backend.observe(KEY, resource(scaled))).means.custom_metrics
     monkeypatch.setattr(loop, "time", lambda: start + 61)
     assert (await backend.observe(KEY, resource(scaled))).means.custom_metrics
-
-
-@pytest.mark.parametrize(("omitted", "replacement"), [([], "InPlace"), (["GPURequest"], "Surge")])
-async def test_pods_without_a_gpu_need_no_free_one(
-    server: APIServer, backend: InClusterBackend, omitted: list[str], replacement: str
-) -> None:
-    """All GPUs are in use, according to NODES and USED."""
-    shown = await reconcile(backend, resource(spec(omitDefaults=omitted)))
-    shown = replace(
-        resource(spec({"runtime": {"maxTotalTokens": 9}}, omitDefaults=omitted), shown.status), generation=2
-    )
-    shown = await reconcile(backend, shown)
-    assert shown.status.in_cluster is not None
-    assert shown.status.in_cluster.replacement == replacement
 
 
 PRIVILEGED: dict[str, Any] = {"spec": {"containers": [{"name": "tgi", "securityContext": {"privileged": True}}]}}

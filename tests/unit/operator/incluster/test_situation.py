@@ -127,7 +127,7 @@ def test_status_tells_what_there_is() -> None:
         "deploymentName": "zephyr-7b",
         "serviceName": "zephyr-7b",
         "claimName": "zephyr-7b-weights",
-        "replacement": "InPlace",
+        "replacement": "Surge",
         "lastProgressTime": "2026-01-31T12:00:00Z",
     }
     assert shown["currentRevision"] == shown["updateRevision"] == cluster.revision

@@ -1,10 +1,13 @@
-"""Rollout of a revision, depending on the number of free GPUs."""
+"""Rollout of a revision: a new pod serves before an old pod ends, unless only the end of an old pod makes room."""
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.backends.incluster.decide.serving import describe_replacement, outcome
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.incluster.desired import strategy
-from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE, Strategy
+from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, SURGE
+from tgi_operator.backends.incluster.seen import quota
+from tgi_operator.backends.incluster.seen.capacity import Room
 from tgi_operator.backends.plans.planning import Ask, Need, Note, Plan
 from tgi_operator.backends.plans.verdicts import progressing
 
@@ -14,10 +17,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     if situation.up_to_date:
         return None
     desired, replicas, deployed = situation.desired, situation.wanted_replicas, situation.deployed
-    chosen = strategy.asked(desired.rollout)
-    if chosen is None and deployed is not None and situation.room is None:
-        return Ask(frozenset({Need.ROOM}))
-    chosen = chosen or (SURGE if situation.room else IN_PLACE)
+    chosen = strategy.asked(desired.rollout) or SURGE
     if deployed is None:
         message = f"0/{replicas} pods ready at revision {desired.revision}."
         verdict = progressing(Reason.CREATING, message, available=False)
@@ -41,27 +41,30 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     )
 
 
-def squeezed(situation: Situation) -> Plan[Step] | None:
-    """A new pod waits for a GPU that an old pod uses: replace the pods in place."""
+def squeezed(situation: Situation) -> Plan[Step] | Ask | None:
+    """A new pod needs the room of an old pod, on its node or in a quota: replace the pods in place.
+
+    An old pod ends only if that makes the new pod fit. An autoscaler of nodes first has time to add a node.
+    """
     deployed, desired = situation.deployed, situation.desired
     if deployed is None or deployed.strategy != SURGE or strategy.asked(desired.rollout) is not None:
         return None
-    waits = any(each.reason is Reason.UNSCHEDULABLE for each in situation.troubles)
-    if not waits or deployed.replaced:
+    if deployed.replaced or not situation.old_servers:
         return None
+    if not quota.is_freed(deployed.refusal, (pod["spec"] for pod in situation.old_servers)):
+        waiting = situation.unschedulable_seconds
+        if waiting is None:
+            return None
+        if waiting < situation.node_wait_seconds:
+            return Plan(outcome(situation), after=situation.node_wait_seconds - waiting + 1)
+        if situation.room is None:
+            return Ask(frozenset({Need.ROOM}))
+        if situation.room is not Room.TAKEN:
+            return None
     message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, IN_PLACE)}"
     verdict = progressing(Reason.UPDATING, message, available=situation.available)
     manifest = desired.deployment(situation.applied_replicas, IN_PLACE)
     return Plan(situation.report(verdict, replacement=IN_PLACE.replacement), steps=(Apply(manifest),))
-
-
-def describe_replacement(situation: Situation, chosen: Strategy) -> str:
-    """Return how the pods are replaced, and the reason as a sentence."""
-    if strategy.asked(situation.desired.rollout) is not None:
-        return f"spec.rollout: maxSurge {chosen.max_surge}, maxUnavailable {chosen.max_unavailable}."
-    if chosen.replacement == "Surge":
-        return "A suitable GPU is free: a new pod becomes ready before an old pod terminates."
-    return "No suitable GPU is free: an old pod terminates before a new pod starts."
 
 
 def _unnamed_image(situation: Situation) -> str | None:

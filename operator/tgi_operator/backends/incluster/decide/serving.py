@@ -3,18 +3,19 @@
 from tgi_operator.api import conditions
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
-from tgi_operator.backends.incluster.decide.rollout import describe_replacement
 from tgi_operator.backends.incluster.decide.situation import Deployed, Situation
 from tgi_operator.backends.incluster.decide.steps import Delete, Step
-from tgi_operator.backends.incluster.desired import names
+from tgi_operator.backends.incluster.desired import names, strategy
+from tgi_operator.backends.incluster.desired.strategy import Strategy
 from tgi_operator.backends.incluster.kinds import JOB
-from tgi_operator.backends.incluster.seen import pods
+from tgi_operator.backends.incluster.seen import pods, quota
 from tgi_operator.backends.incluster.seen.pods import Trouble
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, serving, stalled
 
 SETTLING_SECONDS = 3
 REFUSED_SECONDS = 60
+ROOM_SECONDS = 60
 
 _FIXES = {
     Reason.QUOTA_EXCEEDED: "raise the ResourceQuota, or lower the replica count",
@@ -30,7 +31,7 @@ def refused(situation: Situation) -> Plan[Step] | None:
     if _is_enough(situation, deployed):
         status = _served(situation, serving(Reason.SCALING, f"{_counted(situation, deployed.ready)}."))
         return Plan(status, after=REFUSED_SECONDS)
-    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in deployed.refusal else Reason.REJECTED_BY_KUBERNETES
+    reason = Reason.QUOTA_EXCEEDED if quota.is_exceeded(deployed.refusal) else Reason.REJECTED_BY_KUBERNETES
     message = f"Deployment {situation.owner.name}: {deployed.refusal}; {_FIXES[reason]}"
     verdict = stalled(reason, message, available=situation.available)
     return Plan(situation.report(verdict), after=REFUSED_SECONDS)
@@ -58,7 +59,9 @@ def rolling(situation: Situation) -> Plan[Step]:
     waited = situation.waited_seconds(Reason(ready.reason))
     if _deployed(situation).overdue and waited < SETTLING_SECONDS:
         return Plan(status, after=SETTLING_SECONDS)
-    return Plan(status, after=patience - waited + 1 if waited <= patience else None)
+    plan = Plan[Step](status, after=patience - waited + 1 if waited <= patience else None)
+    # Pods of others end without a change that the operator watches.
+    return plan.sooner(ROOM_SECONDS) if situation.unschedulable_seconds is not None else plan
 
 
 def outcome(situation: Situation) -> Status:
@@ -93,6 +96,15 @@ def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) ->
     return None
 
 
+def describe_replacement(situation: Situation, chosen: Strategy) -> str:
+    """Return how the pods are replaced, and the reason as a sentence."""
+    if strategy.asked(situation.desired.rollout) is not None:
+        return f"spec.rollout: maxSurge {chosen.max_surge}, maxUnavailable {chosen.max_unavailable}."
+    if chosen.replacement == "Surge":
+        return "A new pod becomes ready before an old pod terminates."
+    return "A new pod fits only in the place of an old pod: an old pod terminates before a new pod starts."
+
+
 def _served(situation: Situation, verdict: Verdict) -> Status:
     """Return the status of a revision that serves. An unnamed version keeps its image from now on."""
     revision, failure = situation.desired.revision, situation.status.last_failure
@@ -113,6 +125,11 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
     message = counted if first else f"{counted} {describe_replacement(situation, deployed.strategy)}"
     reason = Reason.CREATING if first else Reason.UPDATING
     verdict = progressing(reason, message, available=situation.available)
+    ending = _ending(situation)
+    if ending and found is not None and found.reason is Reason.UNSCHEDULABLE:
+        # Its room is what the new pod waits for.
+        message = f"{counted} A new pod waits for pod {ending} to terminate."
+        return progressing(Reason.UPDATING, message, available=situation.available)
     if found is not None:
         message = f"{counted} Pod {found.pod}: {found.message}"
         verdict = progressing(found.reason, message, available=situation.available)
@@ -122,6 +139,12 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
     if found is not None and (found.stalled or late):
         return stalled(found.reason, verdict.message, available=situation.available)
     return overdue(verdict, f"No progress within the deadline. {message}") if late else verdict
+
+
+def _ending(situation: Situation) -> str:
+    """Return the name of a pod that is terminating, or an empty text if there is none."""
+    ending = (pod["metadata"] for pod in situation.servers if "deletionTimestamp" in pod["metadata"])
+    return min((str(metadata["name"]) for metadata in ending), default="")
 
 
 def _counted(situation: Situation, ready: int) -> str:

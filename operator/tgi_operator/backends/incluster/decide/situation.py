@@ -29,6 +29,7 @@ from tgi_operator.backends.incluster.kinds import (
     condition,
 )
 from tgi_operator.backends.incluster.seen import pods
+from tgi_operator.backends.incluster.seen.capacity import Room
 from tgi_operator.backends.incluster.seen.children import Child
 from tgi_operator.backends.incluster.seen.pods import Trouble
 from tgi_operator.backends.plans import schedules
@@ -46,9 +47,10 @@ class Situation:
 
     `rendered` is None if the spec has a `problem`, or if the resource is being deleted. `foreign` reports a conflicting
     object. `monitored` means that the cluster has PodMonitors. `means` are the scaling facilities of the cluster.
-    `serving_pods_from` is the setting of that name. The rest is read only when a rule asks for it, and is None before:
-    `room`, whether GPUs are free for one more pod; `progress`, the last line that the Job printed; `claims`, the PVCs
-    of a resource that is being deleted; and `claims_hidden`, whether the operator is not allowed to list them.
+    `serving_pods_from` and `node_wait_seconds` are the settings of these names. The rest is read only when a rule asks
+    for it, and is None before: `room`, the room for one more pod; `progress`, the last line that the Job printed;
+    `claims`, the PVCs of a resource that is being deleted; and `claims_hidden`, whether the operator is not allowed to
+    list them.
     """
 
     resource: Resource
@@ -60,7 +62,8 @@ class Situation:
     monitored: bool = False
     means: Means = field(default_factory=Means)
     serving_pods_from: tuple[str, ...] | None = None
-    room: bool | None = None
+    node_wait_seconds: float = 0
+    room: Room | None = None
     progress: str | None = None
     claims: tuple[Object, ...] | None = None
     claims_hidden: bool = False
@@ -137,6 +140,19 @@ class Situation:
     def servers(self) -> tuple[Object, ...]:
         """Pods of TGI."""
         return tuple(pod for pod in self.all(POD) if names.is_server(pod["metadata"].get("labels", {})))
+
+    @property
+    def old_servers(self) -> tuple[Object, ...]:
+        """Pods of TGI of an earlier revision that have not ended and are not being deleted."""
+        old = (pod for pod in self.servers if names.revision(pod) != self.live_revision)
+        return tuple(pod for pod in old if "deletionTimestamp" not in pod["metadata"] and not pods.is_over(pod))
+
+    @property
+    def unschedulable_seconds(self) -> float | None:
+        """How long a pod of the live revision has not fitted on any node, or None if there is no such pod."""
+        mine = (pod for pod in self.servers if names.revision(pod) == self.live_revision)
+        since = [each for pod in mine if (each := pods.unschedulable_since(pod)) is not None]
+        return max(0.0, (self.now - min(since)).total_seconds()) if since else None
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:

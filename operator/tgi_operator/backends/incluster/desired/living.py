@@ -65,7 +65,8 @@ def _running(named: str | None, remembered: str | None, servers: Iterable[Object
 
     An image that only the status remembers is no proof: a pod must have it.
     """
-    served = {each["image"] for pod in servers for each in pod["spec"]["containers"]}
+    containers = (each for pod in servers for each in pod["spec"]["containers"])
+    served = {each["image"] for each in containers if each["name"] == names.CONTAINER}
     return remembered if remembered in served else named
 
 

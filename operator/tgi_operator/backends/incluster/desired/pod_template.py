@@ -66,6 +66,10 @@ def pod_template(
         target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True) if target.pod_template else {}
     )
     template: Object = overlay({"metadata": own, "spec": pod}, changes)
+    account = template["spec"].get("serviceAccountName")
+    if account is not None:
+        # The API server mirrors the name to this deprecated field, and from there restores a name that is removed.
+        template["spec"]["serviceAccount"] = account
     # Without its own labels, the pod would not match the Deployment.
     template["metadata"]["labels"] |= names.server_labels(owner)
     return template

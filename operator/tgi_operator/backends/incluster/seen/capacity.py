@@ -1,25 +1,61 @@
-"""Whether the cluster has GPUs free for one more pod."""
+"""Whether one more pod fits on a node now, or in the place of an old pod of the same resource."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from enum import Enum, auto
+from typing import Any, Self
 
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.quantities import quantity
 
 LABEL_PRODUCT = "nvidia.com/gpu.product"
 
+PODS = "pods"
+"""The resource of which each pod takes one (core/v1 ResourcePods)."""
+
+_NONE = Decimal(0)
+
+Amounts = Mapping[str, Decimal]
+"""Amounts by the name of the resource."""
+
+
+class Room(Enum):
+    """The room that the cluster has for one more pod."""
+
+    FREE = auto()
+    """A node has enough free."""
+
+    TAKEN = auto()
+    """No node has enough free, but each old pod would leave enough on its node."""
+
+    NONE = auto()
+    """Neither: the end of an old pod would not help."""
+
 
 @dataclass(frozen=True)
 class Demand:
-    """The needs of one more pod: `count` of a resource, on a node with these labels and one of these products."""
+    """The requests of one more pod, and the nodes on which it is allowed to run."""
 
-    resource: str
-    count: int
+    requests: Amounts
     node_selector: Mapping[str, str]
-    products: tuple[str, ...]
-    tolerated: frozenset[str | None]
-    """Keys of the tolerated taints, or None if all are tolerated."""
+    terms: tuple[Object, ...]
+    """The required NodeSelectorTerms of its node affinity, one of which must match; empty if there is none."""
+    tolerations: tuple[Object, ...]
+
+    @classmethod
+    def of(cls, template: Object) -> Self:
+        """Return the demand of a pod template."""
+        spec = template["spec"]
+        required = (spec.get("affinity", {}).get("nodeAffinity") or {}).get(
+            "requiredDuringSchedulingIgnoredDuringExecution"
+        ) or {}
+        return cls(
+            requests(spec),
+            spec.get("nodeSelector") or {},
+            tuple(required.get("nodeSelectorTerms") or ()),
+            tuple(spec.get("tolerations") or ()),
+        )
 
     @property
     def label_selector(self) -> str:
@@ -27,45 +63,169 @@ class Demand:
         return ",".join(f"{name}={value}" for name, value in sorted(self.node_selector.items()))
 
     def suitable(self, node: Object) -> Object | None:
-        """Return the relevant part of a matching node, or None if the node does not match."""
+        """Return the relevant part of a node on which the pod is allowed to run, or None for any other node."""
         if not self.suits(node):
             return None
-        allocatable = {self.resource: node["status"]["allocatable"].get(self.resource)}
-        return {"metadata": {"name": node["metadata"]["name"]}, "status": {"allocatable": allocatable}}
-
-    def user(self, pod: Object) -> Object | None:
-        """Return the relevant part of a pod that uses the resource, or None if it does not use it."""
-        used = _used(pod, self.resource)
-        return {"spec": {"containers": [{"resources": {"limits": {self.resource: used}}}]}} if used else None
+        allocatable = node["status"]["allocatable"]
+        relevant = {name: allocatable[name] for name in self.requests if name in allocatable}
+        return {"metadata": {"name": node["metadata"]["name"]}, "status": {"allocatable": relevant}}
 
     def suits(self, node: Object) -> bool:
-        """Return whether the node matches, accepts pods, and has enough of the resource in total."""
-        labels = node["metadata"].get("labels", {})
-        spec = node.get("spec", {})
-        taints = {taint["key"] for taint in spec.get("taints", ()) if taint.get("effect") != "PreferNoSchedule"}
+        """Return whether the pod is allowed to run on a node, and fits if no other pod runs there."""
+        labels, spec = node["metadata"].get("labels") or {}, node.get("spec") or {}
         return (
             not spec.get("unschedulable", False)
-            and (None in self.tolerated or taints <= self.tolerated)
+            and all(self._tolerates(taint) for taint in spec.get("taints") or ())
             and all(labels.get(name) == value for name, value in self.node_selector.items())
-            and (not self.products or labels.get(LABEL_PRODUCT) in self.products)
-            and self._allocatable(node) >= self.count
+            and (not self.terms or any(_matches(term, node, labels) for term in self.terms))
+            and self.fits(node, ())
         )
 
-    def fits(self, node: Object, pods: Iterable[Object]) -> bool:
-        """Return whether a matching node with those pods has enough of the resource left."""
-        used = sum(_used(pod, self.resource) for pod in pods)
-        return self._allocatable(node) - used >= self.count
+    def fits(self, node: Object, used: Iterable[Amounts]) -> bool:
+        """Return whether a node has enough left beside pods with these requests."""
+        allocatable = (node.get("status") or {}).get("allocatable") or {}
+        taken = list(used)
+        return all(
+            _amount(allocatable.get(name)) - sum((each.get(name, _NONE) for each in taken), _NONE) >= wanted
+            for name, wanted in self.requests.items()
+        )
 
-    def _allocatable(self, node: Object) -> int:
-        return _amount(node.get("status", {}).get("allocatable", {}).get(self.resource))
+    def _tolerates(self, taint: Mapping[str, Any]) -> bool:
+        return taint.get("effect") == "PreferNoSchedule" or any(
+            each.get("key") in (None, "", taint["key"])
+            and each.get("effect") in (None, "", taint.get("effect"))
+            and (each.get("operator") == "Exists" or (each.get("value") or "") == (taint.get("value") or ""))
+            for each in self.tolerations
+        )
 
 
-def _used(pod: Object, resource: str) -> int:
-    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-        return 0
-    containers: list[dict[str, Any]] = pod["spec"].get("containers", [])
-    return sum(_amount(each.get("resources", {}).get("limits", {}).get(resource)) for each in containers)
+@dataclass(frozen=True)
+class Tenant:
+    """A pod on a node: its uid and requests."""
+
+    uid: str
+    requests: Amounts
+
+    @classmethod
+    def of(cls, pod: Object) -> Self:
+        """Return the tenant for a pod."""
+        return cls(str(pod["metadata"]["uid"]), requests(pod["spec"]))
+
+    @staticmethod
+    def reduce(pod: Object) -> Object | None:
+        """Return the relevant part of a pod, or None for one that has ended and uses nothing."""
+        if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            return None
+        spec = {name: pod["spec"][name] for name in ("containers", "initContainers", "overhead") if name in pod["spec"]}
+        for name in ("containers", "initContainers"):
+            if name in spec:
+                spec[name] = [
+                    {field: each[field] for field in ("resources", "restartPolicy") if field in each}
+                    for each in spec[name]
+                ]
+        return {"metadata": {"uid": pod["metadata"]["uid"]}, "spec": spec}
 
 
-def _amount(text: Any) -> int:
-    return int(quantity(str(text)) or 0) if text is not None else 0
+def room(demand: Demand, nodes: Mapping[str, tuple[Object, tuple[Tenant, ...]]], old: Mapping[str, str]) -> Room:
+    """Return the room for one more pod.
+
+    `nodes` are the suitable nodes and their pods, by name. `old` are the nodes of the old pods, by uid.
+    """
+    if any(demand.fits(node, (each.requests for each in tenants)) for node, tenants in nodes.values()):
+        return Room.FREE
+    return Room.TAKEN if old and all(_frees(demand, nodes, *each) for each in old.items()) else Room.NONE
+
+
+def _frees(demand: Demand, nodes: Mapping[str, tuple[Object, tuple[Tenant, ...]]], uid: str, name: str) -> bool:
+    """Return whether the pod fits on a node once the pod with that uid has ended there."""
+    if name not in nodes:
+        return False
+    node, tenants = nodes[name]
+    return demand.fits(node, (each.requests for each in tenants if each.uid != uid))
+
+
+def requests(spec: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return the effective requests of a PodSpec, as the scheduler counts them, and one of the resource `pods`.
+
+    Without a request, a limit is the request.
+    """
+    return _effective(spec, lambda resources: resources.get("limits", {}) | resources.get("requests", {})) | {
+        PODS: Decimal(1)
+    }
+
+
+def limits(spec: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return the effective limits of a PodSpec."""
+    return _effective(spec, lambda resources: resources.get("limits", {}))
+
+
+def _effective(spec: Mapping[str, Any], amounts: Callable[[dict[str, Any]], Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Return what a pod needs: all containers and sidecars, or an init container beside the sidecars before it.
+
+    See PodRequests in kubernetes staging/src/k8s.io/component-helpers/resource.
+    """
+
+    def of(container: Mapping[str, Any]) -> dict[str, Decimal]:
+        return _quantities(amounts(container.get("resources") or {}))
+
+    sidecars: dict[str, Decimal] = {}
+    peaks: list[Amounts] = []
+    for each in spec.get("initContainers") or ():
+        together = _sum((sidecars, of(each)))
+        peaks.append(together)
+        if each.get("restartPolicy") == "Always":
+            sidecars = together
+    peaks.append(_sum((*map(of, spec.get("containers") or ()), sidecars)))
+    names = {name for each in peaks for name in each}
+    overhead = _quantities(spec.get("overhead") or {})
+    return _sum(({name: max(each.get(name, _NONE) for each in peaks) for name in names}, overhead))
+
+
+def _quantities(amounts: Mapping[str, Any]) -> dict[str, Decimal]:
+    return {name: _amount(value) for name, value in amounts.items()}
+
+
+def _sum(amounts: Iterable[Amounts]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
+    for each in amounts:
+        for name, amount in each.items():
+            total[name] = total.get(name, _NONE) + amount
+    return total
+
+
+def _amount(value: Any) -> Decimal:
+    return (quantity(str(value)) or _NONE) if value is not None else _NONE
+
+
+def _matches(term: Object, node: Object, labels: Mapping[str, str]) -> bool:
+    """Return whether a NodeSelectorTerm matches a node. One without requirements matches no node."""
+    fields = {"metadata.name": node["metadata"]["name"]}
+    wanted = [(labels, each) for each in term.get("matchExpressions") or ()]
+    wanted += [(fields, each) for each in term.get("matchFields") or ()]
+    return bool(wanted) and all(_meets(values, requirement) for values, requirement in wanted)
+
+
+def _meets(found: Mapping[str, str], requirement: Object) -> bool:
+    """Return whether labels meet a NodeSelectorRequirement (core/v1)."""
+    value, values = found.get(requirement["key"]), requirement.get("values") or ()
+    match requirement["operator"]:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case operator:
+            amount, limit = _integer(value), _integer(values[0] if values else None)
+            if amount is None or limit is None:
+                return False
+            return amount > limit if operator == "Gt" else amount < limit
+
+
+def _integer(text: str | None) -> int | None:
+    try:
+        return int(text) if text is not None else None
+    except ValueError:
+        return None

@@ -197,7 +197,10 @@ def slim(body: Mapping[str, Any]) -> Object:
     if kind == POD.name:
         spec = _only(body["spec"], ("nodeName",))
         containers = body["spec"].get("containers", ())
-        spec["containers"] = [_only(each, ("name", "image")) for each in containers if each["name"] == CONTAINER]
+        spec["containers"] = [
+            _only(each, ("name", "image", "resources") if each["name"] == CONTAINER else ("name", "resources"))
+            for each in containers
+        ]
         return {"kind": kind, "metadata": _only(body["metadata"], _POD_METADATA), "spec": spec, "status": kept}
     rest = {name: value for name, value in body.items() if name not in ("metadata", "status")}
     if kind == DEPLOYMENT.name:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from tgi_operator.api.reasons import Reason
+from tgi_operator.api.times import parse
 from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.incluster.kinds import Object, condition, is_true
 from tgi_operator.engines.tgi import failure_texts
@@ -77,9 +79,21 @@ def worst(found: Iterable[Trouble]) -> Trouble | None:
     return min(found, key=lambda each: (not each.stalled, each.pod), default=None)
 
 
+def unschedulable_since(pod: Object) -> datetime | None:
+    """Return since when the pod has not fitted on any node, or None if it fits or is being deleted."""
+    scheduled = condition(pod, "PodScheduled")
+    if "deletionTimestamp" in pod["metadata"] or not _is_unschedulable(scheduled):
+        return None
+    return parse(str(scheduled.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"]))
+
+
+def _is_unschedulable(scheduled: Mapping[str, Any]) -> bool:
+    return (scheduled.get("status"), scheduled.get("reason")) == ("False", "Unschedulable")
+
+
 def _unschedulable(pod: Object) -> Trouble | None:
     scheduled = condition(pod, "PodScheduled")
-    if (scheduled.get("status"), scheduled.get("reason")) != ("False", "Unschedulable"):
+    if not _is_unschedulable(scheduled):
         return None
     message = str(scheduled.get("message", ""))
     missing = _NO_CLAIM.search(message)
