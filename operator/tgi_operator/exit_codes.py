@@ -16,17 +16,17 @@ class ExitCode(IntEnum):
         member.doc = doc
         return member
 
-    SUCCESS = 0, "The command did what it was asked to do."
+    SUCCESS = 0, "The command succeeded."
     FAILED = (
         1,
         (
-            "The command failed, and the error message shows why. `plan`: a resource is rejected, or has a warning "
-            "with `--strict`. `fetch`: the failure may pass, so the Job retries."
+            "The command failed, and the error message shows why. `plan`: a resource is rejected or, with `--strict`, "
+            "has a warning. `fetch`: the failure may be temporary, so the Job retries."
         ),
     )
-    USAGE = 2, "An argument, an option or a setting is wrong. `run`: there is no Kubernetes cluster."
-    LASTING = 3, "`fetch`: the same failure repeats until you change what the error message names."
-    NOT_LEADING = 4, "`run`: the process is no longer the leader, and exited immediately."
+    USAGE = 2, "An argument, an option or a setting is invalid. `run`: no Kubernetes cluster is configured."
+    LASTING = 3, "`fetch`: the failure is permanent until you fix the cause in the error message."
+    NOT_LEADING = 4, "`run`: the process lost leadership, and exited immediately."
     STALLED = 5, "`wait`: the resource is `Stalled` and needs a change."
     TIMED_OUT = 6, "`wait`, `retry`: the timeout expired."
     INTERRUPTED = 130, "You pressed Ctrl-C."

@@ -53,72 +53,80 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sweep_interval: float = Field(
-        default=30, gt=0, le=3600, description="Seconds between two listings of the endpoints of a region."
+        default=30,
+        gt=0,
+        le=3600,
+        description="Interval in seconds at which the operator lists the endpoints in a region.",
     )
     scaling_sweep_interval: float = Field(
         default=60,
         gt=0,
         le=3600,
-        description="Seconds between two reads of a region's scaling activities. Every 5th time, the operator also "
-        "reads the scalable targets, and every 15th time the policies.",
+        description="Interval in seconds at which the operator reads the scaling activities in a region. Every "
+        "5th time, it also reads the scalable targets, and every 15th time the policies.",
     )
     aws_reads_per_second: float = Field(
-        default=5, gt=0, description="AWS reads per second in one region. Other users of the account share AWS's limit."
+        default=5,
+        gt=0,
+        description="Maximum AWS reads per second in each region. Other users of the account share the limits of AWS.",
     )
-    aws_writes_per_second: float = Field(default=5, gt=0, description="AWS writes per second in one region.")
+    aws_writes_per_second: float = Field(default=5, gt=0, description="Maximum AWS writes per second in each region.")
     aws_drift_reads_per_minute: float = Field(
-        default=30, gt=0, description="AWS reads per minute in one region that look for changes by other users."
+        default=30,
+        gt=0,
+        description="Maximum AWS reads per minute in each region for drift checks, which look for changes by "
+        "other users.",
     )
     aws_regions: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$")], ...] = Field(
         default=(),
         max_length=64,
-        description="AWS regions that resources are allowed to name. Empty: all regions that this version knows. If "
-        "you use a region that is newer than the operator, list all regions that you use.",
+        description="AWS regions that resources can use. Empty: all regions that this version knows. To use a "
+        "region that is newer than the operator, list all regions that you use.",
     )
     watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch. Empty: all namespaces.")
     backends: tuple[BackendName, ...] = Field(
         default=("sageMaker", "inCluster"),
         min_length=1,
-        description="Backends that the operator serves. It needs no permissions and no credentials for a backend that "
-        "is not in the list.",
+        description="Backends that the operator serves. It needs neither permissions nor credentials for other "
+        "backends.",
     )
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
-        description="Whether a podTemplate that reaches beyond the pod is refused, for example host paths or "
-        "privileges.",
+        description="Whether the operator rejects (restricted) or accepts (unrestricted) a podTemplate that "
+        "reaches beyond the pod, for example through host paths or privileges.",
     )
     require_labels: Literal["on", "off"] = Field(
         default="on",
-        description="Whether TGIEndpoints are allowed to use only those Secrets and service accounts of their "
-        'namespace that have the label tgi-operator.dev/allow-use: "true".',
+        description="Whether TGIEndpoints can use only Secrets and service accounts with the label "
+        'tgi-operator.dev/allow-use: "true".',
     )
     serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
         default=None,
-        description="Namespaces whose pods are allowed to reach the pods that serve, besides the namespace of the "
+        description="Namespaces whose pods can reach the pods that serve, in addition to the namespace of the "
         "resource. The operator creates a NetworkPolicy for each resource in the cluster. *: all "
-        "namespaces; the operator deletes the NetworkPolicies that it created. Not set: it changes no "
-        "NetworkPolicies.",
+        "namespaces can, and the operator deletes the NetworkPolicies that it created. Not set: the "
+        "operator does not change NetworkPolicies.",
     )
     cluster_id: str = Field(
-        default="", description="Cluster ID in the ownership tags. Empty: the uid of the namespace kube-system."
+        default="", description="Cluster ID in the owner tags. Empty: the UID of the namespace kube-system."
     )
     image: str = Field(
         default=f"tgi-operator:{__version__}",
         min_length=1,
         max_length=255,
-        description="Container image of the operator, which the jobs that fetch weights run.",
+        description="Container image of the operator. Jobs that fetch weights run it too.",
     )
     allowed_roles_file: str = Field(
         default="",
         max_length=1024,
-        description="File that lists the execution roles and endpoint names that each namespace is allowed to use. "
-        "Empty: every role, and no endpoint name.",
+        description="File that lists the execution roles and endpoint names that each namespace can use. Empty: "
+        "all roles, and no endpoint names.",
     )
     prometheus_address: str = Field(
         default="",
         max_length=2048,
-        description="URL of the Prometheus server that KEDA queries for the metrics of the pods. Empty: KEDA is not "
-        "used.",
+        description="URL of the Prometheus server that KEDA queries for the metrics of the pods. Empty: the "
+        "operator does not use KEDA.",
     )
     node_wait_seconds: float = Field(
         default=300,
@@ -131,28 +139,30 @@ class Settings(BaseModel):
         default=8,
         ge=1,
         le=256,
-        description="Resources of one namespace that are reconciled at the same time in each lane: an AWS region, or "
-        "the pods of the cluster. A lane has three times as many workers; the last third is reserved for "
-        "namespaces that use none.",
+        description="Maximum number of resources in one namespace that the operator reconciles at the same time "
+        "in a lane. A lane is an AWS region, or all pods in the cluster. Each lane has three times as "
+        "many workers; the last third is reserved for namespaces that use none.",
     )
-    http_port: int = Field(default=8090, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics.")
-    http_address: str = Field(default="0.0.0.0", description="Bind address of /healthz, /readyz and /metrics.")  # noqa: S104 - probes come from outside
+    http_port: int = Field(default=8090, ge=0, le=65535, description="Port for /healthz, /readyz and /metrics.")
+    http_address: str = Field(default="0.0.0.0", description="Bind address for /healthz, /readyz and /metrics.")  # noqa: S104 - probes come from outside
     metrics_auth: Literal["on", "off"] = Field(
         default="off",
-        description="Whether /metrics requires the bearer token of a user or service account that RBAC allows to get "
-        "/metrics.",
+        description="Whether /metrics requires a bearer token. RBAC must allow the user or service account of the "
+        "token to get /metrics.",
     )
     leader_election: Literal["on", "off"] = Field(
-        default="off", description="Whether a Lease elects one leader among several operators."
+        default="off", description="Whether operators use a Lease for leader election."
     )
     leader_election_namespace: str = Field(
-        default="", max_length=63, description="Namespace of the Lease. Empty: the namespace of the pod, else default."
+        default="",
+        max_length=63,
+        description="Namespace of the Lease. Empty: the namespace of the pod or, outside a pod, default.",
     )
     lease_duration: int = Field(
         default=15,
         ge=1,
         le=3600,
-        description="Seconds after which another operator is allowed to take a Lease that is not renewed.",
+        description="Seconds after which another operator can acquire a Lease that has not been renewed.",
     )
     renew_deadline: float = Field(
         default=10,
@@ -167,9 +177,7 @@ class Settings(BaseModel):
         description="Seconds between two attempts to acquire or renew the Lease. Must be less than the renew deadline.",
     )
     log_format: Literal["json", "text"] = Field(default="json", description="Format of the log.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Lowest level that is logged."
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level to log.")
 
     @property
     def lane_workers(self) -> int:

@@ -60,25 +60,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tgi-sandbox", description="A Kubernetes control plane and an AWS emulator on this machine."
+        prog="tgi-sandbox", description="Run a Kubernetes control plane and an AWS emulator on this machine."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     in_folder = argparse.ArgumentParser(add_help=False)
     in_folder.add_argument(
-        "--dir", type=Path, default=Path(".sandbox"), help="the folder for the sandbox's files (default: %(default)s)"
+        "--dir", type=Path, default=Path(".sandbox"), help="folder for the sandbox's files (default: %(default)s)"
     )
 
-    up = commands.add_parser("up", parents=[in_folder], help="start the sandbox, building missing programs first")
-    up.add_argument("--detach", action="store_true", help="return once it is ready and leave it running")
+    up = commands.add_parser("up", parents=[in_folder], help="build missing programs, and start the sandbox")
+    up.add_argument("--detach", action="store_true", help="return when the sandbox is ready, and leave it running")
     up.add_argument(
-        "--aws-speed", type=float, default=1.0, help="how much faster than real time AWS runs (default: %(default)s)"
+        "--aws-speed",
+        type=float,
+        default=1.0,
+        help="speed of the AWS clock, relative to real time (default: %(default)s)",
     )
     up.add_argument("--metrics", action="store_true", help="serve TGI's metrics to HorizontalPodAutoscalers")
-    up.add_argument("--keda", action="store_true", help="the same as --metrics, with KEDA")
+    up.add_argument("--keda", action="store_true", help="same as --metrics, with KEDA in addition")
     up.set_defaults(run=_up)
     down = commands.add_parser("down", parents=[in_folder], help="stop the sandbox")
     down.set_defaults(run=_down)
-    status = commands.add_parser("status", parents=[in_folder], help="list the processes; exit code 1 if none run")
+    status = commands.add_parser(
+        "status", parents=[in_folder], help="list the processes; exit with code 1 if the sandbox is not up"
+    )
     status.set_defaults(run=_status)
     on_backend = argparse.ArgumentParser(add_help=False)
     on_backend.add_argument(
@@ -87,29 +92,33 @@ def _parser() -> argparse.ArgumentParser:
         default="sagemaker",
         help="where the endpoint runs (default: %(default)s)",
     )
-    show = commands.add_parser("demo", parents=[in_folder, on_backend], help="deploy the example, and send it a prompt")
+    show = commands.add_parser(
+        "demo", parents=[in_folder, on_backend], help="deploy the example, and send a prompt to it"
+    )
     show.set_defaults(run=_demo)
     scale = commands.add_parser(
-        "demo-scale", parents=[in_folder, on_backend], help="raise and lower the load of an endpoint"
+        "demo-scale", parents=[in_folder, on_backend], help="raise and lower the load on an endpoint"
     )
     scale.add_argument(
-        "--picture", type=Path, metavar="FILE", help="the file of the picture, .svg or .png (default: DIR/scaling.svg)"
+        "--picture", type=Path, metavar="FILE", help="picture file, .svg or .png (default: DIR/scaling.svg)"
     )
     scale.set_defaults(run=_demo_scale)
     programs = commands.add_parser("build", help="only build the programs, including those for metrics and Helm")
-    programs.add_argument("--keda", action="store_true", help="build KEDA too, which takes as long as the others")
-    programs.add_argument("--argocd", action="store_true", help="build Argo CD too, for `make argocd-check`")
+    programs.add_argument(
+        "--keda", action="store_true", help="also build KEDA, which takes as long as all other programs"
+    )
+    programs.add_argument("--argocd", action="store_true", help="also build Argo CD, for `make argocd-check`")
     programs.set_defaults(run=_build)
     image = commands.add_parser(
         "image-check", parents=[in_folder], help="build the operator's image, and run it on this machine"
     )
-    image.add_argument("--pull", action="store_true", help="take the base images from their registries")
-    image.add_argument("--fresh", action="store_true", help="rebuild everything, from current packages")
+    image.add_argument("--pull", action="store_true", help="pull the base images from their registries")
+    image.add_argument("--fresh", action="store_true", help="rebuild everything from current packages")
     image.add_argument("--record", action="store_true", help="store the figures for comparison with later versions")
     image.set_defaults(run=_image_check)
     commands.add_parser("aws", help="run the AWS emulator alone, in the foreground", add_help=False)
     commands.add_parser("tgi", help="run the TGI simulator alone, in the foreground", add_help=False)
-    commands.add_parser("helm", help="run Helm, which renders the chart, building it first", add_help=False)
+    commands.add_parser("helm", help="build Helm if necessary, and run it", add_help=False)
     return parser
 
 
@@ -165,7 +174,7 @@ def _run(folder: Folder, options: argparse.Namespace) -> None:
         processes = {**control_plane.processes, "aws": aws}
         _write_files(folder, control_plane, address, processes)
         _print_usage(folder)
-        print("Ctrl-C stops it.", flush=True)
+        print("Press Ctrl-C to stop the sandbox.", flush=True)
         while True:
             for process in processes.values():
                 process.check()
@@ -275,7 +284,7 @@ def _down(options: argparse.Namespace) -> int:
                 print("The sandbox is down.")
                 return 0
             time.sleep(_POLL_SECONDS)
-    raise ProcessError(f"process {owner}, which runs the sandbox, does not end")
+    raise ProcessError(f"process {owner}, which runs the sandbox, does not exit")
 
 
 def _status(options: argparse.Namespace) -> int:

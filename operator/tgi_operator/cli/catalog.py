@@ -32,7 +32,7 @@ def refresh() -> None:
     try:
         source = files("sagemaker.core").joinpath(f"image_uri_config/{FRAMEWORK}.json")
     except ModuleNotFoundError:
-        raise Failure("install the SDK first: uv sync --extra catalog") from None
+        raise Failure("the SageMaker SDK is not installed; run uv sync --extra catalog") from None
     table = convert(
         json.loads(source.read_text())["inference"], f"sagemaker-core {version('sagemaker-core')}, Apache-2.0"
     )

@@ -94,16 +94,16 @@ def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
         cls=Option,
         group=_KUBERNETES,
         metavar="NAMESPACE",
-        help="Namespace. Default: that of the kubeconfig's context.",
+        help="Namespace. Default: the namespace of the kubeconfig's context.",
     )
-    @click.option("--context", cls=Option, group=_KUBERNETES, metavar="CONTEXT", help="Context of the kubeconfig.")
+    @click.option("--context", cls=Option, group=_KUBERNETES, metavar="CONTEXT", help="Context in the kubeconfig.")
     @click.option(
         "--kubeconfig",
         cls=Option,
         group=_KUBERNETES,
         metavar="FILE",
         type=click.Path(),
-        help="Kubeconfig file. Default: KUBECONFIG, else ~/.kube/config.",
+        help="Kubeconfig file. Default: the file in KUBECONFIG, or ~/.kube/config.",
     )
     @wraps(function)
     def command(
@@ -115,7 +115,7 @@ def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 output_option = click.option(
-    "-o", "--output", "form", type=click.Choice(FORMATS), help="Output for programs. Default: text for people."
+    "-o", "--output", "form", type=click.Choice(FORMATS), help="Machine-readable output format. Default: plain text."
 )
 """`-o json` or `-o yaml`."""
 

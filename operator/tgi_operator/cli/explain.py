@@ -34,7 +34,7 @@ def events(access: Access, name: str, form: str | None) -> None:
         rows = explanation.event_rows(found, datetime.now(UTC))
         sys.stdout.writelines(f"{line.strip()}\n" for line in explanation.aligned(rows))
     else:
-        sys.stderr.write(f"There are no Events of {name}: the cluster keeps them for a limited time.\n")
+        sys.stderr.write(f"No Events found for {name}. The cluster keeps Events for a limited time.\n")
 
 
 async def _events(access: Access, name: str) -> list[Object]:

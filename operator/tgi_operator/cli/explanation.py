@@ -21,8 +21,8 @@ _RETRY = re.compile(r"\bretrying at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)", re.IGNOR
 """The operator's announcement of its next attempt in the messages of conditions."""
 
 _UNSEEN = (
-    "The operator has not reported on this resource. Run `kubectl tgi version` to see whether it runs, and check "
-    "whether it watches this namespace."
+    "The operator has not reported on this resource. Run `kubectl tgi version` to see whether the operator is running, "
+    "and check whether it watches this namespace."
 )
 _WIDTH = 100
 """Columns of the text that is the same for every resource with that reason."""
@@ -111,10 +111,10 @@ def _what_to_do(resource: Object, main: Object | None) -> str:
     if main is None:
         return _UNSEEN
     if not fields.is_current(resource):
-        return "Wait: the operator has not reported on the latest change of the spec."
+        return "Wait until the operator has reported on the latest change of the spec."
     reason = Reason.known(main["reason"])
     if reason is None:
-        return f"This version of the client does not know the reason {main['reason']}: see the documentation."
+        return f"This version of the client does not know the reason {main['reason']}. See the documentation."
     return reason.fix
 
 
@@ -261,7 +261,7 @@ def _objects(cluster: Object) -> Iterator[str]:
             str(each["phase"]),
             "ready" if each["ready"] else "not ready",
             f"{each['restarts']} restarts",
-            each["node"] or "on no node",
+            each["node"] or "not scheduled",
         )
         for each in cluster["pods"]
     ]
@@ -272,7 +272,7 @@ def _objects(cluster: Object) -> Iterator[str]:
 def _events(events: Iterable[Object], now: datetime) -> Iterator[str]:
     yield "\nEvents:"
     rows = event_rows(events, now)
-    yield from aligned(rows) if rows else ["  none in the last hour, or as long as the cluster keeps them"]
+    yield from aligned(rows) if rows else ["  none; the cluster keeps Events for a limited time"]
 
 
 def event_rows(events: Iterable[Object], now: datetime) -> list[tuple[str, ...]]:

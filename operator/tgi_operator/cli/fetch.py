@@ -31,7 +31,7 @@ def fetch(uri: str, directory: str | None, revision: str | None, progress_second
         sys.stderr.write(f"tgi-operator: {text}\n")
         _leave_message(text)
         return error.exit_code
-    say(f"{found} holds a model")
+    say(f"{found} contains a model")
     return ExitCode.SUCCESS
 
 
@@ -40,11 +40,11 @@ def _fetched(
 ) -> Path:
     source = parse(uri)
     if revision is not None and not isinstance(source, HubModel):
-        raise LastingError(f"{uri} has no revisions: only hf:// models take --revision")
+        raise LastingError(f"{uri} has no revisions; --revision is only for hf:// models")
     if isinstance(source, Folder):
         return source.path
     if directory is None:
-        raise LastingError(f"{uri} needs a directory to be fetched into")
+        raise LastingError(f"{uri} needs a directory to fetch the weights into")
     target = Path(directory).absolute()
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def texts(file: str) -> list[Text]:
     inside = _read(file, lambda: sorted(path.iterdir()))
     found = [each for each in inside if each.suffix in _SUFFIXES and each.is_file()]
     if not found:
-        raise UnreadableError(f"{file}: no file here ends in {', '.join(_SUFFIXES)}")
+        raise UnreadableError(f"{file}: no files end in {', '.join(_SUFFIXES)}")
     return [_text(each) for each in found]
 
 
@@ -57,7 +57,7 @@ def _read(name: str, read: Callable[[], _T]) -> _T:
     except FileNotFoundError:
         raise UnreadableError(f"{name}: no such file") from None
     except UnicodeDecodeError:
-        raise UnreadableError(f"{name}: not text in UTF-8") from None
+        raise UnreadableError(f"{name}: not UTF-8 text") from None
     except OSError as error:
         raise UnreadableError(f"{name}: {error.strerror}") from None
 
@@ -74,11 +74,11 @@ def of(file: str) -> list[tuple[str, Document]]:
         if is_ours(document):
             ours.append((name, document))
         elif _is_nearly_ours(document):
-            raise UnreadableError(f"{name}: {_kind(document)} is none of this operator's: write {_WANTED}")
+            raise UnreadableError(f"{name}: {_kind(document)} is not supported; use {_WANTED}")
     if not ours:
         seen = ", ".join(dict.fromkeys(_kind(document) for _, document in everything))
         name = read[0].name if len(read) == 1 else file
-        raise UnreadableError(f"{name}: no {_WANTED} in it, {f'only {seen}' if seen else 'it is empty'}")
+        raise UnreadableError(f"{name}: contains no {_WANTED}, {f'only {seen}' if seen else 'because it is empty'}")
     return ours
 
 
@@ -92,17 +92,17 @@ def objects(source: Text) -> Iterator[Document]:
     try:
         documents = list(yaml.load_all(source.text, _Loader))
     except yaml.YAMLError as error:
-        raise UnreadableError(f"{source.name}: not YAML: {_on_one_line(error)}") from None
+        raise UnreadableError(f"{source.name}: invalid YAML: {_on_one_line(error)}") from None
     except RecursionError:
-        raise UnreadableError(f"{source.name}: something in it contains itself or is nested too deeply") from None
+        raise UnreadableError(f"{source.name}: a value contains itself or is nested too deeply") from None
     except ValueError as error:
-        raise UnreadableError(f"{source.name}: not JSON written as YAML: {error}") from None
+        raise UnreadableError(f"{source.name}: cannot be converted to JSON: {error}") from None
     for document in documents:
         if document is None:
             continue
         for item in _unrolled(document):
             if not isinstance(item, dict):
-                raise UnreadableError(f"{source.name}: a document must be an object of Kubernetes, not {item!r:.40}")
+                raise UnreadableError(f"{source.name}: each document must be a Kubernetes object, not {item!r:.40}")
             yield item
 
 
@@ -118,7 +118,7 @@ class _Loader(yaml.SafeLoader):
         """Return the value of a document. Raises MarkedYAMLError."""
         if _expanded_size(node, {}) > _MOST_CHARACTERS:
             raise yaml.MarkedYAMLError(
-                problem=f"with its aliases written out, the document has more than {_MOST_CHARACTERS:,} characters",
+                problem=f"with all aliases expanded, the document has more than {_MOST_CHARACTERS:,} characters",
                 problem_mark=node.start_mark,
             )
         return super().construct_document(node)

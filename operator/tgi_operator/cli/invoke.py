@@ -120,7 +120,9 @@ def _refuse_foreign_endpoint(client: Any, resource: Object, endpoint: str) -> No
     pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
     tags = names.from_list(tag for page in pages for tag in page["Tags"])
     if any(tags.get(tag) != resource["metadata"][field] for tag, field in _TAGS.items()):
-        raise Failure(f'{fields.named(resource)} does not own endpoint "{endpoint}": its owner tags are others')
+        raise Failure(
+            f'{fields.named(resource)} does not own endpoint "{endpoint}": its owner tags name another resource'
+        )
 
 
 def _no_endpoint(resource: Object) -> Failure:
@@ -129,7 +131,7 @@ def _no_endpoint(resource: Object) -> Failure:
 
 def _how(resource: Object) -> str:
     meta = resource["metadata"]
-    return f"Run kubectl tgi status {meta['name']} -n {meta['namespace']}"
+    return f"For details, run kubectl tgi status {meta['name']} -n {meta['namespace']}"
 
 
 class _Printer:

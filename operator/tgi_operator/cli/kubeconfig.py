@@ -26,7 +26,7 @@ def namespace(access: Access) -> str:
     contexts = (context for each in files for context in each.get("contexts") or ())
     found = next((each.get("context") or {} for each in contexts if each.get("name") == current), None)
     if found is None and access.context:
-        raise Failure(f"the kubeconfig has no context {access.context!r}: see kubectl config get-contexts")
+        raise Failure(f"the kubeconfig has no context {access.context!r}; run kubectl config get-contexts to list them")
     return str((found or {}).get("namespace") or _DEFAULT)
 
 
@@ -47,6 +47,6 @@ def _kubeconfigs(access: Access) -> Iterator[dict[str, Any]]:
         try:
             found = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise Failure(f"{path}: not a kubeconfig: {' '.join(str(error).split())}") from None
+            raise Failure(f"{path}: not a valid kubeconfig: {' '.join(str(error).split())}") from None
         if isinstance(found, dict):
             yield found

@@ -36,7 +36,7 @@ def start(commands: Group, name: str, arguments: Sequence[str]) -> int:
 def group() -> None:
     """Run the operator, check TGIEndpoints, send prompts to them, and fetch weights.
 
-    The kubectl plugin `kubectl tgi` shows and explains the resources of a cluster.
+    The kubectl plugin `kubectl tgi` shows and explains the resources in a cluster.
     """
 
 
@@ -87,8 +87,9 @@ def shown_default(default: Any) -> str:
 def run_command(**settings: str | None) -> int:
     """Run the operator until SIGTERM or SIGINT.
 
-    It connects to the cluster of KUBECONFIG, else to the one that its pod is in, else to that of ~/.kube/config. Each
-    option is an environment variable too; the option takes precedence. Separate the items of a LIST by commas.
+    It connects to the cluster in KUBECONFIG. Without this variable, it connects to the cluster that its pod runs in or,
+    outside a pod, to the cluster in ~/.kube/config. You can set each option as an environment variable too; the option
+    takes precedence. Separate the items of a LIST with commas.
     """
     from tgi_operator.cli.run import run as operate
 
@@ -106,16 +107,16 @@ def run_command(**settings: str | None) -> int:
 @click.argument("name", help="Name of the TGIEndpoint.")
 @click.argument("prompt", help="The prompt.")
 @click.option("--chat", is_flag=True, help="Send the prompt as a chat message: TGI applies the model's chat template.")
-@click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
+@click.option("--no-stream", is_flag=True, help="Print the answer only when it is complete.")
 @click.option(
-    "--max-new-tokens", type=int, default=200, show_default=True, metavar="NUMBER", help="Longest answer, in tokens."
+    "--max-new-tokens", type=int, default=200, show_default=True, metavar="NUMBER", help="Maximum tokens in the answer."
 )
 @cluster_options
 def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat: bool, no_stream: bool) -> None:
     """Send PROMPT to the TGIEndpoint NAME and print the answer as it arrives.
 
-    For SageMaker this needs AWS credentials that allow to invoke the endpoint and to read its tags. Pods are reached
-    through the API server.
+    For SageMaker, you need AWS credentials with permission to invoke and describe the endpoint, and to read its tags.
+    For pods, the command sends the prompt through the API server.
     """
     from tgi_operator.cli import answers
     from tgi_operator.cli.invoke import invoke as send
@@ -139,21 +140,21 @@ def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat:
     ),
     page="docs/operations.md#fetching-weights",
 )
-@click.argument("source", help="hf://OWNER/NAME, s3://BUCKET/PREFIX/, or file:///PATH, which is only checked.")
+@click.argument("source", help="hf://OWNER/NAME, s3://BUCKET/PREFIX/, or file:///PATH, which the command only checks.")
 @click.argument(
     "directory",
     required=False,
-    help="The Hugging Face cache for hf://, and the folder of the files for s3://.",
+    help="For hf://, the Hugging Face cache. For s3://, the folder for the files.",
 )
 @click.option("--revision", metavar="REVISION", help="Commit, branch or tag of an hf:// model. Default: main.")
-@click.option("--allow-pickle", is_flag=True, help="Take .bin weights where there are no safetensors.")
+@click.option("--allow-pickle", is_flag=True, help="Accept .bin files if there are no safetensors files.")
 @click.option(
     "--progress-seconds",
     type=float,
     default=10.0,
     show_default=True,
     metavar="NUMBER",
-    help="Seconds between two lines of progress.",
+    help="Interval of progress lines, in seconds.",
 )
 def fetch(
     source: str, directory: str | None, revision: str | None, progress_seconds: float, *, allow_pickle: bool
@@ -189,7 +190,7 @@ def list_catalog(region: str, form: str | None) -> None:
     examples=("uv sync --extra catalog", "tgi-operator catalog refresh"),
 )
 def refresh() -> None:
-    """Regenerate the catalog in the installed package from the SageMaker SDK, an extra of about 1 GB."""
+    """Regenerate the catalog in the installed package. This needs the SageMaker SDK, an extra of about 1 GB."""
     from tgi_operator.cli.catalog import refresh as regenerate
 
     regenerate()

@@ -113,7 +113,7 @@ def summary(results: Sequence[Result]) -> str:
     ]
     warnings = sum(len(each.warnings) for each in results)
     refused = sum(bool(each.problems) for each in results)
-    counts = [f"{warnings} warning{'' if warnings == 1 else 's'}", f"{refused} refused" if refused else ""]
+    counts = [f"{warnings} warning{'' if warnings == 1 else 's'}", f"{refused} rejected" if refused else ""]
     return f"Plan: {', '.join(part for part in [*parts, *counts] if part)}"
 
 

@@ -44,15 +44,15 @@ def complete(arguments: Sequence[str] | None = None) -> int:
 @click.group(cls=Group)
 @click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
 def group() -> None:
-    """Show, explain and use the TGIEndpoints of a cluster.
+    """Show, explain and use the TGIEndpoints in a cluster.
 
-    Namespace, context and cluster are those of kubectl.
+    The commands use the same namespace, context and cluster as kubectl.
     """
 
 
 @group.command(
     "status",
-    short_help="Explain a resource: conditions, what to do, next retry, Events.",
+    short_help="Explain a resource: conditions, action, next retry, Events.",
     examples=("kubectl tgi status zephyr-7b", "kubectl tgi status zephyr-7b -n ml -o json"),
 )
 @_name_argument
@@ -61,8 +61,8 @@ def group() -> None:
 def status(access: Access, name: str, form: str | None) -> None:
     """Explain the state of the TGIEndpoint NAME.
 
-    Shows the reason and what to do, the time of the next retry, conditions, the pods or the names in AWS, and recent
-    Events.
+    Shows the reason and the action to take, the time of the next retry, the conditions, the pods or the names in AWS,
+    and recent Events.
     """
     from tgi_operator.cli.explain import status as explain
 
@@ -71,7 +71,7 @@ def status(access: Access, name: str, form: str | None) -> None:
 
 @group.command(
     "wait",
-    short_help="Wait until a resource is Ready, or fail at once if it is Stalled.",
+    short_help="Wait until a resource is Ready, or fail immediately if it is Stalled.",
     examples=("kubectl tgi wait zephyr-7b", "kubectl tgi wait zephyr-7b --for Available --timeout 300"),
 )
 @_name_argument
@@ -83,10 +83,10 @@ def status(access: Access, name: str, form: str | None) -> None:
     show_default=True,
     help="Condition to wait for.",
 )
-@_timeout_option(1800, "Longest wait, in seconds.")
+@_timeout_option(1800, "Maximum time to wait, in seconds.")
 @cluster_options
 def wait(access: Access, name: str, condition: str, timeout: float) -> None:
-    """Wait until the TGIEndpoint NAME has a condition for its present spec.
+    """Wait until a condition of the TGIEndpoint NAME is True for the current spec.
 
     Exits with code 5 as soon as the resource is Stalled, because then it needs a change, and with code 6 when the
     timeout expires.
@@ -98,16 +98,17 @@ def wait(access: Access, name: str, condition: str, timeout: float) -> None:
 
 @group.command(
     "retry",
-    short_help="Have the operator retry now.",
+    short_help="Request an immediate retry.",
     examples=("kubectl tgi retry zephyr-7b",),
 )
 @_name_argument
-@_timeout_option(120, "Longest wait for the operator, in seconds.")
+@_timeout_option(120, "Maximum time to wait for the operator, in seconds.")
 @cluster_options
 def retry(access: Access, name: str, timeout: float) -> None:
-    """Have the operator read everything about the TGIEndpoint NAME again, and retry what failed.
+    """Request an immediate retry of the TGIEndpoint NAME.
 
-    Sets the annotation tgi-operator.dev/requestedAt, and waits until status.lastHandledRequest has its value.
+    The operator reads everything about the resource again, and retries what failed. The command sets the annotation
+    tgi-operator.dev/requestedAt, and waits until status.lastHandledRequest has the same value.
     """
     from tgi_operator.cli.until import retry as request
 
@@ -124,15 +125,16 @@ def retry(access: Access, name: str, timeout: float) -> None:
     ),
 )
 @_name_argument
-@click.argument("prompt", required=False, help="One prompt. Default: each line of standard input.")
+@click.argument("prompt", required=False, help="Single prompt. Default: each line of standard input.")
 @click.option(
-    "--max-new-tokens", type=int, default=512, show_default=True, metavar="NUMBER", help="Longest answer, in tokens."
+    "--max-new-tokens", type=int, default=512, show_default=True, metavar="NUMBER", help="Maximum tokens in the answer."
 )
 @cluster_options
 def chat(access: Access, name: str, prompt: str | None, max_new_tokens: int) -> None:
-    """Chat with the model of the TGIEndpoint NAME, with the model's chat template.
+    """Chat with the model of the TGIEndpoint NAME, using the model's chat template.
 
-    Answers PROMPT. Without it, answers each line of standard input, and remembers the conversation; Ctrl-D ends it.
+    Sends PROMPT and prints the answer. Without PROMPT, sends each line of standard input as the next prompt of a
+    conversation. Press Ctrl-D to end the conversation.
     """
     from tgi_operator.cli.invoke import chat as talk
 
@@ -152,7 +154,7 @@ def _lines() -> Iterator[str]:
 
 @group.command(
     "logs",
-    short_help="Print the logs of the pods, or where they are in CloudWatch.",
+    short_help="Print the logs of the pods, or their location in CloudWatch.",
     examples=("kubectl tgi logs zephyr-7b", "kubectl tgi logs zephyr-7b --tail 500"),
 )
 @_name_argument
@@ -162,7 +164,7 @@ def _lines() -> Iterator[str]:
     default=100,
     show_default=True,
     metavar="LINES",
-    help="Last lines of each container.",
+    help="Number of lines to print for each container.",
 )
 @cluster_options
 def logs(access: Access, name: str, tail: int) -> None:
@@ -194,7 +196,7 @@ def url(access: Access, name: str) -> None:
 @output_option
 @cluster_options
 def events(access: Access, name: str, form: str | None) -> None:
-    """List the Events of the TGIEndpoint NAME and its pods, the oldest first."""
+    """List the Events of the TGIEndpoint NAME and its pods, oldest first."""
     from tgi_operator.cli.explain import events as show
 
     show(access, name, form)

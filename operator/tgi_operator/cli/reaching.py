@@ -17,7 +17,7 @@ def url(access: Access, name: str) -> None:
     resource = target.run(_resource(access, name))
     found = fields.status(resource).get("url")
     if not found:
-        raise Failure(f"{fields.named(resource)} has no URL yet: see kubectl tgi status {name}")
+        raise Failure(f"{fields.named(resource)} has no URL yet; run kubectl tgi status {name}")
     if not fields.is_in_cluster(resource):
         sys.stderr.write(_SIGNED)
     sys.stdout.write(f"{found}\n")
@@ -49,7 +49,7 @@ async def _logs(access: Access, name: str, lines: int) -> list[str]:
                     continue
                 found += [f"[{meta['name']}/{container}] {line}\n" for line in log.splitlines()]
     if not found:
-        sys.stderr.write(f"There are no logs of {fields.named(resource)}: see kubectl tgi status {name}\n")
+        sys.stderr.write(f"No logs found for {fields.named(resource)}; run kubectl tgi status {name}\n")
     return found
 
 

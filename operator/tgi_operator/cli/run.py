@@ -47,7 +47,7 @@ def run(flags: dict[str, str]) -> int:
         sys.stderr.write(f"tgi-operator: {error}\n")
         return ExitCode.USAGE
     except asyncio.CancelledError:
-        logger.info("Stopped before there was anything to do")
+        logger.info("Stopped during the start")
     return ExitCode.SUCCESS
 
 
@@ -87,7 +87,7 @@ async def _warn_without_crd(kube: Kube) -> None:
     except (APIError, aiohttp.ClientError, TimeoutError):
         return  # the controller reports it, and tries again
     if found is None:
-        logger.warning("No TGIEndpoint can be read: %s", NO_CRD)
+        logger.warning("Cannot read TGIEndpoints: %s", NO_CRD)
 
 
 def _stop_on_sigterm() -> None:
@@ -114,6 +114,6 @@ def _namespace(settings: Settings) -> str:
 
 def _end() -> None:
     """End the process immediately, with all its connections and threads, as `kill -9` would."""
-    logger.error("This operator does not lead any more, and ends")
+    logger.error("This operator is no longer the leader, and exits")
     logging.shutdown()
     os._exit(ExitCode.NOT_LEADING)

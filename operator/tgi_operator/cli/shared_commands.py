@@ -26,7 +26,7 @@ def _plan(name: str) -> click.Command:
         "plan",
         cls=Command,
         page=_page(name, "plan"),
-        short_help="Show what a file leads to, offline.",
+        short_help="Show what the operator would do with a file, offline.",
         examples=(
             f"{name} plan -f endpoint.yaml",
             f"{name} plan -f manifests/ --strict -o github",
@@ -34,7 +34,11 @@ def _plan(name: str) -> click.Command:
         ),
     )
     @click.option(
-        "-f", "--filename", required=True, metavar="FILE", help="YAML file, a folder of them, or - for standard input."
+        "-f",
+        "--filename",
+        required=True,
+        metavar="FILE",
+        help="YAML file, folder of YAML files, or - for standard input.",
     )
     @click.option(
         "-o",
@@ -43,15 +47,17 @@ def _plan(name: str) -> click.Command:
         type=click.Choice(("yaml", "json", "github")),
         default="yaml",
         show_default=True,
-        help="Output format; github prints annotations of a GitHub workflow.",
+        help="Output format. github prints GitHub workflow annotations.",
     )
     @click.option("--strict", is_flag=True, help="Exit with code 1 if there are warnings.")
     @cluster_options
     def plan(access: Access, filename: str, form: str, *, strict: bool) -> int:
-        """Show the AWS calls or the objects that the TGIEndpoints in FILE lead to, or what is wrong with them.
+        """Show what the operator would do for the TGIEndpoints in FILE.
 
-        This needs no cluster, no AWS account and no credentials. The kubeconfig only names the namespace of resources
-        that name none. The operator's settings, such as TGI_OPERATOR_AWS_REGIONS, are read from the environment.
+        For SageMaker, shows the AWS calls. For pods, shows the objects. For an invalid resource, shows the errors.
+
+        The command needs no cluster, no AWS account and no credentials. The kubeconfig sets only the default namespace.
+        Environment variables, such as TGI_OPERATOR_AWS_REGIONS, set the operator's settings.
         """
         from tgi_operator.cli import kubeconfig
         from tgi_operator.cli.plan import plan as run
@@ -93,9 +99,9 @@ def _completion(group: Group, name: str) -> click.Command:
             f"{name} completion fish > ~/.config/fish/completions/{program}.fish",
         ),
     )
-    @click.argument("shell", type=click.Choice(_SHELLS), help="The shell.")
+    @click.argument("shell", type=click.Choice(_SHELLS), help="Name of the shell.")
     def completion(shell: str) -> None:
-        """Print a script that completes commands and options in SHELL."""
+        """Print a script that completes commands and options in a shell."""
         from click.shell_completion import get_completion_class
 
         found: Any = get_completion_class(shell)

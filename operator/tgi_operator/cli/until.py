@@ -45,7 +45,7 @@ def has(resource: Object, condition: str) -> bool:
     if stalled is not None and stalled["status"] == "True":
         named = fields.named(resource)
         message = f"{named} is Stalled: {stalled['reason']}: {stalled['message']}"
-        raise Failure(f"{message}\nRun {_explain(resource)}", ExitCode.STALLED)
+        raise Failure(f"{message}\nFor details, run {_explain(resource)}", ExitCode.STALLED)
     return False
 
 
@@ -95,8 +95,10 @@ def _timed_out(name: str, resource: Object | None, seconds: float) -> str:
     if resource is None:
         return f"{name}: the API server did not answer within {seconds:g} seconds"
     ready = fields.condition(resource, "Ready")
-    state = f"{ready['reason']}: {ready['message']}" if ready else "the operator has not reported on it"
-    return f"{fields.named(resource)} after {seconds:g} seconds: {state}\nRun {_explain(resource)}"
+    state = f"{ready['reason']}: {ready['message']}" if ready else "the operator has not reported on the resource"
+    return (
+        f"{fields.named(resource)}: timed out after {seconds:g} seconds: {state}\nFor details, run {_explain(resource)}"
+    )
 
 
 def _explain(resource: Object) -> str:

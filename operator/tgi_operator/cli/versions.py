@@ -84,7 +84,7 @@ def lines(found: Object) -> list[str]:
             for each in operators
         ]
     if crd is None:
-        text.append(f"CRD: none: {target.NO_CRD}")
+        text.append(f"CRD: none ({target.NO_CRD})")
     elif isinstance(crd, str):
         text.append(f"CRD: unknown ({crd})")
     else:

@@ -105,7 +105,8 @@ def tgi(
 def test_a_resource_that_is_not_there(tgi: Plugin) -> None:
     code, out, err = tgi("status", "zephyr")
     assert (code, out) == (ExitCode.FAILED, "")
-    assert err == f"kubectl tgi: there is no TGIEndpoint {tgi.namespace}/zephyr: see kubectl get tgi --all-namespaces\n"
+    missing = f"TGIEndpoint {tgi.namespace}/zephyr does not exist"
+    assert err == f"kubectl tgi: {missing}; run kubectl get tgi --all-namespaces to list all\n"
 
 
 def test_the_context_and_the_kubeconfig_are_those_of_the_options(tgi: Plugin, tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_the_context_and_the_kubeconfig_are_those_of_the_options(tgi: Plugin, tm
     path = tmp_path / "other"
     path.write_text(yaml.safe_dump({**config, "contexts": [*config["contexts"], elsewhere]}))
     assert (
-        "no TGIEndpoint elsewhere/zephyr"
+        "TGIEndpoint elsewhere/zephyr does not exist"
         in tgi("status", "zephyr", "--kubeconfig", str(path), "--context", "elsewhere")[2]
     )
     code, out, _ = tgi("status", "zephyr", "--kubeconfig", str(path), "--context", "elsewhere", "-n", tgi.namespace)
@@ -166,7 +167,7 @@ def test_a_resource_without_events(tgi: Plugin) -> None:
     tgi.apply("zephyr")
     code, out, err = tgi("events", "zephyr")
     assert (code, out) == (0, "")
-    assert err.startswith("There are no Events of zephyr")
+    assert err.startswith("No Events found for zephyr")
 
 
 def test_pods_and_their_events_are_shown(tgi: Plugin) -> None:
@@ -189,7 +190,7 @@ def test_pods_and_their_events_are_shown(tgi: Plugin) -> None:
     tgi.report("zephyr", STALLED, inCluster={"deploymentName": "zephyr", "serviceName": "zephyr"})
     out = tgi("status", "zephyr")[1]
     assert "\nObjects: Deployment/zephyr, Service/zephyr\n" in out
-    assert "\n  zephyr-0  Pending  not ready  0 restarts  on no node\n" in out
+    assert "\n  zephyr-0  Pending  not ready  0 restarts  not scheduled\n" in out
     assert "FailedScheduling  Pod/zephyr-0  0/1 nodes are available. (x3)" in out
     assert "FailedScheduling" in tgi("events", "zephyr")[1]
 
@@ -209,7 +210,7 @@ def test_logs_that_cannot_be_read_are_named(tgi: Plugin) -> None:
     tgi.apply("zephyr", inCluster={})
     code, out, err = tgi("logs", "zephyr")
     assert (code, out) == (0, "")
-    assert err.startswith(f"There are no logs of {tgi.namespace}/zephyr")
+    assert err.startswith(f"No logs found for {tgi.namespace}/zephyr")
     pod = {
         "metadata": {"name": "zephyr-0", "labels": {"tgi-operator.dev/name": "zephyr"}},
         "spec": {"nodeName": "gone", "containers": [{"name": "tgi", "image": "tgi"}]},
@@ -257,7 +258,7 @@ def test_wait_ends_with_the_time(tgi: Plugin) -> None:
     tgi.apply("zephyr")
     code, _, err = tgi("wait", "zephyr", "--timeout", "1")
     assert code == ExitCode.TIMED_OUT
-    assert "after 1 seconds: the operator has not reported on it" in err
+    assert "timed out after 1 seconds: the operator has not reported on the resource" in err
 
 
 def test_wait_does_not_count_the_status_of_an_earlier_spec(tgi: Plugin) -> None:
@@ -265,7 +266,7 @@ def test_wait_does_not_count_the_status_of_an_earlier_spec(tgi: Plugin) -> None:
     tgi.report("zephyr", STALLED)
     tgi.api.request("PATCH", f"{tgi.path}/zephyr", {"spec": {"replicas": 2}})
     assert tgi("wait", "zephyr", "--timeout", "1")[0] == ExitCode.TIMED_OUT
-    assert "\nAction: Wait: the operator has not reported on the latest change" in tgi("status", "zephyr")[1]
+    assert "\nAction: Wait until the operator has reported on the latest change" in tgi("status", "zephyr")[1]
 
 
 def test_retry_ends_when_the_operator_has_acted(tgi: Plugin) -> None:

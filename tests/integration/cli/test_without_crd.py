@@ -30,12 +30,12 @@ def test_without_the_crd_every_command_says_so(
     assert main.main(["invoke", "zephyr", "Hello!"]) == ExitCode.FAILED
     assert "the cluster has no CustomResourceDefinition" in capsys.readouterr().err
     assert plugin.main(["version"]) == ExitCode.SUCCESS
-    assert "CRD: none: the cluster has no CustomResourceDefinition" in capsys.readouterr().out
+    assert "CRD: none (the cluster has no CustomResourceDefinition" in capsys.readouterr().out
     log = tmp_path / "operator.log"
     command = [str(Path(sys.executable).with_name("tgi-operator")), "run", "--log-format", "text", "--http-port", "0"]
     with log.open("w") as output, subprocess.Popen([*command, "--http-address", "127.0.0.1"], stderr=output) as process:
         try:
-            expected = "No TGIEndpoint can be read: the cluster has no CustomResourceDefinition"
+            expected = "Cannot read TGIEndpoints: the cluster has no CustomResourceDefinition"
             wait_until(lambda: expected in log.read_text(), log.read_text)
         finally:
             process.terminate()

@@ -60,7 +60,7 @@ def test_every_object_under_the_prefix_becomes_a_file(fetch: Command, claim: Pat
     assert {stat.S_IMODE(path.stat().st_mode) for path in claim.rglob("*") if path.is_file()} == {0o644}
     assert done.stdout.splitlines() == [
         f"{URI}: 0.0 GiB in 4 files, 0.0 GiB of 4 to fetch",
-        f"{claim} holds a model",
+        f"{claim} contains a model",
     ]
 
 
@@ -256,7 +256,7 @@ def test_a_volume_that_holds_a_model_is_seen_to_do_so(fetch: Command, tmp_path: 
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(b"1")
     done = fetch(uri)
-    assert (done.returncode, done.stdout) == (0, f"{folder} holds a model\n")
+    assert (done.returncode, done.stdout) == (0, f"{folder} contains a model\n")
 
 
 @pytest.mark.parametrize(

@@ -459,7 +459,7 @@ def test_progress_is_told_in_plain_lines(fetch: Command, cache: Path, repository
     lines = fetch(URI, cache, "--progress-seconds", "0.2").stdout.splitlines()
     assert lines[0] == f"{URI}, main is commit {commit.sha}: 0.0 GiB in 4 files, 0.0 GiB to fetch"
     assert any(re.fullmatch(r"0\.0 of 0\.0 GiB", line) for line in lines[1:-1])
-    assert lines[-1] == f"{snapshot(cache, commit)} holds a model"
+    assert lines[-1] == f"{snapshot(cache, commit)} contains a model"
 
 
 def assert_one_line(fetch: Command, errors: str, *words: str) -> None:

@@ -144,7 +144,7 @@ def test_pods() -> None:
     assert value["cluster"]["pods"][0] == {"name": "a", "phase": "Running", "ready": True, "restarts": 2, "node": "n"}
     shown = text(value, NOW)
     assert "\nObjects: Deployment/zephyr, Service/zephyr, PersistentVolumeClaim/zephyr-weights\n" in shown
-    assert "\n  a  Running  ready      2 restarts  n\n  b  Pending  not ready  0 restarts  on no node\n" in shown
+    assert "\n  a  Running  ready      2 restarts  n\n  b  Pending  not ready  0 restarts  not scheduled\n" in shown
     assert "\n  b: Unschedulable: 0/3 nodes are available.\n" in shown
     assert "\nAccepts requests: Unknown, 1/2 replicas ready\n" in shown
 

@@ -51,12 +51,12 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setattr("sys.stdin", io.StringIO(SMALLEST))
     assert calls(planned("-", capsys)[1]) == CALLS
     monkeypatch.setattr("sys.stdin", io.StringIO("kind: ["))
-    assert planned("-", capsys)[2].startswith("standard input: not YAML: line 1, column 8")
+    assert planned("-", capsys)[2].startswith("standard input: invalid YAML: line 1, column 8")
 
 
 def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: \xff"), encoding="utf-8"))
-    assert planned("-", capsys) == (1, "", "standard input: not text in UTF-8\n")
+    assert planned("-", capsys) == (1, "", "standard input: not UTF-8 text\n")
 
 
 def test_a_namespace_left_empty_is_the_default(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,35 +101,35 @@ MERGES = "a: &a {x: x}\n" + "".join(NINE_OF_EACH).replace("[", "{<<: [").replace
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", f"no {WANTED} in it, it is empty"),
-        ("---\n---\n", f"no {WANTED} in it, it is empty"),
+        ("", f"contains no {WANTED}, because it is empty"),
+        ("---\n---\n", f"contains no {WANTED}, because it is empty"),
         (
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
-            f"no {WANTED} in it, only Kustomization of kustomize.config.k8s.io/v1beta1",
+            f"contains no {WANTED}, only Kustomization of kustomize.config.k8s.io/v1beta1",
         ),
-        ("resources: [a.yaml]\n", f"no {WANTED} in it, only (no kind) of (no apiVersion)"),
+        ("resources: [a.yaml]\n", f"contains no {WANTED}, only (no kind) of (no apiVersion)"),
         (
             "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Service\n",
-            f"no {WANTED} in it, only Secret of v1, Service of v1",
+            f"contains no {WANTED}, only Secret of v1, Service of v1",
         ),
         (
             SMALLEST.replace("v1alpha1", "v1beta1"),
-            f"TGIEndpoint of tgi-operator.dev/v1beta1 is none of this operator's: write {WANTED}",
+            f"TGIEndpoint of tgi-operator.dev/v1beta1 is not supported; use {WANTED}",
         ),
         (
             f"{SMALLEST}---\n{SMALLEST.replace('TGIEndpoint', 'TgiEndpoint')}",
-            f"TgiEndpoint of tgi-operator.dev/v1alpha1 is none of this operator's: write {WANTED}",
+            f"TgiEndpoint of tgi-operator.dev/v1alpha1 is not supported; use {WANTED}",
         ),
-        ("a: b: c\n", "not YAML: line 1, column 5: mapping values are not allowed here"),
-        ("a: \0\n", "not YAML: unacceptable character #x0000: special characters are not allowed in"),
-        (ALIASES, "not YAML: line 1, column 1: with its aliases written out, the document has more than 4,194,304"),
-        (MERGES, "not YAML: line 1, column 1: with its aliases written out, the document has more than 4,194,304"),
-        (f"a: &a {'x' * 2**16}\nb: [{', '.join(['*a'] * 100)}]", "not YAML: line 1, column 1: with its aliases"),
-        (f"a: {'9' * 5000}", "not JSON written as YAML: Exceeds the limit"),
-        ("a: " + " [\n" * 1000, "something in it contains itself or is nested too deeply"),
-        ("a: &a\n  b: *a\n", "something in it contains itself or is nested too deeply"),
-        ("- 1\n", "a document must be an object of Kubernetes, not [1]"),
-        ("text\n", "a document must be an object of Kubernetes, not 'text'"),
+        ("a: b: c\n", "invalid YAML: line 1, column 5: mapping values are not allowed here"),
+        ("a: \0\n", "invalid YAML: unacceptable character #x0000: special characters are not allowed in"),
+        (ALIASES, "invalid YAML: line 1, column 1: with all aliases expanded, the document has more than 4,194,304"),
+        (MERGES, "invalid YAML: line 1, column 1: with all aliases expanded, the document has more than 4,194,304"),
+        (f"a: &a {'x' * 2**16}\nb: [{', '.join(['*a'] * 100)}]", "invalid YAML: line 1, column 1: with all aliases"),
+        (f"a: {'9' * 5000}", "cannot be converted to JSON: Exceeds the limit"),
+        ("a: " + " [\n" * 1000, "a value contains itself or is nested too deeply"),
+        ("a: &a\n  b: *a\n", "a value contains itself or is nested too deeply"),
+        ("- 1\n", "each document must be a Kubernetes object, not [1]"),
+        ("text\n", "each document must be a Kubernetes object, not 'text'"),
     ],
 )
 def test_what_has_nothing_to_plan(file: Path, capsys: pytest.CaptureFixture[str], text: str, words: str) -> None:
@@ -142,9 +142,9 @@ def test_what_has_nothing_to_plan(file: Path, capsys: pytest.CaptureFixture[str]
 
 def test_what_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert planned(file, capsys) == (1, "", f"{file}: no such file\n")
-    assert planned(tmp_path, capsys) == (1, "", f"{tmp_path}: no file here ends in .yaml, .yml, .json\n")
+    assert planned(tmp_path, capsys) == (1, "", f"{tmp_path}: no files end in .yaml, .yml, .json\n")
     file.write_bytes(b"a: \xff\n")
-    assert planned(file, capsys) == (1, "", f"{file}: not text in UTF-8\n")
+    assert planned(file, capsys) == (1, "", f"{file}: not UTF-8 text\n")
     assert planned(file / "x.yaml", capsys) == (1, "", f"{file}/x.yaml: Not a directory\n")
 
 

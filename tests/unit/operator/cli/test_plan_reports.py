@@ -70,7 +70,7 @@ AUTOSCALING = {"minReplicas": 1, "maxReplicas": 4, "metrics": [METRIC]}
             "Plan: 6 AWS calls, 1 ml.g5.2xlarge (1 A10G), 1 ml.g5.12xlarge (4 A10G), 0 warnings",
         ),
         ([env(MAX_BATCH_TOTAL_TOKEN="1")], "Plan: 3 AWS calls, 1 ml.g5.2xlarge (1 A10G), 1 warning"),
-        ([SMALLEST, changed("B")], "Plan: 3 AWS calls, 1 ml.g5.2xlarge (1 A10G), 0 warnings, 1 refused"),
+        ([SMALLEST, changed("B")], "Plan: 3 AWS calls, 1 ml.g5.2xlarge (1 A10G), 0 warnings, 1 rejected"),
     ],
 )
 def test_the_summary_is_the_last_line(plan: Plan, manifests: list[dict[str, Any]], line: str) -> None:
@@ -136,7 +136,7 @@ def test_annotations_of_a_workflow(plan: Plan) -> None:
     place = f"file={plan.file},title=default/"
     assert warning.startswith(f"::warning {place}falcon-7b::spec.runtime.env: the launcher has no option MAX_BATCH_")
     assert error.startswith(f"::error {place}B::InvalidSpec: metadata.name: must be")
-    assert notice == "::notice::Plan: 3 AWS calls, 1 ml.g5.2xlarge (1 A10G), 1 warning, 1 refused"
+    assert notice == "::notice::Plan: 3 AWS calls, 1 ml.g5.2xlarge (1 A10G), 1 warning, 1 rejected"
     strict = plan(env(MAX_BATCH_TOTAL_TOKEN="1"), options=("-o", "github", "--strict"))
     assert (strict[0], strict[1].partition(" ")[0]) == (1, "::error")
 
