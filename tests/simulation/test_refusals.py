@@ -122,7 +122,7 @@ REFUSALS = {
     "a role of another partition": Refusal(
         Reason.INVALID_SPEC,
         with_target(executionRoleARN="arn:aws-cn:iam::111122223333:role/tgi"),
-        ("spec.sageMaker.executionRoleARN", "aws-cn", "use a role arn:aws:iam::"),
+        ("spec.sageMaker.executionRoleARN", "aws-cn", "use a role whose ARN begins with arn:aws:iam::"),
     ),
     "a version without an image": Refusal(
         Reason.UNKNOWN_VERSION,

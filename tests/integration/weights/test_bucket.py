@@ -217,7 +217,10 @@ def test_a_bucket_that_is_not_there_is_named(fetch: Command, claim: Path, s3: An
 def test_a_prefix_with_nothing_under_it_is_named(fetch: Command, claim: Path, s3: Any) -> None:
     done = fetch(URI, claim)
 
-    assert (done.returncode, done.stderr) == (3, f"tgi-operator: there is nothing under {URI}: check model.uri\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"tgi-operator: {URI}: there are no objects with this prefix; check spec.model.uri\n",
+    )
 
 
 def test_a_denial_names_the_permissions(fetch: Command, claim: Path, s3: Any) -> None:
@@ -236,7 +239,7 @@ def test_without_credentials_a_role_is_asked_for(fetch: Command, claim: Path, s3
 
     done = fetch(URI, claim, **keys)
     assert done.returncode == 3
-    assert "give the pod's service account a role" in done.stderr
+    assert "give the pod's service account an IAM role" in done.stderr
 
 
 def test_objects_that_are_no_model_are_no_success(fetch: Command, claim: Path, s3: Any) -> None:

@@ -60,8 +60,8 @@ def describe_replacement(situation: Situation, chosen: Strategy) -> str:
     if strategy.asked(situation.desired.rollout) is not None:
         return f"spec.rollout: maxSurge {chosen.max_surge}, maxUnavailable {chosen.max_unavailable}."
     if chosen.replacement == "Surge":
-        return "A suitable GPU is free: a new pod becomes ready before an old pod terminates."
-    return "No suitable GPU is free: an old pod terminates before a new pod starts."
+        return "A suitable GPU is free, so a new pod becomes ready before an old pod terminates."
+    return "No suitable GPU is free, so an old pod terminates before a new pod starts."
 
 
 def _unnamed_image(situation: Situation) -> str | None:

@@ -86,7 +86,7 @@ def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) ->
     if deployed.complete and deployed.wanted == wanted:
         return serving(Reason.IN_SERVICE, f"{counted}.")
     if deployed.wanted == wanted == deployed.replicas == 0:
-        message = "The replica count is 0, so no pod serves; scale the Deployment, or set spec.replicas"
+        message = "The replica count is 0, so no pods serve requests; scale the Deployment, or set spec.replicas"
         return Verdict(ConditionStatus.TRUE, ConditionStatus.FALSE, Reason.SCALED_TO_ZERO, message)
     if _served_before(situation) and _serves_alone(situation, deployed):
         return serving(Reason.SCALING, f"{counted}; more are starting.")
