@@ -75,8 +75,8 @@ REFUSALS = {
         SPEC,
         (
             "spec.sageMaker.region",
-            "eu-west-1 is not allowed",
-            "ask the administrators to add this one to",
+            "the operator does not allow eu-west-1",
+            "ask an administrator to add this region to",
         ),
         {"aws_regions": "us-east-1,us-west-2"},
     ),

@@ -715,7 +715,7 @@ def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simul
 @pytest.mark.parametrize(
     ("spec", "reason", "text"),
     [
-        (changed(version="9.9.9"), "UnknownVersion", "9.9.9 is not in the catalogue"),
+        (changed(version="9.9.9"), "UnknownVersion", "9.9.9 is not in the catalog"),
         (changed(numShard=8), "InvalidNumShard", "the number of GPUs is 4"),
         (changed(numShard=4), "InvalidNumShard", "attention heads"),
         (changed(env=[{"name": "HF_TOKEN", "value": "x"}]), "ConflictingOptions", "spec.model.tokenSecretRef"),

@@ -122,7 +122,7 @@ class Metric(APIObject):
     }
 
     type: MetricType = Field(
-        description="`ConcurrentRequests`: requests that run or wait. `QueueDepth`: requests that wait, for pods only. "
+        description="`ConcurrentRequests`: running and queued requests. `QueueDepth`: queued requests, for pods only. "
         "`InvocationsPerInstance`: requests per minute, on SageMaker only. `CloudWatch`: any CloudWatch metric, on "
         "SageMaker only."
     )

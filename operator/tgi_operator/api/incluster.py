@@ -111,9 +111,9 @@ class TopologySpreadConstraint(APIObject):
     """How the pods are spread. The label selector matches the pods of this resource."""
 
     topology_key: LabelKey = Field(
-        description="Node label that pods are spread over, such as topology.kubernetes.io/zone."
+        description="Node label that pods are spread across, such as topology.kubernetes.io/zone."
     )
-    max_skew: Positive = Field(default=1, description="Pods that one domain may have more than another.")
+    max_skew: Positive = Field(default=1, description="Maximum difference between the pod counts of two domains.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
         default="ScheduleAnyway", description="Behavior of the scheduler if it cannot meet the constraint."
     )
@@ -191,14 +191,13 @@ class InCluster(APIObject):
         default=None,
         max_length=32,
         json_schema_extra=ATOMIC_LIST,
-        description="Node taints that the pods tolerate. Default: the NoSchedule taint with the key "
-        "`gpu.resourceName`.",
+        description="Node taints that the pods tolerate. Default: the NoSchedule taint of `gpu.resourceName`.",
     )
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
         default=(),
         max_length=8,
         json_schema_extra=list_map("topologyKey"),
-        description="How the pods are spread over nodes or zones.",
+        description="How the pods are spread across nodes or zones.",
     )
     priority_class_name: ObjectName | None = Field(
         default=None, description="Priority class of the pods, such as high-priority."
@@ -208,7 +207,7 @@ class InCluster(APIObject):
     )
     service_account_name: NameOfObject | None = Field(
         default=None,
-        description="Service account of the pods and of the Job that downloads weights. Its AWS identity reads `s3://`.",
+        description="Service account of the pods and of the Job that downloads weights. Its IAM role reads `s3://`.",
     )
     pod_disruption_budget: PodDisruptionBudget | None = Field(
         default=None, description="Limit for voluntary disruptions. Default: one pod at a time may be unavailable."

@@ -173,7 +173,7 @@ class SpreadConstraint(APIObject):
     """A topology spread constraint of a PodSpec."""
 
     topology_key: LabelKey = Field(description="Node label that defines a domain, such as topology.kubernetes.io/zone.")
-    max_skew: Positive = Field(description="Pods that one domain may have more than another.")
+    max_skew: Positive = Field(description="Maximum difference between the pod counts of two domains.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
         description="Behavior of the scheduler if it cannot meet the constraint."
     )

@@ -273,8 +273,8 @@ class Reason(StrEnum):
     UNKNOWN_REGION = (
         "UnknownRegion",
         (
-            "`spec.sageMaker.region` is not an AWS region, or the administrators of the operator do not allow it. The "
-            "operator does not connect to it."
+            "`spec.sageMaker.region` is not an AWS region, or the operator is not allowed to use it. The operator does "
+            "not connect to it."
         ),
         (
             "Create a new TGIEndpoint in another region, or ask an administrator to add the region to "

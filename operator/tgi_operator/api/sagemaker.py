@@ -163,7 +163,8 @@ class SageMaker(APIObject):
         description="KMS key for the EBS volume, such as alias/models. NVMe disks use their own keys.",
     )
     enable_network_isolation: bool | None = Field(
-        default=None, description="Whether the container has no network access. If true, the weights must come from S3."
+        default=None,
+        description="Whether to isolate the container from the network. If true, the weights must come from S3.",
     )
     routing_config: RoutingConfig | None = Field(
         default=None, description="How requests are distributed across the instances."

@@ -86,7 +86,7 @@ class SageMakerStatus(APIObject):
 
     endpoint_name: Name = Field(description="Name of the endpoint.")
     endpoint_arn: ARN | None = Field(default=None, alias="endpointARN", description="ARN of the endpoint.")
-    endpoint_status: str | None = Field(default=None, max_length=63, description="EndpointStatus.")
+    endpoint_status: str | None = Field(default=None, max_length=63, description="EndpointStatus of the endpoint.")
     endpoint_config_name: Name | None = Field(
         default=None, description="Endpoint configuration that the endpoint uses."
     )
@@ -99,7 +99,7 @@ class SageMakerStatus(APIObject):
         max_length=1024,
         description="FailureReason of the endpoint, which AWS keeps until an update succeeds.",
     )
-    request_time: Time | None = Field(default=None, description="When a change of the endpoint was last requested.")
+    request_time: Time | None = Field(default=None, description="When a change to the endpoint was last requested.")
     requested_replicas: Int32 | None = Field(
         default=None, ge=1, description="Instance count last requested, until its outcome is known."
     )
@@ -201,7 +201,7 @@ class ScalingStatus(APIObject):
         default=None,
         max_length=10,
         json_schema_extra=ATOMIC_LIST,
-        description="Last changes of the replica count, newest first.",
+        description="Last changes to the replica count, newest first.",
     )
     foreign_policies: tuple[Annotated[str, Field(max_length=256)], ...] | None = Field(
         default=None,
@@ -260,9 +260,9 @@ class Status(APIObject):
     )
     update_revision: str | None = Field(default=None, max_length=63, description="Revision that was last requested.")
     sage_maker: SageMakerStatus | None = Field(default=None, description="The endpoint on SageMaker.")
-    in_cluster: InClusterStatus | None = Field(default=None, description="The pods and what belongs to them.")
+    in_cluster: InClusterStatus | None = Field(default=None, description="The pods and related objects.")
     scaling: ScalingStatus | None = Field(
-        default=None, description="Scaling bounds in effect, and changes of the replica count."
+        default=None, description="Scaling bounds in effect, and changes to the replica count."
     )
     last_failure: LastFailure | None = Field(default=None, description="Last failure.")
     last_handled_request: str | None = Field(

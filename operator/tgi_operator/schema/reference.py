@@ -49,7 +49,7 @@ Paths are relative to `spec` or `status`; `[]` stands for an item of a list. A f
 parent is set.
 
 The API server checks bounds and rules. The operator checks the rest before it creates anything. Without a cluster,
-`tgi-operator plan -f FILE` performs both checks, except for changes of immutable fields: for those, run
+`tgi-operator plan -f FILE` performs both checks, except for changes to immutable fields: for those, run
 `kubectl apply --dry-run=server -f FILE`. If the [settings](operations.md#settings) of your operator differ from the
 defaults, set the same environment variables for `plan`, such as `TGI_OPERATOR_AWS_REGIONS`. For problems, see
 [Troubleshooting](troubleshooting.md).
@@ -58,9 +58,9 @@ defaults, set the same environment variables for `plan`, such as `TGI_OPERATOR_A
 _SIZES = """
 ## Size
 
-Every list, map and string has a maximum size. All strings of a spec together (names, values and map keys) have at
-most {characters:,} characters. The API server admits a spec of up to {spec} KiB of JSON, and a status of up to
-{status} KiB. Put longer scripts and files into a ConfigMap, and mount the ConfigMap.
+Every list, map and string has a maximum size. All strings of a spec together (names, values and map keys) have at most
+{characters:,} characters. The API server admits a spec of up to {spec} KiB of JSON, and a status of up to {status} KiB.
+Put longer scripts and files into a ConfigMap, and mount the ConfigMap.
 """
 
 _POD_TEMPLATE = f"""{_HEADER}

@@ -91,7 +91,7 @@ class _Download:
         total = sum(file.size for file in files)
         needed = total - sum(self._cache.arrived(commit, file) for file in files)
         what = f"hf://{self._model}: {self._revision} is commit {commit}"
-        say(f"{what}: {amount(total, len(files))}, {gib(needed)} GiB to fetch")
+        say(f"{what}; {amount(total, len(files))}, {gib(needed)} GiB to fetch")
         folder.require_space(self._cache.directory, needed)
         for file in files:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:

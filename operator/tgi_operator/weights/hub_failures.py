@@ -47,7 +47,7 @@ def _remedy(error: OSError, status: int | None, model: str, revision: str, *, wi
         return f"the model is gated ({status}); {ask} and set {_SECRET}"
     if isinstance(error, RepositoryNotFoundError):
         secret = f"the token of {_SECRET} must be allowed to read the model" if with_token else f"set {_SECRET}"
-        return f"the model does not exist ({status}); check spec.model.uri; if the model is private, {secret}"
+        return f"the model does not exist ({status}); check spec.model.uri, and if the model is private, {secret}"
     if isinstance(error, RevisionNotFoundError):
         return f"the revision {revision!r} does not exist ({status}); check spec.model.revision"
     if isinstance(error, EntryNotFoundError):

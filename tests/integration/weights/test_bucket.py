@@ -59,7 +59,7 @@ def test_every_object_under_the_prefix_becomes_a_file(fetch: Command, claim: Pat
     assert fetched(claim) == FILES
     assert {stat.S_IMODE(path.stat().st_mode) for path in claim.rglob("*") if path.is_file()} == {0o644}
     assert done.stdout.splitlines() == [
-        f"{URI}: 0.0 GiB in 4 files, 0.0 GiB of 4 to fetch",
+        f"{URI}: 0.0 GiB in 4 files, 0.0 GiB in 4 files to fetch",
         f"{claim} holds a model",
     ]
 
@@ -106,14 +106,14 @@ def test_weights_that_are_not_of_the_prefix_are_named(fetch: Command, claim: Pat
 
     done = fetch(URI, claim)
     assert done.returncode == 3
-    assert "such as planted.safetensors: remove them" in done.stderr
+    assert "such as planted.safetensors; remove them" in done.stderr
 
 
 def test_pickled_weights_are_taken_only_where_they_are_allowed(fetch: Command, claim: Path, s3: Any) -> None:
     put(s3, {"config.json": b"{}", "pytorch_model.bin": b"1"})
 
     done = fetch(URI, claim)
-    assert (done.returncode, "set model.allowPickle: true" in done.stderr) == (3, True)
+    assert (done.returncode, "set spec.model.allowPickle to true" in done.stderr) == (3, True)
     assert fetch(URI, claim, "--allow-pickle").returncode == 0
 
 

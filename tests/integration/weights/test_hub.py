@@ -199,7 +199,9 @@ def test_pickled_weights_are_taken_only_where_they_are_allowed(
 
     done = fetch(URI, cache)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, f"{URI}: the only weights are pickle files", "set model.allowPickle: true")
+    assert_one_line(
+        fetch, done.stderr, f"{URI}: the only weights are pickle files", "set spec.model.allowPickle to true"
+    )
     assert hub.downloads() == []
 
     assert fetch(URI, cache, "--allow-pickle").returncode == 0
@@ -299,7 +301,7 @@ def test_weights_that_are_not_of_the_commit_are_named(
 
     done = fetch(URI, cache, "--revision", commit.sha)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "such as planted.safetensors: remove them")
+    assert_one_line(fetch, done.stderr, "such as planted.safetensors; remove them")
 
 
 @pytest.mark.parametrize("part", ["snapshots", "blobs", "refs"])
@@ -337,7 +339,7 @@ def test_a_file_without_an_announced_digest_is_refused(fetch: Command, cache: Pa
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({}, ["is gated (401)", "set model.tokenSecretRef"]),
+        ({}, ["is gated (401)", "set spec.model.tokenSecretRef"]),
         ({"HF_TOKEN": f"{TOKEN}-other"}, ["is gated", "has no access (403)", "request access at"]),
     ],
 )
@@ -368,7 +370,7 @@ def test_a_token_that_no_header_can_hold_is_not_printed(fetch: Command, cache: P
     done = fetch(URI, cache, HF_TOKEN=token)
 
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "HF_TOKEN is no token")
+    assert_one_line(fetch, done.stderr, "HF_TOKEN is not a token")
     assert TOKEN not in done.stdout + done.stderr
 
 
@@ -416,7 +418,7 @@ def test_what_does_not_fit_is_not_begun(fetch: Command, cache: Path, repository:
 
     done = fetch(URI, cache)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "1073741824.0 GiB are to be fetched", "GiB free", "use a larger PVC")
+    assert_one_line(fetch, done.stderr, "1073741824.0 GiB must be fetched", "GiB free", "use a larger PVC")
     assert hub.downloads() == []
 
 
@@ -457,7 +459,7 @@ def test_progress_is_told_in_plain_lines(fetch: Command, cache: Path, repository
     hub.faults.add(Fault(SHARD, after=12 * MIB))
 
     lines = fetch(URI, cache, "--progress-seconds", "0.2").stdout.splitlines()
-    assert lines[0] == f"{URI}, main is commit {commit.sha}: 0.0 GiB in 4 files, 0.0 GiB to fetch"
+    assert lines[0] == f"{URI}: main is commit {commit.sha}; 0.0 GiB in 4 files, 0.0 GiB to fetch"
     assert any(re.fullmatch(r"0\.0 of 0\.0 GiB", line) for line in lines[1:-1])
     assert lines[-1] == f"{snapshot(cache, commit)} holds a model"
 
