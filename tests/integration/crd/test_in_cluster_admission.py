@@ -250,9 +250,9 @@ REFUSED = [
     pytest.param(
         spec({"model": {"uri": "pvc://models/x"}}, **CACHED), "inCluster.cache must not be set", id="pvc:// and a claim"
     ),
-    pytest.param(spec(cache={}), "set exactly one", id="neither claim nor size"),
-    pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "set exactly one", id="claim and size"),
-    pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "they need size", id="class of a claim"),
+    pytest.param(spec(cache={}), "exactly one of claimName", id="neither claim nor size"),
+    pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "exactly one of claimName", id="claim and size"),
+    pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "require size", id="class of a claim"),
     pytest.param(spec(cache={"size": "much"}), "spec.inCluster.cache.size", id="no quantity"),
     pytest.param(spec(cache={"size": -1}), "spec.inCluster.cache.size", id="less than nothing"),
     pytest.param(spec(cache={"claimName": "a", "subPath": "../b"}), "subPath", id="another folder"),
@@ -281,7 +281,7 @@ REFUSED = [
         "must use a Kubernetes unit (G or Gi instead of GB",
         id="no suffix",
     ),
-    pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "they need size", id="mode of a claim"),
+    pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "require size", id="mode of a claim"),
     pytest.param(spec(cache={"size": "1Gi", "accessMode": "ReadOnlyMany"}), "accessMode", id="a claim to read only"),
     pytest.param(spec(nodeSelector={"a": "b c"}), "spec.inCluster.nodeSelector", id="no label"),
     pytest.param(spec(tolerations=[{"operator": "In"}]), "tolerations[0].operator", id="no operator of a toleration"),
