@@ -15,9 +15,7 @@ from tgi_operator.api.status import ConditionStatus, ConditionType
 _PROCESS = CollectorRegistry()
 """Metrics of the process. Metrics of resources are derived from their statuses at each scrape."""
 
-LEADER = Gauge(
-    "tgi_operator_leader", "1 where this process is the leader, 0 where it is on standby.", registry=_PROCESS
-)
+LEADER = Gauge("tgi_operator_leader", "1 if this process is the leader, 0 if it is on standby.", registry=_PROCESS)
 QUEUE_DEPTH = Gauge("tgi_operator_queue_depth", "Resources waiting to be reconciled.", registry=_PROCESS)
 RECONCILES = Counter("tgi_operator_reconciles", "Reconciliations by outcome.", ["outcome"], registry=_PROCESS)
 RECONCILE_SECONDS = Histogram(
@@ -34,7 +32,7 @@ KUBERNETES_WRITES = Counter(
 )
 SWEEP_AGE_SECONDS = Gauge(
     "tgi_operator_sweep_age_seconds",
-    "Time since the endpoints of a region were last listed; 0 where there are none to list.",
+    "Time since the endpoints of a region were last listed; 0 if the region has no endpoints.",
     ["region"],
     registry=_PROCESS,
 )
@@ -83,18 +81,17 @@ _ENDPOINTS = "tgi_operator_endpoints", "Endpoints by the reason of their Ready c
 _FAMILIES = (
     _Family(
         "tgi_operator_condition",
-        "1 where a condition of a resource is True, 0 where it is False or Unknown. "
-        "ScalingActive has a metric of its own.",
+        "1 if a condition of a resource is True, 0 if it is False or Unknown. ScalingActive has its own metric.",
         _conditions,
     ),
     _Family(
         "tgi_operator_replicas",
-        "Instances or pods of each resource: desired, current, ready, and the bounds in force, min and max.",
+        "Instances or pods of each resource: desired, current, ready, and the scaling bounds in effect, min and max.",
         _replicas,
     ),
     _Family(
         "tgi_operator_scaling_active",
-        "1 where the replica count follows the load, 0 where something prevents that.",
+        "1 if the replica count follows the load, 0 if something prevents it.",
         _scaling_active,
     ),
 )

@@ -210,7 +210,7 @@ def test_a_leader_that_is_told_to_stop_keeps_the_lease_until_its_calls_have_ende
         assert not second.leads or writes(cloud)
         time.sleep(0.2)
     assert first.operator.process.returncode == 0
-    assert "The Lease is released" in first.log()
+    assert "The Lease was released" in first.log()
     cloud.wait_ready("falcon-0")
     check_one_after_the_other(cloud, "first", "second")
 

@@ -90,7 +90,7 @@ def test_a_crash_loop_in_the_launchers_words(cloud: Cloud) -> None:
     )
     stalled = cloud.wait_reason("zephyr", "Stalled", "ConflictingOptions", 30)
     assert LAUNCHER in stalled["message"]
-    assert "change the options under runtime" in stalled["message"]
+    assert "change the options under spec.runtime" in stalled["message"]
     assert (failure(cloud)["container"], failure(cloud)["exitCode"]) == ("tgi", 1)
     assert kstatus(cloud.get("zephyr")) == "Failed"
     version = cloud.get("zephyr")["metadata"]["resourceVersion"]

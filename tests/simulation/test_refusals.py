@@ -75,8 +75,8 @@ REFUSALS = {
         SPEC,
         (
             "spec.sageMaker.region",
-            "eu-west-1 is not allowed",
-            "ask the administrators to add this one to",
+            "the operator does not allow eu-west-1",
+            "ask an administrator to add this region to",
         ),
         {"aws_regions": "us-east-1,us-west-2"},
     ),
@@ -122,7 +122,7 @@ REFUSALS = {
     "a role of another partition": Refusal(
         Reason.INVALID_SPEC,
         with_target(executionRoleARN="arn:aws-cn:iam::111122223333:role/tgi"),
-        ("spec.sageMaker.executionRoleARN", "aws-cn", "use a role arn:aws:iam::"),
+        ("spec.sageMaker.executionRoleARN", "aws-cn", "use a role whose ARN begins with arn:aws:iam::"),
     ),
     "a version without an image": Refusal(
         Reason.UNKNOWN_VERSION,

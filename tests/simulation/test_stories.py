@@ -715,8 +715,8 @@ def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simul
 @pytest.mark.parametrize(
     ("spec", "reason", "text"),
     [
-        (changed(version="9.9.9"), "UnknownVersion", "9.9.9 is not in the catalogue"),
-        (changed(numShard=8), "InvalidNumShard", "the container has 4 GPU(s)"),
+        (changed(version="9.9.9"), "UnknownVersion", "9.9.9 is not in the catalog"),
+        (changed(numShard=8), "InvalidNumShard", "the number of GPUs is 4"),
         (changed(numShard=4), "InvalidNumShard", "attention heads"),
         (changed(env=[{"name": "HF_TOKEN", "value": "x"}]), "ConflictingOptions", "spec.model.tokenSecretRef"),
         (
@@ -726,7 +726,11 @@ def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simul
         ),
         (with_target(instanceType="ml.g7e.12xlarge"), "UnsupportedInstanceType", "no kernels"),
         (with_target(region="cn-north-1"), "InvalidSpec", "aws-cn"),
-        (with_target(region="us-weast-1"), "UnknownRegion", "unknown AWS region us-weast-1; did you mean us-west-1?"),
+        (
+            with_target(region="us-weast-1"),
+            "UnknownRegion",
+            "us-weast-1 is not a known AWS region; did you mean us-west-1?",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -771,7 +775,7 @@ def test_a_spec_that_is_too_large_costs_only_itself(serving: Simulation, restart
         serving.restart()
     serving.run(120)
     assert is_stalled(serving, "InvalidSpec")
-    assert "but the operator reads at most 262144; make it smaller" in serving.condition("Stalled")["message"]
+    assert "but the operator reads at most 262144 bytes; make it smaller" in serving.condition("Stalled")["message"]
     assert serving.condition("Available")["status"] == "True"
     serving.delete()
     serving.run_until(serving.is_gone, within=600)

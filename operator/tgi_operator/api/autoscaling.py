@@ -57,7 +57,7 @@ class Dimension(APIObject):
 
 
 class CloudWatchMetric(APIObject):
-    """One metric of CloudWatch."""
+    """A CloudWatch metric."""
 
     id: str | None = Field(
         default=None,
@@ -85,11 +85,11 @@ class CloudWatch(APIObject):
         "json_schema_extra": cel(
             (
                 "size(self.metrics) == 1 || has(self.expression)",
-                "several metrics need an expression that combines them into one value",
+                "with more than one metric, expression must be set to combine them into one value",
             ),
             (
                 "!has(self.expression) || self.metrics.all(m, has(m.id))",
-                "each metric needs an id, which the expression uses",
+                "with an expression, each metric must have an id",
             ),
         )
     }
@@ -116,13 +116,13 @@ class Metric(APIObject):
             ),
             (
                 "has(self.target.value) == (self.type == 'CloudWatch')",
-                "target.value is only for CloudWatch metrics; for other types, set target.averageValue",
+                "target.value must be set for CloudWatch metrics, and target.averageValue for other types",
             ),
         )
     }
 
     type: MetricType = Field(
-        description="`ConcurrentRequests`: requests that run or wait. `QueueDepth`: requests that wait, for pods only. "
+        description="`ConcurrentRequests`: running and queued requests. `QueueDepth`: queued requests, for pods only. "
         "`InvocationsPerInstance`: requests per minute, on SageMaker only. `CloudWatch`: any CloudWatch metric, on "
         "SageMaker only."
     )
@@ -162,21 +162,21 @@ class ScalingRules(APIObject):
 
     stabilization_window_seconds: Seconds | None = Field(
         default=None,
-        description="For pods: uses the most conservative recommendation seen in this window; default: 0 up, 300 down. "
-        "On SageMaker: the cooldown after a scaling activity; default: 60 up, 300 down.",
+        description="For pods: window from which the autoscaler uses the most conservative recommendation; default: 0 "
+        "for scaling up, 300 for scaling down. On SageMaker: cooldown after a scaling activity; default: 60 for "
+        "scaling up, 300 for scaling down.",
     )
     select_policy: SelectPolicy | None = Field(
         default=None,
-        description="Policy that applies: Max or Min change. Disabled turns off scaling in this direction; on "
-        "SageMaker "
-        "only for scaleDown.",
+        description="Policy that applies: the one with the largest (`Max`) or the smallest (`Min`) change. `Disabled` "
+        "turns off scaling in this direction; on SageMaker, it is allowed only for scaleDown.",
     )
     policies: tuple[ScalingPolicy, ...] | None = Field(
         default=None,
         min_length=1,
         max_length=8,
         json_schema_extra=ATOMIC_LIST,
-        description="How many replicas may be added or removed per period, for pods only.",
+        description="How many replicas may be added or removed per period. For pods only.",
     )
 
 
@@ -194,7 +194,7 @@ Cron = Annotated[
     Format(
         Form(
             f"^{_CRON_FIELD}( {_CRON_FIELD}){{4}}$",
-            "must be cron's five fields (minute hour day-of-month month day-of-week), such as 0 8 * * MON-FRI",
+            "must be five cron fields (minute hour day-of-month month day-of-week), such as 0 8 * * MON-FRI",
         )
     ),
 ]
@@ -223,15 +223,15 @@ class Schedule(APIObject):
     )
     end: Cron = Field(description="End, as five cron fields. The bounds of `autoscaling` then apply again.")
     min_replicas: Positive | None = Field(
-        default=None, description="Lower bound on replicas. Default: that of `autoscaling`."
+        default=None, description="Lower bound on replicas. Default: the bound in `autoscaling`."
     )
     max_replicas: Positive | None = Field(
-        default=None, description="Upper bound on replicas. Default: that of `autoscaling`."
+        default=None, description="Upper bound on replicas. Default: the bound in `autoscaling`."
     )
 
 
 class Autoscaling(APIObject):
-    """Makes the replica count follow the load."""
+    """Autoscaling, which makes the replica count follow the load."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -246,7 +246,7 @@ class Autoscaling(APIObject):
                     "(has(s.minReplicas) ? s.minReplicas : self.minReplicas) <= "
                     "(has(s.maxReplicas) ? s.maxReplicas : self.maxReplicas))"
                 ),
-                "a schedule's minReplicas must not be greater than its maxReplicas (default: that of autoscaling)",
+                "minReplicas of a schedule must not be greater than its maxReplicas (defaults: those of autoscaling)",
             ),
             (
                 (
@@ -266,14 +266,13 @@ class Autoscaling(APIObject):
         default=(),
         max_length=5,
         json_schema_extra=ATOMIC_LIST,
-        description="Metrics to track. The one that needs the most replicas decides. Default: "
-        "ConcurrentRequests at 5 on "
-        "SageMaker, QueueDepth at 5 for pods.",
+        description="Metrics to track. The metric that needs the most replicas decides. Default: ConcurrentRequests "
+        "with target 5 on SageMaker, QueueDepth with target 5 for pods.",
     )
     behavior: Behavior = Field(default=Behavior(), description="How fast the replica count changes.")
     schedules: tuple[Schedule, ...] = Field(
         default=(),
         max_length=20,
         json_schema_extra=list_map("name"),
-        description="Bounds for certain hours. The latest start or end of a schedule decides.",
+        description="Bounds for certain hours. The most recent start or end of a schedule decides.",
     )

@@ -49,17 +49,17 @@ class AccessMode(StrEnum):
 
 
 class Cache(APIObject):
-    """A PVC that keeps the weights: a Job downloads them once, and pods start without the Hub."""
+    """A PVC that keeps the weights. A Job downloads them once, and pods start without access to the Hub."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
             (
                 "has(self.claimName) != has(self.size)",
-                "claimName uses an existing PVC, size creates a new one: set exactly one",
+                "exactly one of claimName (an existing PVC) and size (a new PVC) must be set",
             ),
             (
                 "has(self.size) || !has(self.storageClassName) && !has(self.accessMode)",
-                "storageClassName and accessMode are for a new PVC: they need size",
+                "storageClassName and accessMode require size, which creates a new PVC",
             ),
             (
                 (
@@ -67,7 +67,7 @@ class Cache(APIObject):
                     "has(self.storageClassName) == has(oldSelf.storageClassName) && "
                     "has(self.accessMode) == has(oldSelf.accessMode)"
                 ),
-                "storageClassName and accessMode of a PVC are immutable: create a new TGIEndpoint",
+                "storageClassName and accessMode of a PVC are immutable; create a new TGIEndpoint to change them",
             ),
         )
     }
@@ -82,7 +82,7 @@ class Cache(APIObject):
     storage_class_name: ObjectName | None = Field(
         default=None,
         json_schema_extra=cel(("self == oldSelf", "storageClassName of a PVC is immutable")),
-        description="Storage class of the new PVC, such as efs. Default: that of the cluster. Immutable.",
+        description="Storage class of the new PVC, such as efs. Default: the default of the cluster. Immutable.",
     )
     access_mode: AccessMode | None = Field(
         default=None,
@@ -103,17 +103,17 @@ class Cache(APIObject):
         | None
     ) = Field(
         default=None,
-        description="Folder in the volume, such as models. Several TGIEndpoints can share one.",
+        description="Folder in the volume, such as models. Several TGIEndpoints can share a folder.",
     )
 
 
 class TopologySpreadConstraint(APIObject):
-    """How the pods are spread; the selector matches the pods of this resource."""
+    """How the pods are spread. The label selector matches the pods of this resource."""
 
     topology_key: LabelKey = Field(
-        description="Node label that pods are spread over, such as topology.kubernetes.io/zone."
+        description="Node label that pods are spread across, such as topology.kubernetes.io/zone."
     )
-    max_skew: Positive = Field(default=1, description="Pods that one domain may have more than another.")
+    max_skew: Positive = Field(default=1, description="Maximum difference between the pod counts of two domains.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
         default="ScheduleAnyway", description="Behavior of the scheduler if it cannot meet the constraint."
     )
@@ -135,7 +135,7 @@ class Resources(APIObject):
 
 
 class PodDefault(StrEnum):
-    """Parts of the pod that the operator adds by default, and that users need to remove."""
+    """Parts of the pod that the operator adds by default."""
 
     GPU_REQUEST = "GPURequest"
     LIVENESS_PROBE = "LivenessProbe"
@@ -150,7 +150,7 @@ class PodDisruptionBudget(APIObject):
 
 
 class PodMonitor(APIObject):
-    """How Prometheus scrapes the pods, if the cluster has the API monitoring.coreos.com."""
+    """How Prometheus scrapes the pods, if the cluster has the monitoring.coreos.com API."""
 
     labels: dict[str, LabelValue] = Field(
         default={},
@@ -176,38 +176,38 @@ class InCluster(APIObject):
     )
     startup_timeout_seconds: Annotated[Int32, Field(ge=60, le=86400)] | None = Field(
         default=None,
-        description="Seconds that a container has to load the model and answer, such as 1800. Default: "
-        "estimated from the "
-        "parameter count in the model's name, else 900.",
+        description="Seconds that a container has to load the model and pass its health check, such as 1800. Default: "
+        "estimated from the parameter count in the model's name, otherwise 900.",
     )
     termination_grace_period_seconds: Annotated[Int32, Field(ge=30, le=86400)] = Field(
         default=480,
-        description="Seconds that a pod has to finish accepted requests before it ends. TGI itself needs 180 of them.",
+        description="Seconds that a pod has to finish accepted requests before it is killed. TGI itself needs 180 of "
+        "them.",
     )
     node_selector: dict[str, LabelValue] = Field(
-        default={}, max_length=32, description="Node labels that the pods need, such as `pool: gpu`."
+        default={}, max_length=32, description="Node labels that the pods require, such as `pool: gpu`."
     )
     tolerations: tuple[Toleration, ...] | None = Field(
         default=None,
         max_length=32,
         json_schema_extra=ATOMIC_LIST,
-        description="Node taints that the pods tolerate. Default: NoSchedule of `gpu.resourceName`.",
+        description="Node taints that the pods tolerate. Default: the NoSchedule taint of `gpu.resourceName`.",
     )
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
         default=(),
         max_length=8,
         json_schema_extra=list_map("topologyKey"),
-        description="How the pods are spread over nodes or zones.",
+        description="How the pods are spread across nodes or zones.",
     )
     priority_class_name: ObjectName | None = Field(
         default=None, description="Priority class of the pods, such as high-priority."
     )
     runtime_class_name: ObjectName | None = Field(
-        default=None, description="Runtime class of the pods, such as nvidia if it is not the default of the nodes."
+        default=None, description="Runtime class of the pods, such as nvidia if it is not the default on the nodes."
     )
     service_account_name: NameOfObject | None = Field(
         default=None,
-        description="Service account of the pods and of the Job that downloads weights. Its AWS identity reads `s3://`.",
+        description="Service account of the pods and of the Job that downloads weights. Its IAM role reads `s3://`.",
     )
     pod_disruption_budget: PodDisruptionBudget | None = Field(
         default=None, description="Limit for voluntary disruptions. Default: one pod at a time may be unavailable."
@@ -217,15 +217,14 @@ class InCluster(APIObject):
         default=(),
         max_length=4,
         json_schema_extra=SET_LIST,
-        description="Defaults that the operator leaves out of the pod. GPURequest: the GPU requests and limits, "
-        "and the "
-        "default toleration. LivenessProbe: the liveness probe. PreStopHook: the wait for requests in progress. "
-        "SharedMemory: the volume at /dev/shm.",
+        description="Defaults that the operator omits from the pod. `GPURequest`: the GPU requests and limits, and the "
+        "default toleration. `LivenessProbe`: the liveness probe. `PreStopHook`: the wait for requests in progress. "
+        "`SharedMemory`: the volume at /dev/shm.",
     )
     pod_template: PodTemplate | None = Field(
         default=None,
         description="Overrides: a PodTemplateSpec merged over the rendered pod, with precedence over all other fields. "
-        "Lists with named items are merged by name; other lists are replaced. TGI's container is `tgi`.",
+        "Lists with named items are merged by name; other lists are replaced. TGI's container is named `tgi`.",
     )
 
     @property
@@ -245,7 +244,7 @@ class Rollout(APIObject):
                     "string(self.maxSurge) != '0%' || string(self.maxUnavailable) != '0' && "
                     "string(self.maxUnavailable) != '0%'"
                 ),
-                "maxSurge and maxUnavailable must not both be 0, or no pod could be replaced",
+                "maxSurge and maxUnavailable must not both be 0, because then no pod could be replaced",
             ),
         )
     }
@@ -255,7 +254,7 @@ class Rollout(APIObject):
     )
     max_unavailable: CountOrPercent | None = Field(
         default=None,
-        description="Pods that may be unavailable, such as 25%. Default, as for maxSurge: depends on free GPUs.",
+        description="Pods that may be unavailable, such as 25%. If neither is set, a new pod comes first, or an old pod makes room for it.",
     )
     progress_deadline_seconds: Positive | None = Field(
         default=None,

@@ -47,7 +47,7 @@ class NodeSelectorRequirement(APIObject):
 
 
 class NodeSelectorTerm(APIObject):
-    """Conditions that a node meets together."""
+    """Conditions that a node must all meet."""
 
     match_expressions: tuple[NodeSelectorRequirement, ...] = Field(
         min_length=1, max_length=8, json_schema_extra=ATOMIC_LIST, description="Conditions on labels."
@@ -55,7 +55,7 @@ class NodeSelectorTerm(APIObject):
 
 
 class NodeSelector(APIObject):
-    """Terms of which a node meets at least one."""
+    """Terms, of which a node must meet at least one."""
 
     node_selector_terms: tuple[NodeSelectorTerm, ...] = Field(
         min_length=1, max_length=4, json_schema_extra=ATOMIC_LIST, description="The terms."
@@ -66,20 +66,20 @@ Weight = Annotated[Int32, Field(ge=1, le=100)]
 
 
 class PreferredSchedulingTerm(APIObject):
-    """A term that is preferred."""
+    """A preferred term."""
 
     weight: Weight = Field(description="Weight of the preference.")
     preference: NodeSelectorTerm = Field(description="The term.")
 
 
 class NodeAffinity(APIObject):
-    """Nodes on which the pod runs."""
+    """Nodes that the pod can run on."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = Field(
-        default=None, description="Nodes that are required. Replaces the requirement of `gpu.products`."
+        default=None, description="Required nodes. Replaces the requirement of `gpu.products`."
     )
     preferred_during_scheduling_ignored_during_execution: tuple[PreferredSchedulingTerm, ...] | None = Field(
-        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Nodes that are preferred."
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Preferred nodes."
     )
 
 
@@ -94,7 +94,7 @@ class LabelSelectorRequirement(APIObject):
 
 
 class LabelSelector(APIObject):
-    """Selects objects by their labels. An empty selector selects all."""
+    """Selects objects by their labels. An empty selector selects all objects."""
 
     match_labels: dict[str, LabelValue] | None = Field(
         default=None, max_length=8, description="Labels with exactly these values."
@@ -110,73 +110,79 @@ LabelKeys = Annotated[tuple[LabelKey, ...], Field(max_length=4, json_schema_extr
 class PodAffinityTerm(APIObject):
     """Pods, and the domain in which they are counted."""
 
-    topology_key: LabelKey = Field(description="Node label that makes a domain, such as kubernetes.io/hostname.")
+    topology_key: LabelKey = Field(description="Node label that defines a domain, such as kubernetes.io/hostname.")
     label_selector: LabelSelector | None = Field(default=None, description="Pods that count. Default: none.")
     match_label_keys: LabelKeys | None = Field(
-        default=None, description="Labels whose values the pods share with this pod."
+        default=None, description="Labels for which the counted pods have the same values as this pod."
     )
     mismatch_label_keys: LabelKeys | None = Field(
-        default=None, description="Labels whose values differ from those of this pod."
+        default=None, description="Labels for which the counted pods have different values than this pod."
     )
     namespaces: tuple[Name, ...] | None = Field(
-        default=None, max_length=8, json_schema_extra=ATOMIC_LIST, description="Default: the pod's own namespace."
+        default=None,
+        max_length=8,
+        json_schema_extra=ATOMIC_LIST,
+        description="Namespaces of the pods. Default: the namespace of this pod.",
     )
-    namespace_selector: LabelSelector | None = Field(default=None, description="Further namespaces, by labels.")
+    namespace_selector: LabelSelector | None = Field(
+        default=None, description="Additional namespaces, selected by labels."
+    )
 
 
 class WeightedPodAffinityTerm(APIObject):
-    """A term that is preferred."""
+    """A preferred term."""
 
     weight: Weight = Field(description="Weight of the preference.")
     pod_affinity_term: PodAffinityTerm = Field(description="The term.")
 
 
 class PodAffinity(APIObject):
-    """Domains by the pods that run there."""
+    """Placement relative to other pods."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] | None = Field(
-        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Terms that are required."
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Required terms."
     )
     preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] | None = Field(
-        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Terms that are preferred."
+        default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Preferred terms."
     )
 
 
 class Affinity(APIObject):
-    """Rules for the placement of pods, by nodes and by other pods."""
+    """Rules for the placement of pods, by node and by other pods."""
 
-    node_affinity: NodeAffinity | None = Field(default=None, description="By the labels of nodes.")
-    pod_affinity: PodAffinity | None = Field(default=None, description="Together with other pods.")
-    pod_anti_affinity: PodAffinity | None = Field(default=None, description="Apart from other pods.")
+    node_affinity: NodeAffinity | None = Field(default=None, description="Placement by node labels.")
+    pod_affinity: PodAffinity | None = Field(default=None, description="Placement near other pods.")
+    pod_anti_affinity: PodAffinity | None = Field(default=None, description="Placement away from other pods.")
 
 
 class Toleration(APIObject):
     """A toleration of a PodSpec."""
 
-    key: LabelKey | None = Field(default=None, description="Key of the taint. Default: every taint.")
-    operator: Literal["Exists", "Equal"] | None = Field(default=None, description="Exists, or Equal (the default).")
+    key: LabelKey | None = Field(default=None, description="Key of the taint. Default: any key.")
+    operator: Literal["Exists", "Equal"] | None = Field(default=None, description="Comparison. Default: Equal.")
     value: LabelValue | None = Field(default=None, description="Value of the taint.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="Effect of the taint. Default: all."
+        default=None, description="Effect of the taint. Default: any effect."
     )
     toleration_seconds: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] | None = Field(
-        default=None, description="How long a NoExecute taint is tolerated."
+        default=None, description="Seconds for which a NoExecute taint is tolerated."
     )
 
 
 class SpreadConstraint(APIObject):
     """A topology spread constraint of a PodSpec."""
 
-    topology_key: LabelKey = Field(description="Node label that makes a domain, such as topology.kubernetes.io/zone.")
-    max_skew: Positive = Field(description="Pods that one domain may have more than another.")
+    topology_key: LabelKey = Field(description="Node label that defines a domain, such as topology.kubernetes.io/zone.")
+    max_skew: Positive = Field(description="Maximum difference between the pod counts of two domains.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
         description="Behavior of the scheduler if it cannot meet the constraint."
     )
     label_selector: LabelSelector | None = Field(default=None, description="Pods that are counted.")
     match_label_keys: LabelKeys | None = Field(
-        default=None, description="Labels whose values the pods share, such as pod-template-hash."
+        default=None,
+        description="Labels for which the counted pods have the same values as this pod, such as pod-template-hash.",
     )
-    min_domains: Positive | None = Field(default=None, description="Domains that must exist.")
+    min_domains: Positive | None = Field(default=None, description="Minimum number of domains.")
     node_affinity_policy: Literal["Honor", "Ignore"] | None = Field(
         default=None, description="Whether the node affinity limits the domains."
     )
@@ -211,11 +217,13 @@ class ResourceFieldRef(APIObject):
     """A request or limit of a container."""
 
     resource: Short = Field(description="Resource, such as limits.memory.")
-    container_name: Name | None = Field(default=None, description="Container. Default: the same; needed in volumes.")
+    container_name: Name | None = Field(
+        default=None, description="Container. Default: this container. Required in volumes."
+    )
 
 
 class EnvVarSource(APIObject):
-    """Source of the value of a variable: exactly one of the fields."""
+    """Source of the value of an environment variable. Exactly one field must be set."""
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
 
@@ -226,7 +234,7 @@ class EnvVarSource(APIObject):
 
 
 class EnvVar(APIObject):
-    """A variable of a container."""
+    """An environment variable of a container."""
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(2)}
 
@@ -243,23 +251,25 @@ class ObjectRef(APIObject):
 
 
 class EnvFromSource(APIObject):
-    """All keys of a ConfigMap or Secret as variables."""
+    """All keys of a ConfigMap or Secret as environment variables."""
 
     prefix: Annotated[str, Field(max_length=128)] | None = Field(
-        default=None, description="Text before each variable's name."
+        default=None, description="Prefix of the name of each variable."
     )
     config_map_ref: ObjectRef | None = Field(default=None, description="The ConfigMap.")
     secret_ref: ObjectRef | None = Field(default=None, description="The Secret.")
 
 
 class VolumeMount(APIObject):
-    """A volume in the file system of a container."""
+    """A volume that is mounted into a container."""
 
     name: Name = Field(description="Name of the volume.")
     mount_path: Path = Field(description="Path in the container.")
     sub_path: Path | None = Field(default=None, description="Path in the volume. Default: its root.")
-    sub_path_expr: Path | None = Field(default=None, description="Path in the volume with variables, such as $(NODE).")
-    read_only: bool | None = Field(default=None, description="Whether the container only reads.")
+    sub_path_expr: Path | None = Field(
+        default=None, description="Path in the volume, with environment variables such as $(NODE)."
+    )
+    read_only: bool | None = Field(default=None, description="Whether the mount is read-only.")
 
 
 class ContainerResources(APIObject):
@@ -268,7 +278,9 @@ class ContainerResources(APIObject):
     requests: dict[str, NestedQuantity] | None = Field(
         default=None, max_length=8, description="Resources that the container needs."
     )
-    limits: dict[str, NestedQuantity] | None = Field(default=None, max_length=8, description="The most it may take.")
+    limits: dict[str, NestedQuantity] | None = Field(
+        default=None, max_length=8, description="Maximum resources of the container."
+    )
 
 
 Arguments = Annotated[tuple[Text, ...], Field(max_length=32, json_schema_extra=ATOMIC_LIST)]
@@ -281,14 +293,14 @@ class ExecAction(APIObject):
 
 
 class HTTPHeader(APIObject):
-    """A header of a request."""
+    """An HTTP header of a request."""
 
     name: Short = Field(description="Name.")
     value: Text = Field(description="Value.")
 
 
 class HTTPGetAction(APIObject):
-    """A request to the container."""
+    """An HTTP request to the container."""
 
     path: Path | None = Field(default=None, description="Path of the URL.")
     port: PortReference = Field(description="Port, by number or by name.")
@@ -299,7 +311,7 @@ class HTTPGetAction(APIObject):
 
 
 class TCPSocketAction(APIObject):
-    """A connection to the container."""
+    """A TCP connection to the container."""
 
     port: PortReference = Field(description="Port, by number or by name.")
 
@@ -312,30 +324,34 @@ class GRPCAction(APIObject):
 
 
 class Probe(APIObject):
-    """A probe: one of exec, grpc, httpGet and tcpSocket, which replaces the operator's, and its times."""
+    """A probe, with at most one of exec, grpc, httpGet and tcpSocket, which replaces the operator's action."""
 
-    exec_: ExecAction | None = Field(default=None, alias="exec", description="A command that must succeed.")
-    grpc: GRPCAction | None = Field(default=None, description="A gRPC health check.")
-    http_get: HTTPGetAction | None = Field(default=None, description="A request.")
-    tcp_socket: TCPSocketAction | None = Field(default=None, description="A connection.")
-    initial_delay_seconds: Seconds | None = Field(default=None, description="Time before the first attempt.")
+    exec_: ExecAction | None = Field(default=None, alias="exec", description="Command that must succeed.")
+    grpc: GRPCAction | None = Field(default=None, description="gRPC health check.")
+    http_get: HTTPGetAction | None = Field(default=None, description="HTTP request.")
+    tcp_socket: TCPSocketAction | None = Field(default=None, description="TCP connection.")
+    initial_delay_seconds: Seconds | None = Field(default=None, description="Seconds before the first attempt.")
     period_seconds: Annotated[Int32, Field(ge=1, le=86400)] | None = Field(
-        default=None, description="Time between attempts."
+        default=None, description="Seconds between attempts."
     )
     timeout_seconds: Annotated[Int32, Field(ge=1, le=3600)] | None = Field(
-        default=None, description="Time for one attempt."
+        default=None, description="Seconds after which an attempt times out."
     )
-    success_threshold: Positive | None = Field(default=None, description="Successes in a row that count.")
-    failure_threshold: Positive | None = Field(default=None, description="Failures in a row that count.")
+    success_threshold: Positive | None = Field(
+        default=None, description="Consecutive successes after which the probe succeeds."
+    )
+    failure_threshold: Positive | None = Field(
+        default=None, description="Consecutive failures after which the probe fails."
+    )
     termination_grace_period_seconds: Annotated[Int32, Field(ge=1, le=86400)] | None = Field(
-        default=None, description="Grace period after a failure of the probe."
+        default=None, description="Grace period in seconds after the probe fails."
     )
 
 
 class SleepAction(APIObject):
     """A pause."""
 
-    seconds: Seconds = Field(description="Length of the pause.")
+    seconds: Seconds = Field(description="Length of the pause in seconds.")
 
 
 class LifecycleHandler(APIObject):
@@ -343,26 +359,27 @@ class LifecycleHandler(APIObject):
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
 
-    exec_: ExecAction | None = Field(default=None, alias="exec", description="A command.")
-    http_get: HTTPGetAction | None = Field(default=None, description="A request.")
-    sleep: SleepAction | None = Field(default=None, description="A pause.")
+    exec_: ExecAction | None = Field(default=None, alias="exec", description="Command.")
+    http_get: HTTPGetAction | None = Field(default=None, description="HTTP request.")
+    sleep: SleepAction | None = Field(default=None, description="Pause.")
 
 
 class Lifecycle(APIObject):
-    """Actions at the start and the end of a container."""
+    """Actions when a container starts and stops."""
 
-    post_start: LifecycleHandler | None = Field(default=None, description="After the start.")
+    post_start: LifecycleHandler | None = Field(default=None, description="Action after the container starts.")
     pre_stop: LifecycleHandler | None = Field(
-        default=None, description="Before the end. For `tgi`, it replaces the wait for requests in progress."
+        default=None,
+        description="Action before the container stops. For `tgi`, it replaces the wait for requests in progress.",
     )
 
 
 class ContainerPort(APIObject):
     """A port of a container."""
 
-    container_port: PortNumber = Field(description="Number.")
+    container_port: PortNumber = Field(description="Port number.")
     name: Annotated[str, Field(max_length=15)] | None = Field(default=None, description="Name.")
-    protocol: Literal["TCP", "UDP", "SCTP"] | None = Field(default=None, description="Default: TCP.")
+    protocol: Literal["TCP", "UDP", "SCTP"] | None = Field(default=None, description="Protocol. Default: TCP.")
 
 
 Capabilities_ = Annotated[
@@ -382,7 +399,7 @@ class Profile(APIObject):
     """A security profile."""
 
     type: Literal["RuntimeDefault", "Unconfined", "Localhost"] = Field(description="Kind of profile.")
-    localhost_profile: Short | None = Field(default=None, description="Profile on the node, of type Localhost.")
+    localhost_profile: Short | None = Field(default=None, description="Profile on the node, with type Localhost.")
 
 
 class SELinuxOptions(APIObject):
@@ -395,11 +412,13 @@ class SELinuxOptions(APIObject):
 
 
 class ProcessIdentity(APIObject):
-    """Identity and confinement of processes."""
+    """Identity and isolation of processes."""
 
     run_as_user: UserID | None = Field(default=None, description="User ID.")
     run_as_group: UserID | None = Field(default=None, description="Group ID.")
-    run_as_non_root: bool | None = Field(default=None, description="Whether the kubelet refuses to run it as root.")
+    run_as_non_root: bool | None = Field(
+        default=None, description="Whether the kubelet refuses to run a container as root."
+    )
     seccomp_profile: Profile | None = Field(default=None, description="Seccomp profile.")
     app_armor_profile: Profile | None = Field(default=None, description="AppArmor profile.")
     se_linux_options: SELinuxOptions | None = Field(default=None, description="SELinux context.")
@@ -412,9 +431,9 @@ class SecurityContext(ProcessIdentity):
         default=None, description="Whether a process may gain more privileges than its parent."
     )
     capabilities: Capabilities | None = Field(default=None, description="Linux capabilities.")
-    privileged: bool | None = Field(default=None, description="Whether the container has the privileges of the node.")
+    privileged: bool | None = Field(default=None, description="Whether the container runs in privileged mode.")
     read_only_root_filesystem: bool | None = Field(
-        default=None, description="Whether the container cannot write to its root file system."
+        default=None, description="Whether the root file system of the container is read-only."
     )
 
 
@@ -426,14 +445,14 @@ class PodSecurityContext(ProcessIdentity):
         default=None, description="When the kubelet changes the group of a volume."
     )
     supplemental_groups: tuple[UserID, ...] | None = Field(
-        default=None, max_length=16, json_schema_extra=ATOMIC_LIST, description="Further group IDs."
+        default=None, max_length=16, json_schema_extra=ATOMIC_LIST, description="Additional group IDs."
     )
 
 
 class Container(APIObject):
-    """A container. The one called `tgi` is changed, and any other is added."""
+    """A container. An item named `tgi` changes TGI's container, and any other item adds a container."""
 
-    name: Name = Field(description="Name. `tgi` is the container that serves.")
+    name: Name = Field(description="Name. `tgi` is TGI's container.")
     image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[!-~]+$")] | None = Field(
         default=None, description="Container image. For `tgi`, set `runtime.image` instead."
     )
@@ -444,38 +463,48 @@ class Container(APIObject):
     args: Arguments | None = Field(default=None, description="Replaces the image's arguments.")
     working_dir: Path | None = Field(default=None, description="Working directory.")
     env: tuple[EnvVar, ...] | None = Field(
-        default=None, max_length=40, json_schema_extra=list_map("name"), description="Variables, merged by name."
+        default=None,
+        max_length=40,
+        json_schema_extra=list_map("name"),
+        description="Environment variables, merged by name.",
     )
     env_from: tuple[EnvFromSource, ...] | None = Field(
-        default=None, max_length=8, json_schema_extra=ATOMIC_LIST, description="Sources of further variables."
+        default=None,
+        max_length=8,
+        json_schema_extra=ATOMIC_LIST,
+        description="Sources of additional environment variables.",
     )
     ports: tuple[ContainerPort, ...] | None = Field(
         default=None, max_length=8, json_schema_extra=list_map("containerPort"), description="Ports, merged by number."
     )
     resources: ContainerResources | None = Field(
-        default=None, description="Requests and limits. For `tgi`, `gpu` and `resources` set them too."
+        default=None, description="Requests and limits. For `tgi`, `gpu` and `resources` also set them."
     )
     volume_mounts: tuple[VolumeMount, ...] | None = Field(
         default=None,
         max_length=16,
         json_schema_extra=list_map("mountPath"),
-        description="Volumes in the container, merged by path.",
+        description="Volume mounts, merged by path.",
     )
-    liveness_probe: Probe | None = Field(default=None, description="Probe whose failure restarts the container.")
-    readiness_probe: Probe | None = Field(default=None, description="Probe that decides whether requests arrive.")
-    startup_probe: Probe | None = Field(default=None, description="Probe that must succeed before the others begin.")
-    lifecycle: Lifecycle | None = Field(default=None, description="Actions at the start and the end.")
+    liveness_probe: Probe | None = Field(default=None, description="Probe that restarts the container if it fails.")
+    readiness_probe: Probe | None = Field(
+        default=None, description="Probe that determines whether the container receives requests."
+    )
+    startup_probe: Probe | None = Field(
+        default=None, description="Probe that must succeed before the other probes start."
+    )
+    lifecycle: Lifecycle | None = Field(default=None, description="Actions when the container starts and stops.")
     security_context: SecurityContext | None = Field(default=None, description="Security context of the container.")
     termination_message_policy: Literal["File", "FallbackToLogsOnError"] | None = Field(
-        default=None, description="Source of the last message of the container."
+        default=None, description="Source of the termination message of the container."
     )
 
 
 class InitContainer(Container):
-    """A container that ends before the others start, or with `restartPolicy: Always` runs beside them."""
+    """A container that completes before the others start or, with `restartPolicy: Always`, runs alongside them."""
 
     restart_policy: Literal["Always"] | None = Field(
-        default=None, description="Always: the container is a sidecar, which starts before TGI and ends after it."
+        default=None, description="`Always`: the container is a sidecar, which starts before TGI and stops after it."
     )
 
 
@@ -557,12 +586,12 @@ class ServiceAccountToken(APIObject):
     path: Path = Field(description="Path in the volume.")
     audience: Short | None = Field(default=None, description="Audience of the token. Default: the API server.")
     expiration_seconds: Annotated[Int32, Field(ge=600, le=86400)] | None = Field(
-        default=None, description="Life of the token. Default: 3600."
+        default=None, description="Lifetime of the token in seconds. Default: 3600."
     )
 
 
 class Projection(APIObject):
-    """One source of a projected volume."""
+    """A source of a projected volume."""
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(1)}
 
@@ -583,20 +612,20 @@ class EmptyDirVolume(APIObject):
     """A directory that lives as long as the pod."""
 
     medium: Literal["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"] | None = Field(
-        default=None, description="Memory, or by default the disk of the node."
+        default=None, description="Storage medium. Default: the disk of the node."
     )
-    size_limit: NestedQuantity | None = Field(default=None, description="The most it may hold.")
+    size_limit: NestedQuantity | None = Field(default=None, description="Maximum size.")
 
 
 class ClaimVolume(APIObject):
     """A PersistentVolumeClaim (PVC)."""
 
     claim_name: ObjectName = Field(description="Name of the PVC.")
-    read_only: bool | None = Field(default=None, description="Whether the pod only reads.")
+    read_only: bool | None = Field(default=None, description="Whether the volume is read-only.")
 
 
 class HostPathVolume(APIObject):
-    """A path of the node."""
+    """A path on the node."""
 
     path: Path = Field(description="Path on the node.")
     type: (
@@ -617,7 +646,7 @@ class CSIVolume(APIObject):
     driver: ObjectName = Field(description="Name of the driver.")
     fs_type: Short | None = Field(default=None, description="File system.")
     node_publish_secret_ref: LocalReference | None = Field(default=None, description="Secret for the driver.")
-    read_only: bool | None = Field(default=None, description="Whether the pod only reads.")
+    read_only: bool | None = Field(default=None, description="Whether the volume is read-only.")
     volume_attributes: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
         default=None, max_length=16, description="Parameters of the driver."
     )
@@ -628,7 +657,7 @@ class NFSVolume(APIObject):
 
     path: Path = Field(description="Exported path.")
     server: Short = Field(description="Server.")
-    read_only: bool | None = Field(default=None, description="Whether the pod only reads.")
+    read_only: bool | None = Field(default=None, description="Whether the volume is read-only.")
 
 
 Labels = Annotated[dict[str, LabelValue], Field(max_length=32)]
@@ -656,7 +685,7 @@ class ClaimSpec(APIObject):
     )
     resources: ClaimResources = Field(description="Size.")
     storage_class_name: ObjectName | None = Field(
-        default=None, description="Storage class. Default: that of the cluster."
+        default=None, description="Storage class. Default: the default of the cluster."
     )
 
 
@@ -674,7 +703,7 @@ class EphemeralVolume(APIObject):
 
 
 class Volume(APIObject):
-    """A volume: exactly one source, which replaces the source of a volume of that name."""
+    """A volume with exactly one source, which replaces the source of an existing volume with the same name."""
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(2)}
 
@@ -688,9 +717,11 @@ class Volume(APIObject):
     ephemeral: EphemeralVolume | None = Field(
         default=None, description="A PVC that is created and deleted with the pod."
     )
-    host_path: HostPathVolume | None = Field(default=None, description="A path of the node.")
+    host_path: HostPathVolume | None = Field(default=None, description="A path on the node.")
     nfs: NFSVolume | None = Field(default=None, description="An NFS export.")
-    persistent_volume_claim: ClaimVolume | None = Field(default=None, description="A PVC of the namespace.")
+    persistent_volume_claim: ClaimVolume | None = Field(
+        default=None, description="A PVC in the namespace of the resource."
+    )
     projected: ProjectedVolume | None = Field(default=None, description="Files from several sources.")
     secret: SecretVolume | None = Field(default=None, description="Files from a Secret.")
 
@@ -726,10 +757,10 @@ class HostAlias(APIObject):
 
 
 class PodSpec(APIObject):
-    """Fields of a PodSpec. Named items are merged by name, other lists replace the operator's."""
+    """Fields of a PodSpec. Lists with named items are merged by name; other lists replace the operator's lists."""
 
     affinity: Affinity | None = Field(
-        default=None, description="Rules for the placement of pods, by nodes and by other pods."
+        default=None, description="Rules for the placement of pods, by node and by other pods."
     )
     automount_service_account_token: bool | None = Field(
         default=None, description="Whether the pod has a token of its service account. Default: false."
@@ -738,7 +769,7 @@ class PodSpec(APIObject):
         default=None,
         max_length=4,
         json_schema_extra=list_map("name"),
-        description="Containers: changes of `tgi`, and sidecars.",
+        description="Containers: changes to `tgi`, and sidecars.",
     )
     dns_config: DNSConfig | None = Field(default=None, description="The resolver of the pod.")
     dns_policy: Literal["ClusterFirst", "Default", "None"] | None = Field(
@@ -748,20 +779,20 @@ class PodSpec(APIObject):
         default=None, max_length=16, json_schema_extra=list_map("ip"), description="Lines of the hosts file."
     )
     image_pull_secrets: tuple[LocalReference, ...] | None = Field(
-        default=None, max_length=8, json_schema_extra=list_map("name"), description="Secrets for registries."
+        default=None, max_length=8, json_schema_extra=list_map("name"), description="Secrets for container registries."
     )
     init_containers: tuple[InitContainer, ...] | None = Field(
         default=None, max_length=4, json_schema_extra=list_map("name"), description="Init containers."
     )
     priority_class_name: ObjectName | None = Field(default=None, description="Priority class.")
     runtime_class_name: ObjectName | None = Field(default=None, description="Runtime class.")
-    scheduler_name: ObjectName | None = Field(default=None, description="Scheduler. Default: that of the cluster.")
+    scheduler_name: ObjectName | None = Field(default=None, description="Scheduler. Default: default-scheduler.")
     security_context: PodSecurityContext | None = Field(default=None, description="Security context of the pod.")
     service_account_name: ObjectName | None = Field(
-        default=None, description="Service account of the pods, but not of the job that fetches weights."
+        default=None, description="Service account of the pods, but not of the Job that downloads weights."
     )
     tolerations: tuple[Toleration, ...] | None = Field(
-        default=None, max_length=32, json_schema_extra=ATOMIC_LIST, description="Taints that are tolerated."
+        default=None, max_length=32, json_schema_extra=ATOMIC_LIST, description="Taints that the pods tolerate."
     )
     topology_spread_constraints: tuple[SpreadConstraint, ...] | None = Field(
         default=None, max_length=4, json_schema_extra=list_map("topologyKey"), description="How the pods are spread."
@@ -772,7 +803,7 @@ class PodSpec(APIObject):
 
 
 class PodTemplate(APIObject):
-    """Changes of TGI's pod."""
+    """Changes to TGI's pod."""
 
     metadata: Metadata | None = Field(default=None, description="Labels and annotations of the pods.")
-    spec: PodSpec | None = Field(default=None, description="Changes of the pod.")
+    spec: PodSpec | None = Field(default=None, description="Changes to the pod.")

@@ -41,7 +41,12 @@ class Reason(StrEnum):
         return member
 
     # Serving
-    IN_SERVICE = "InService", "This generation of the spec is rolled out and serves.", "Nothing to do.", _DESCRIBE
+    IN_SERVICE = (
+        "InService",
+        "This generation of the spec is rolled out and serving.",
+        "No action is needed.",
+        _DESCRIBE,
+    )
     SCALING = (
         "Scaling",
         "The endpoint serves this generation of the spec while its replica count changes.",
@@ -50,25 +55,25 @@ class Reason(StrEnum):
     )
     SERVING = (
         "Serving",
-        "Reason of `Available`: the endpoint accepts requests, with this revision or an older one.",
-        "Nothing to do.",
+        "Reason of the `Available` condition: the endpoint accepts requests, with this revision or an older one.",
+        "No action is needed.",
         _DESCRIBE,
     )
     NOT_SERVING = (
         "NotServing",
-        "Reason of `Available`: no instance or pod accepts requests.",
-        "See the reason of `Ready`.",
+        "Reason of the `Available` condition: no instance or pod accepts requests.",
+        "See the reason of the `Ready` condition.",
         _DESCRIBE,
     )
     SERVING_UNKNOWN = (
         "ServingUnknown",
-        "Reason of `Available`: the operator cannot determine whether the endpoint accepts requests.",
-        "See the reason of `Ready`.",
+        "Reason of the `Available` condition: the operator cannot determine whether the endpoint accepts requests.",
+        "See the reason of the `Ready` condition.",
         _DESCRIBE,
     )
     SCALED_TO_ZERO = (
         "ScaledToZero",
-        "The replica count is 0, so no pod serves.",
+        "The replica count is 0, so no pods serve requests.",
         "Scale the Deployment, or set `spec.replicas`.",
         _DEPLOYMENT,
     )
@@ -77,20 +82,20 @@ class Reason(StrEnum):
     AUTOSCALING = (
         "Autoscaling",
         "The replica count follows the load within the bounds in effect.",
-        "Nothing to do.",
+        "No action is needed.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
     )
     ENDPOINT_NOT_IN_SERVICE = (
         "EndpointNotInService",
         "The replica count does not follow the load until the endpoint is in service.",
-        "Wait. If this persists, see the reason of `Ready`.",
+        "Wait. If this persists, see the reason of the `Ready` condition.",
         _DESCRIBE,
     )
     NO_METRICS = (
         "NoMetrics",
         (
-            "The autoscaler has no value for the metric and keeps the replica count. TGI reports metrics only after "
-            "its first request."
+            "The autoscaler has no value for the metric and keeps the current replica count. TGI reports metrics "
+            "only after its first request."
         ),
         "Send a request. If this persists, check that Prometheus scrapes the pods.",
         _HPA,
@@ -98,26 +103,26 @@ class Reason(StrEnum):
     METRICS_API_MISSING = (
         "MetricsAPIMissing",
         (
-            "The cluster does not serve a custom metrics API, and KEDA is not installed or `--prometheus-address` is "
-            "not set."
+            "The cluster does not serve a custom metrics API. In addition, KEDA is not installed, or "
+            "`--prometheus-address` is not set."
         ),
         (
-            "Install one of them as [scaling](scaling.md) describes. The operator notices the metrics API within 30 "
-            "seconds; for KEDA, restart the operator."
+            "Install a metrics adapter or KEDA as [Scaling](scaling.md) describes. The operator notices the metrics "
+            "API within 30 seconds. After you install KEDA, restart the operator."
         ),
         "kubectl get apiservices | grep metrics",
     )
     SCALING_FAILED = (
         "ScalingFailed",
-        "The autoscaler requested another replica count and did not get it. It retries automatically.",
-        "Act on the autoscaler's error in the message.",
+        "The autoscaler requested another replica count but did not get it. It retries automatically.",
+        "Resolve the autoscaler error in the message.",
         f"{_HPA}\n{_ACTIVITIES}",
     )
     POLICY_CONFLICT = (
         "PolicyConflict",
         (
             "A scaling policy that this resource does not own already tracks the metric, and AWS accepts only one "
-            "policy per metric. The endpoint serves."
+            "policy per metric. The endpoint continues to serve."
         ),
         "Delete the policy that the message names, or remove the metric from `spec.autoscaling.metrics`.",
         (
@@ -128,10 +133,10 @@ class Reason(StrEnum):
     SCALING_UNKNOWN = (
         "ScalingUnknown",
         (
-            "The operator cannot read Application Auto Scaling, so it does not know whether the replica count follows "
-            "the load. It retries within 5 minutes."
+            "The operator cannot read from Application Auto Scaling, so it does not know whether the replica count "
+            "follows the load. It retries within 5 minutes."
         ),
-        "Act on the AWS error in the message, often a missing permission of the operator's role.",
+        "Resolve the AWS error in the message. Often, the operator's role lacks a permission.",
         _ACTIVITIES,
     )
 
@@ -139,15 +144,15 @@ class Reason(StrEnum):
     CREATING = (
         "Creating",
         (
-            "The endpoint or its pods are being created, and the containers load the model. That usually takes "
-            "minutes: the larger the model, the longer."
+            "The endpoint or its pods are being created, and the containers load the model. This usually takes "
+            "several minutes, and longer for larger models."
         ),
-        "Wait. If it takes longer than the startup timeout, read the logs of the container.",
+        "Wait. If this takes longer than the startup timeout, read the container logs.",
         f"{_ENDPOINT_LOGS}\n{_POD_LOGS}",
     )
     FETCHING_WEIGHTS = (
         "FetchingWeights",
-        "A Job downloads the weights to the PVC. The pods start once the Job is complete.",
+        "A Job downloads the weights to the PVC. The pods start when the Job is complete.",
         "Wait. The message shows the progress.",
         _FETCH_LOGS,
     )
@@ -159,37 +164,40 @@ class Reason(StrEnum):
     )
     SYSTEM_UPDATING = (
         "SystemUpdating",
-        "AWS is maintaining the endpoint, which serves. Changes wait until AWS is done.",
+        "AWS is performing maintenance on the endpoint, which continues to serve. Changes wait until AWS is done.",
         "Wait.",
         _ENDPOINT,
     )
     ROLLING_BACK = (
         "RollingBack",
-        "AWS is returning the endpoint to its previous capacity.",
-        "Wait. The status then shows why the update failed.",
+        "AWS is rolling the endpoint back to its previous capacity.",
+        "Wait. After the rollback, the status shows why the update failed.",
         _ENDPOINT,
     )
     UNSCHEDULABLE = (
         "Unschedulable",
         "No node has room for a pod. The pod starts automatically once it fits.",
-        "Act on the scheduler's error: free or add GPUs, or change `gpu`, `nodeSelector` or `tolerations`.",
+        (
+            "Resolve the scheduler error in the message: free or add GPUs, or change `gpu`, `nodeSelector` or "
+            "`tolerations` in `spec.inCluster`."
+        ),
         _PODS,
     )
     DELETING = (
         "Deleting",
         "The endpoint and everything that belongs to it are being deleted.",
-        "Wait. SageMaker deletes an endpoint only after a change in progress is done.",
+        "Wait. SageMaker deletes an endpoint only after any change in progress is complete.",
         _ENDPOINT,
     )
     REPLACING = (
         "Replacing",
-        "The operator is deleting a failed endpoint and will create it again.",
+        "The operator is deleting a failed endpoint and will recreate it.",
         "Wait.",
         _ENDPOINT,
     )
     THROTTLED = (
         "Throttled",
-        "AWS limits the rate of requests. The operator slows down and retries automatically.",
+        "AWS is throttling requests. The operator slows down and retries automatically.",
         "Wait. If this persists, find out what else in the account calls SageMaker.",
         _OPERATOR_LOGS,
     )
@@ -206,23 +214,26 @@ class Reason(StrEnum):
     CREDENTIALS_EXPIRED = (
         "CredentialsExpired",
         "The operator's AWS credentials have expired or are unavailable. The operator requests new ones automatically.",
-        "If this persists, check the operator's role and, with EKS Pod Identity, the association and the add-on.",
+        (
+            "If this persists, check the operator's role. With EKS Pod Identity, also check the Pod Identity "
+            "association and the add-on."
+        ),
         _OPERATOR_LOGS,
     )
     INSUFFICIENT_CAPACITY = (
         "InsufficientCapacity",
         (
-            "AWS has no free instances of this type. The operator retries after 1 to 30 minutes, up to 50 times; the "
-            "message gives the time."
+            "AWS has no free instances of this type. The operator retries after 1 to 30 minutes, up to 50 times. The "
+            "message shows the time of the next attempt."
         ),
-        "Wait, or use another `instanceType`. Another region needs a new TGIEndpoint.",
+        "Wait, or use another `instanceType`. To use another region, create a new TGIEndpoint.",
         _ENDPOINT,
     )
     INTERNAL_FAILURE = (
         "InternalFailure",
         (
             "AWS reported an internal error (`Request to service failed`). The operator retries after 1 to 30 minutes, "
-            "up to 50 times; the message gives the time."
+            "up to 50 times. The message shows the time of the next attempt."
         ),
         "Wait. If this persists, contact AWS Support.",
         _ENDPOINT,
@@ -233,7 +244,7 @@ class Reason(StrEnum):
             "The API server rejected requests from the operator, or did not respond, more than three times in a row. "
             "The operator retries within a minute."
         ),
-        "The message names the request: check the operator's Role, quotas and admission webhooks.",
+        "Check what rejects the request that the message names: the operator's Role, a quota or an admission webhook.",
         _OPERATOR_LOGS,
     )
     UNKNOWN_ENDPOINT_STATUS = (
@@ -247,7 +258,7 @@ class Reason(StrEnum):
     )
     RECONCILE_ERROR = (
         "ReconcileError",
-        "The operator has an internal error. It retries automatically.",
+        "An internal error occurred in the operator. The operator retries automatically.",
         "Report it as a bug, with the traceback from the operator's log.",
         _OPERATOR_LOGS,
     )
@@ -262,20 +273,20 @@ class Reason(StrEnum):
     UNKNOWN_REGION = (
         "UnknownRegion",
         (
-            "`spec.sageMaker.region` is not an AWS region, or the administrators of the operator do not allow it. The "
-            "operator does not connect to it."
+            "`spec.sageMaker.region` is not an AWS region, or the operator is not allowed to use it. The operator does "
+            "not connect to it."
         ),
         (
-            "Create a new TGIEndpoint in another region, or ask the administrators to add the region to "
-            "`--aws-regions`; the operator then restarts and continues. A resource that was deployed in that region "
-            "can be deleted only after that."
+            "Create a new TGIEndpoint in another region, or ask an administrator to add the region to "
+            "`--aws-regions`. The operator then restarts and continues. Until then, the deletion of a resource that "
+            "was deployed in that region does not complete."
         ),
         "kubectl get tgi NAME -o jsonpath='{.spec.sageMaker.region}'",
     )
     UNKNOWN_VERSION = (
         "UnknownVersion",
-        "The operator does not know an image for that TGI version.",
-        "Set `runtime.version` to a version that the message or the command lists, or set `runtime.image`.",
+        "The operator does not know of an image for that TGI version.",
+        "Set `spec.runtime.version` to a version that the message or the command lists, or set `spec.runtime.image`.",
         "tgi-operator catalog list",
     )
     UNSUPPORTED_INSTANCE_TYPE = (
@@ -286,14 +297,14 @@ class Reason(StrEnum):
     )
     UNSUPPORTED_GPU = (
         "UnsupportedGPU",
-        "TGI does not run on a GPU in `gpu.products`.",
+        "TGI does not run on a GPU in `spec.inCluster.gpu.products`.",
         "Remove the product that the message names.",
         "kubectl get nodes -L nvidia.com/gpu.product",
     )
     INVALID_NUM_SHARD = (
         "InvalidNumShard",
-        "`numShard` does not match the number of GPUs or the attention heads of the model.",
-        "Change `runtime.numShard` or the number of GPUs as the message describes.",
+        "`spec.runtime.numShard` does not match the number of GPUs or the attention heads of the model.",
+        "Change `spec.runtime.numShard` or the number of GPUs as the message describes.",
         _PLAN,
     )
     CONFLICTING_OPTIONS = (
@@ -304,13 +315,13 @@ class Reason(StrEnum):
     )
     SECRET_NOT_FOUND = (
         "SecretNotFound",
-        "The Secret of `model.tokenSecretRef` does not exist in the namespace.",
+        "The Secret that `spec.model.tokenSecretRef` names does not exist in the namespace.",
         "Create it with the command in the message. The operator notices within a minute.",
         _SECRET,
     )
     SECRET_KEY_NOT_FOUND = (
         "SecretKeyNotFound",
-        "The Secret of `model.tokenSecretRef` does not have the key, or its value is empty.",
+        "The Secret that `spec.model.tokenSecretRef` names lacks the key, or the value of the key is empty.",
         "Add the key to the Secret. The operator notices within a minute.",
         "kubectl describe secret SECRET",
     )
@@ -329,10 +340,10 @@ class Reason(StrEnum):
     POD_NOT_RESTRICTED = (
         "PodNotRestricted",
         (
-            "`podTemplate` requests something that reaches beyond the pod: paths of the node, privileges, "
+            "`spec.inCluster.podTemplate` requests access beyond the pod: host paths, privileges, additional "
             "capabilities, or a container without its security profiles. Existing pods continue to serve."
         ),
-        "Remove the field that the message names. Administrators can allow it with `pod-template: unrestricted`.",
+        "Remove the field that the message names, or ask an administrator to set `pod-template: unrestricted`.",
         _PLAN,
     )
     USE_NOT_ALLOWED = (
@@ -347,25 +358,32 @@ class Reason(StrEnum):
     PVC_NOT_FOUND = (
         "PVCNotFound",
         "A PersistentVolumeClaim (PVC) that the spec names does not exist in the namespace.",
-        "Create the PVC; the pod then starts automatically. Or specify another in `cache.claimName` or `model.uri`.",
+        (
+            "Create the PVC, and the pod starts automatically. Or specify another PVC in "
+            "`spec.inCluster.cache.claimName` or `spec.model.uri`."
+        ),
         f"kubectl get pvc\n{_PODS}",
     )
     REJECTED_BY_AWS = (
         "RejectedByAWS",
         (
             "AWS rejected a request. The operator does not repeat an invalid request until the spec changes. After an "
-            "error that the operator does not recognize, the message gives the time of the next attempt."
+            "error that the operator does not recognize, the message shows the time of the next attempt."
         ),
-        "Act on the AWS error in the message.",
+        "Resolve the AWS error in the message.",
         _DESCRIBE,
     )
     REJECTED_BY_KUBERNETES = (
         "RejectedByKubernetes",
         (
-            "The API server rejected an object that is rendered from the spec, often because of `podTemplate`, or "
-            "because another user or controller changed the object. The message gives the time of the next attempt."
+            "The API server rejected an object that the operator rendered from the spec. Often, the cause is "
+            "`spec.inCluster.podTemplate`, or a change to the object by another user or controller. The message shows "
+            "the time of the next attempt."
         ),
-        "Act on the error in the message: change `podTemplate`, or the policy that rejects the object.",
+        (
+            "Resolve the error in the message: change `spec.inCluster.podTemplate`, or the policy that rejects the "
+            "object."
+        ),
         _DEPLOYMENT,
     )
 
@@ -386,7 +404,7 @@ class Reason(StrEnum):
         "QuotaExceeded",
         (
             "A quota of the AWS account, or a ResourceQuota in the namespace, is exhausted. The operator retries "
-            "automatically, on SageMaker every 10 to 30 minutes; the message gives the time."
+            "automatically, on SageMaker every 10 to 30 minutes. The message shows the time of the next attempt."
         ),
         (
             "In AWS Service Quotas, request an increase for the quota that the message names. In the cluster, raise "
@@ -403,48 +421,51 @@ class Reason(StrEnum):
         (
             "Check the policy of the operator's role. If the message contains `sts:AssumeRoleWithWebIdentity`, the "
             "role is missing, or its trust policy does not name this issuer and service account. If it contains "
-            "`OpenIDConnect`, IAM lacks the cluster's issuer as a provider."
+            "`OpenIDConnect`, IAM has no identity provider for the cluster's issuer."
         ),
         _OPERATOR_LOGS,
     )
     ROLE_NOT_ALLOWED = (
         "RoleNotAllowed",
-        "The namespace is not allowed to use `executionRoleARN`.",
-        "Use a role that the message lists, or ask the administrators of the operator.",
+        "The namespace is not allowed to use the role in `spec.sageMaker.executionRoleARN`.",
+        "Use a role that the message lists, or ask an administrator to allow the role.",
         _DESCRIBE,
     )
     ENDPOINT_NAME_NOT_ALLOWED = (
         "EndpointNameNotAllowed",
-        "The namespace is not allowed to use `spec.sageMaker.endpointName`.",
+        "The namespace is not allowed to use the name in `spec.sageMaker.endpointName`.",
         (
-            "Create a TGIEndpoint without `endpointName`, or ask the administrators of the operator to allow the name. "
-            "The operator notices within 30 seconds."
+            "Create a TGIEndpoint without `endpointName`, or ask an administrator to allow the name. The operator "
+            "notices within 30 seconds."
         ),
         _DESCRIBE,
     )
     MODEL_DATA_NOT_READABLE = (
         "ModelDataNotReadable",
         (
-            "The execution role cannot read the weights in S3. The operator retries after 1 to 30 minutes; the message "
-            "gives the time."
+            "The execution role cannot read the weights in S3. The operator retries after 1 to 30 minutes. The message "
+            "shows the time of the next attempt."
         ),
-        "Check `model.uri`, and the permissions s3:GetObject and s3:ListBucket of `executionRoleARN`.",
+        (
+            "Check `spec.model.uri`. Check that the role in `spec.sageMaker.executionRoleARN` has the permissions "
+            "s3:GetObject and s3:ListBucket."
+        ),
         "aws s3 ls s3://BUCKET/FOLDER/",
     )
     IMAGE_NOT_FOUND = (
         "ImageNotFound",
         (
-            "Amazon ECR does not have the image, or does not allow SageMaker to pull it. The operator retries after "
-            "1 to 30 minutes; the message gives the time."
+            "Amazon ECR does not contain the image, or does not allow SageMaker to pull it. The operator retries after "
+            "1 to 30 minutes. The message shows the time of the next attempt."
         ),
-        "Check the region and `runtime.image` or `runtime.version`, or push the image.",
+        "Check the region and `spec.runtime.image` or `spec.runtime.version`, or push the image.",
         "aws ecr describe-images --repository-name REPOSITORY --region REGION",
     )
     INVALID_EXECUTION_ROLE = (
         "InvalidExecutionRole",
         (
-            "SageMaker cannot assume `executionRoleARN`. The operator retries after 1 to 10 minutes; the message gives "
-            "the time."
+            "SageMaker cannot assume the role in `spec.sageMaker.executionRoleARN`. The operator retries after 1 to 10 "
+            "minutes. The message shows the time of the next attempt."
         ),
         "Check that the role exists and that its trust policy names sagemaker.amazonaws.com.",
         _ROLE,
@@ -453,20 +474,23 @@ class Reason(StrEnum):
     # A user must change the cause of a failed attempt
     ENDPOINT_FAILED = (
         "EndpointFailed",
-        "SageMaker could not create the endpoint. The message gives the FailureReason from AWS.",
-        "Read the logs of the container, and change the spec.",
+        "SageMaker could not create the endpoint. The message shows the FailureReason from AWS.",
+        "Read the container logs, and change the spec.",
         f"{_ENDPOINT}\n{_ENDPOINT_LOGS}",
     )
     UPDATE_ROLLED_BACK = (
         "UpdateRolledBack",
-        "The new revision failed, and AWS returned to the old one, which serves.",
-        "Read the logs of the container, and change the spec.",
+        "The new revision failed, and AWS rolled back to the old revision, which serves.",
+        "Read the container logs, and change the spec.",
         _ENDPOINT_LOGS,
     )
     UPDATE_ROLLBACK_FAILED = (
         "UpdateRollbackFailed",
         "The update and its rollback failed. Instances of both revisions may serve.",
-        "Change the spec to roll out another revision, or delete the endpoint in AWS to have it created again.",
+        (
+            "Change the spec to roll out another revision, or delete the endpoint in AWS so that the operator "
+            "recreates it."
+        ),
         f"{_ENDPOINT}\n{_ENDPOINT_LOGS}",
     )
     CONTAINER_NOT_HEALTHY = (
@@ -478,37 +502,40 @@ class Reason(StrEnum):
     MODEL_DOWNLOAD_FAILED = (
         "ModelDownloadFailed",
         (
-            "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times; "
-            "the message gives the time."
+            "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times. "
+            "The message shows the time of the next attempt."
         ),
         (
-            "Check the uri, the revision, the token and the role. For pods, set the annotation "
-            "`tgi-operator.dev/requestedAt` afterward to retry."
+            "Check the URI, the revision, the token and the role. For pods, then set the annotation "
+            "`tgi-operator.dev/requestedAt` to retry."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
         "A node cannot pull the container image.",
-        "Check `runtime.version` or `runtime.image`, and `imagePullSecrets` in `podTemplate`.",
+        "Check `spec.runtime.version` or `spec.runtime.image`, and `imagePullSecrets` in `spec.inCluster.podTemplate`.",
         _PODS,
     )
     CRASH_LOOP_BACK_OFF = (
         "CrashLoopBackOff",
         "The container keeps exiting. The message shows its exit code and its last log lines.",
-        "Act on the error in the log, usually by changing the spec.",
+        "Resolve the error in the log, usually by changing the spec.",
         _CRASH_LOGS,
     )
     OOM_KILLED = (
         "OOMKilled",
         "The container used more memory than its limit.",
-        "Raise `resources.limits.memory`.",
+        "Raise `spec.inCluster.resources.limits.memory`.",
         _PODS,
     )
     OUT_OF_GPU_MEMORY = (
         "OutOfGPUMemory",
         "The model, or one batch of requests, does not fit in GPU memory.",
-        ("Lower `maxBatchPrefillTokens` or `maxTotalTokens`, quantize the model, or use more or larger GPUs."),
+        (
+            "Lower `maxBatchPrefillTokens` or `maxTotalTokens` in `spec.runtime`, quantize the model, or use more or "
+            "larger GPUs."
+        ),
         _CRASH_LOGS,
     )
     UNSUPPORTED_MODEL = (
@@ -519,20 +546,20 @@ class Reason(StrEnum):
     )
     PROBE_FAILED = (
         "ProbeFailed",
-        "A pod is running but does not pass its health check. If this persists, the kubelet restarts it.",
-        "Read its log.",
+        "A pod is running but does not pass its health check. If this persists, the kubelet restarts the container.",
+        "Read the container logs.",
         _POD_LOGS,
     )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
-        "A change is taking longer than it should. In the cluster, the old pods continue to serve.",
+        "A change is taking longer than expected. In the cluster, the old pods continue to serve.",
         "On SageMaker, contact AWS Support: a change cannot be canceled. In the cluster, check the new pods.",
         f"{_ENDPOINT}\n{_PODS}",
     )
     OUT_OF_SERVICE = (
         "OutOfService",
         "AWS took the endpoint out of service.",
-        "Delete the endpoint in AWS to have it created again, or contact AWS Support.",
+        "Delete the endpoint in AWS so that the operator recreates it, or contact AWS Support.",
         _ENDPOINT,
     )
 
@@ -540,56 +567,56 @@ class Reason(StrEnum):
     DELETED = (
         "Deleted",
         "The endpoint or its pods, and everything that belongs to them, have been deleted.",
-        "Nothing to do.",
+        "No action is needed.",
         "kubectl get events --field-selector reason=Deleted",
     )
     LEFT_ALONE = (
         "LeftAlone",
         (
-            "The resource is gone, and parts of it may remain: an endpoint whose tags do not name the resource or that "
-            "the operator is not allowed to read, an endpoint whose TGIEndpoint had its finalizer removed by another "
-            "user, or a PVC. An endpoint continues to be billed."
+            "The resource was deleted, but an endpoint or a PVC may remain: the operator lacked a permission, the tags "
+            "of the endpoint do not name the resource, or another user removed the finalizer. A remaining endpoint "
+            "continues to be billed."
         ),
         "Delete what the message names, in AWS or in the cluster.",
         _ENDPOINT,
     )
     RETAINED = (
         "Retained",
-        "The resource was deleted with `deletionPolicy: Retain`. An endpoint continues to be billed.",
+        "The resource was deleted with `deletionPolicy: Retain`. A retained endpoint continues to be billed.",
         "Delete what the message names when you no longer need it.",
         _ENDPOINT,
     )
     SCALED = (
         "Scaled",
         "The replica count changed. The message names who or what requested it.",
-        "Nothing to do.",
+        "No action is needed.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling.history}'",
     )
     BOUNDS_CHANGED = (
         "BoundsChanged",
         "Different scaling bounds are now in effect: a schedule began or ended, or the spec changed.",
-        "Nothing to do.",
+        "No action is needed.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
     )
     AUTOSCALING_STOPPED = (
         "AutoscalingStopped",
         "`autoscaling` was removed from the spec. The replica count stays as it is.",
-        "Nothing to do.",
+        "No action is needed.",
         _DESCRIBE,
     )
     TAGS_RESTORED = (
         "TagsRestored",
         "The operator reverted the tags of the endpoint to match the spec.",
-        "Nothing to do. To change tags, change `spec.sageMaker.tags`.",
+        "No action is needed. To change tags, change `spec.sageMaker.tags`.",
         "aws sagemaker list-tags --resource-arn ARN --region REGION",
     )
     COLLECTION_FAILED = (
         "CollectionFailed",
         (
             "Models, endpoint configurations or Jobs of old revisions could not be deleted. They cost nothing and do "
-            "not change `Ready`. The operator retries after 1 minute to an hour."
+            "not change `Ready`. The operator retries after 1 to 60 minutes."
         ),
-        "Act on the error in the message.",
+        "Resolve the error in the message.",
         _OPERATOR_LOGS,
     )
     STATUS_REFUSED = (
@@ -601,11 +628,11 @@ class Reason(StrEnum):
         "Apply the CRD of this version of the operator, and check admission webhooks and the operator's Role.",
         _OPERATOR_LOGS,
     )
-    COLLECTED = "Collected", "The operator deleted what old revisions left behind.", "Nothing to do.", _DESCRIBE
+    COLLECTED = "Collected", "The operator deleted objects of old revisions.", "No action is needed.", _DESCRIBE
     RESTORED = (
         "Restored",
-        "The operator restored what another user or controller deleted or changed.",
-        "Nothing to do. To change it permanently, change the spec.",
+        "The operator restored an object that another user or controller deleted or changed.",
+        "No action is needed. To change it permanently, change the spec.",
         _DESCRIBE,
     )
 

@@ -17,7 +17,7 @@ Region = Annotated[
     Format(
         Form(
             "^.?$|([^0-9][a-z]|[^a-z])$",
-            "must be an AWS region, not an Availability Zone: leave out the letter at the end, as in us-east-1",
+            "must be an AWS region without the final letter of an Availability Zone, such as us-east-1",
         ),
         Form("^[a-z]{2,4}(-[a-z]+)+-[0-9]+[a-z]?$", "must be an AWS region, such as us-east-1"),
     ),
@@ -78,7 +78,7 @@ class RoutingConfig(APIObject):
     """`RoutingConfig` of a production variant."""
 
     routing_strategy: RoutingStrategy = Field(
-        description="How requests are distributed over the instances, such as LEAST_OUTSTANDING_REQUESTS."
+        description="How requests are distributed across the instances, such as LEAST_OUTSTANDING_REQUESTS."
     )
 
 
@@ -100,13 +100,13 @@ class SageMaker(APIObject):
         "json_schema_extra": cel(
             (
                 "has(self.endpointName) == has(oldSelf.endpointName)",
-                "endpointName is immutable: create a new TGIEndpoint to change it",
+                "endpointName is immutable; create a new TGIEndpoint to change it",
             ),
         )
     }
 
     region: Region = Field(
-        json_schema_extra=also_cel(("self == oldSelf", "region is immutable: create a new TGIEndpoint to move")),
+        json_schema_extra=also_cel(("self == oldSelf", "region is immutable; create a new TGIEndpoint to change it")),
         description="AWS region, such as us-east-1. Immutable.",
     )
     execution_role_arn: RoleARN = Field(
@@ -121,7 +121,8 @@ class SageMaker(APIObject):
             Field(max_length=63),
             Format(
                 Form(
-                    "^[a-z0-9](-?[a-z0-9])*$", "must be lower-case letters and digits, joined by single '-': zephyr-7b"
+                    "^[a-z0-9](-?[a-z0-9])*$",
+                    "must be lowercase letters and digits, joined by single '-', such as zephyr-7b",
                 )
             ),
         ]
@@ -129,23 +130,21 @@ class SageMaker(APIObject):
     ) = Field(
         default=None,
         json_schema_extra=also_cel(
-            ("self == oldSelf", "endpointName is immutable: create a new TGIEndpoint to change it")
+            ("self == oldSelf", "endpointName is immutable; create a new TGIEndpoint to change it")
         ),
         description="Name of the endpoint, which an administrator of the operator must allow for the namespace. "
-        "Default: "
-        "NAMESPACE-NAME-HASH, cut to 63 characters. Immutable.",
+        "Default: NAMESPACE-NAME-HASH, cut to 63 characters. Immutable.",
     )
     volume_size_in_gb: Annotated[Int32, Field(ge=1, le=512)] | None = Field(
         default=None,
         alias="volumeSizeInGB",
-        description="Size of the EBS volume in GB. AWS rejects it for instance types that have NVMe disks, as "
-        "all current "
-        "GPU families do.",
+        description="Size of the EBS volume in GB. AWS rejects it for instance types with NVMe disks, which all "
+        "current GPU families have.",
     )
     container_startup_health_check_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
         default=None,
-        description="Seconds that the container has to download the model, load it and answer, such as 1800. Default: "
-        "estimated from the parameter count in the model's name, else 900.",
+        description="Seconds that the container has to download the model, load it and pass its health check, such as "
+        "1800. Default: estimated from the parameter count in the model's name, otherwise 900.",
     )
     model_data_download_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
         default=None, description="Seconds that the download from S3 may take. Default: the startup timeout."
@@ -161,13 +160,14 @@ class SageMaker(APIObject):
     ) = Field(
         default=None,
         alias="kmsKeyID",
-        description="KMS key for the EBS volume, such as alias/models. NVMe disks have their own keys.",
+        description="KMS key for the EBS volume, such as alias/models. NVMe disks use their own keys.",
     )
     enable_network_isolation: bool | None = Field(
-        default=None, description="True: the container has no network access, so the weights must come from S3."
+        default=None,
+        description="Whether to isolate the container from the network. If true, the weights must come from S3.",
     )
     routing_config: RoutingConfig | None = Field(
-        default=None, description="How requests are distributed over the instances."
+        default=None, description="How requests are distributed across the instances."
     )
     inference_ami_version: (
         Annotated[
@@ -181,9 +181,8 @@ class SageMaker(APIObject):
     ) = Field(
         default=None,
         alias="inferenceAMIVersion",
-        description="AMI of the instances, which has the GPU driver. Default: the one that fits the CUDA "
-        "version of the "
-        "image.",
+        description="AMI of the instances, which contains the GPU driver. Default: the AMI that matches the CUDA "
+        "version of the image.",
     )
     tags: tuple[Tag, ...] = Field(
         default=(),

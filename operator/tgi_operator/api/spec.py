@@ -22,7 +22,7 @@ URI = Annotated[
         Form("^(hf|s3|pvc)://", "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"),
         Form(
             "^hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
-            "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta; a revision goes into model.revision",
+            "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta, with any revision in model.revision",
             prefix=HF_SCHEME,
         ),
         Form(
@@ -60,11 +60,11 @@ class Model(APIObject):
         "json_schema_extra": cel(
             (
                 "!has(self.revision) || self.uri.startsWith('hf://')",
-                "revision is a Hugging Face Hub revision: it needs an hf:// uri",
+                "revision requires an hf:// uri",
             ),
             (
                 "!has(self.tokenSecretRef) || self.uri.startsWith('hf://')",
-                "tokenSecretRef is a Hugging Face Hub token: it needs an hf:// uri",
+                "tokenSecretRef requires an hf:// uri",
             ),
         )
     }
@@ -87,18 +87,18 @@ class Model(APIObject):
         | None
     ) = Field(
         default=None,
-        description="Commit, branch or tag on the Hub, such as main. Pin a commit for a deployment that never "
-        "changes unexpectedly.",
+        description="Commit, branch or tag on the Hub, such as main. To prevent unexpected changes, pin a commit.",
     )
     allow_pickle: bool | None = Field(
         default=None,
-        description="True: load `.bin` weights, which are pickle files and can run code, if there are no safetensors. "
-        "Applies to weights that a Job downloads or checks: with `inCluster.cache` or `pvc://`. Otherwise TGI decides.",
+        description="Whether to load `.bin` weights if there are no safetensors files. `.bin` files are pickle files, "
+        "which can run code. Applies to weights that a Job downloads or checks (with `inCluster.cache` or `pvc://`). "
+        "Otherwise, TGI decides.",
     )
     token_secret_ref: SecretKeyRef | None = Field(
         default=None,
-        description="Hub token for gated or private models. A changed Secret rolls out a new revision. On SageMaker, "
-        "everyone with the permission DescribeModel can read the token; pods have it by reference.",
+        description="Hub token for gated or private models. A change to the Secret rolls out a new revision. On "
+        "SageMaker, everyone with the permission DescribeModel can read the token. Pods only reference the Secret.",
     )
 
     @property
@@ -163,14 +163,14 @@ class Runtime(APIObject):
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
-            ("!(has(self.version) && has(self.image))", "version and image exclude each other: image names a version"),
+            ("!(has(self.version) && has(self.image))", "at most one of version and image may be set"),
             (
                 "!has(self.maxInputTokens) || !has(self.maxTotalTokens) || self.maxInputTokens < self.maxTotalTokens",
-                "maxInputTokens must be less than maxTotalTokens, because the answer needs room",
+                "maxInputTokens must be less than maxTotalTokens, which also includes the answer",
             ),
             (
                 "!has(self.dtype) || !has(self.quantize) || self.quantize.startsWith('bitsandbytes')",
-                "dtype and quantize exclude each other, except for bitsandbytes: both decide how the model is loaded",
+                "at most one of dtype and quantize may be set, except with bitsandbytes",
             ),
         )
     }
@@ -184,8 +184,8 @@ class Runtime(APIObject):
         | None
     ) = Field(
         default=None,
-        description="Version of TGI, such as 3.3.6. Default: the newest known for the backend when the resource is "
-        "created. An upgrade of the operator does not change it.",
+        description="Version of TGI, such as 3.3.6. Default: the newest known version for the backend when the "
+        "resource is created. An upgrade of the operator does not change it.",
     )
     image: (
         Annotated[
@@ -206,25 +206,26 @@ class Runtime(APIObject):
     )
     num_shard: Annotated[Int32, Field(ge=1, le=64)] | None = Field(
         default=None,
-        description="Sets `NUM_SHARD`: number of GPUs that the model is sharded across. Default: all GPUs of "
-        "the instance "
-        "or pod, or fewer if the model is known to have attention heads that they cannot share evenly.",
+        description="Sets `NUM_SHARD`: number of GPUs that the model is sharded across. Default: all GPUs of the "
+        "instance or pod, or fewer if the attention heads of a known model cannot be split evenly across them.",
     )
     max_input_tokens: Positive | None = Field(
         default=None, description="Sets `MAX_INPUT_TOKENS`: longest prompt in tokens, such as 4096."
     )
     max_total_tokens: Positive | None = Field(
-        default=None, description="Sets `MAX_TOTAL_TOKENS`: prompt and answer together, in tokens, such as 8192."
+        default=None,
+        description="Sets `MAX_TOTAL_TOKENS`: longest prompt and answer together, in tokens, such as 8192.",
     )
     max_batch_prefill_tokens: Positive | None = Field(
         default=None, description="Sets `MAX_BATCH_PREFILL_TOKENS`: prompt tokens of one prefill batch, such as 4096."
     )
     max_concurrent_requests: Positive | None = Field(
-        default=None, description="Sets `MAX_CONCURRENT_REQUESTS`, such as 128. TGI answers further requests with 429."
+        default=None, description="Sets `MAX_CONCURRENT_REQUESTS`, such as 128. TGI rejects further requests with 429."
     )
     trust_remote_code: bool | None = Field(
         default=None,
-        description="Sets `TRUST_REMOTE_CODE`. True: run code that comes with the model. Also pin `model.revision`.",
+        description="Sets `TRUST_REMOTE_CODE`: whether to run code that comes with the model. If true, pin "
+        "`model.revision`.",
     )
     env: tuple[EnvVar, ...] = Field(
         default=(),
@@ -269,7 +270,7 @@ _NO_POLICIES = (
 
 
 class Spec(APIObject):
-    """Desired state: a model, served by TGI on a backend."""
+    """Desired state: a model that TGI serves on a backend."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -277,33 +278,33 @@ class Spec(APIObject):
             (
                 _SAME_BACKEND,
                 (
-                    "the backend of an existing resource is immutable: create a second TGIEndpoint with the other "
+                    "the backend of an existing resource is immutable; create a second TGIEndpoint with the other "
                     "backend, move the traffic, and delete this one"
                 ),
             ),
             (
                 _ISOLATED_ONLY_FROM_S3,
-                "enableNetworkIsolation keeps the container from the Hugging Face Hub: model.uri must be s3://",
+                "enableNetworkIsolation requires an s3:// model.uri, because it blocks access to the Hugging Face Hub",
             ),
             (
                 "has(self.inCluster) || !self.model.uri.startsWith('pvc://')",
-                "pvc:// is a PVC of the cluster: it needs inCluster",
+                "a pvc:// model.uri requires inCluster",
             ),
             (
                 "!has(self.inCluster) || !has(self.inCluster.cache) || !self.model.uri.startsWith('pvc://')",
-                "the weights of a pvc:// uri are on their PVC already: remove inCluster.cache",
+                "inCluster.cache must not be set with a pvc:// model.uri, whose weights are already on a PVC",
             ),
             (
                 "!has(self.inCluster) || has(self.inCluster.cache) || !self.model.uri.startsWith('s3://')",
                 (
-                    "in the cluster, weights from s3:// are downloaded once: set inCluster.cache to the PVC that "
-                    "keeps them"
+                    "with inCluster, an s3:// model.uri requires inCluster.cache, the PVC that the weights are "
+                    "downloaded to"
                 ),
             ),
-            ("!has(self.rollout) || has(self.inCluster)", "rollout is for pods: it needs inCluster"),
+            ("!has(self.rollout) || has(self.inCluster)", "rollout requires inCluster"),
             (
                 "!(has(self.replicas) && has(self.autoscaling))",
-                "replicas and autoscaling exclude each other: remove one; with autoscaling, set its bounds instead",
+                "at most one of replicas and autoscaling may be set",
             ),
             (
                 f"!has(self.autoscaling) || !has(self.inCluster) || {_only(IN_CLUSTER_METRICS)}",
@@ -316,8 +317,8 @@ class Spec(APIObject):
             (
                 f"!has(self.autoscaling) || has(self.inCluster) || {_NO_POLICIES}",
                 (
-                    "on SageMaker AWS decides how much to add or remove: behavior takes only "
-                    "stabilizationWindowSeconds, and scaleDown.selectPolicy Disabled"
+                    "on SageMaker, behavior may contain only stabilizationWindowSeconds, and selectPolicy Disabled in "
+                    "scaleDown"
                 ),
             ),
         )
@@ -331,14 +332,14 @@ class Spec(APIObject):
         "endpoint.",
     )
     autoscaling: Autoscaling | None = Field(
-        default=None, description="Makes the replica count follow the load. Excludes `replicas`."
+        default=None,
+        description="Autoscaling, which makes the replica count follow the load. Mutually exclusive with `replicas`.",
     )
     rollout: Rollout | None = Field(default=None, description="How a change is rolled out to the pods of `inCluster`.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE,
-        description="Action when the resource is deleted. Delete: the operator deletes what it created. "
-        "Retain: an "
-        "endpoint on SageMaker keeps running and is billed; for pods, the PVC with the weights is kept.",
+        description="Action when the resource is deleted. `Delete`: the operator deletes what it created. `Retain`: on "
+        "SageMaker, the endpoint keeps running and continues to be billed; for pods, the PVC with the weights is kept.",
     )
     sage_maker: SageMaker | None = Field(default=None, description="Serve on Amazon SageMaker.")
     in_cluster: InCluster | None = Field(default=None, description="Serve in pods of this cluster.")

@@ -58,21 +58,24 @@ class Condition(APIObject):
     type: str = Field(max_length=63, description="Type of the condition.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     observed_generation: int | None = Field(
-        default=None, ge=0, json_schema_extra={"format": "int64"}, description="Generation of the spec that it reports."
+        default=None,
+        ge=0,
+        json_schema_extra={"format": "int64"},
+        description="Generation of the spec that the condition reflects.",
     )
     last_transition_time: Time = Field(description="When the status of the condition last changed.")
     reason: ReasonWord = Field(description="Reason as one CamelCase word, such as InService.")
-    message: str = Field(max_length=MOST_MESSAGE, description="What is going on, and what to do, for people.")
+    message: str = Field(max_length=MOST_MESSAGE, description="Human-readable description of the state and what to do.")
 
 
 class LastFailure(APIObject):
-    """The last failure. On SageMaker, also the memory of attempts that are not repeated, or only after a pause."""
+    """The last failure. On SageMaker, it also determines whether and when the operator retries."""
 
     time: Time = Field(description="When the failure was observed.")
     revision: str = Field(max_length=63, description="Revision that failed.")
     reason: ReasonWord = Field(description="Reason, as in the conditions.")
-    message: str = Field(max_length=4096, description="Error message of AWS, the scheduler or the container.")
-    attempts: Int32 = Field(default=1, ge=1, description="Failed attempts of this revision in a row.")
+    message: str = Field(max_length=4096, description="Error message from AWS, the scheduler or the container.")
+    attempts: Int32 = Field(default=1, ge=1, description="Consecutive failed attempts of this revision.")
     pod: str | None = Field(default=None, max_length=253, description="Pod that failed.")
     container: str | None = Field(default=None, max_length=63, description="Container that failed.")
     exit_code: Int32 | None = Field(default=None, description="Exit code of the container.")
@@ -83,26 +86,26 @@ class SageMakerStatus(APIObject):
 
     endpoint_name: Name = Field(description="Name of the endpoint.")
     endpoint_arn: ARN | None = Field(default=None, alias="endpointARN", description="ARN of the endpoint.")
-    endpoint_status: str | None = Field(default=None, max_length=63, description="EndpointStatus.")
+    endpoint_status: str | None = Field(default=None, max_length=63, description="EndpointStatus of the endpoint.")
     endpoint_config_name: Name | None = Field(
-        default=None, description="Endpoint configuration that the endpoint runs."
+        default=None, description="Endpoint configuration that the endpoint uses."
     )
-    model_name: Name | None = Field(default=None, description="Model that the endpoint runs.")
+    model_name: Name | None = Field(default=None, description="Model that the endpoint uses.")
     last_modified_time: Time | None = Field(
-        default=None, description="LastModifiedTime of the endpoint when it was last settled."
+        default=None, description="LastModifiedTime of the endpoint when no change was last in progress."
     )
     failure_reason: str | None = Field(
         default=None,
         max_length=1024,
         description="FailureReason of the endpoint, which AWS keeps until an update succeeds.",
     )
-    request_time: Time | None = Field(default=None, description="When a change of the endpoint was last requested.")
+    request_time: Time | None = Field(default=None, description="When a change to the endpoint was last requested.")
     requested_replicas: Int32 | None = Field(
         default=None, ge=1, description="Instance count last requested, until its outcome is known."
     )
     update_accepted: bool | None = Field(
         default=None,
-        description="True after AWS accepted UpdateEndpoint to updateRevision, until its outcome is known.",
+        description="Whether AWS accepted an UpdateEndpoint call for updateRevision. Set until the outcome is known.",
     )
     revisions: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(),
@@ -119,17 +122,17 @@ class SageMakerStatus(APIObject):
     rendered_from: str | None = Field(
         default=None,
         max_length=63,
-        description="Digest of the fields of the spec that updateRevision was rendered from. While it stays the same, "
-        "a new version of the operator rolls nothing out.",
+        description="Digest of the fields of the spec that updateRevision was rendered from. While it stays the "
+        "same, an upgrade of the operator rolls out no new revision.",
     )
     scaling_revision: str | None = Field(
         default=None,
         max_length=63,
-        description="Revision of the scalable target, policies and scheduled actions that were last requested; set as "
-        "long as they may exist.",
+        description="Revision of the scalable target, policies and scheduled actions that were last requested. Set "
+        "while they may exist.",
     )
     scaling_request_time: Time | None = Field(
-        default=None, description="When a change at Application Auto Scaling was last requested."
+        default=None, description="When a change in Application Auto Scaling was last requested."
     )
 
 
@@ -138,7 +141,7 @@ class UnhealthyPod(APIObject):
 
     name: str = Field(max_length=253, description="Name of the pod.")
     reason: ReasonWord = Field(description="Reason, as in the conditions.")
-    message: str = Field(max_length=1024, description="Error message of the scheduler, the kubelet or the container.")
+    message: str = Field(max_length=1024, description="Error message from the scheduler, the kubelet or the container.")
 
 
 class InClusterStatus(APIObject):
@@ -150,26 +153,29 @@ class InClusterStatus(APIObject):
     replacement: str | None = Field(
         default=None,
         max_length=63,
-        description="How pods are replaced: Surge (a new one first) or InPlace (an old one makes room first).",
+        description="How pods are replaced: `Surge` (a new pod starts first) or `InPlace` (an old pod terminates "
+        "first).",
     )
     last_progress_time: Time | None = Field(
-        default=None, description="When the reason, the revision or the number of ready pods changed last."
+        default=None, description="When the reason, the revision or the number of ready pods last changed."
     )
     unhealthy_pods: tuple[UnhealthyPod, ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra=list_map("name"),
-        description="Pods that do not serve, up to 10 of them.",
+        description="Up to 10 pods that do not serve.",
     )
 
 
 class ScalingRecord(APIObject):
     """One change of the desired replica count."""
 
-    time: Time = Field(description="When it was observed, or the time that the autoscaler reports.")
+    time: Time = Field(description="When the change was observed, or the time that the autoscaler reports.")
     before: Int32 = Field(ge=0, alias="from", description="Replica count before.")
     to: Int32 = Field(ge=0, description="Replica count after.")
-    reason: str = Field(max_length=1024, description="Why: the autoscaler's message, or what else requested it.")
+    reason: str = Field(
+        max_length=1024, description="Cause of the change: the autoscaler's message, or what else requested it."
+    )
 
 
 class Scaler(StrEnum):
@@ -185,23 +191,24 @@ class ScalingStatus(APIObject):
 
     scaler: Scaler | None = Field(
         default=None,
-        description="Mechanism that sets the replica count by the load. Default: the replica count is fixed.",
+        description="Autoscaler that sets the replica count. Not set if the replica count is fixed.",
     )
-    min_replicas: Int32 | None = Field(default=None, ge=0, description="Lower bound in force.")
-    max_replicas: Int32 | None = Field(default=None, ge=0, description="Upper bound in force.")
-    active_schedule: str | None = Field(default=None, max_length=63, description="Schedule whose bounds are in force.")
-    last_scale_time: Time | None = Field(default=None, description="When the replica count changed last.")
+    min_replicas: Int32 | None = Field(default=None, ge=0, description="Lower bound in effect.")
+    max_replicas: Int32 | None = Field(default=None, ge=0, description="Upper bound in effect.")
+    active_schedule: str | None = Field(default=None, max_length=63, description="Schedule whose bounds are in effect.")
+    last_scale_time: Time | None = Field(default=None, description="When the replica count last changed.")
     history: tuple[ScalingRecord, ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra=ATOMIC_LIST,
-        description="The last changes of the replica count, the newest first.",
+        description="Last changes to the replica count, newest first.",
     )
     foreign_policies: tuple[Annotated[str, Field(max_length=256)], ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra=SET_LIST,
-        description="Scaling policies on the same target that are not owned by this resource. They are left alone.",
+        description="Scaling policies on the same target that this resource does not own. The operator does not "
+        "change them.",
     )
 
 
@@ -217,24 +224,25 @@ class Status(APIObject):
         default=(),
         max_length=8,
         json_schema_extra=list_map("type"),
-        description="Ready and Available; Reconciling and Stalled only while True; ScalingActive with autoscaling.",
+        description="Ready and Available; Reconciling and Stalled only while True; ScalingActive only with "
+        "autoscaling.",
     )
     summary: str | None = Field(
         default=None,
         max_length=32,
-        description="Ready and desired replicas, and what to do: `1/1`, `0/1 wait` (it continues automatically), "
-        "`0/1 act` (a person must change something). For people: programs read the conditions.",
+        description="Ready and desired replicas, and what to do: `1/1`, `0/1 wait` (no action is needed), `0/1 act` "
+        "(a user must change something). For display only; programs should read the conditions.",
     )
     model: str | None = Field(
         default=None,
         max_length=LONGEST_MODEL,
-        description="Short form of spec.model.uri, such as `zephyr-7b-beta`. For people.",
+        description="Short form of spec.model.uri, such as `zephyr-7b-beta`. For display only.",
     )
     hardware: str | None = Field(
         default=None,
         max_length=LONGEST_HARDWARE,
         description="Short form of the instance type or of the GPUs of a pod, such as `g5.12xlarge` or `2 L4`. "
-        "For people.",
+        "For display only.",
     )
     backend: str | None = Field(
         default=None, max_length=63, description="Backend of the endpoint: SageMaker or InCluster."
@@ -242,7 +250,9 @@ class Status(APIObject):
     replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that exist.")
     ready_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that are ready.")
     desired_replicas: Int32 | None = Field(default=None, ge=0, description="Instances or pods that are desired.")
-    selector: str | None = Field(default=None, max_length=1024, description="Label selector of the pods, for /scale.")
+    selector: str | None = Field(
+        default=None, max_length=1024, description="Label selector of the pods, for the scale subresource."
+    )
     url: str | None = Field(default=None, max_length=2048, description="URL for requests.")
     image: str | None = Field(default=None, max_length=255, description="Container image.")
     current_revision: str | None = Field(
@@ -250,9 +260,9 @@ class Status(APIObject):
     )
     update_revision: str | None = Field(default=None, max_length=63, description="Revision that was last requested.")
     sage_maker: SageMakerStatus | None = Field(default=None, description="The endpoint on SageMaker.")
-    in_cluster: InClusterStatus | None = Field(default=None, description="The pods and what belongs to them.")
+    in_cluster: InClusterStatus | None = Field(default=None, description="The pods and related objects.")
     scaling: ScalingStatus | None = Field(
-        default=None, description="Bounds in force, and changes of the replica count."
+        default=None, description="Scaling bounds in effect, and changes to the replica count."
     )
     last_failure: LastFailure | None = Field(default=None, description="Last failure.")
     last_handled_request: str | None = Field(

@@ -37,7 +37,7 @@ def unlabelled(reference: Reference, namespace: str, labels: Mapping[str, str]) 
     kind, name = reference.kind, reference.name
     return Problem(
         Reason.USE_NOT_ALLOWED,
-        f'{reference.field}: {kind} {namespace}/{name} lacks the label {LABEL_ALLOW_USE}: "true"; specify another one, '
+        f'{reference.field}: {kind} {namespace}/{name} lacks the label {LABEL_ALLOW_USE}: "true"; use another {kind}, '
         f"or run `kubectl label {kind.casefold()} {name} -n {namespace} {LABEL_ALLOW_USE}=true`",
     )
 

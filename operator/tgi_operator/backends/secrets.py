@@ -51,13 +51,13 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
     if not value:
         return Problem(
             Reason.SECRET_KEY_NOT_FOUND,
-            f"{where} has no value for key {reference.key!r}; add the key, or specify another one",
+            f"{where} has no value for key {reference.key!r}; add the key, or specify another key",
         )
     if len(value) > _LONGEST or not value.isascii():
         return Problem(
             Reason.SECRET_KEY_NOT_FOUND,
-            f"{where}: the value of key {reference.key!r} must be ASCII text of at most {_LONGEST} characters; store "
-            "the Hub token there",
+            f"{where}: the value of key {reference.key!r} must be ASCII text of at most {_LONGEST} characters; set "
+            "it to the Hub token",
         )
     text = value.decode()
     key = (namespace, reference.name, reference.key)

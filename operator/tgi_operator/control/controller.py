@@ -192,7 +192,7 @@ class Controller:
             return
         message = (
             f'Endpoint "{endpoint}": another user removed the finalizer of the TGIEndpoint, so the endpoint may still '
-            "exist and be billed; delete it in AWS"
+            "exist and be billed; if it exists, delete it in AWS"
         )
         logger.warning("%s", message, extra={"object": str(old.key)})
         self._spawn(self._events.post(old, *of_note(Note(Reason.LEFT_ALONE, message))))

@@ -193,7 +193,7 @@ class Reconciler:
     async def _collection_failed(self, attempt: _Attempt, error: Exception) -> None:
         if not _is_worth_an_event(attempt.number - 1):
             return
-        message = f"Old revisions: deletion failed: {describe(error)}; the operator retries automatically"
+        message = f"Objects of old revisions remain: {describe(error)}; the operator retries automatically"
         await self._events.post(attempt.item, *of_note(Note(Reason.COLLECTION_FAILED, message)))
 
     async def _report_status(self, attempt: _Attempt, status: Status) -> None:
@@ -227,7 +227,9 @@ class Reconciler:
         if item.deleting and (off is None or resource.retains or not item.status.get("backend")):
             await self._writes.release(item)
             return Done("released")
-        message = resource.problem.message if resource.problem else "spec: names no backend; add sageMaker or inCluster"
+        message = (
+            resource.problem.message if resource.problem else "spec: no backend is set; add sageMaker or inCluster"
+        )
         problem = off or Problem(Reason.INVALID_SPEC, message)
         status = self._with(item, stalled(problem.reason, problem.message, available=was_available(resource.status)))
         written = await self._writes.status(item, with_summary(status, resource.spec))
@@ -251,7 +253,8 @@ class Reconciler:
         item = self._store.get(key)
         if item is not None and _is_worth_an_event(number - 1):
             message = (
-                f"{error}; install the CRD of this version of the operator, and check admission webhooks and its Role"
+                f"{error}; install the CRD of this version of the operator, and check admission webhooks and the "
+                "operator's Role"
             )
             await self._events.post(item, *of_note(Note(Reason.STATUS_REFUSED, message)))
         return Failed("status-refused")

@@ -89,7 +89,7 @@ class Writes:
     def _raise_if_gone(self, known: Item, error: APIError) -> None:
         if error.status == 404:
             self._vanished(known)
-            raise GoneError(f"TGIEndpoint {known.key} does not exist any more") from None
+            raise GoneError(f"TGIEndpoint {known.key} no longer exists") from None
 
     def _keep(self, body: dict[str, Any]) -> Item:
         new = item(body)

@@ -11,7 +11,7 @@ import yaml
 from tgi_operator.hardware.instances import Instance
 
 _MORE = "raise spec.inCluster.gpu.count"
-_NEWER = "name a newer one in spec.inCluster.gpu.products"
+_NEWER = "use a newer GPU in spec.inCluster.gpu.products"
 _ANY = Instance("GPU", 1, 0, (8, 0))
 """An unknown GPU, which is treated as one that supports all features of TGI."""
 
@@ -43,6 +43,6 @@ def _gpu(product: str) -> Instance:
     if row is None:
         return _ANY
     if "unsupported" in row:
-        raise UnsupportedGPUError(f"{product} cannot run TGI, {row['unsupported']}: remove it")
+        raise UnsupportedGPUError(f"{product} cannot run TGI because {row['unsupported']}; remove it")
     major, minor = row["capability"].split(".")
     return Instance(product, 1, row["memoryMiB"], (int(major), int(minor)))

@@ -21,8 +21,8 @@ class Instance:
     count: int
     memory_mib: int
     capability: tuple[int, int]
-    more: str = "take a larger spec.sageMaker.instanceType"
-    newer: str = "use a spec.sageMaker.instanceType of ml.g5 or newer"
+    more: str = "use a larger spec.sageMaker.instanceType"
+    newer: str = "use ml.g5 or a newer family in spec.sageMaker.instanceType"
 
 
 class UnsupportedInstanceTypeError(ValueError):
@@ -46,14 +46,14 @@ def instance(instance_type: str) -> Instance:
     """
     _, family_name, size = instance_type.split(".", 2)
     family = _families().get(family_name)
-    use = f"use a size of {', '.join(f'ml.{name}' for name in supported_families())}"
+    use = f"use an instance type from one of the families {', '.join(f'ml.{name}' for name in supported_families())}"
     if family is None:
         table = f"the instance table of this operator (version {__version__})"
-        raise UnsupportedInstanceTypeError(f"{instance_type} is not in {table}, which lists GPU instances: {use}")
+        raise UnsupportedInstanceTypeError(f"{instance_type} is not in {table}, which lists GPU instances; {use}")
     if "unsupported" in family:
-        raise UnsupportedInstanceTypeError(f"{instance_type} cannot run TGI, {family['unsupported']}: {use}")
+        raise UnsupportedInstanceTypeError(f"{instance_type} cannot run TGI because {family['unsupported']}; {use}")
     if size not in family["gpus"]:
         sizes = ", ".join(f"ml.{family_name}.{name}" for name in family["gpus"])
-        raise UnsupportedInstanceTypeError(f"{instance_type} does not exist on SageMaker: use one of {sizes}")
+        raise UnsupportedInstanceTypeError(f"{instance_type} does not exist on SageMaker; use one of {sizes}")
     major, minor = family["capability"].split(".")
     return Instance(family["gpu"], family["gpus"][size], family["memoryMiB"], (int(major), int(minor)))

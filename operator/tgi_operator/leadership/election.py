@@ -90,12 +90,12 @@ class Election:
                 await self._bid()
             except _FAILURES as error:
                 if not (isinstance(error, APIError) and error.status == _CONFLICT):
-                    logger.warning("The Lease could not be had: %s", error or type(error).__name__)
+                    logger.warning("The Lease could not be acquired: %s", error or type(error).__name__)
             if self._candidate.rival not in ("", holder):
                 holder = self._candidate.rival
-                logger.info("Standing by: %s leads", holder)
+                logger.info("On standby: %s is the leader", holder)
             await asyncio.sleep(0 if self._fence.remaining else min(pause, self._candidate.pause() or pause))
-        logger.info("Leading as %s", self._identity)
+        logger.info("This process is the leader, as %s", self._identity)
         metrics.LEADER.set(1)
         self._renewing = asyncio.create_task(self._keep(), name="lease")
 
@@ -115,9 +115,9 @@ class Election:
                 known = self._known or await self._api.get(self._path)
                 if known is not None and lease.record(known).holder == self._identity:
                     await self._api.replace(self._path, lease.body(released, known))
-                    logger.info("The Lease is released")
+                    logger.info("The Lease was released")
         except _FAILURES as error:
-            logger.warning("The Lease is not released and has to run out: %s", error or type(error).__name__)
+            logger.warning("The Lease could not be released and must expire: %s", error or type(error).__name__)
 
     async def _keep(self) -> None:
         try:

@@ -36,4 +36,4 @@ class Fence:
     def check(self) -> None:
         """Raise NotLeadingError unless it is open."""
         if not self.remaining:
-            raise NotLeadingError("this operator does not lead, or could not renew its Lease in time")
+            raise NotLeadingError("this process is not the leader, or could not renew its Lease in time")

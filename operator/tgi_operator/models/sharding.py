@@ -23,7 +23,7 @@ def indivisible(model: Model, shards: int) -> str | None:
     if common is None or common % shards == 0:
         return None
     fitting = ", ".join(str(n) for n in range(1, 9) if common % n == 0)
-    return f"{model.hub_id} has attention heads that {shards} GPUs cannot share evenly: use {fitting}"
+    return f"{model.hub_id} has attention heads that cannot be split evenly across {shards} GPUs; use {fitting}"
 
 
 def default_shards(model: Model, gpus: int) -> int:

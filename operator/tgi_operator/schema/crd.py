@@ -43,15 +43,15 @@ def crd() -> dict[str, Any]:
     """Return the CustomResourceDefinition manifest."""
     schema = {
         "type": "object",
-        "description": "A large language model, served by Text Generation Inference (TGI) on Amazon SageMaker "
-        "or in pods.",
+        "description": "A large language model that Text Generation Inference (TGI) serves on Amazon SageMaker or "
+        "in pods.",
         "required": ["spec"],
         **cel(
             (
                 _SERVICE_NAME,
                 (
-                    "with inCluster, the name is also that of a Service: up to 63 lower case letters, digits and '-', "
-                    "beginning with a letter"
+                    "with inCluster, the name must also be valid for a Service: up to 63 lowercase letters, digits and "
+                    "'-', beginning with a letter"
                 ),
             )
         ),
@@ -114,7 +114,7 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def _bounded(spec: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a spec with the rule that bounds its texts."""
-    message = f"all texts of a spec together have at most {size.MOST_CHARACTERS:,} characters: shorten or remove some"
+    message = f"all texts of a spec together must have at most {size.MOST_CHARACTERS:,} characters"
     return _beside(spec, cel((size.rule_of_texts(spec), message)))
 
 

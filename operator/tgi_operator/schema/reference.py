@@ -22,13 +22,19 @@ Schema = Mapping[str, Any]
 _HEADER = "<!-- Generated from operator/tgi_operator/api by `make crds`. Do not edit. -->"
 
 _CONDITIONS = {
-    ConditionType.READY: ("always", "This generation of the spec is rolled out and serves."),
+    ConditionType.READY: ("always", "This generation of the spec is rolled out and serving."),
     ConditionType.AVAILABLE: ("always", "The endpoint accepts requests, with this revision or an older one."),
-    ConditionType.RECONCILING: ("only while True", "The operator or AWS is at work and continues automatically."),
-    ConditionType.STALLED: ("only while True", "A person must change something; the reason and the message name it."),
+    ConditionType.RECONCILING: (
+        "only while True",
+        "The operator or AWS is making changes, and continues automatically.",
+    ),
+    ConditionType.STALLED: (
+        "only while True",
+        "A user must change something; the reason and the message describe what.",
+    ),
     ConditionType.SCALING_ACTIVE: (
         "with `spec.autoscaling`",
-        "The replica count follows the load. While it does not, the reason shows what prevents it.",
+        "The replica count follows the load. If the condition is False, the reason shows the cause.",
     ),
 }
 """By type: when the condition exists, and its meaning while it is True."""
@@ -39,30 +45,34 @@ _REFERENCE = f"""{_HEADER}
 
 A `{KIND}` of `{API_VERSION}` has a `spec`, which you write, and a `status`, which the operator writes.
 
-Paths are below `spec` or `status`; `[]` is an item of a list. **Bold** fields are required where their parent is set.
-The API server checks bounds and rules; the operator checks the rest before it creates anything.
-`tgi-operator plan -f FILE` checks both without a cluster, except for changes of immutable fields: for those, run
-`kubectl apply --dry-run=server -f FILE`. If your operator has other [settings](operations.md#settings) than the
-defaults, set the same variables, such as `TGI_OPERATOR_AWS_REGIONS`. See [troubleshooting](troubleshooting.md).
+Paths are relative to `spec` or `status`; `[]` stands for an item of a list. A field in **bold** is required if its
+parent is set.
+
+The API server checks bounds and rules. The operator checks the rest before it creates anything. Without a cluster,
+`tgi-operator plan -f FILE` performs both checks, except for changes to immutable fields: for those, run
+`kubectl apply --dry-run=server -f FILE`. If the [settings](operations.md#settings) of your operator differ from the
+defaults, set the same environment variables for `plan`, such as `TGI_OPERATOR_AWS_REGIONS`. For problems, see
+[Troubleshooting](troubleshooting.md).
 """
 
 _SIZES = """
 ## Size
 
-Every list, map and text has a bound. All texts of a spec (names, values, keys of maps) together have at most
-{characters:,} characters. The largest spec that the API server admits is {spec} KiB of JSON, and the largest status
-{status} KiB. Put longer scripts and files into a ConfigMap, and mount it.
+Every list, map and string has a maximum size. All strings of a spec together (names, values and map keys) have at most
+{characters:,} characters. The API server admits a spec of up to {spec} KiB of JSON, and a status of up to {status} KiB.
+Put longer scripts and files into a ConfigMap, and mount the ConfigMap.
 """
 
 _POD_TEMPLATE = f"""{_HEADER}
 
-# Reference of podTemplate
+# podTemplate reference
 
-`spec.inCluster.podTemplate` changes the pods of TGI: see [pods](pods.md#change-the-pod). Its fields are spelled as
-those of a PodTemplateSpec. The API server drops fields that are not listed here, and kubectl refuses them.
+`spec.inCluster.podTemplate` changes the TGI pods, as [Change the pod](pods.md#change-the-pod) describes. Its fields
+have the same names as those of a PodTemplateSpec. The API server drops fields that are not listed here, and kubectl
+rejects them.
 
-Paths are below `spec.inCluster.podTemplate`; `[]` is an item of a list. **Bold** fields are required where their parent
-is set. The fields of `spec.initContainers[]` are those of `spec.containers[]` and `restartPolicy`.
+Paths are relative to `spec.inCluster.podTemplate`; `[]` stands for an item of a list. A field in **bold** is required
+if its parent is set. `spec.initContainers[]` has the same fields as `spec.containers[]`, and also `restartPolicy`.
 """
 
 _TROUBLESHOOTING = """{header}
@@ -72,10 +82,10 @@ _TROUBLESHOOTING = """{header}
 ```sh
 kubectl get tgi NAME -o wide       # Ready, its reason and its message
 kubectl describe tgi NAME          # all conditions, and the Events
-tgi-operator plan -f FILE          # what is wrong with a file, without a cluster
+tgi-operator plan -f FILE          # the problems of a file, without a cluster
 ```
 
-## Is it my turn?
+## Do I need to act?
 
 ```console
 $ kubectl get tgi
@@ -89,21 +99,21 @@ mixtral-8x7b      False   QuotaExceeded          0/2 act    Mixtral-8x7B-In…  
 
 | word | condition | meaning |
 |---|---|---|
-| none | `Ready` is True | This generation of the spec is rolled out and serves. |
+| none | `Ready` is True | This generation of the spec is rolled out and serving. |
 | `wait` | `Stalled` is not True | The operator, AWS or Kubernetes continues automatically. |
-| `act` | `Stalled` is True | A person must change something. The reason and the message name it. |
+| `act` | `Stalled` is True | A user must change something. The reason and the message describe what. |
 
-`act` without a count means that the operator has not created anything yet. For many reasons the operator also retries
-automatically; the message has the time of the next attempt. `Ready` and `Available` are Unknown while AWS cannot be
-read. `Available` shows whether the endpoint accepts requests, whichever revision it runs.
+`act` without replica counts means that the operator has not created anything yet. For many reasons, the operator also
+retries automatically, and the message shows the time of the next attempt. `Ready` and `Available` are Unknown while the
+operator cannot read from AWS. `Available` shows whether the endpoint accepts requests, whichever revision it runs.
 
-`status.summary`, `status.model` and `status.hardware` are for people, and their form may change. Programs read the
-conditions.
+`status.summary`, `status.model` and `status.hardware` are for display only, and their format may change. Programs
+should read the conditions.
 
 ## Wait for an endpoint
 
-`kubectl wait --for=condition=Ready` waits until its timeout even if a person must act first. Wait for both conditions
-to fail fast:
+`kubectl wait --for=condition=Ready` waits until its timeout even if a user must act first. To fail fast, wait for
+`Ready` and `Stalled` at the same time:
 
 ```bash
 kubectl wait --for=condition=Ready tgi/NAME --timeout=30m & ready=$!
@@ -113,10 +123,10 @@ kill "$ready" "$stalled" 2>/dev/null
 kubectl wait --for=condition=Ready tgi/NAME --timeout=1s || {{ kubectl get tgi NAME -o wide; false; }}
 ```
 
-Run it after `kubectl apply`. Its last command succeeds if the endpoint is Ready. kubectl ignores conditions of an older
-generation of the spec. `wait -n` needs bash 4.3 or newer.
+Run this script after `kubectl apply`. Its last command succeeds if the endpoint is Ready. kubectl ignores conditions of
+an older generation of the spec. `wait -n` needs bash 4.3 or newer.
 
-To wait until a resource is deleted, with everything that it had in AWS:
+To wait until a resource and its AWS resources are deleted:
 
 ```bash
 kubectl delete tgi NAME --wait=false
@@ -127,11 +137,11 @@ kubectl wait --for=delete tgi/NAME --timeout=30m
 
 {symptoms}
 
-## Read the logs of a container
+## Read container logs
 
-On SageMaker, the output of a container is in the CloudWatch log group `/aws/sagemaker/Endpoints/ENDPOINT`. If a
-container failed, the message of `Ready` has the name and a link. For pods, `status.lastFailure` has the last lines, and
-`kubectl logs` the rest:
+On SageMaker, containers log to the CloudWatch log group `/aws/sagemaker/Endpoints/ENDPOINT`. If a container failed, the
+message of `Ready` contains the name of the log group and a link. For pods, `status.lastFailure` contains the last log
+lines. `kubectl logs` shows the full log:
 
 ```sh
 kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
@@ -139,8 +149,8 @@ kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
 
 ## Retry now
 
-To have the operator look again and retry at once what failed,
-[request it](operations.md#request-an-immediate-retry). Kubernetes restarts pods automatically.
+To make the operator check the resource again and immediately repeat a failed attempt,
+[request a retry](operations.md#request-an-immediate-retry). Kubernetes restarts pods automatically.
 
 ```sh
 kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
@@ -148,30 +158,30 @@ kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
 
 ## Reasons
 
-Every `reason` of a condition or an Event, with its fix and a command that shows more. In the commands, `ENDPOINT` is
-`status.sageMaker.endpointName`, and `REGION` is `spec.sageMaker.region`.
+This section lists every `reason` of a condition or an Event, with its fix and a command that shows more. In the
+commands, `ENDPOINT` is `status.sageMaker.endpointName`, and `REGION` is `spec.sageMaker.region`.
 """
 
 
 _SYMPTOMS = (
     (
-        "It stays in `Creating`.",
-        "the logs of the container, below",
+        "The endpoint stays in `Creating`.",
+        "the [container logs](#read-container-logs)",
         (Reason.CONTAINER_NOT_HEALTHY, Reason.UNSCHEDULABLE, Reason.INSUFFICIENT_CAPACITY),
     ),
     (
-        "`READY` is False, but requests are answered.",
+        "`READY` is False, but the endpoint answers requests.",
         "`Available`, and the reason of `Ready`",
         (Reason.UPDATING, Reason.UPDATE_ROLLED_BACK),
     ),
-    ("The deletion takes long.", "the message of `Ready`", (Reason.DELETING, Reason.ACCESS_DENIED)),
+    ("The deletion takes a long time.", "the message of `Ready`", (Reason.DELETING, Reason.ACCESS_DENIED)),
     (
         "The replica count does not follow the load.",
-        "the condition `ScalingActive`",
+        "the `ScalingActive` condition",
         (Reason.NO_METRICS, Reason.METRICS_API_MISSING, Reason.POLICY_CONFLICT, Reason.QUOTA_EXCEEDED),
     ),
     (
-        "AWS answers 403.",
+        "AWS responds with 403.",
         "the message, which names the permission",
         (Reason.ACCESS_DENIED, Reason.INVALID_EXECUTION_ROLE, Reason.MODEL_DATA_NOT_READABLE),
     ),

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from tgi_operator.weights import digests, failures, folder
 from tgi_operator.weights.failures import FetchError, LastingError, PassingError
-from tgi_operator.weights.progress import Progress, amount, gib, say
+from tgi_operator.weights.progress import Progress, amount, say
 from tgi_operator.weights.record import Record
 from tgi_operator.weights.selection import SAFETENSORS
 from tgi_operator.weights.source import Prefix
@@ -55,7 +55,7 @@ def _mirror(source: Prefix, directory: Path, partial: Path, seconds: float) -> N
     objects = list(_objects(client, source))
     uri = f"s3://{source.bucket}/{source.prefix}"
     if not objects:
-        raise LastingError(f"there is nothing under {uri}: check model.uri")
+        raise LastingError(f"{uri}: there are no objects with this prefix; check spec.model.uri")
     paths = {found.name: folder.inside(directory, found.name) for found in objects}
     for path in paths.values():
         folder.require_contained(directory, path.parent)
@@ -67,7 +67,7 @@ def _mirror(source: Prefix, directory: Path, partial: Path, seconds: float) -> N
             record.drop(name)
     missing = [found for found in objects if not _is_verified(client, source.bucket, found, paths[found.name], record)]
     total, needed = (sum(found.size for found in some) for some in (objects, missing))
-    say(f"{uri}: {amount(total, len(objects))}, {gib(needed)} GiB of {len(missing)} to fetch")
+    say(f"{uri}: {amount(total, len(objects))}, {amount(needed, len(missing))} to fetch")
     folder.require_space(directory, needed)
     done = [total - needed]
     with Progress(total, lambda: done[0] + _size(partial), seconds):
@@ -107,10 +107,10 @@ def _download(client: Any, bucket: str, found: S3Object, temporary: Path, path: 
     client.download_file(bucket, found.key, str(temporary), Config=_TRANSFER)
     where, head = f"s3://{bucket}/{found.key}", _head(client, bucket, found)
     if temporary.stat().st_size != found.size or head["ETag"] != found.etag:
-        raise PassingError(f"{where} was replaced during the download: it is fetched again")
+        raise PassingError(f"{where}: the object was replaced during the download; it is fetched again")
     check = digests.s3(head)
     if check is not None and not check(temporary):
-        raise PassingError(f"{where}: the download has not the checksum of the object: it is fetched again")
+        raise PassingError(f"{where}: the download does not match the checksum of the object; it is fetched again")
     folder.flush(temporary)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary.replace(path)
@@ -148,21 +148,21 @@ def failure(error: Exception, source: Prefix) -> FetchError:
     """Return the meaning of an answer of S3, or of a missing answer, for the author of the resource."""
     uri = f"s3://{source.bucket}/{source.prefix}"
     if isinstance(error, NoCredentialsError):
-        return LastingError(f"{uri}: there are no AWS credentials: give the pod's service account a role")
+        return LastingError(f"{uri}: there are no AWS credentials; give the pod's service account an IAM role")
     if not isinstance(error, ClientError):
         return PassingError(f"{uri}: {failures.line(error)}")
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     said = " ".join(str(error).split())
     if error.operation_name.startswith("AssumeRole"):
-        return LastingError(f"{uri}: {said}: the role must trust the pod's service account")
+        return LastingError(f"{uri}: {said}; the role must trust the pod's service account")
     if status in (401, 403):
         arn = f"arn:aws:s3:::{source.bucket}"
         return LastingError(
-            f"{uri}: {said}: the role of the pod's service account needs s3:ListBucket on {arn} "
+            f"{uri}: {said}; the role of the pod's service account needs s3:ListBucket on {arn} "
             f"and s3:GetObject on {arn}/{source.prefix}*"
         )
     if status == 404:
-        return LastingError(f"{uri}: {said}: check model.uri")
+        return LastingError(f"{uri}: {said}; check spec.model.uri")
     if status >= 500 or status in _BUSY:
         return PassingError(f"{uri}: {said}")
     return LastingError(f"{uri}: {said}")

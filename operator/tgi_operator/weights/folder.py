@@ -15,8 +15,8 @@ STATE = ".fetch"
 """The subfolder for data that is remembered between runs."""
 
 ONLY_PICKLE = (
-    "the only weights are pickle files, which can run code when they are loaded: use safetensors, "
-    "or set model.allowPickle: true"
+    "the only weights are pickle files, which can run code when they are loaded; use safetensors, "
+    "or set spec.model.allowPickle to true"
 )
 
 _CONFIG = "config.json"
@@ -27,7 +27,7 @@ def inside(folder: Path, relative: str) -> Path:
     """Return the path of a name from another source. Raises LastingError if it leads outside."""
     parts = relative.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in relative or parts[0] == STATE:
-        raise LastingError(f"the name {relative!r} cannot be a file in {folder}: rename it at the source")
+        raise LastingError(f"the name {relative!r} cannot be a file in {folder}; rename it at the source")
     return folder.joinpath(*parts)
 
 
@@ -36,8 +36,7 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise LastingError(
-            f"{gib(needed)} GiB are to be fetched, and the volume of {folder} has {gib(free)} GiB free: "
-            "use a larger PVC"
+            f"{gib(needed)} GiB must be fetched, but the volume of {folder} has {gib(free)} GiB free; use a larger PVC"
         )
 
 
@@ -49,7 +48,7 @@ def is_contained(directory: Path, path: Path) -> bool:
 def require_contained(directory: Path, path: Path) -> None:
     """Raise LastingError if a link on the path to `path` leads out of the directory."""
     if not is_contained(directory, path):
-        raise LastingError(f"{path} is a link that leads out of {directory}: remove it")
+        raise LastingError(f"{path} is a link that leads out of {directory}; remove it")
 
 
 def require_only(folder: Path, names: Collection[str]) -> None:
@@ -58,7 +57,7 @@ def require_only(folder: Path, names: Collection[str]) -> None:
     others = sorted(name for name in present if name.endswith(SAFETENSORS) and name not in names)
     if others:
         raise LastingError(
-            f"{folder} has {len(others)} weight files that are not part of the model, such as {others[0]}: remove them"
+            f"{folder} has {len(others)} weight files that are not part of the model, such as {others[0]}; remove them"
         )
 
 
@@ -71,13 +70,13 @@ def check(folder: Path, *, allow_pickle: bool) -> None:
     except (OSError, ValueError, AttributeError) as error:
         raise LastingError(f"{folder} cannot be read as a model's folder: {error}") from error
     if _CONFIG not in present:
-        raise LastingError(f"{folder} has no {_CONFIG}: it must hold a model in the layout of the Hugging Face Hub")
+        raise LastingError(f"{folder} has no {_CONFIG}; it must contain a model in the layout of the Hugging Face Hub")
     if not weights(present):
-        raise LastingError(f"{folder} has no weights: TGI needs *.safetensors files (or *.bin) beside {_CONFIG}")
+        raise LastingError(f"{folder} has no weights; TGI needs *.safetensors or *.bin files next to {_CONFIG}")
     if not allow_pickle and any(name.endswith(PICKLED) for name in weights(present)):
         raise LastingError(f"{folder}: {ONLY_PICKLE}")
     if missing := sorted(listed - present):
-        raise LastingError(f"{folder} lacks {len(missing)} of the files in {_INDEX}, such as {missing[0]}: copy them")
+        raise LastingError(f"{folder} lacks {len(missing)} of the files in {_INDEX}, such as {missing[0]}; copy them")
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -38,9 +38,9 @@ def fetch(
 ) -> Path:
     """Complete a revision in the cache `directory`, and return the folder of its commit. Raises FetchError."""
     if not _REVISION.fullmatch(revision):
-        raise LastingError(f"model.revision is {revision!r}: it must be a commit, a branch or a tag")
+        raise LastingError(f"spec.model.revision: must be a commit, a branch or a tag, not {revision!r}")
     if token is not None and not _TOKEN.fullmatch(token):
-        raise LastingError("HF_TOKEN is no token: the key of model.tokenSecretRef must hold it and nothing else")
+        raise LastingError("HF_TOKEN is not a token; the key in spec.model.tokenSecretRef must contain only the token")
     configure_http_backend(_session)
     download = _Download(source.id, revision, directory, token, allow_pickle=allow_pickle)
     try:
@@ -90,12 +90,12 @@ class _Download:
         commit, files = str(info.sha), self._files(info)
         total = sum(file.size for file in files)
         needed = total - sum(self._cache.arrived(commit, file) for file in files)
-        what = f"hf://{self._model}, {self._revision} is commit {commit}"
-        say(f"{what}: {amount(total, len(files))}, {gib(needed)} GiB to fetch")
+        what = f"hf://{self._model}: {self._revision} is commit {commit}"
+        say(f"{what}; {amount(total, len(files))}, {gib(needed)} GiB to fetch")
         folder.require_space(self._cache.directory, needed)
         for file in files:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:
-                text = f"{file.name} has {gib(file.size)} GiB, more than the Hub sends in one piece: use an s3:// uri"
+                text = f"{file.name} has {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// uri"
                 raise LastingError(f"hf://{self._model}: {text}")
         with Progress(total, lambda: sum(self._cache.arrived(commit, file) for file in files), seconds):
             self._fetch_all(commit, files)
@@ -112,8 +112,10 @@ class _Download:
             sibling = listed[name]
             digest = sibling.lfs.sha256 if sibling.lfs else str(sibling.blob_id)
             if not digests.is_digest(digest):
-                text = f"the Hub announces the digest {digest!r} for {name}, so that it cannot be verified"
-                raise LastingError(f"hf://{self._model}: {text}: use a Hub that announces SHA-256 or git blob ids")
+                text = f"the Hub announces the digest {digest!r} for {name}, so the file cannot be verified"
+                raise LastingError(
+                    f"hf://{self._model}: {text}; use a Hub that announces SHA-256 digests or Git blob IDs"
+                )
             found.append(HubFile(name, sibling.size or 0, digest))
         return found
 
@@ -143,8 +145,8 @@ class _Download:
         if not self._cache.is_verified(commit, file):
             self._cache.discard(commit, file)
             raise PassingError(
-                f"hf://{self._model}: {file.name} has not the size and digest that the Hub announces, {file.digest}: "
-                "it was removed and is fetched again"
+                f"hf://{self._model}: {file.name} does not have the size and the digest ({file.digest}) that the Hub "
+                "announces; the file was removed and is fetched again"
             )
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
@@ -157,7 +159,7 @@ class _Download:
                 if isinstance(failure, LastingError):
                     raise failure from error
                 pause = min(_LONGEST_PAUSE, hub_failures.retry_after(error) or 2.0 ** (attempt - 1))
-                say(f"{redacted(str(failure), [self._token] if self._token else [])}; again in {pause:g} s")
+                say(f"{redacted(str(failure), [self._token] if self._token else [])}; retrying in {pause:g} s")
                 time.sleep(pause)
         return call()
 
@@ -173,4 +175,6 @@ def _check_etag(response: requests.Response, *_: Any, **__: Any) -> None:
     # The name of a file in the cache comes from the answer to HEAD.
     etag = response.headers.get("X-Linked-ETag") or response.headers.get("ETag")
     if response.request.method == "HEAD" and etag is not None and not _ETAG.fullmatch(etag):
-        raise LastingError(f"{response.url.partition('?')[0]}: the Hub sent the ETag {etag[:80]!r}, which is no digest")
+        raise LastingError(
+            f"{response.url.partition('?')[0]}: the Hub sent the ETag {etag[:80]!r}, which is not a digest"
+        )

@@ -13,7 +13,7 @@ from huggingface_hub.errors import (
 
 from tgi_operator.weights.failures import FetchError, LastingError, PassingError, line
 
-_SECRET = "model.tokenSecretRef"  # noqa: S105 - the name of a field
+_SECRET = "spec.model.tokenSecretRef"  # noqa: S105 - the name of a field
 _BUSY = {408, 425, 429}
 
 
@@ -26,8 +26,8 @@ def failure(error: OSError, model: str, revision: str, *, with_token: bool) -> F
     if status is None:
         return PassingError(f"hf://{model}: the connection to {ENDPOINT} failed: {line(_origin(error))}")
     if status >= 500 or status in _BUSY:
-        return PassingError(f"hf://{model}: the Hub answered {status}")
-    return LastingError(f"hf://{model}: the Hub answered {status}: {line(error)}")
+        return PassingError(f"hf://{model}: the Hub responded with {status}")
+    return LastingError(f"hf://{model}: the Hub responded with {status}: {line(error)}")
 
 
 def retry_after(error: OSError) -> float | None:
@@ -41,20 +41,21 @@ def retry_after(error: OSError) -> float | None:
 
 def _remedy(error: OSError, status: int | None, model: str, revision: str, *, with_token: bool) -> str | None:
     if isinstance(error, GatedRepoError):
-        ask = f"ask for access at {ENDPOINT}/{model}"
+        ask = f"request access at {ENDPOINT}/{model}"
         if with_token:
-            return f"the model is gated and the token of {_SECRET} has no access ({status}): {ask} with its account"
-        return f"the model is gated ({status}): {ask} and set {_SECRET}"
+            return f"the model is gated, and the token of {_SECRET} has no access ({status}); {ask} with its account"
+        return f"the model is gated ({status}); {ask} and set {_SECRET}"
     if isinstance(error, RepositoryNotFoundError):
-        secret = f"the token of {_SECRET} must be allowed to read it" if with_token else f"set {_SECRET}"
-        return f"there is no such model ({status}): check model.uri; if it is private, {secret}"
+        secret = f"the token of {_SECRET} must be allowed to read the model" if with_token else f"set {_SECRET}"
+        return f"the model does not exist ({status}); check spec.model.uri, and if the model is private, {secret}"
     if isinstance(error, RevisionNotFoundError):
-        return f"there is no revision {revision!r} ({status}): check model.revision"
+        return f"the revision {revision!r} does not exist ({status}); check spec.model.revision"
     if isinstance(error, EntryNotFoundError):
-        return f"a file of the commit is gone ({status}): check model.revision"
+        return f"a file of the commit no longer exists ({status}); check spec.model.revision"
     if status in (401, 403):
-        what = f"the token of {_SECRET} is refused" if with_token else f"a token is needed: set {_SECRET}"
-        return f"{what} ({status})"
+        if with_token:
+            return f"the Hub rejects the token of {_SECRET} ({status})"
+        return f"the Hub requires a token ({status}); set {_SECRET}"
     return None
 
 

@@ -46,4 +46,4 @@ def parse(uri: str) -> Source:
         return Prefix(match[1], match[2])
     if match := _FILE.fullmatch(uri):
         return Folder(Path(match[1]))
-    raise LastingError(f"the source is {uri!r}: use hf://OWNER/NAME, s3://BUCKET/PREFIX/ or file:///PATH")
+    raise LastingError(f"{uri!r} is not a source of weights; use hf://OWNER/NAME, s3://BUCKET/PREFIX/ or file:///PATH")

@@ -60,7 +60,7 @@ def test_what_is_let_in(endpoints: Endpoints, described: Spec) -> None:
 
 
 REFUSED = [
-    (pods() | {"replicas": 2}, "replicas and autoscaling exclude each other"),
+    (pods() | {"replicas": 2}, "at most one of replicas and autoscaling may be set"),
     (pods(minReplicas=0), "minReplicas must be at least 1"),
     (sagemaker(minReplicas=5), "minReplicas must not be greater than maxReplicas"),
     (
@@ -70,21 +70,27 @@ REFUSED = [
     (sagemaker(metrics=[QUEUE]), "on SageMaker, autoscaling.metrics[].type must be one of"),
     (pods(metrics=[QUEUE, QUEUE]), "each metric type except CloudWatch may appear only once"),
     (pods(metrics=[{"type": "QueueDepth", "target": {}}]), "exactly one of averageValue and value must be set"),
-    (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "set target.averageValue"),
+    (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "and target.averageValue for other types"),
     (
         sagemaker(metrics=[{"type": "CloudWatch", "target": {"value": 1}}]),
         "cloudWatch must be set with type",
     ),
-    (sagemaker(metrics=[custom(metrics=[CLOUD_WATCH, CLOUD_WATCH])]), "several metrics need an expression"),
-    (sagemaker(metrics=[custom(expression="a")]), "each metric needs an id"),
-    (sagemaker(behavior={"scaleUp": {"selectPolicy": "Disabled"}}), "on SageMaker AWS decides how much"),
+    (
+        sagemaker(metrics=[custom(metrics=[CLOUD_WATCH, CLOUD_WATCH])]),
+        "with more than one metric, expression must be set",
+    ),
+    (sagemaker(metrics=[custom(expression="a")]), "each metric must have an id"),
+    (
+        sagemaker(behavior={"scaleUp": {"selectPolicy": "Disabled"}}),
+        "on SageMaker, behavior may contain only stabilizationWindowSeconds",
+    ),
     (
         sagemaker(behavior={"scaleDown": {"policies": [ONE_A_MINUTE]}}),
-        "on SageMaker AWS decides how much",
+        "on SageMaker, behavior may contain only stabilizationWindowSeconds",
     ),
     (pods(schedules=[HOURS]), "minReplicas or maxReplicas must be set"),
-    (pods(schedules=[{**HOURS, "minReplicas": 5}]), "a schedule's minReplicas must not be greater"),
-    (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "must be cron's five fields"),
+    (pods(schedules=[{**HOURS, "minReplicas": 5}]), "minReplicas of a schedule must not be greater"),
+    (pods(schedules=[{**HOURS, "start": "every day", "minReplicas": 2}]), "must be five cron fields"),
     (pods(schedules=[{**HOURS, "minReplicas": 2}, {**HOURS, "minReplicas": 3}]), "Duplicate value"),
 ]
 

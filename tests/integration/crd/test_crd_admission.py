@@ -145,16 +145,18 @@ REFUSED = [
     pytest.param(without(SMALLEST, "model"), "spec.model: Required value", id="no model"),
     pytest.param(without(SMALLEST, "sageMaker", "region"), "spec.sageMaker.region: Required value", id="no region"),
     pytest.param(
-        runtime(version="3.3.6", image="own/tgi:1"), "version and image exclude each other", id="a version and an image"
+        runtime(version="3.3.6", image="own/tgi:1"),
+        "at most one of version and image may be set",
+        id="a version and an image",
     ),
     pytest.param(
         runtime(dtype="float16", quantize="awq"),
-        "dtype and quantize exclude each other, except for bitsandbytes",
+        "at most one of dtype and quantize may be set, except with bitsandbytes",
         id="dtype and quantize",
     ),
     pytest.param(
         runtime(maxInputTokens=2048, maxTotalTokens=2048),
-        "maxInputTokens must be less than maxTotalTokens, because the answer needs room",
+        "maxInputTokens must be less than maxTotalTokens, which also includes the answer",
         id="no room for an answer",
     ),
     pytest.param(runtime(quantize="FP8"), 'spec.runtime.quantize: Unsupported value: "FP8"', id="quantize in capitals"),
@@ -180,7 +182,7 @@ REFUSED = [
             ("tiiuae/falcon-7b", "a uri without its scheme", SCHEMES),
             ("hf://falcon-7b", "a Hub uri without its owner", ON_HUB),
             ("hf://tiiuae/falcon-7b/main", "a Hub uri with too many parts", ON_HUB),
-            ("hf://tiiuae/falcon-7b@main", "a Hub uri with a revision", "a revision goes into model.revision"),
+            ("hf://tiiuae/falcon-7b@main", "a Hub uri with a revision", "with any revision in model.revision"),
             ("https://huggingface.co/tiiuae/falcon-7b", "the address of a web page", SCHEMES),
             ("s3://weights/falcon", "a prefix of S3 that may be a file", FOLDER),
             ("s3://weights/falcon/model.tar.gz", "an archive", FOLDER),
@@ -190,12 +192,12 @@ REFUSED = [
     ),
     pytest.param(
         spec({"model": FROM_S3["model"] | {"revision": "main"}}),
-        "revision is a Hugging Face Hub revision: it needs an hf:// uri",
+        "revision requires an hf:// uri",
         id="a revision of weights from S3",
     ),
     pytest.param(
         spec({"model": FROM_S3["model"] | {"tokenSecretRef": {"name": "hub", "key": "token"}}}),
-        "tokenSecretRef is a Hugging Face Hub token: it needs an hf:// uri",
+        "tokenSecretRef requires an hf:// uri",
         id="a token for weights from S3",
     ),
     pytest.param(
@@ -205,7 +207,7 @@ REFUSED = [
     ),
     pytest.param(
         spec(enableNetworkIsolation=True),
-        "enableNetworkIsolation keeps the container from the Hugging Face Hub: model.uri must be s3://",
+        "enableNetworkIsolation requires an s3:// model.uri, because it blocks access to the Hugging Face Hub",
         id="isolation from the Hub that the model comes from",
     ),
     *(
@@ -229,14 +231,14 @@ REFUSED = [
         )
     ),
     pytest.param(spec(region="Ireland"), "must be an AWS region, such as us-east-1", id="a region by another name"),
-    pytest.param(spec(region="us-east-1a"), "not an Availability Zone: leave out the letter", id="a zone"),
+    pytest.param(spec(region="us-east-1a"), "without the final letter of an Availability Zone", id="a zone"),
     pytest.param(
         spec(endpointName="a" * 64),
         "spec.sageMaker.endpointName: Too long: may not be more than 63 bytes",
         id="64 chars",
     ),
     *(
-        pytest.param(spec(endpointName=name), "must be lower-case letters and digits, joined by single", id=reason)
+        pytest.param(spec(endpointName=name), "must be lowercase letters and digits, joined by single", id=reason)
         for name, reason in (
             ("Falcon", "an endpoint name in capitals, which AWS would lower"),
             ("falcon.7b", "an endpoint name with a dot"),
@@ -296,7 +298,7 @@ NAMED = spec(endpointName="chat")
         pytest.param(
             SMALLEST,
             spec(region="us-east-1"),
-            "region is immutable: create a new TGIEndpoint to move",
+            "region is immutable; create a new TGIEndpoint to change it",
             id="the region",
         ),
         pytest.param(NAMED, spec(endpointName="talk"), "endpointName is immutable", id="the endpoint's name"),

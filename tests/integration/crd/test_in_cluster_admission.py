@@ -235,24 +235,24 @@ REFUSED = [
     pytest.param(spec({"sageMaker": SAGEMAKER}), "exactly one backend must be set", id="both backends"),
     pytest.param({"model": SMALLEST["model"]}, "exactly one backend must be set", id="no backend"),
     pytest.param(
-        {"model": {"uri": "pvc://models/x"}, "sageMaker": SAGEMAKER}, "it needs inCluster", id="pvc:// on SageMaker"
+        {"model": {"uri": "pvc://models/x"}, "sageMaker": SAGEMAKER}, "requires inCluster", id="pvc:// on SageMaker"
     ),
     pytest.param(
         {"model": SMALLEST["model"], "sageMaker": SAGEMAKER, "rollout": {"maxSurge": 1}},
-        "rollout is for pods",
+        "rollout requires inCluster",
         id="rollout on SageMaker",
     ),
     pytest.param(
         spec({"model": {"uri": "s3://weights/zephyr/"}}),
-        "set inCluster.cache to the PVC",
+        "an s3:// model.uri requires inCluster.cache",
         id="S3 without a claim",
     ),
     pytest.param(
-        spec({"model": {"uri": "pvc://models/x"}}, **CACHED), "remove inCluster.cache", id="pvc:// and a claim"
+        spec({"model": {"uri": "pvc://models/x"}}, **CACHED), "inCluster.cache must not be set", id="pvc:// and a claim"
     ),
-    pytest.param(spec(cache={}), "set exactly one", id="neither claim nor size"),
-    pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "set exactly one", id="claim and size"),
-    pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "they need size", id="class of a claim"),
+    pytest.param(spec(cache={}), "exactly one of claimName", id="neither claim nor size"),
+    pytest.param(spec(cache={"claimName": "a", "size": "1Gi"}), "exactly one of claimName", id="claim and size"),
+    pytest.param(spec(cache={"claimName": "a", "storageClassName": "b"}), "require size", id="class of a claim"),
     pytest.param(spec(cache={"size": "much"}), "spec.inCluster.cache.size", id="no quantity"),
     pytest.param(spec(cache={"size": -1}), "spec.inCluster.cache.size", id="less than nothing"),
     pytest.param(spec(cache={"claimName": "a", "subPath": "../b"}), "subPath", id="another folder"),
@@ -278,10 +278,10 @@ REFUSED = [
     pytest.param(spec(resources={"requests": {"cpu": "-1"}}), "spec.inCluster.resources.requests", id="less CPU"),
     pytest.param(
         spec(resources={"limits": {"memory": "24GB"}}),
-        "GB and MB are not units of Kubernetes: write G or Gi",
+        "must use a Kubernetes unit (G or Gi instead of GB",
         id="no suffix",
     ),
-    pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "they need size", id="mode of a claim"),
+    pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "require size", id="mode of a claim"),
     pytest.param(spec(cache={"size": "1Gi", "accessMode": "ReadOnlyMany"}), "accessMode", id="a claim to read only"),
     pytest.param(spec(nodeSelector={"a": "b c"}), "spec.inCluster.nodeSelector", id="no label"),
     pytest.param(spec(tolerations=[{"operator": "In"}]), "tolerations[0].operator", id="no operator of a toleration"),
@@ -309,7 +309,7 @@ REFUSED = [
     pytest.param(pod(tolerations=[{"operator": "Exists"}] * 33), "tolerations", id="many tolerations"),
     pytest.param(pod(containers=[{"name": f"c{each}"} for each in range(5)]), "containers", id="many containers"),
     pytest.param(pod(initContainers=[{"name": "a", "restartPolicy": "Never"}]), "restartPolicy", id="no sidecar"),
-    pytest.param(annotated(8192, 8156), "16,384 characters: shorten or remove some", id="many characters"),
+    pytest.param(annotated(8192, 8156), "must have at most 16,384 characters", id="many characters"),
     pytest.param(spec(nodeSelector={"k" * 17000: ""}), "16,384 characters", id="a long key"),
     pytest.param(spec(omitDefaults=["ReadinessProbe"]), "omitDefaults[0]", id="no default to omit"),
     pytest.param(spec(gpu={"count": 0}), "spec.inCluster.gpu.count", id="no GPU"),
@@ -350,7 +350,7 @@ def test_name_of_a_service_is_accepted(endpoints: Endpoints, name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHER_NAMES)
 def test_the_name_must_be_that_of_a_service(endpoints: Endpoints, name: str) -> None:
-    with pytest.raises(ApiError, match="the name is also that of a Service"):
+    with pytest.raises(ApiError, match="the name must also be valid for a Service"):
         endpoints.create(spec(), name)
     assert endpoints.create({"model": SMALLEST["model"], "sageMaker": SAGEMAKER}, name), "on SageMaker it is free"
 

@@ -23,7 +23,7 @@ def block(heading: str) -> str:
 
 def test_the_table_is_what_kubectl_prints(control_plane: ControlPlane, namespace: str) -> None:
     create(control_plane, namespace)
-    command, *shown = block("Is it my turn?").splitlines()
+    command, *shown = block("Do I need to act?").splitlines()
     assert command == "$ kubectl get tgi"
     names = [line.split()[0] for line in shown[1:]]
     assert [line.rstrip() for line in get(control_plane, namespace, *names)] == shown

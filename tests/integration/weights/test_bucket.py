@@ -59,7 +59,7 @@ def test_every_object_under_the_prefix_becomes_a_file(fetch: Command, claim: Pat
     assert fetched(claim) == FILES
     assert {stat.S_IMODE(path.stat().st_mode) for path in claim.rglob("*") if path.is_file()} == {0o644}
     assert done.stdout.splitlines() == [
-        f"{URI}: 0.0 GiB in 4 files, 0.0 GiB of 4 to fetch",
+        f"{URI}: 0.0 GiB in 4 files, 0.0 GiB in 4 files to fetch",
         f"{claim} contains a model",
     ]
 
@@ -106,14 +106,14 @@ def test_weights_that_are_not_of_the_prefix_are_named(fetch: Command, claim: Pat
 
     done = fetch(URI, claim)
     assert done.returncode == 3
-    assert "such as planted.safetensors: remove them" in done.stderr
+    assert "such as planted.safetensors; remove them" in done.stderr
 
 
 def test_pickled_weights_are_taken_only_where_they_are_allowed(fetch: Command, claim: Path, s3: Any) -> None:
     put(s3, {"config.json": b"{}", "pytorch_model.bin": b"1"})
 
     done = fetch(URI, claim)
-    assert (done.returncode, "set model.allowPickle: true" in done.stderr) == (3, True)
+    assert (done.returncode, "set spec.model.allowPickle to true" in done.stderr) == (3, True)
     assert fetch(URI, claim, "--allow-pickle").returncode == 0
 
 
@@ -217,7 +217,10 @@ def test_a_bucket_that_is_not_there_is_named(fetch: Command, claim: Path, s3: An
 def test_a_prefix_with_nothing_under_it_is_named(fetch: Command, claim: Path, s3: Any) -> None:
     done = fetch(URI, claim)
 
-    assert (done.returncode, done.stderr) == (3, f"tgi-operator: there is nothing under {URI}: check model.uri\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"tgi-operator: {URI}: there are no objects with this prefix; check spec.model.uri\n",
+    )
 
 
 def test_a_denial_names_the_permissions(fetch: Command, claim: Path, s3: Any) -> None:
@@ -236,7 +239,7 @@ def test_without_credentials_a_role_is_asked_for(fetch: Command, claim: Path, s3
 
     done = fetch(URI, claim, **keys)
     assert done.returncode == 3
-    assert "give the pod's service account a role" in done.stderr
+    assert "give the pod's service account an IAM role" in done.stderr
 
 
 def test_objects_that_are_no_model_are_no_success(fetch: Command, claim: Path, s3: Any) -> None:

@@ -199,7 +199,9 @@ def test_pickled_weights_are_taken_only_where_they_are_allowed(
 
     done = fetch(URI, cache)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, f"{URI}: the only weights are pickle files", "set model.allowPickle: true")
+    assert_one_line(
+        fetch, done.stderr, f"{URI}: the only weights are pickle files", "set spec.model.allowPickle to true"
+    )
     assert hub.downloads() == []
 
     assert fetch(URI, cache, "--allow-pickle").returncode == 0
@@ -230,7 +232,7 @@ def test_an_etag_that_is_no_digest_is_refused_and_nothing_is_written(
 
     done = fetch(URI, cache)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "the Hub sent the ETag", "which is no digest")
+    assert_one_line(fetch, done.stderr, "the Hub sent the ETag", "which is not a digest")
     assert not any(FILES[name] == content for content in contents(cache).values())
     assert {path.name for path in fetch.home.parent.iterdir()} <= before | {"claim"}
 
@@ -244,7 +246,7 @@ def test_a_file_that_is_not_what_the_hub_announces_is_removed(
 
     done = fetch(URI, cache)
     assert done.returncode == 1
-    assert_one_line(fetch, done.stderr, f"{name} has not the size and digest that the Hub announces")
+    assert_one_line(fetch, done.stderr, f"{name} does not have the size and the digest")
     assert forged not in contents(cache).values()
     assert not (cache / "models--acme--tiny-7b" / "refs" / "main").exists()
 
@@ -299,7 +301,7 @@ def test_weights_that_are_not_of_the_commit_are_named(
 
     done = fetch(URI, cache, "--revision", commit.sha)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "such as planted.safetensors: remove them")
+    assert_one_line(fetch, done.stderr, "such as planted.safetensors; remove them")
 
 
 @pytest.mark.parametrize("part", ["snapshots", "blobs", "refs"])
@@ -330,15 +332,15 @@ def test_a_file_without_an_announced_digest_is_refused(fetch: Command, cache: Pa
 
     done = fetch(URI, cache)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "so that it cannot be verified")
+    assert_one_line(fetch, done.stderr, "so the file cannot be verified")
     assert hub.downloads() == []
 
 
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({}, ["is gated (401)", "set model.tokenSecretRef"]),
-        ({"HF_TOKEN": f"{TOKEN}-other"}, ["is gated", "has no access (403)", "ask for access at"]),
+        ({}, ["is gated (401)", "set spec.model.tokenSecretRef"]),
+        ({"HF_TOKEN": f"{TOKEN}-other"}, ["is gated", "has no access (403)", "request access at"]),
     ],
 )
 def test_a_gated_model_names_the_way_to_access(
@@ -368,16 +370,16 @@ def test_a_token_that_no_header_can_hold_is_not_printed(fetch: Command, cache: P
     done = fetch(URI, cache, HF_TOKEN=token)
 
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "HF_TOKEN is no token")
+    assert_one_line(fetch, done.stderr, "HF_TOKEN is not a token")
     assert TOKEN not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
     ("uri", "revision", "words"),
     [
-        ("hf://acme/nothing", "main", ["there is no such model (401)", "check model.uri"]),
-        (URI, "v9", ["there is no revision 'v9' (404)", "check model.revision"]),
-        (URI, "../../x", ["model.revision is '../../x'"]),
+        ("hf://acme/nothing", "main", ["the model does not exist (401)", "check spec.model.uri"]),
+        (URI, "v9", ["the revision 'v9' does not exist (404)", "check spec.model.revision"]),
+        (URI, "../../x", ["spec.model.revision: must be a commit, a branch or a tag, not '../../x'"]),
     ],
 )
 def test_what_the_hub_does_not_have_is_named(
@@ -398,7 +400,7 @@ def test_a_limit_and_a_hub_in_trouble_are_waited_for(
 
     done = fetch(URI, cache)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "the Hub answered 429; again in 0.1 s" in done.stdout
+    assert "the Hub responded with 429; retrying in 0.1 s" in done.stdout
 
 
 def test_a_hub_that_stays_in_trouble_may_be_tried_later(
@@ -408,7 +410,7 @@ def test_a_hub_that_stays_in_trouble_may_be_tried_later(
 
     done = fetch(URI, cache)
     assert done.returncode == 1
-    assert_one_line(fetch, done.stderr, "the Hub answered 503")
+    assert_one_line(fetch, done.stderr, "the Hub responded with 503")
 
 
 def test_what_does_not_fit_is_not_begun(fetch: Command, cache: Path, repository: Repository, hub: HubDouble) -> None:
@@ -416,7 +418,7 @@ def test_what_does_not_fit_is_not_begun(fetch: Command, cache: Path, repository:
 
     done = fetch(URI, cache)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "1073741824.0 GiB are to be fetched", "GiB free", "use a larger PVC")
+    assert_one_line(fetch, done.stderr, "1073741824.0 GiB must be fetched", "GiB free", "use a larger PVC")
     assert hub.downloads() == []
 
 
@@ -457,7 +459,7 @@ def test_progress_is_told_in_plain_lines(fetch: Command, cache: Path, repository
     hub.faults.add(Fault(SHARD, after=12 * MIB))
 
     lines = fetch(URI, cache, "--progress-seconds", "0.2").stdout.splitlines()
-    assert lines[0] == f"{URI}, main is commit {commit.sha}: 0.0 GiB in 4 files, 0.0 GiB to fetch"
+    assert lines[0] == f"{URI}: main is commit {commit.sha}; 0.0 GiB in 4 files, 0.0 GiB to fetch"
     assert any(re.fullmatch(r"0\.0 of 0\.0 GiB", line) for line in lines[1:-1])
     assert lines[-1] == f"{snapshot(cache, commit)} contains a model"
 

@@ -117,7 +117,7 @@ def test_cron_as_aws_takes_it(cron: str, expected: str) -> None:
         ({"start": "0 8 1 * MON"}, "day-of-month and day-of-week cannot both be restricted"),
         ({"start": "0 8 L * *"}, "L and # are not supported"),
         ({"start": "0 8 31 2 *"}, 'start "0 8 31 2 *"'),
-        ({"end": "0 8 * * MON-FRI"}, "so the schedule would end as soon as it begins"),
+        ({"end": "0 8 * * MON-FRI"}, "so the schedule would end as soon as it starts"),
     ],
 )
 def test_what_is_wrong_names_the_field(change: dict[str, str], words: str) -> None:

@@ -151,8 +151,8 @@ class Observer:
                 continue
             if not names.is_ours(body["metadata"].get("labels", {}), owner):
                 foreign = (
-                    f"{kind.name} {owner.namespace}/{name} exists and is not owned by this resource; "
-                    "delete it or rename this resource"
+                    f"{kind.name} {owner.namespace}/{name}: exists, but is not owned by this resource; delete it, or "
+                    "create a TGIEndpoint with another name"
                 )
                 return replace(situation, children=found, foreign=foreign)
             self._children.put(body)
@@ -193,7 +193,7 @@ class Observer:
         return without_token(log.strip(), situation.desired.token)[-256:]
 
     async def _room(self, situation: Situation) -> Room:
-        """Return the room for one more pod, or Room.NONE if the operator cannot read it."""
+        """Return the room for one more pod."""
         demand = Demand.of(situation.desired.template)
         old = {pod["metadata"]["uid"]: str(pod["spec"].get("nodeName")) for pod in situation.old_servers}
         selectors = {"labelSelector": demand.label_selector} if demand.label_selector else {}
@@ -210,7 +210,7 @@ class Observer:
             if error.status not in (400, 403):
                 raise
             logger.warning("The room on nodes cannot be determined, so no pod is replaced in place: %s", error)
-            return Room.NONE
+            return Room.UNREADABLE
         return capacity.room(demand, nodes, old)
 
     async def _scaling_means(self) -> Means:

@@ -65,7 +65,7 @@ def problem(schedule: Schedule) -> str | None:
     try:
         ZoneInfo(schedule.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return f"timeZone {schedule.time_zone} is not an IANA time zone; use one such as Europe/Madrid or UTC"
+        return f"timeZone {schedule.time_zone} is not an IANA time zone; use a time zone such as Europe/Madrid or UTC"
     for field, cron in (("start", schedule.start), ("end", schedule.end)):
         try:
             aws_cron(cron)
@@ -78,7 +78,7 @@ def problem(schedule: Schedule) -> str | None:
         if not happens:
             return f'{field} "{cron}" never occurs; change day-of-month or month'
     if schedule.start == schedule.end:
-        return f'start and end are both "{cron}", so the schedule would end as soon as it begins; change one'
+        return f'start and end are both "{cron}", so the schedule would end as soon as it starts; change one of them'
     return None
 
 

@@ -58,7 +58,9 @@ class Applier:
         scope, name = situation.place.scope, str(step.request[NAME_FIELDS[part]])
         described, tags = await read_part(self._aws(situation), scope, part, name)
         if tags is None:
-            raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, error.code, "what exists cannot be read yet")
+            raise AWSError(
+                Meaning.MODEL_NOT_FOUND, step.operation, error.code, "the object exists but cannot be read yet"
+            )
         if not names.is_owned(tags, situation.resource.owner):
             raise AWSError(Meaning.NOT_OWNED, step.operation, error.code, error.message)
         in_use = situation.endpoint is not None and situation.endpoint.config_name == name
@@ -80,7 +82,9 @@ class Applier:
         if names.is_owned(tags, situation.resource.owner):
             return True
         if situation.settling and not names.is_claimed(tags):
-            raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", "its tags cannot be read yet")
+            raise AWSError(
+                Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", "the tags of the object cannot be read yet"
+            )
         return False
 
     def _aws(self, situation: Situation) -> Calls:

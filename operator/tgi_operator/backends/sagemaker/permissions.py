@@ -74,7 +74,7 @@ class Permissions:
         return Problem(
             Reason.ROLE_NOT_ALLOWED,
             f"spec.sageMaker.executionRoleARN: {role} is not allowed in namespace {namespace} (allowed: "
-            f"{', '.join(allowed) or 'none'}); use an allowed role, or ask the operator's administrators to allow it",
+            f"{', '.join(allowed) or 'none'}); use an allowed role, or ask an administrator to allow this role",
         )
 
     def name_problem(self, namespace: str, name: str) -> Problem | None:
@@ -89,8 +89,8 @@ class Permissions:
         return Problem(
             Reason.ENDPOINT_NAME_NOT_ALLOWED,
             f"spec.sageMaker.endpointName: {name} is not allowed in namespace {namespace} (allowed: "
-            f"{', '.join(allowed) or 'none'}); create a TGIEndpoint without endpointName, or ask the operator's "
-            "administrators to allow the name",
+            f"{', '.join(allowed) or 'none'}); create a TGIEndpoint without endpointName, or ask an "
+            "administrator to allow this name",
         )
 
     def version(self) -> float | None:
@@ -102,7 +102,7 @@ class Permissions:
 
     def _unreadable(self, error: InvalidFileError) -> str:
         logger.error("%s: %s", self._file, error)
-        return f"the operator's permissions file cannot be read: {error}; ask the operator's administrators"
+        return f"the operator's permissions file cannot be read: {error}; ask an administrator to correct it"
 
     def _read(self) -> Mapping[str, _Entry]:
         """Return the entries of one state of the file. Can run in a thread for large specs. Raises InvalidFileError."""

@@ -20,6 +20,7 @@ def too_large(launch: Launch) -> str | None:
     if not present or needed <= present:
         return None
     return (
-        f"the weights of {uri} need about {needed:.0f} GB at 16-bit precision, but {launch.shards} "
-        f"{launch.instance.gpu} GPU(s) have {present:.0f} GB; {launch.instance.more}, or set spec.runtime.quantize"
+        f"the weights of {uri} need about {needed:.0f} GB at 16-bit precision, but the GPUs "
+        f"({launch.shards} x {launch.instance.gpu}) have {present:.0f} GB; {launch.instance.more}, or set "
+        "spec.runtime.quantize"
     )

@@ -68,7 +68,7 @@ def release_image(version: str | None) -> str:
     known = _newest(version, table["versions"]) if version is not None else max(table["versions"], key=_numbers)
     if known is None:
         raise UnknownImageError(
-            f"TGI {version} is not a known release; use {_some(table['versions'])}, or set runtime.image"
+            f"TGI {version} is not a known release; use {_some(table['versions'])}, or set spec.runtime.image"
         )
     return f"{table['repository']}:{known}"
 
@@ -120,7 +120,7 @@ def image(version: str, region: str) -> str:
     table = catalogue()
     known = _newest(version, table["versions"])
     if known is None:
-        raise UnknownImageError(f"TGI {version} is not in the catalogue; use one of {', '.join(table['versions'])}")
+        raise UnknownImageError(f"TGI {version} is not in the catalog; use one of {', '.join(table['versions'])}")
     account = table["registries"].get(region)
     if account is None:
         raise NoImageInRegionError(f"AWS publishes no TGI image in {region}")

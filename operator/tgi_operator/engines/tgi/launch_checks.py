@@ -88,7 +88,9 @@ def set_twice(launch: Launch) -> Problem | None:
             field = Runtime.model_fields[attribute].alias
             return _conflict(f"spec.runtime.{field} and spec.runtime.env {also.pop()} set the same option; keep one")
     if {"MAX_INPUT_TOKENS", "MAX_INPUT_LENGTH"} <= in_env:
-        return _conflict("spec.runtime.env: MAX_INPUT_TOKENS and MAX_INPUT_LENGTH are the same option; keep the first")
+        return _conflict(
+            "spec.runtime.env: MAX_INPUT_TOKENS and MAX_INPUT_LENGTH are the same option; keep MAX_INPUT_TOKENS"
+        )
     return None
 
 
@@ -111,7 +113,7 @@ def zero(launch: Launch) -> Problem | None:
     """Zero is either refused (`validation_workers` must be > 0) or keeps TGI from serving anything."""
     for name in ("VALIDATION_WORKERS", "MAX_CONCURRENT_REQUESTS", "MAX_BATCH_SIZE", "MAX_TOTAL_TOKENS"):
         if launch.number(name) == 0:
-            return _conflict(f"spec.runtime: {name} is 0, which serves nothing; use at least 1")
+            return _conflict(f"spec.runtime: {name} is 0; use at least 1")
     return None
 
 
@@ -120,7 +122,7 @@ def more_shards_than_gpus(launch: Launch) -> Problem | None:
     if launch.shards > launch.instance.count:
         return Problem(
             Reason.INVALID_NUM_SHARD,
-            f"spec.runtime.numShard is {launch.shards}, but the container has {launch.instance.count} GPU(s); "
+            f"spec.runtime.numShard is {launch.shards}, but the number of GPUs is {launch.instance.count}; "
             f"use at most {launch.instance.count}, or {launch.instance.more}",
         )
     return None
@@ -135,14 +137,16 @@ def indivisible_heads(launch: Launch) -> Problem | None:
 def sharded_without_shards(launch: Launch) -> Problem | None:
     """`sharded` is true but `num_shard` <= 1."""
     if launch.environment.get("SHARDED") == "true" and launch.shards == 1:
-        return _conflict("spec.runtime.env: SHARDED is true, but there is only one shard; remove it, or raise numShard")
+        return _conflict(
+            "spec.runtime.env: SHARDED is true, but there is only one shard; remove it, or raise spec.runtime.numShard"
+        )
     return None
 
 
 def sharded_exl2(launch: Launch) -> Problem | None:
     """Sharding is currently not supported with `exl2` quantization."""
     if launch.environment.get("QUANTIZE") == "exl2" and launch.shards > 1:
-        return _conflict(f"spec.runtime.quantize exl2 cannot be split over {launch.shards} GPUs; set numShard to 1")
+        return _conflict(f"spec.runtime.quantize: exl2 cannot be split across {launch.shards} GPUs; set numShard to 1")
     return None
 
 
@@ -198,7 +202,7 @@ def too_old_a_gpu(launch: Launch) -> Problem | None:
         value = launch.environment.get(name)
         if value in ("bfloat16", "fp8", "marlin"):
             return _conflict(
-                f"spec.runtime.{name.lower()} {value} needs CUDA capability 8.0, but the {launch.instance.gpu} has "
+                f"spec.runtime.{name.lower()}: {value} needs compute capability 8.0, but the {launch.instance.gpu} has "
                 f"{launch.instance.capability[0]}.{launch.instance.capability[1]}; {launch.instance.newer}"
             )
     return None
@@ -230,7 +234,7 @@ def lora_adapters(launch: Launch) -> Problem | None:
     """Each adapter has at most one revision. TGI fails only after the download of the base model."""
     for adapter in launch.environment.get("LORA_ADAPTERS", "").split(","):
         if "=" not in adapter and adapter.count("@") > 1:
-            return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@'; use id@revision")
+            return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@'; use ID@REVISION")
     return None
 
 

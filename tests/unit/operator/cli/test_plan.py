@@ -157,7 +157,7 @@ def test_everything_wrong_is_told(file: Path, capsys: pytest.CaptureFixture[str]
         f"default/falcon-7b: InvalidSpec: {problem}"
         for problem in (
             'unknown field "spec.sageMaker.instancetype": did you mean instanceType?',
-            "spec.runtime.version: must be text, not 3.3: write it in quotes",
+            "spec.runtime.version: must be text, not 3.3 (put it in quotes)",
             'spec.sageMaker.region: must be an AWS region, such as us-east-1, not "Ireland"',
         )
     ]
@@ -182,7 +182,7 @@ def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.Ca
     assert code == 0
     assert err == (
         "default/falcon-7b: Warning: the weights of hf://tiiuae/falcon-40b-instruct need about 80 GB at 16-bit "
-        "precision, but 1 A10G GPU(s) have 24 GB; take a larger spec.sageMaker.instanceType, or set "
+        "precision, but the GPUs (1 x A10G) have 24 GB; use a larger spec.sageMaker.instanceType, or set "
         "spec.runtime.quantize\n"
     )
     assert calls(out) == CALLS
@@ -199,7 +199,8 @@ def test_settings_are_those_of_the_variables(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(SMALLEST.replace("eu-west-1", "eu-new-1"))
-    assert planned(file, capsys)[2].startswith("default/falcon-7b: UnknownRegion: spec.sageMaker.region: unknown AWS")
+    start = "default/falcon-7b: UnknownRegion: spec.sageMaker.region: eu-new-1 is not a known AWS region"
+    assert planned(file, capsys)[2].startswith(start)
     monkeypatch.setenv("TGI_OPERATOR_AWS_REGIONS", "eu-new-1")
     assert "UnknownRegion" not in planned(file, capsys)[2]
 

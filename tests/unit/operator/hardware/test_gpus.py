@@ -45,14 +45,14 @@ def test_gpu_that_pods_share_is_the_same_gpu(product: str, capability: tuple[int
         ("Tesla-K80", "below 7.0"),
         ("Tesla-P4", "below 7.0"),
         ("Tesla-P100-PCIE-16GB", "below 7.0"),
-        ("Tesla-V100-SXM2-16GB", "no FlashAttention"),
+        ("Tesla-V100-SXM2-16GB", "does not support FlashAttention"),
         ("NVIDIA-B200", "compute capability 10"),
         ("NVIDIA-GB200", "compute capability 10"),
         ("NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition", "compute capability 12.0"),
     ],
 )
 def test_product_that_tgi_does_not_run_on(product: str, why: str) -> None:
-    text = rf"{re.escape(product)} cannot run TGI, .*{re.escape(why)}.*: remove it"
+    text = rf"{re.escape(product)} cannot run TGI because .*{re.escape(why)}.*; remove it"
     for products in ([product], ["NVIDIA-L4", product], [product, "NVIDIA-H100"]):
         with pytest.raises(UnsupportedGPUError, match=text):
             gpus(products, 1)
@@ -76,4 +76,4 @@ def test_oldest_counts(products: list[str], gpu: str, capability: tuple[int, int
 def test_advice_is_of_the_cluster() -> None:
     found = gpus([], 1)
     assert found.more == "raise spec.inCluster.gpu.count"
-    assert found.newer == "name a newer one in spec.inCluster.gpu.products"
+    assert found.newer == "use a newer GPU in spec.inCluster.gpu.products"

@@ -263,12 +263,12 @@ FAILED = [{"type": "Failed", "status": "True", "message": "Job has reached the s
 
 def test_failed_fetch_is_for_a_person_to_end() -> None:
     cluster = fetching(conditions=FAILED)
-    cluster.add(fetcher(cluster, "f", exitCode=3, message="tgi-operator: hf://a/b: there is no such model (404)"))
+    cluster.add(fetcher(cluster, "f", exitCode=3, message="tgi-operator: hf://a/b: the model does not exist (404)"))
     planned = cluster.step()
     assert is_stalled(planned)
     assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
     assert "set the annotation tgi-operator.dev/requestedAt to retry" in message(planned)
-    assert "there is no such model" in message(planned)
+    assert "the model does not exist" in message(planned)
     failure = planned.status.last_failure
     assert failure is not None
     assert (failure.pod, failure.container, failure.exit_code) == ("f", "fetch", 3)
@@ -363,12 +363,13 @@ def test_new_pod_that_fits_only_in_the_place_of_an_old_one_makes_it_end() -> Non
     assert cluster.plan().steps == (), "once is enough"
 
 
-@pytest.mark.parametrize("room", [Room.NONE, Room.FREE])
+@pytest.mark.parametrize("room", [Room.NONE, Room.FREE, Room.UNREADABLE])
 def test_old_pods_serve_on_where_their_end_would_not_help(room: Room) -> None:
     cluster = squeezed(room)
     planned = cluster.step()
     assert planned.steps == ()
     assert (reason(planned), is_stalled(planned)) == (Reason.UNSCHEDULABLE, False)
+    assert ("set spec.rollout.maxSurge to 0" in message(planned)) is (room is Room.UNREADABLE)
     assert planned.after == 60, "pods of others end unseen"
     cluster.later(cluster.desired.progress_deadline_seconds + 1)
     planned = cluster.step()
@@ -899,7 +900,10 @@ def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
 
 
 def test_object_that_is_not_owned_is_left_alone() -> None:
-    words = "Service ml/zephyr-7b exists and is not owned by this resource; delete it or rename this resource"
+    words = (
+        "Service ml/zephyr-7b: exists, but is not owned by this resource; delete it, or create a TGIEndpoint with "
+        "another name"
+    )
     planned = Cluster(foreign=words).plan()
     assert (planned.steps, planned.after) == ((), FOREIGN_SECONDS)
     assert reason(planned) == Reason.NOT_OWNED

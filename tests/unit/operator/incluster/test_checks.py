@@ -73,13 +73,13 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
         pytest.param(
             spec({"runtime": {"numShard": 4}}, gpu={"count": 2}),
             Reason.INVALID_NUM_SHARD,
-            "numShard is 4, but the container has 2 GPU(s); use at most 2, or raise spec.inCluster.gpu.count",
+            "numShard is 4, but the number of GPUs is 2; use at most 2, or raise spec.inCluster.gpu.count",
             id="more shards than GPUs",
         ),
         pytest.param(
             spec({"runtime": {"dtype": "bfloat16"}}, gpu={"products": ["NVIDIA-L4", "Tesla-T4"]}),
             Reason.CONFLICTING_OPTIONS,
-            "needs CUDA capability 8.0, but the Tesla-T4 has 7.5; name a newer one in spec.inCluster.gpu.products",
+            "needs compute capability 8.0, but the Tesla-T4 has 7.5; use a newer GPU in spec.inCluster.gpu.products",
             id="a type that the older of two GPUs does not have",
         ),
         pytest.param(

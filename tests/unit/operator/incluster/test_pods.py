@@ -105,7 +105,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             unschedulable("p", "r", '0/3 nodes are available: persistentvolumeclaim "weights" not found.'),
             Reason.PVC_NOT_FOUND,
-            "PersistentVolumeClaim ml/weights does not exist; create it",
+            "PersistentVolumeClaim ml/weights: does not exist; create it",
             True,
             id="no PVC",
         ),
@@ -160,11 +160,11 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             waiting("RunContainerError", "exec: bash"), Reason.CRASH_LOOP_BACK_OFF, "exec: bash", True, id="not run"
         ),
-        pytest.param(HUNG, Reason.PROBE_FAILED, "does not respond to its health check", False, id="hangs"),
+        pytest.param(HUNG, Reason.PROBE_FAILED, "does not pass its health check", False, id="hangs"),
         pytest.param(
             ended(1, reason="OOMKilled", exitCode=137),
             Reason.OOM_KILLED,
-            "raise inCluster.resources.limits.memory",
+            "raise spec.inCluster.resources.limits.memory",
             False,
             id="too much memory, once",
         ),
@@ -174,7 +174,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             ended(0, message="CUDA out of memory"),
             Reason.OUT_OF_GPU_MEMORY,
-            "lower runtime.maxBatchPrefillTokens",
+            "lower spec.runtime.maxBatchPrefillTokens",
             False,
             id="too much memory of the GPU, the first time",
         ),
@@ -188,7 +188,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             ended(2, message="?!"), Reason.CRASH_LOOP_BACK_OFF, "kubectl logs -p p", False, id="a crash, for now"
         ),
-        pytest.param(ended(3), Reason.CRASH_LOOP_BACK_OFF, "code 1: read its log", True, id="a crash for good"),
+        pytest.param(ended(3), Reason.CRASH_LOOP_BACK_OFF, "code 1; read its log", True, id="a crash for good"),
         pytest.param(ended(3, exitCode=0, reason="Error"), Reason.CRASH_LOOP_BACK_OFF, "code 0", True, id="an odd end"),
     ],
 )

@@ -27,7 +27,9 @@ def test_region_that_does_not_exist_is_a_problem_that_names_field_value_and_what
     problem = Regions(()).problem(region)
     assert problem is not None
     assert problem.reason is Reason.UNKNOWN_REGION
-    assert problem.message.startswith(f"spec.sageMaker.region: unknown AWS region {region}; create a new TGIEndpoint")
+    assert problem.message.startswith(
+        f"spec.sageMaker.region: {region} is not a known AWS region; create a new TGIEndpoint"
+    )
     assert "--aws-regions" in problem.message
 
 
@@ -38,7 +40,7 @@ def test_region_that_does_not_exist_is_a_problem_that_names_field_value_and_what
 def test_misspelled_region_is_answered_with_the_one_that_was_probably_meant(region: str, meant: str) -> None:
     problem = Regions(()).problem(region)
     assert problem is not None
-    assert f"unknown AWS region {region}; did you mean {meant}? Create a new TGIEndpoint" in problem.message
+    assert f"{region} is not a known AWS region; did you mean {meant}? Create a new TGIEndpoint" in problem.message
 
 
 def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None:
@@ -46,7 +48,7 @@ def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None
     assert [regions.problem(region) for region in ("eu-west-1", "eu-new-1")] == [None, None]
     problem = regions.problem("us-east-1")
     assert problem is not None
-    assert "us-east-1 is not allowed by the operator's administrators (allowed: eu-new-1, eu-west-1)" in problem.message
+    assert "the operator does not allow us-east-1 (allowed: eu-new-1, eu-west-1)" in problem.message
 
 
 def test_regions_that_do_not_exist_share_a_lane_and_each_other_region_has_its_own() -> None:

@@ -105,7 +105,7 @@ def test_names_with_pods_are_those_of_services() -> None:
         assert admitted(manifest(incluster.SMALLEST, name))
     for name in incluster.OTHER_NAMES:
         (problem,) = problems(incluster.SMALLEST, name)
-        assert problem.startswith("with inCluster, the name is also that of a Service")
+        assert problem.startswith("with inCluster, the name must also be valid for a Service")
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_names_with_pods_are_those_of_services() -> None:
         (
             sagemaker.runtime(version=3.3, image=True),
             [
-                "spec.runtime.version: must be text, not 3.3: write it in quotes",
-                "spec.runtime.image: must be text, not true: write it in quotes",
+                "spec.runtime.version: must be text, not 3.3 (put it in quotes)",
+                "spec.runtime.image: must be text, not true (put it in quotes)",
             ],
         ),
         (sagemaker.runtime(numShard="4"), ['spec.runtime.numShard: must be a whole number, not "4"']),
@@ -154,14 +154,14 @@ def test_names_with_pods_are_those_of_services() -> None:
             incluster.spec(resources={"limits": {"memory": "24GB"}}),
             [
                 (
-                    "spec.inCluster.resources.limits.memory: GB and MB are not units of Kubernetes: write G or Gi, M "
-                    'or Mi, such as 24Gi, not "24GB"'
+                    "spec.inCluster.resources.limits.memory: must use a Kubernetes unit (G or Gi instead of GB, M or "
+                    'Mi instead of MB), such as 24Gi, not "24GB"'
                 )
             ],
         ),
         (
             sagemaker.runtime(env=[{"name": "A", "value": "1"}] * 2),
-            ['spec.runtime.env[1]: {"name": "A"} is there already: remove one'],
+            ['spec.runtime.env[1]: must not repeat {"name": "A"}'],
         ),
         (sagemaker.spec({"runtime": []}), ["spec.runtime: must be a map, not a list"]),
         (sagemaker.spec({"replicas": None, "model": None}), ["spec.model is required"]),
@@ -175,7 +175,7 @@ def test_names_with_pods_are_those_of_services() -> None:
             sagemaker.spec({"replicas": 2, "autoscaling": {"maxReplicas": 2, "minReplicas": 3}}),
             [
                 "spec.autoscaling: minReplicas must not be greater than maxReplicas",
-                "spec: replicas and autoscaling exclude each other: remove one",
+                "spec: at most one of replicas and autoscaling may be set",
             ],
         ),
     ],

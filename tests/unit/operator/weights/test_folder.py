@@ -86,14 +86,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_more_than_is_free_is_refused(tmp_path: Path) -> None:
     folder.require_space(tmp_path, 1)
-    with pytest.raises(LastingError, match=r"1073741824\.0 GiB are to be fetched, and the volume of .* GiB free"):
+    with pytest.raises(LastingError, match=r"1073741824\.0 GiB must be fetched, but the volume of .* GiB free"):
         folder.require_space(tmp_path, 2**60)
 
 
 def test_pickled_weights_alone_are_no_model_unless_they_are_allowed(tmp_path: Path) -> None:
     for name in ("config.json", "pytorch_model.bin"):
         (tmp_path / name).write_text("{}")
-    with pytest.raises(LastingError, match=r"pickle files.*set model\.allowPickle: true"):
+    with pytest.raises(LastingError, match=r"pickle files.*set spec\.model\.allowPickle to true"):
         folder.check(tmp_path, allow_pickle=False)
     (tmp_path / "model.safetensors").write_text("")
     folder.check(tmp_path, allow_pickle=False)

@@ -36,7 +36,7 @@ def _note(situation: Situation) -> Note:
         # namespace.
         message = (
             f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']}: not deleted, because the "
-            "operator is not allowed to list PersistentVolumeClaims; delete it, unless its namespace is deleted"
+            "operator is not allowed to list PersistentVolumeClaims; delete it, unless you delete its namespace"
         )
         return Note(Reason.LEFT_ALONE, message)
     return Note(

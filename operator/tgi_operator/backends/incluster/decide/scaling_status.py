@@ -95,8 +95,8 @@ def _activity(situation: Situation) -> Activity | None:
         return Activity(False, Reason.ENDPOINT_NOT_IN_SERVICE, "The autoscaler does not exist yet.")
     if not situation.means.measures:
         message = (
-            "Cannot autoscale: the cluster does not serve a custom metrics API, and KEDA is not configured "
-            "(--prometheus-address); install one of them, see docs/scaling.md"
+            "Autoscaling is not possible: the cluster does not serve a custom metrics API, and KEDA is not configured "
+            "(--prometheus-address); install one of them as docs/scaling.md describes"
         )
         return Activity(False, Reason.METRICS_API_MISSING, message)
     return _obstacle(situation, deployed, hpa) or _follows(situation)

@@ -9,6 +9,7 @@ from tgi_operator.backends.incluster.desired import names, strategy
 from tgi_operator.backends.incluster.desired.strategy import Strategy
 from tgi_operator.backends.incluster.kinds import JOB
 from tgi_operator.backends.incluster.seen import pods, quota
+from tgi_operator.backends.incluster.seen.capacity import Room
 from tgi_operator.backends.incluster.seen.pods import Trouble
 from tgi_operator.backends.plans.planning import Note, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, serving, stalled
@@ -89,7 +90,7 @@ def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) ->
     if deployed.complete and deployed.wanted == wanted:
         return serving(Reason.IN_SERVICE, f"{counted}.")
     if deployed.wanted == wanted == deployed.replicas == 0:
-        message = "The replica count is 0, so no pod serves; scale the Deployment, or set spec.replicas"
+        message = "The replica count is 0, so no pods serve requests; scale the Deployment, or set spec.replicas"
         return Verdict(ConditionStatus.TRUE, ConditionStatus.FALSE, Reason.SCALED_TO_ZERO, message)
     if _served_before(situation) and _serves_alone(situation, deployed):
         return serving(Reason.SCALING, f"{counted}; more are starting.")
@@ -131,7 +132,7 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
         message = f"{counted} A new pod waits for pod {ending} to terminate."
         return progressing(Reason.UPDATING, message, available=situation.available)
     if found is not None:
-        message = f"{counted} Pod {found.pod}: {found.message}"
+        message = f"{counted} Pod {found.pod}: {found.message}{_hint(situation)}"
         verdict = progressing(found.reason, message, available=situation.available)
     waited = situation.waited_seconds(verdict.reason)
     # For a moment, the Deployment still reports the counts of the previous rollout for a new one.
@@ -139,6 +140,16 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
     if found is not None and (found.stalled or late):
         return stalled(found.reason, verdict.message, available=situation.available)
     return overdue(verdict, f"No progress within the deadline. {message}") if late else verdict
+
+
+def _hint(situation: Situation) -> str:
+    """Return a sentence for the message if the operator cannot decide whether to replace pods in place."""
+    if situation.room is not Room.UNREADABLE:
+        return ""
+    return (
+        " The operator is not allowed to read the room on nodes, so the old pods keep serving; "
+        "set spec.rollout.maxSurge to 0 to replace pods in place."
+    )
 
 
 def _ending(situation: Situation) -> str:

@@ -43,7 +43,7 @@ def problem(template: Object) -> Problem | None:
     for field, wrong in _violations(template):
         return Problem(
             Reason.POD_NOT_RESTRICTED,
-            f"{_FIELD}.{field}: {wrong}; remove it, or ask an administrator for `pod-template: unrestricted`",
+            f"{_FIELD}.{field}: {wrong}; remove it, or ask an administrator to set `pod-template: unrestricted`",
         )
     return None
 

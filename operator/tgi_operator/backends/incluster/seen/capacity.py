@@ -32,6 +32,9 @@ class Room(Enum):
     NONE = auto()
     """Neither: the end of an old pod would not help."""
 
+    UNREADABLE = auto()
+    """The operator is not allowed to list the nodes or their pods."""
+
 
 @dataclass(frozen=True)
 class Demand:

@@ -103,8 +103,8 @@ def _unschedulable(pod: Object) -> Trouble | None:
     return Trouble(
         _name(pod),
         Reason.PVC_NOT_FOUND,
-        f"PersistentVolumeClaim {claim} does not exist; create it (the pod then starts automatically), or specify "
-        "another one in the spec",
+        f"PersistentVolumeClaim {claim}: does not exist; create it, and the pod starts automatically, or specify "
+        "another PVC in the spec",
         stalled=True,
     )
 
@@ -157,12 +157,12 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
         # The message of the program contains the fix.
         reason, advice = Reason.MODEL_DOWNLOAD_FAILED, "the weights were not fetched"
     elif ended.get("reason") == "OOMKilled":
-        reason, advice = Reason.OOM_KILLED, "raise inCluster.resources.limits.memory"
+        reason, advice = Reason.OOM_KILLED, "raise spec.inCluster.resources.limits.memory"
     elif (known := failure_texts.recognised(log)) is not None:
         reason, advice = known.reason, known.advice
     else:
-        reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read its log: kubectl logs -p {_name(pod)}"
-    message = f"container {container['name']} exited with code {code}: {advice}"
+        reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read its log with `kubectl logs -p {_name(pod)}`"
+    message = f"container {container['name']} exited with code {code}; {advice}"
     patience = _CRASHES if reason in (Reason.CRASH_LOOP_BACK_OFF, Reason.OOM_KILLED) else 1
     return Trouble(
         _name(pod),
@@ -186,7 +186,7 @@ def _unhealthy(pod: Object) -> Trouble | None:
             and not container.get("ready")
             and _was_ready(pod, container)
         ):
-            message = f"container {container['name']} is running but does not respond to its health check"
+            message = f"container {container['name']} is running but does not pass its health check"
             return Trouble(_name(pod), Reason.PROBE_FAILED, message, container=container["name"])
     return None
 

@@ -22,14 +22,14 @@ class Regions:
             return None
         if self._setting:
             allowed = ", ".join(sorted(self._setting))
-            why, do = f"{region} is not allowed by the operator's administrators (allowed: {allowed})", "create"
+            why, do = f"the operator does not allow {region} (allowed: {allowed})", "create"
         else:
             meant = _meant(region, self._regions)
-            why, do = f"unknown AWS region {region}", f"did you mean {meant}? Create" if meant else "create"
+            why, do = f"{region} is not a known AWS region", f"did you mean {meant}? Create" if meant else "create"
         return Problem(
             Reason.UNKNOWN_REGION,
-            f"spec.sageMaker.region: {why}; {do} a new TGIEndpoint in another region, or ask the administrators to add "
-            "this one to --aws-regions",
+            f"spec.sageMaker.region: {why}; {do} a new TGIEndpoint in another region, or ask an administrator to add "
+            "this region to --aws-regions",
         )
 
 

@@ -28,7 +28,7 @@ def collecting(
     status = situation.report(verdict, remember, **fields)
     if not old:
         return Plan(status)
-    note = Note(Reason.COLLECTED, f"Deleted the models and configurations of revisions {', '.join(old)}.")
+    note = Note(Reason.COLLECTED, f"Deleted the models and endpoint configurations of revisions {', '.join(old)}.")
     return Plan(
         status,
         collection=steps.delete_sets(situation.place, old),

@@ -30,8 +30,8 @@ def deletion(situation: Situation) -> Plan[Step] | Ask | None:
     if endpoint is not None and situation.foreign is None:
         if endpoint.status in state.IN_TRANSITION and endpoint.status != state.DELETING:
             message = (
-                f'Waiting to delete endpoint "{place.endpoint}": SageMaker rejects deletion while it is '
-                f"{endpoint.status}."
+                f'Waiting to delete endpoint "{place.endpoint}": SageMaker rejects the deletion while the '
+                f"endpoint is {endpoint.status}."
             )
             return Plan(situation.report(progressing(Reason.DELETING, message, available=situation.available)))
         message = f'Deleting endpoint "{place.endpoint}".'
@@ -72,16 +72,16 @@ def _note(situation: Situation) -> Note:
         return Note(
             Reason.LEFT_ALONE,
             f'Endpoint "{name}" in {region}: the operator is not allowed to read it, and the status does not show '
-            "whether it exists; if it does, it continues to serve and to be billed: delete it in AWS",
+            "whether it exists. If it exists, delete it in AWS; until then, it continues to serve and to be billed.",
         )
     if situation.endpoint is not None:
         return Note(
             Reason.LEFT_ALONE,
-            f'Endpoint "{name}" in {region}: not deleted, because its tags do not name this resource; if it belonged '
-            "to this resource, it continues to serve and to be billed: delete it in AWS",
+            f'Endpoint "{name}" in {region}: not deleted, because its tags do not name this resource. If it '
+            "belonged to this resource, delete it in AWS; until then, it continues to serve and to be billed.",
         )
     if situation.status.sage_maker is None:
-        return Note(Reason.DELETED, "Deleted; no AWS resources had been created.")
+        return Note(Reason.DELETED, "Deleted; the operator had not created any AWS resources.")
     return Note(Reason.DELETED, f'Deleted endpoint "{name}", its endpoint configurations and its models.')
 
 

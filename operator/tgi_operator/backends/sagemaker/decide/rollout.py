@@ -93,7 +93,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     if blocked is not None:
         return resized(situation, blocked)
     serving = situation.live_revision or endpoint.config_name
-    message = f"Rolling out revision {desired.revision}; {serving} serves meanwhile."
+    message = f"Rolling out revision {desired.revision}; {serving} continues to serve."
     verdict = progressing(Reason.UPDATING, message, available=situation.available)
     retypes = _retypes(situation)
     remember = _begun(situation, registration_lost=retypes)
@@ -107,7 +107,7 @@ def _stuck(situation: Situation) -> Plan[Step]:
     message = (
         f'The rollback of endpoint "{situation.place.endpoint}" failed, and AWS does not accept an update to the '
         f"configuration in use: {(situation.living.failure_reason or NO_REASON).removesuffix('.')}. Change a field of "
-        "the spec that rolls out another revision, or delete the endpoint in AWS to have it created again."
+        "the spec that rolls out another revision, or delete the endpoint in AWS so that the operator recreates it."
     )
     verdict = stalled(Reason.UPDATE_ROLLBACK_FAILED, message, available=situation.available)
     return collecting(situation, verdict, memory.undone(situation.memory, situation.living.last_modified))

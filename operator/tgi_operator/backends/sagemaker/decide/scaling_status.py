@@ -88,7 +88,7 @@ def _conflict(situation: Situation) -> Activity | None:
         if other is not None:
             metric = policy["PredefinedMetricSpecification"]["PredefinedMetricType"]
             message = (
-                f'Scaling policy "{other}": it is not owned by this resource and already tracks {metric}, for which '
+                f'Scaling policy "{other}": is not owned by this resource, but already tracks {metric}, for which '
                 "AWS accepts only one policy; delete it in AWS, or remove the metric from spec.autoscaling.metrics"
             )
             return Activity(False, Reason.POLICY_CONFLICT, message)

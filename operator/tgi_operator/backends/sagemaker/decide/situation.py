@@ -146,8 +146,8 @@ class Situation:
             return None
         tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(owner).items())
         return (
-            f'Endpoint "{self.place.endpoint}" in {self.place.region}: exists, and its tags do not name this resource; '
-            f"to hand it over to this resource, add the tags {tags}; otherwise create a TGIEndpoint with another "
+            f'Endpoint "{self.place.endpoint}" in {self.place.region}: exists, but its tags do not name this resource; '
+            f"to hand it over to this resource, add the tags {tags}, or create a TGIEndpoint with another "
             "spec.sageMaker.endpointName"
         )
 
@@ -200,7 +200,7 @@ class Situation:
         """The objects that deletionPolicy Retain keeps."""
         return (
             f'Kept endpoint "{self.place.endpoint}", its endpoint configuration and its model (deletionPolicy Retain); '
-            "it continues to be billed."
+            "the endpoint continues to be billed."
         )
 
     @property
@@ -268,7 +268,7 @@ class Situation:
             return with_verdict(self.status, generation, verdict, now, **fields)
         fields = {"last_handled_request": self.resource.handled_request, **fields}
         if self.name_problem is not None and self.was_created_for_it:
-            warning = f"The endpoint stays; once deleted, it is not created again: {self.name_problem.message}"
+            warning = f"The endpoint remains, but once deleted, it is not recreated: {self.name_problem.message}"
             verdict = replace(verdict, message=f"{verdict.message} {warning}")
         never_requested = self.endpoint is None and self.status.sage_maker is None and remember is None
         if self.foreign is not None or never_requested:

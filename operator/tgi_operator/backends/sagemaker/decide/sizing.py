@@ -83,7 +83,7 @@ def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
     """Return the Event if another user changed the count. The status's history has changes of the spec."""
     if situation.status.desired_replicas != replicas or situation.status.replicas != replicas:
         return ()
-    message = f"Restored replicas from {situation.living.desired_count} to {replicas}."
+    message = f"Restored the replica count from {situation.living.desired_count} to {replicas}."
     return (Note(Reason.RESTORED, message),)
 
 

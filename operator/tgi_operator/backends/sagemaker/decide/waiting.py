@@ -18,14 +18,14 @@ _TRANSITIONS = {
     state.CREATING: (Reason.CREATING, "AWS is starting the instances; the container then loads the model."),
     state.UPDATING: (
         Reason.UPDATING,
-        "AWS is changing the endpoint; the current revision serves until the change is done.",
+        "AWS is changing the endpoint; the current revision serves until the change is complete.",
     ),
     state.SYSTEM_UPDATING: (
         Reason.SYSTEM_UPDATING,
-        "AWS is maintaining the endpoint; the change waits until AWS is done.",
+        "AWS is performing maintenance on the endpoint; the change waits until AWS is done.",
     ),
-    state.ROLLING_BACK: (Reason.ROLLING_BACK, "AWS is returning the endpoint to its previous capacity."),
-    state.DELETING: (Reason.REPLACING, "AWS is deleting the endpoint; the operator will then create it again."),
+    state.ROLLING_BACK: (Reason.ROLLING_BACK, "AWS is rolling the endpoint back to its previous capacity."),
+    state.DELETING: (Reason.REPLACING, "AWS is deleting the endpoint; the operator will then recreate it."),
 }
 
 
@@ -78,7 +78,8 @@ def in_transition(situation: Situation) -> Plan[Step] | None:
             message = f"Serving; AWS is changing the replica count to {situation.wanted_replicas}."
             return Plan(situation.report(serving(Reason.SCALING, message)))
         if endpoint.status == state.SYSTEM_UPDATING:
-            return Plan(situation.report(serving(Reason.SYSTEM_UPDATING, "Serving; AWS is maintaining the endpoint.")))
+            message = "Serving; AWS is performing maintenance on the endpoint."
+            return Plan(situation.report(serving(Reason.SYSTEM_UPDATING, message)))
     accepted = endpoint.pending_config_name == situation.desired.set_name and not situation.up_to_date
     # If another configuration is pending on top of ours, ours was rolled out.
     done = situation.up_to_date and not resizing

@@ -27,7 +27,7 @@ def role_of_another_partition(_: Spec, target: SageMaker) -> Problem | None:
         return Problem(
             Reason.INVALID_SPEC,
             f"spec.sageMaker.executionRoleARN: the role is in partition {role_partition}, but region {target.region} "
-            f"is in {region_partition}; use a role arn:{region_partition}:iam::…",
+            f"is in {region_partition}; use a role whose ARN begins with arn:{region_partition}:iam::",
         )
     return None
 
@@ -37,8 +37,8 @@ def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
     if target.enable_network_isolation and spec.model.on_hub:
         return Problem(
             Reason.INVALID_SPEC,
-            "spec.sageMaker.enableNetworkIsolation: the container cannot reach the Hugging Face Hub; use a model.uri "
-            "that begins with s3://, or remove enableNetworkIsolation",
+            "spec.sageMaker.enableNetworkIsolation: the container cannot reach the Hugging Face Hub; use a "
+            "spec.model.uri that begins with s3://, or remove enableNetworkIsolation",
         )
     return None
 
@@ -92,7 +92,7 @@ def api_key(spec: Spec, _: SageMaker) -> Problem | None:
     if any(variable.name == "API_KEY" for variable in spec.runtime.env):
         return Problem(
             Reason.CONFLICTING_OPTIONS,
-            "spec.runtime.env: API_KEY locks out SageMaker itself; remove it, because IAM protects the endpoint",
+            "spec.runtime.env: API_KEY would lock out SageMaker; remove it, because IAM already protects the endpoint",
         )
     return None
 
@@ -105,7 +105,7 @@ def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
     if len(values) > MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
         return Problem(
             Reason.INVALID_SPEC,
-            f"spec.runtime.env: {len(values)} variables with {size} bytes are more than SageMaker accepts; use at "
+            f"spec.runtime.env: {len(values)} variables with {size} bytes exceed the limits of SageMaker; use at "
             f"most {MAX_ENVIRONMENT} variables and {MAX_ENVIRONMENT_BYTES} bytes in total",
         )
     return None

@@ -107,7 +107,7 @@ def test_text_is_recognised(words: str, reason: Reason) -> None:
             id="offline, and not there",
         ),
         pytest.param(
-            "huggingface_hub.errors.EntryNotFoundError: 404 Client Error.", "check model.uri", id="no such file"
+            "huggingface_hub.errors.EntryNotFoundError: 404 Client Error.", "check spec.model.uri", id="no such file"
         ),
         pytest.param(
             "LocalEntryNotFoundError: An error happened while trying to locate the files on the Hub\n"
@@ -121,7 +121,7 @@ def test_text_is_recognised(words: str, reason: Reason) -> None:
             id="a gated model",
         ),
         pytest.param(
-            "ValueError: sharded is not supported for AutoModel", "set runtime.numShard to 1", id="no sharding"
+            "ValueError: sharded is not supported for AutoModel", "set spec.runtime.numShard to 1", id="no sharding"
         ),
     ],
 )

@@ -74,9 +74,7 @@ def test_newest_version_is_the_newest_by_number_and_not_by_spelling() -> None:
 @pytest.mark.parametrize(
     ("version", "region", "text"),
     [
-        pytest.param(
-            "3.3.7", "eu-west-1", "TGI 3.3.7 is not in the catalogue; use one of 0.6.0, ", id="no such version"
-        ),
+        pytest.param("3.3.7", "eu-west-1", "TGI 3.3.7 is not in the catalog; use one of 0.6.0, ", id="no such version"),
         pytest.param("3.3.6", "sa-west-1", "AWS publishes no TGI image in sa-west-1", id="no such region"),
     ],
 )
@@ -126,7 +124,7 @@ def test_newest_release_is_the_newest_by_number() -> None:
 
 @pytest.mark.parametrize("version", ["9.9", "9.9.9", "3.3.99", "0.9.4"])
 def test_unknown_release_says_what_there_is(version: str) -> None:
-    text = f"TGI {version} is not a known release; use 3.3.7, 3.3.6, 3.3.5, 3.3.4, 3.3.3, or set runtime.image"
+    text = f"TGI {version} is not a known release; use 3.3.7, 3.3.6, 3.3.5, 3.3.4, 3.3.3, or set spec.runtime.image"
     with pytest.raises(images.UnknownImageError, match=re.escape(text)):
         images.release_image(version)
 

@@ -67,7 +67,7 @@ FORESEEN = [
     ),
     pytest.param(
         launch({"MAX_INPUT_TOKENS": "1024", "MAX_INPUT_LENGTH": "1024"}),
-        "MAX_INPUT_TOKENS and MAX_INPUT_LENGTH are the same option; keep the first",
+        "MAX_INPUT_TOKENS and MAX_INPUT_LENGTH are the same option; keep MAX_INPUT_TOKENS",
         "Both `max_input_tokens` (1024) and `max_input_length` (1024) are set.",
         id="both names of one option in env",
     ),
@@ -103,13 +103,13 @@ FORESEEN = [
     ),
     pytest.param(
         launch(quantize="exl2"),
-        "exl2 cannot be split over 4 GPUs; set numShard to 1",
+        "exl2 cannot be split across 4 GPUs; set numShard to 1",
         "Sharding is currently not supported with `exl2` quantization",
         id="exl2 over all GPUs of the instance",
     ),
     pytest.param(
         launch(quantize="exl2", numShard=2),
-        "exl2 cannot be split over 2 GPUs; set numShard to 1",
+        "exl2 cannot be split across 2 GPUs; set numShard to 1",
         "Sharding is currently not supported with `exl2` quantization",
         id="exl2 over two GPUs",
     ),
@@ -202,7 +202,7 @@ FORESEEN = [
     ),
     pytest.param(
         launch(quantize="marlin", on="ml.g4dn.12xlarge"),
-        "quantize marlin needs CUDA capability 8.0, but the T4 has 7.5; use a spec.sageMaker.instanceType of ml.g5",
+        "quantize: marlin needs compute capability 8.0, but the T4 has 7.5; use ml.g5 or a newer family",
         "Using quantized Marlin models requires a GPU with CUDA capability 8.0 or later.",
         id="marlin on a T4",
     ),
@@ -217,19 +217,19 @@ FORESEEN = [
 REFUSED_SHARDS = [
     pytest.param(
         launch(numShard=8),
-        "numShard is 8, but the container has 4 GPU(s); use at most 4, or take a larger spec.sageMaker.instanceType",
+        "numShard is 8, but the number of GPUs is 4; use at most 4, or use a larger spec.sageMaker.instanceType",
         "Each process is one gpu",
         id="more shards than GPUs",
     ),
     pytest.param(
         launch(uri=FALCON, numShard=2),
-        "tiiuae/falcon-7b-instruct has attention heads that 2 GPUs cannot share evenly: use 1",
+        "tiiuae/falcon-7b-instruct has attention heads that cannot be split evenly across 2 GPUs; use 1",
         "`num_heads` must be divisible by `num_shards` (got `num_heads`: 71 and `num_shards`: 2",
         id="71 heads over 2 GPUs",
     ),
     pytest.param(
         launch(uri="hf://Qwen/Qwen2.5-7B-Instruct", numShard=7, on="ml.g5.48xlarge"),
-        "attention heads that 7 GPUs cannot share evenly: use 1, 2, 4",
+        "attention heads that cannot be split evenly across 7 GPUs; use 1, 2, 4",
         "`num_key_value_heads` must be divisible by `num_shards`",
         id="4 key-value heads over 7 GPUs",
     ),
@@ -238,7 +238,7 @@ REFUSED_SHARDS = [
 # The launcher accepts these; then it serves no requests, or not as specified.
 BETTER_REFUSED = [
     pytest.param(
-        launch({"MAX_CONCURRENT_REQUESTS": "0"}), "MAX_CONCURRENT_REQUESTS is 0, which serves nothing", id="no requests"
+        launch({"MAX_CONCURRENT_REQUESTS": "0"}), "MAX_CONCURRENT_REQUESTS is 0; use at least 1", id="no requests"
     ),
     pytest.param(
         launch({"CUDA_MEMORY_FRACTION": "1.5"}),
@@ -247,9 +247,11 @@ BETTER_REFUSED = [
     ),
     pytest.param(launch({"CUDA_MEMORY_FRACTION": "0"}), "CUDA_MEMORY_FRACTION is 0", id="no memory"),
     pytest.param(
-        launch(dtype="bfloat16", on="ml.g4dn.xlarge"), "dtype bfloat16 needs CUDA capability 8.0", id="bfloat16 on a T4"
+        launch(dtype="bfloat16", on="ml.g4dn.xlarge"),
+        "dtype: bfloat16 needs compute capability 8.0",
+        id="bfloat16 on a T4",
     ),
-    pytest.param(launch(quantize="fp8", on="ml.g4dn.xlarge"), "quantize fp8 needs CUDA", id="fp8 on a T4"),
+    pytest.param(launch(quantize="fp8", on="ml.g4dn.xlarge"), "quantize: fp8 needs compute", id="fp8 on a T4"),
     pytest.param(
         launch({"DTYPE": "float16"}, dtype="float16"),
         "spec.runtime.dtype and spec.runtime.env DTYPE set the same option; keep one",
