@@ -254,7 +254,8 @@ class Rollout(APIObject):
     )
     max_unavailable: CountOrPercent | None = Field(
         default=None,
-        description="Pods that may be unavailable, such as 25%. If neither is set, a new pod comes first, or an old pod makes room for it.",
+        description="Pods that may be unavailable, such as 25%. If neither field is set, a new pod serves first, or an "
+        "old pod makes room for it.",
     )
     progress_deadline_seconds: Positive | None = Field(
         default=None,
