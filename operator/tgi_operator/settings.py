@@ -132,8 +132,8 @@ class Settings(BaseModel):
         default=300,
         ge=0,
         le=86_400,
-        description="Seconds that a new pod of a rollout waits for a node, which an autoscaler may add, before an old "
-        "pod makes room for it. With a fixed number of nodes, 0 makes rollouts faster.",
+        description="Seconds that a new pod of a rollout waits for a node before an old pod makes room for it. An "
+        "autoscaler can add a node during this time. If the number of nodes is fixed, 0 makes rollouts faster.",
     )
     workers: int = Field(
         default=8,

@@ -1,14 +1,11 @@
 """Weights are downloaded to a PVC once, before a pod takes a GPU."""
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from e2e.conftest import ZEPHYR, Cloud, manifest, until
+from e2e.conftest import ZEPHYR, Cloud, until
 from e2e.test_pods import changed
 from kstatus import kstatus
 from tgi_sandbox.cluster.script import annotations
@@ -95,6 +92,15 @@ def test_a_job_that_fails_is_told_and_tried_again_when_it_is_deleted(cloud: Clou
     cloud.wait_ready("zephyr")
 
 
+def test_a_job_that_gets_no_pod_is_explained(cloud: Cloud) -> None:
+    cloud.kubectl("create", "quota", "none", "--hard=pods=0")
+    cloud.apply("zephyr", CACHED)
+    stalled = cloud.wait_reason("zephyr", "Stalled", "QuotaExceeded", 120)
+    assert "exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0" in stalled["message"]
+    cloud.kubectl("delete", "quota", "none")
+    cloud.wait_ready("zephyr", 120)
+
+
 TIMES = {"lastTransitionTime": "2026-01-01T00:00:00Z", "lastProbeTime": "2026-01-01T00:00:00Z"}
 
 
@@ -114,17 +120,9 @@ def test_a_claim_that_has_the_weights_is_looked_at_first(cloud: Cloud) -> None:
     assert cloud.object("persistentvolumeclaims", "models") is not None
 
 
-def test_the_progress_of_the_job_is_told(cloud: Cloud, tmp_path: Path) -> None:
-    # A slow job of the same name: the operator adopts it.
-    file = tmp_path / "zephyr.yaml"
-    file.write_text(yaml.safe_dump(manifest("zephyr", CACHED)))
-    command = [str(Path(sys.executable).with_name("tgi-operator")), "plan", "-n", cloud.namespace, "-f", str(file)]
-    planned = yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    job = next(document for document in planned if document["kind"] == "Job")
-    del job["metadata"]["ownerReferences"]
-    job["spec"]["template"]["metadata"]["annotations"] = annotations(start_seconds=8, logs="12.3 of 14.5 GiB")
-    cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(job))
-    cloud.apply("zephyr", CACHED)
+def test_the_progress_of_the_job_is_told(cloud: Cloud) -> None:
+    slow = {"metadata": {"annotations": annotations(start_seconds=8, logs="12.3 of 14.5 GiB")}}
+    cloud.apply("zephyr", changed(CACHED, inCluster={"podTemplate": slow}))
     until(
         lambda: "12.3 of 14.5 GiB" in cloud.condition("zephyr", "Reconciling").get("message", ""),
         lambda: str(cloud.get("zephyr")["status"]),
@@ -132,4 +130,3 @@ def test_the_progress_of_the_job_is_told(cloud: Cloud, tmp_path: Path) -> None:
     )
     assert cloud.objects("deployments") == []
     cloud.wait_ready("zephyr")
-    cloud.kubectl("delete", "job", job["metadata"]["name"])

@@ -8,7 +8,7 @@ import pytest
 
 from simulation.simulation import KEY, PODS, Object, Simulation, condition
 from simulation.test_over import CACHED, MINUTE, reports
-from simulation.test_stories import LONG, earlier_version, is_stalled
+from simulation.test_stories import LONG, is_stalled
 from tgi_operator.settings import Settings
 
 NEW = {**PODS, "runtime": {"maxTotalTokens": 2048}}
@@ -359,14 +359,38 @@ def test_another_users_secret_reaches_no_pod(simulation: Simulation) -> None:
     assert [plural for plural in CHILDREN if simulation.server.objects[plural]] == []
 
 
-def test_an_operator_that_knows_tokens_by_another_digest_replaces_no_pod(simulation: Simulation) -> None:
+def test_a_rotated_token_replaces_no_pod(simulation: Simulation) -> None:
     simulation.server.put_secret("ml", "hub", token="hf_abcdefgh")
-    with earlier_version():
-        simulation.apply({**PODS, "model": {**PODS["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}})
-        simulation.run_until(simulation.is_ready, within=180)
-        before, former = pods(simulation), deployment(simulation)["metadata"]["annotations"]
-    simulation.restart()
+    simulation.apply({**PODS, "model": {**PODS["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}})
+    simulation.run_until(simulation.is_ready, within=180)
+    simulation.run(120)
+    before, since = pods(simulation), len(simulation.server.requests)
+    for restarted in (False, True):
+        simulation.server.put_secret("ml", "hub", token=f"hf_rotated{restarted}")
+        if restarted:
+            simulation.restart()
+        simulation.run(600)
+        assert pods(simulation) == before
+    assert writes(simulation, since) == []
+
+
+def test_another_token_fetches_weights_that_the_former_one_could_not(simulation: Simulation) -> None:
+    simulation.server.put_secret("ml", "hub", token="hf_abcdefgh")
+    simulation.workloads.change(fetch=(3, "the model is gated (401); set model.tokenSecretRef"))
+    gated = {**CACHED, "model": {**CACHED["model"], "tokenSecretRef": {"name": "hub", "key": "token"}}}
+    simulation.apply(gated)
+    simulation.run_until(lambda: is_stalled(simulation, "ModelDownloadFailed"), within=600)
     simulation.run(LONG)
-    assert simulation.is_ready()
-    assert pods(simulation) == before
-    assert deployment(simulation)["metadata"]["annotations"] != former, "the digest of the token is gone"
+    assert is_stalled(simulation, "ModelDownloadFailed"), "nothing has changed"
+    simulation.workloads.change(fetch=None)
+    simulation.server.put_secret("ml", "hub", token="hf_ijklmnop")
+    simulation.run_until(simulation.is_ready, within=600)
+
+
+def test_a_hub_that_was_down_for_an_hour_needs_nobody(simulation: Simulation) -> None:
+    simulation.workloads.change(fetch=(1, "the Hub answers 503"))
+    simulation.apply(CACHED)
+    simulation.run(3600)
+    simulation.run_until(lambda: "Retrying at" in simulation.condition("Ready")["message"], within=3600)
+    simulation.workloads.change(fetch=None)
+    simulation.run_until(simulation.is_ready, within=2 * 3600)

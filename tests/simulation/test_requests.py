@@ -134,7 +134,7 @@ def test_a_request_tries_a_failure_that_is_final_once(serving: Simulation) -> No
 
 
 def test_a_request_fetches_weights_again_whose_job_failed(simulation: Simulation) -> None:
-    simulation.workloads.change(fetch=(1, "Repository not found"))
+    simulation.workloads.change(fetch=(3, "Repository not found"))
     simulation.apply(CACHED)
     simulation.run_until(lambda: is_stalled(simulation, "ModelDownloadFailed"), within=3600)
     assert "requestedAt" in simulation.condition("Ready")["message"]

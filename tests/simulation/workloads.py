@@ -130,19 +130,22 @@ class Workloads:
         failed = phases.count("Failed")
         if "Succeeded" in phases:
             condition = {"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": ""}
-        elif failed > int(body["spec"].get("backoffLimit", 6)) or self._fails_job(body, pods):
+        elif self._fails_job(body, pods):
+            condition = {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": ""}
+        elif failed > int(body["spec"].get("backoffLimit", 6)):
             condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": ""}
         else:
             if failed == len(pods):
                 self._create_pod(body, "")
             self._write("jobs", body, {"active": 1, "failed": failed})
             return
+        condition["lastTransitionTime"] = self.server.clock.rfc3339()
         self._write("jobs", body, {"active": 0, "failed": failed, "conditions": [condition]})
 
     def _fails_job(self, body: Object, pods: list[Object]) -> bool:
         """Return whether a pod ended with an exit code that ends the job by its podFailurePolicy."""
         rules = body["spec"].get("podFailurePolicy", {}).get("rules", ())
-        final = {code for rule in rules for code in rule["onExitCodes"]["values"]}
+        final = {code for rule in rules for code in rule.get("onExitCodes", {}).get("values", ())}
         ended = [_container(pod).get("state", {}).get("terminated", {}) for pod in pods]
         return any(each.get("exitCode") in final for each in ended)
 

@@ -502,12 +502,13 @@ class Reason(StrEnum):
     MODEL_DOWNLOAD_FAILED = (
         "ModelDownloadFailed",
         (
-            "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times. "
-            "The message shows the time of the next attempt."
+            "The weights could not be downloaded. The operator retries: on SageMaker every 30 minutes, up to 5 times, "
+            "and in the cluster after pauses of up to one hour. The message shows the time of the next attempt. It "
+            "does not retry if the error message asks for a change, such as access to a gated model."
         ),
         (
-            "Check the URI, the revision, the token and the role. For pods, then set the annotation "
-            "`tgi-operator.dev/requestedAt` to retry."
+            "Check the URI, the revision, the token and the role. If the message shows no time of a next attempt and "
+            "the cause is outside of the spec, then set the annotation `tgi-operator.dev/requestedAt` to retry."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )

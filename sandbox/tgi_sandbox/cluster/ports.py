@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections import deque
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
@@ -13,16 +14,37 @@ LOCALHOST = "localhost"
 _CANDIDATES = range(20_000, 32_000)
 _TIMEOUT_SECONDS = 5.0
 
+_RESERVATIONS: deque[socket.socket] = deque(maxlen=256)
+"""Abstract sockets that name the last ports that this process has chosen; the end of the process releases them.
+
+A control plane starts seconds after the choice of its ports. Without a reservation, a process of another sandbox could
+choose one of them meanwhile.
+"""
+
 
 def free_ports(count: int) -> list[int]:
-    """Return distinct ports on 127.0.0.1 without listeners."""
+    """Return distinct ports on 127.0.0.1 without listeners, which no other sandbox has chosen just before."""
     ports: list[int] = []
     for port in random.sample(_CANDIDATES, len(_CANDIDATES)):
         if len(ports) == count:
             break
-        if _is_free(port):
+        if _is_free(port) and _reserve(port):
             ports.append(port)
     return ports
+
+
+def _reserve(port: int) -> bool:
+    """Reserve a port; return whether no process has reserved it."""
+    reservation = socket.socket(socket.AF_UNIX)
+    try:
+        reservation.bind(abstract(f"tgi-sandbox-port-{port}"))
+    except OSError:
+        reservation.close()
+        return False
+    if len(_RESERVATIONS) == _RESERVATIONS.maxlen:
+        _RESERVATIONS.popleft().close()
+    _RESERVATIONS.append(reservation)
+    return True
 
 
 def is_listening(port: int) -> bool:

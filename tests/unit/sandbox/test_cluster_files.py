@@ -4,13 +4,15 @@ import json
 import re
 import ssl
 import stat
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tgi_sandbox.cluster import components, stages
+from tgi_sandbox.cluster import components, ports, stages
 from tgi_sandbox.cluster.authority import Authority, Purpose
 from tgi_sandbox.cluster.components import NETWORK
 from tgi_sandbox.cluster.credentials import certificate_authority, write_kubeconfig, write_private
@@ -141,6 +143,20 @@ def test_network_of_each_folder_has_a_socket_of_its_own(tmp_path: Path) -> None:
     first, second = Layout(tmp_path / "a").network_socket, Layout(tmp_path / "b").network_socket
     assert first != second
     assert first.startswith("@")
+
+
+def test_port_that_another_process_has_chosen_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_CANDIDATES", range(20_000, 20_004))
+    program = (
+        "import sys\nfrom tgi_sandbox.cluster import ports\nports._CANDIDATES = range(20_000, 20_002)\n"
+        "print(*ports.free_ports(2), flush=True)\nsys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        chosen = {int(port) for port in other.stdout.readline().split()}
+        assert not chosen & set(ports.free_ports(4))
+        other.communicate("")
 
 
 def test_free_ports_are_distinct_and_free() -> None:

@@ -27,6 +27,9 @@ First what it needs in each namespace it watches.
   resources: [serviceaccounts]
   verbs: [get]
 {{- end }}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch]

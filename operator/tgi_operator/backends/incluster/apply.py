@@ -26,7 +26,7 @@ async def apply(cluster: Cluster, children: Children, situation: Situation, step
     try:
         if isinstance(step, Apply):
             # The watch reports this write again, which must not start another reconciliation.
-            children.put(await cluster.apply(path, step.manifest, step.manager))
+            children.applied(await cluster.apply(path, step.manifest, step.manager))
         else:
             await cluster.delete(path, body["metadata"]["uid"])
     except APIError as error:

@@ -23,6 +23,7 @@ from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import (
     CLAIM,
     DEPLOYMENT,
+    EVENT,
     JOB,
     MONITOR,
     NETWORK_POLICY,
@@ -47,6 +48,7 @@ _MOST_ROUNDS = 3
 """How often the rules can ask for more input before they must decide."""
 
 _MOST_NODES = 100
+_LONGEST_WARNING = 1024
 _CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
 _MEANS_SECONDS = 20
 
@@ -165,6 +167,8 @@ class Observer:
             return replace(situation, room=await self._room(situation))
         if need is Need.PROGRESS:
             return replace(situation, progress=await self._progress(situation))
+        if need is Need.WARNING:
+            return replace(situation, warning=await self._warning(situation))
         if need is Need.CLAIMS:
             return await self._with_claims(situation)
         raise LookupError(f"pods have no {need}")
@@ -191,6 +195,26 @@ class Observer:
             logger.debug("The Job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
             return ""
         return without_token(log.strip(), situation.desired.token)[-256:]
+
+    async def _warning(self, situation: Situation) -> str:
+        """Return the newest Warning Event about the pod of the Job, or about the Job if it has no pod."""
+        newest, owner = newest_fetcher(situation), situation.owner
+        about = newest if newest is not None else situation.job
+        if about is None:
+            return ""
+        selector = f"type=Warning,involvedObject.uid={about['metadata']['uid']}"
+        try:
+            events = await self._cluster.items(EVENT.path(owner.namespace), fieldSelector=selector)
+        except APIError as error:
+            if error.status != 403:
+                raise
+            logger.debug("Events cannot be listed: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
+            return ""
+        newest_event = max(
+            events, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""), default={}
+        )
+        message = str(newest_event.get("message", ""))
+        return without_token(message, situation.desired.token)[:_LONGEST_WARNING]
 
     async def _room(self, situation: Situation) -> Room:
         """Return the room for one more pod."""

@@ -68,6 +68,7 @@ class Need(StrEnum):
     SCALING = "Scaling"
     ROOM = "Room"
     PROGRESS = "Progress"
+    WARNING = "Warning"
     CLAIMS = "Claims"
 
 

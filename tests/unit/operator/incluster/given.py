@@ -141,6 +141,7 @@ class Cluster:
     room: Room | None = Room.NONE
     node_wait_seconds: float = 0
     progress: str | None = ""
+    warning: str | None = ""
     render_request: str = ""
     foreign: str | None = None
     deleting: bool = False
@@ -181,6 +182,7 @@ class Cluster:
             room=self.room,
             node_wait_seconds=self.node_wait_seconds,
             progress=self.progress,
+            warning=self.warning,
             claims=claims if self.deleting else None,
             means=self.means,
             serving_pods_from=self.serving_pods_from,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from kstatus import kstatus, kubectl_wait
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Status
+from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.incluster.decide import chain
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
@@ -26,6 +28,7 @@ from tgi_operator.backends.rules.shared import FOREIGN_SECONDS
 from unit.operator.incluster.given import (
     CACHED,
     NOT_READY,
+    NOW,
     OWNER,
     TOKEN,
     Cluster,
@@ -258,7 +261,20 @@ def fetcher(cluster: Cluster, name: str, *, created: str = "2026-01-31T11:00:00Z
     return found
 
 
-FAILED = [{"type": "Failed", "status": "True", "message": "Job has reached the specified backoff limit"}]
+def failed(reason: str, message: str = "Job has reached the specified backoff limit") -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "Failed",
+            "status": "True",
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": "2026-01-31T12:00:00Z",
+        }
+    ]
+
+
+FAILED = failed("PodFailurePolicy")
+TEMPORARILY = failed("BackoffLimitExceeded")
 
 
 def test_failed_fetch_is_for_a_person_to_end() -> None:
@@ -294,15 +310,123 @@ def test_failed_download_that_the_job_repeats_is_not_for_a_person_yet() -> None:
 
 
 def test_failed_fetch_without_a_pod_has_the_words_of_the_job() -> None:
-    assert "reached the specified backoff limit" in message(fetching(conditions=FAILED).plan())
+    for conditions in (FAILED, TEMPORARILY):
+        assert "reached the specified backoff limit" in message(fetching(conditions=conditions).plan())
+
+
+def job_of(cluster: Cluster) -> Object:
+    (job,) = (body for (kind, _), body in cluster.children.items() if kind == "Job")
+    return job
 
 
 def test_failed_job_that_is_deleted_is_created_again() -> None:
     cluster = fetching(conditions=FAILED)
     cluster.step()
-    (job,) = [child for child in cluster.children if child[0] == "Job"]
-    del cluster.children[job]
-    assert steps(cluster.plan()) == [f"Apply Job {job[1]}"]
+    name = job_of(cluster)["metadata"]["name"]
+    del cluster.children["Job", name]
+    assert steps(cluster.plan()) == [f"Apply Job {name}"]
+
+
+def test_what_may_pass_is_tried_again_after_growing_pauses() -> None:
+    cluster = fetching(conditions=TEMPORARILY)
+    for attempt, pause in enumerate((60, 120, 240, 480, 960, 1920, 3600, 3600)):
+        planned = cluster.step()
+        assert planned.steps == ()
+        assert is_stalled(planned) is (attempt >= 3)
+        when = NOW + timedelta(seconds=pause)
+        assert f"Retrying at {rfc3339(when)}." in message(planned)
+        cluster.now = when
+        name = job_of(cluster)["metadata"]["name"]
+        planned = cluster.step()
+        assert steps(planned) == [f"Delete Job {name}", f"Apply Job {name}"]
+        assert reason(planned) == Reason.FETCHING_WEIGHTS
+        assert job_of(cluster)["metadata"]["annotations"]["tgi-operator.dev/attempt"] == str(attempt + 1)
+        job_of(cluster)["status"] = {"conditions": TEMPORARILY}
+        cluster.now = NOW
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1" * 40, "\u0663"])
+def test_number_of_attempts_that_another_user_wrote_is_zero(text: str) -> None:
+    cluster = fetching(conditions=TEMPORARILY)
+    job_of(cluster)["metadata"]["annotations"]["tgi-operator.dev/attempt"] = text
+    assert "Retrying at 2026-01-31T12:01:00Z." in message(cluster.plan())
+
+
+@pytest.mark.parametrize("conditions", [[], FAILED, TEMPORARILY], ids=["runs", "failed for good", "failed"])
+@pytest.mark.parametrize(
+    ("changes", "token"),
+    [
+        ({"serviceAccountName": "other"}, TOKEN),
+        ({"tolerations": [{"operator": "Exists"}]}, TOKEN),
+        ({}, "hf_other"),
+    ],
+    ids=["service account", "tolerations", "token"],
+)
+def test_job_follows_its_input_until_it_is_complete(
+    conditions: list[dict[str, Any]], changes: dict[str, Any], token: str
+) -> None:
+    gated = {"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+    cluster = Cluster(spec(gated, **CACHED), token=TOKEN)
+    cluster.step()
+    job_of(cluster)["status"] = {"conditions": conditions}
+    assert not any(step.startswith("Delete") for step in steps(cluster.plan()))
+    cluster.described, cluster.generation, cluster.token = spec(gated, **changes, **CACHED), 2, token
+    name = job_of(cluster)["metadata"]["name"]
+    planned = cluster.step()
+    assert steps(planned) == [f"Delete Job {name}", f"Apply Job {name}"]
+    assert reason(planned) == Reason.FETCHING_WEIGHTS
+    assert not is_stalled(planned)
+    job_of(cluster)["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    cluster.described, cluster.generation, cluster.token = spec(gated, **CACHED), 3, TOKEN
+    assert not any("Job" in step for step in steps(cluster.plan())), "what is fetched stays"
+
+
+def test_job_for_other_weights_ends_with_the_wish_for_them() -> None:
+    cluster = fetching()
+    former = job_of(cluster)["metadata"]["name"]
+    cluster.described = spec({"model": {"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}}, **CACHED)
+    assert steps(cluster.plan())[0] == f"Delete Job {former}"
+
+
+def test_job_without_a_pod_is_explained_by_its_events() -> None:
+    cluster = fetching()
+    cluster.warning = None
+    cluster.step()
+    assert asked(replace(cluster.seen, progress=None)) == {Need.PROGRESS}
+    cluster.later(61)
+    assert asked(cluster.seen) == {Need.WARNING}
+    for words, expected in [
+        ('Error creating: pods "x" is forbidden: exceeded quota: none', Reason.QUOTA_EXCEEDED),
+        ("Error creating: error looking up service account ml/x: not found", Reason.REJECTED_BY_KUBERNETES),
+    ]:
+        cluster.warning = words
+        planned = cluster.plan()
+        assert (reason(planned), is_stalled(planned)) == (expected, True)
+        assert words in message(planned)
+    cluster.warning = ""
+    planned = cluster.step()
+    assert (reason(planned), is_stalled(planned)) == (Reason.FETCHING_WEIGHTS, False)
+    assert "kubectl describe job" in message(planned)
+    cluster.later(cluster.desired.progress_deadline_seconds)
+    for _ in range(2):
+        planned = cluster.step()
+        assert (reason(planned), is_stalled(planned)) == (Reason.PROGRESS_DEADLINE_EXCEEDED, True)
+
+
+def test_pod_of_a_job_that_does_not_start_is_stalled_after_the_deadline_with_the_claim_it_waits_for() -> None:
+    cluster = fetching()
+    waiting = fetcher(cluster, "f")
+    waiting["status"] = unschedulable("f", None, "0/3 nodes are available: 3 pod has unbound immediate PVCs.")["status"]
+    cluster.add(waiting)
+    claim = cluster.children["PersistentVolumeClaim", "zephyr-7b-weights"]
+    claim["status"] = {"phase": "Pending"}
+    planned = cluster.step()
+    assert (reason(planned), is_stalled(planned)) == (Reason.UNSCHEDULABLE, False)
+    words = "PersistentVolumeClaim zephyr-7b-weights is Pending (no storage class, access mode ReadWriteMany)."
+    assert words in message(planned)
+    cluster.later(cluster.desired.progress_deadline_seconds + 1)
+    planned = cluster.step()
+    assert (reason(planned), is_stalled(planned)) == (Reason.UNSCHEDULABLE, True)
 
 
 def test_only_the_newest_pod_of_a_fetch_counts() -> None:

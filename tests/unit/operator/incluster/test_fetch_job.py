@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.incluster.desired import fetch_job
+from tgi_operator.backends.incluster.desired import fetch_job, names
 from tgi_operator.backends.incluster.kinds import Object
 from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, spec, target
 
@@ -174,15 +174,60 @@ def test_job_has_no_rights_but_its_volumes() -> None:
     assert pod_of(job(spec(**CACHED, serviceAccountName="reader")))["serviceAccountName"] == "reader"
 
 
-def test_job_runs_where_the_gpus_are_only_where_its_volume_is_bound_to_a_node() -> None:
+def test_job_runs_where_the_gpus_are_where_its_volume_is_bound_to_a_node_and_else_where_the_spec_says() -> None:
     placed = {"nodeSelector": {"pool": "gpu"}}
     once = {"cache": {"size": "1Gi", "accessMode": "ReadWriteOnce"}}
     assert pod_of(job(spec(**placed, **once)))["nodeSelector"] == {"pool": "gpu"}
     assert pod_of(job(spec(**once)))["tolerations"][0]["key"] == "nvidia.com/gpu"
     for cache in ({"size": "1Gi"}, {"size": "1Gi", "accessMode": "ReadWriteMany"}, {"claimName": "shared"}):
         pod = pod_of(job(spec(**placed, cache=cache)))
-        assert "nodeSelector" not in pod
-        assert "tolerations" not in pod
+        assert pod["nodeSelector"] == {"pool": "gpu"}
+        assert "tolerations" not in pod, "the default one is for GPUs"
+        taint = {"key": "team", "operator": "Exists", "effect": "NoSchedule"}
+        assert pod_of(job(spec(tolerations=[taint], cache=cache)))["tolerations"] == [taint]
+
+
+def test_job_has_what_the_pods_need_to_be_let_in_and_to_reach_the_hub() -> None:
+    changes = {
+        "metadata": {
+            "labels": {"team": "ml", "app.kubernetes.io/component": "other"},
+            "annotations": {"sidecar.istio.io/inject": "false"},
+        },
+        "spec": {
+            "imagePullSecrets": [{"name": "registry"}],
+            "volumes": [
+                {"name": "ca", "configMap": {"name": "ca"}},
+                {"name": "unused", "configMap": {"name": "other"}},
+                {"name": "big", "emptyDir": {}},
+                {"name": "tmp", "secret": {"secretName": "x"}},
+            ],
+            "containers": [
+                {
+                    "name": "tgi",
+                    "volumeMounts": [
+                        {"name": "ca", "mountPath": "/etc/ca", "readOnly": True},
+                        {"name": "big", "mountPath": "/big"},
+                        {"name": "tmp", "mountPath": "/x"},
+                    ],
+                }
+            ],
+        },
+    }
+    env = [{"name": "SSL_CERT_FILE", "value": "/etc/ca/all.pem"}, {"name": "https_proxy", "value": "http://proxy:3128"}]
+    made = job(spec({"runtime": {"env": env}}, podTemplate=changes, **CACHED))
+    metadata, pod = made["spec"]["template"]["metadata"], pod_of(made)
+    assert metadata["labels"] == {"team": "ml"} | names.weights_labels(OWNER)
+    assert metadata["annotations"] == {"sidecar.istio.io/inject": "false"}
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert [each["name"] for each in pod["volumes"]] == ["data", "tmp", "ca"]
+    assert [each["mountPath"] for each in pod["containers"][0]["volumeMounts"]][::2] == ["/data", "/etc/ca"]
+    assert [each["name"] for each in pod["containers"][0]["env"]][:2] == ["SSL_CERT_FILE", "https_proxy"]
+
+
+def test_a_drain_is_no_failure_of_the_download() -> None:
+    rules = job(spec(**CACHED))["spec"]["podFailurePolicy"]["rules"]
+    assert [each["action"] for each in rules] == ["Ignore", "FailJob"]
+    assert rules[0]["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
 
 
 def test_job_does_not_ask_for_a_gpu() -> None:

@@ -10,7 +10,7 @@ from tgi_operator.backends.incluster.decide.steps import Apply
 from tgi_operator.backends.incluster.desired import names, pod_template
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.engines.tgi import images
-from unit.operator.incluster.given import CACHED, OWNER, Cluster, spec
+from unit.operator.incluster.given import CACHED, OWNER, TOKEN, Cluster, spec
 
 NEXT = spec({"runtime": {"maxTotalTokens": 2048}})
 
@@ -126,11 +126,11 @@ def test_request_for_what_is_rendered_anyway_replaces_no_pod() -> None:
     assert writes(cluster) == []
 
 
-def test_deployment_without_inputs_only_gets_the_annotation() -> None:
-    """It was created by a version without this annotation."""
+def test_deployment_without_inputs_only_gets_the_annotations() -> None:
+    """It was created by a version without these annotations."""
     cluster = Cluster().settle()
     before = template(cluster)
-    annotate(cluster, None)
+    del cluster.deployment["metadata"]["annotations"]
     planned = cluster.step()
     assert (len(planned.steps), planned.notes) == (1, ())
     assert template(cluster) == before
@@ -210,3 +210,18 @@ def test_image_that_the_overlay_names_is_not_taken_for_the_one_of_an_unnamed_ver
     cluster.status, cluster.described = Status(), spec({"runtime": {"maxTotalTokens": 2048}}, podTemplate=overlay)
     cluster.settle()
     assert cluster.status.image == images.release_image(None)
+
+
+@pytest.mark.parametrize("former", [0, 1], ids=["by the fingerprint", "by the value"])
+def test_digest_that_an_earlier_version_computed_from_the_token_replaces_no_pod(
+    former: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gated = {"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+    cluster = Cluster(spec(gated), token=TOKEN).settle()
+    before = template(cluster)
+    annotate(cluster, cluster.desired.former_inputs[former])
+    upgrade(monkeypatch)
+    cluster.step()
+    assert template(cluster) == before
+    annotations = cluster.deployment["metadata"]["annotations"]
+    assert annotations[names.ANNOTATION_INPUTS] == cluster.desired.inputs, "the digest of the token is gone"

@@ -136,11 +136,15 @@ def test_token_is_a_reference() -> None:
     }
 
 
-def test_another_token_rolls_pods_that_have_it() -> None:
+def test_another_value_of_the_token_changes_no_pod_and_the_job_only() -> None:
     one, other = desired(spec(GATED), TOKEN), desired(spec(GATED), "hf_other")
-    assert one.revision != other.revision
-    cached = GATED | {"inCluster": CACHED}
-    assert desired(spec(cached, **CACHED), TOKEN).revision == desired(spec(cached, **CACHED), "hf_other").revision
+    assert (one.revision, one.inputs, one.template) == (other.revision, other.inputs, other.template)
+    one, other = desired(spec(GATED, **CACHED), TOKEN), desired(spec(GATED, **CACHED), "hf_other")
+    assert (one.revision, one.inputs, one.template) == (other.revision, other.inputs, other.template)
+    assert one.job is not None
+    assert other.job is not None
+    assert one.job["spec"] == other.job["spec"]
+    assert one.job != other.job
 
 
 def test_pods_with_all_weights_have_no_token() -> None:

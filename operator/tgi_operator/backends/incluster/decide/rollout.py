@@ -36,7 +36,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
             update_revision=desired.revision,
             image=_unnamed_image(situation) or situation.status.image,
         ),
-        steps=tuple(Apply(manifest) for manifest in (*manifests, *others) if manifest is not None),
+        steps=tuple(Apply.of(manifest) for manifest in (*manifests, *others) if manifest is not None),
         notes=(Note(Reason.RESTORED, f"Restored Deployment {situation.owner.name}."),) if deleted else (),
     )
 
@@ -64,7 +64,7 @@ def squeezed(situation: Situation) -> Plan[Step] | Ask | None:
     message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, IN_PLACE)}"
     verdict = progressing(Reason.UPDATING, message, available=situation.available)
     manifest = desired.deployment(situation.applied_replicas, IN_PLACE)
-    return Plan(situation.report(verdict, replacement=IN_PLACE.replacement), steps=(Apply(manifest),))
+    return Plan(situation.report(verdict, replacement=IN_PLACE.replacement), steps=(Apply.of(manifest),))
 
 
 def _unnamed_image(situation: Situation) -> str | None:

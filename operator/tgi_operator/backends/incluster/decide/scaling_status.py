@@ -42,7 +42,7 @@ def handed_over(situation: Situation) -> Plan[Step] | None:
     }
     return Plan(
         situation.status,
-        steps=(Apply(held, manager=SCALE_MANAGER), Apply(situation.desired.deployment(None, deployed.strategy))),
+        steps=(Apply(held, manager=SCALE_MANAGER), Apply.of(situation.desired.deployment(None, deployed.strategy))),
         after=0,
     )
 

@@ -49,8 +49,8 @@ class Situation:
     object. `monitored` means that the cluster has PodMonitors. `means` are the scaling facilities of the cluster.
     `serving_pods_from` and `node_wait_seconds` are the settings of these names. The rest is read only when a rule asks
     for it, and is None before: `room`, the room for one more pod; `progress`, the last line that the Job printed;
-    `claims`, the PVCs of a resource that is being deleted; and `claims_hidden`, whether the operator is not allowed to
-    list them.
+    `warning`, the newest Warning Event about the Job or its pod; `claims`, the PVCs of a resource that is being
+    deleted; and `claims_hidden`, whether the operator is not allowed to list them.
     """
 
     resource: Resource
@@ -65,6 +65,7 @@ class Situation:
     node_wait_seconds: float = 0
     room: Room | None = None
     progress: str | None = None
+    warning: str | None = None
     claims: tuple[Object, ...] | None = None
     claims_hidden: bool = False
 
@@ -369,5 +370,6 @@ class Deployed:
 
 
 def _phase(reason: str | None) -> str | None:
-    """Return the reason, which is the same for all pods that are starting."""
-    return Reason.UPDATING if reason in (Reason.CREATING, Reason.PROGRESS_DEADLINE_EXCEEDED) else reason
+    """Return the reason, which is the same for all that is starting. Another revision begins another phase."""
+    starting = (Reason.CREATING, Reason.FETCHING_WEIGHTS, Reason.PROGRESS_DEADLINE_EXCEEDED)
+    return Reason.UPDATING if reason in starting else reason

@@ -5,7 +5,8 @@ from tgi_operator.backends.incluster.decide.serving import outcome
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names, strategy
-from tgi_operator.backends.incluster.kinds import DEPLOYMENT, JOB, SERVICE, Object, kind_of
+from tgi_operator.backends.incluster.desired.manifests import is_applied
+from tgi_operator.backends.incluster.kinds import JOB, SERVICE, Object, kind_of
 from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.plans.planning import Note, Plan
 
@@ -28,37 +29,23 @@ def drifted(situation: Situation) -> Plan[Step] | None:
 
 
 def _notes(situation: Situation, wrong: list[Object]) -> tuple[Note, ...]:
-    """Return the Event for the reverted changes.
+    """Return the Event for the changes and deletions by others that are reverted.
 
-    The history of the status reports another replica count, and other bounds have their own Events.
+    An object that is applied differently from the last time is no such change: the spec or the schedule asks for it.
     """
-    scaled = situation.status.desired_replicas not in (None, situation.wanted_replicas)
-    restored = [manifest for manifest in wrong if not _is_unmarked(situation, manifest)]
-    if scaled or not restored or _bounds_changed(situation):
+    restored = [manifest for manifest in wrong if _is_restored(situation, manifest)]
+    if not restored:
         return ()
     described = ", ".join(f"{manifest['kind']} {manifest['metadata']['name']}" for manifest in restored)
     return (Note(Reason.RESTORED, f"Restored {described}."),)
 
 
-def _is_unmarked(situation: Situation, manifest: Object) -> bool:
-    """Return whether only the digest of the inputs is missing or different.
-
-    That is so for a Deployment of an earlier version without a digest, and for a spec change that does not reach the
-    pods.
-    """
+def _is_restored(situation: Situation, manifest: Object) -> bool:
     live = situation.child(kind_of(manifest), manifest["metadata"]["name"])
-    if live is None or manifest["kind"] != DEPLOYMENT.name:
-        return False
-    metadata = {name: value for name, value in manifest["metadata"].items() if name != "annotations"}
-    return covers(live, manifest | {"metadata": metadata})
-
-
-def _bounds_changed(situation: Situation) -> bool:
-    """Return whether other bounds are in force than the status reports."""
-    before = situation.status.scaling
-    if situation.spec.autoscaling is None or before is None:
-        return False
-    return (before.min_replicas, before.max_replicas) != (situation.bounds.least, situation.bounds.most)
+    if live is None:
+        # The status has this generation only after the objects for it were applied.
+        return situation.status.observed_generation == situation.resource.generation
+    return is_applied(live, manifest)
 
 
 def _claim_ends(situation: Situation) -> bool:
@@ -74,8 +61,8 @@ def _corrections(situation: Situation, manifest: Object) -> tuple[Step, ...]:
     live = situation.child(kind_of(manifest), manifest["metadata"]["name"])
     if live is not None and manifest["kind"] == SERVICE.name and _has_other_port(live, manifest):
         # An apply would add the desired port next to the other one, and two ports cannot have the same name.
-        return (Delete(live), Apply(manifest))
-    return (Apply(manifest),)
+        return (Delete(live), Apply.of(manifest))
+    return (Apply.of(manifest),)
 
 
 def _has_other_port(live: Object, manifest: Object) -> bool:
@@ -103,4 +90,4 @@ def _is_right(situation: Situation, manifest: Object) -> bool:
     # A terminating object must be gone first. A Job is immutable, and needs no restore once it has completed.
     if "deletionTimestamp" in live["metadata"] or kind is JOB:
         return True
-    return covers(live, manifest)
+    return is_applied(live, manifest) and (covers(live, manifest) or bool(live.get("overridden")))

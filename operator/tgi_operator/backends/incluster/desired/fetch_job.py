@@ -7,6 +7,7 @@ from typing import Any
 
 from tgi_operator.api.incluster import AccessMode, InCluster
 from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, Model, SecretKeyRef, Spec
+from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import names, placement
 from tgi_operator.backends.incluster.desired.manifests import literal, manifest
 from tgi_operator.backends.incluster.kinds import JOB, Object
@@ -24,8 +25,14 @@ _SCRATCH = "scratch"
 FETCHER_UID = 65532
 """User of the operator's image."""
 
-_SHARED = re.compile(r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO)_PROXY", re.IGNORECASE)
+_SHARED = re.compile(
+    r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE",
+    re.IGNORECASE,
+)
 """Variables of `runtime.env` that the download of the weights needs, for the Job as for the pods."""
+
+_READ_ONLY_SOURCES = frozenset({"configMap", "secret", "projected"})
+"""Volumes of `podTemplate` that the Job has too, such as those with CA bundles."""
 
 _METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
 
@@ -98,10 +105,13 @@ def _claim_volume(volume: str, claim: str, *, read_only: bool) -> Object:
     return {"name": volume, "persistentVolumeClaim": reference | ({"readOnly": True} if read_only else {})}
 
 
-def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) -> Object:
+def job(
+    owner: Owner, spec: Spec, target: InCluster, found: Source, image: str, token: HubToken | None = None
+) -> Object:
     """Return the Job that fetches the weights, or checks them for a pvc:// URI.
 
-    Its name depends on its input: another source, revision or PVC is another Job. A newer operator is not.
+    Its name depends on what it fetches and where: another source, revision or PVC is another Job. The rest of its
+    input, such as tolerations or the value of the token, makes another manifest of the same name.
     """
     assert found.fetch is not None  # noqa: S101 - only called with a source to fetch or check
     model = spec.model
@@ -151,14 +161,49 @@ def job(owner: Owner, spec: Spec, target: InCluster, found: Source, image: str) 
     if _is_bound_to_a_node(target):
         # The volume is provisioned where its first pod runs, which must be a node with the GPUs.
         pod |= placement.placement(target)
-    rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [int(ExitCode.LASTING)]}}]
+    else:
+        pod |= placement.requested(target)
+    metadata: Object = {"labels": names.weights_labels(owner)}
+    if target.pod_template is not None:
+        _add_changes(metadata, pod, target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True))
+    # A pod that a drain, an autoscaler or a spot interruption ends is not a failure of the download.
+    drained = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    lasting = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [int(ExitCode.LASTING)]}}
     job_spec = {
         "backoffLimit": _TRIES,
         "activeDeadlineSeconds": _LONGEST_SECONDS,
-        "podFailurePolicy": {"rules": rules},
-        "template": {"metadata": {"labels": names.weights_labels(owner)}, "spec": pod},
+        "podFailurePolicy": {"rules": [drained, lasting]},
+        "template": {"metadata": metadata, "spec": pod},
     }
-    return manifest(JOB, owner, names.job_name(owner, what), job_spec)
+    made = manifest(JOB, owner, names.job_name(owner, what), job_spec)
+    if token is not None and uri.startswith(HF_SCHEME):
+        made["metadata"]["annotations"] = {names.ANNOTATION_TOKEN: token.fingerprint}
+    return made
+
+
+def _add_changes(metadata: Object, pod: Object, changes: Object) -> None:
+    """Add the parts of `podTemplate` that the Job needs to run where and as the pods do.
+
+    They are labels and annotations, image pull Secrets, and the configuration that TGI's container mounts.
+    """
+    given = changes.get("metadata", {})
+    metadata["labels"] = given.get("labels", {}) | metadata["labels"]
+    if given.get("annotations"):
+        metadata["annotations"] = given["annotations"]
+    spec = changes.get("spec", {})
+    if spec.get("imagePullSecrets"):
+        pod["imagePullSecrets"] = spec["imagePullSecrets"]
+    own = {each["name"] for each in pod["volumes"]}
+    volumes = {
+        each["name"]: each
+        for each in spec.get("volumes", ())
+        if _READ_ONLY_SOURCES & each.keys() and each["name"] not in own
+    }
+    server: Object = next((each for each in spec.get("containers", ()) if each["name"] == names.CONTAINER), {})
+    mounts = [each for each in server.get("volumeMounts", ()) if each["name"] in volumes]
+    mounted = {each["name"] for each in mounts}
+    pod["volumes"] += [volume for name, volume in volumes.items() if name in mounted]
+    pod["containers"][0]["volumeMounts"] += mounts
 
 
 def token_environment(reference: SecretKeyRef | None) -> list[dict[str, Any]]:

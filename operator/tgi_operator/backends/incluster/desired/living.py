@@ -49,7 +49,7 @@ def desired(
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
     image = _image(template) if _image(rendered.template) == rendered.image else None
-    if _inputs(deployment) in (rendered.inputs, rendered.former_inputs):
+    if _inputs(deployment) in (rendered.inputs, *rendered.former_inputs):
         return replace(
             rendered,
             revision=revision,

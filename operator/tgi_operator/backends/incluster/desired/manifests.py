@@ -1,9 +1,11 @@
 """The common part of all manifests of a resource."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from tgi_operator.api.identifiers import API_VERSION, KIND
+from tgi_operator.backends import naming
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import Kind, Object
 from tgi_operator.backends.resource import Owner
@@ -26,6 +28,27 @@ def _owner_reference(owner: Owner) -> Object:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def stamped(made: Object) -> Object:
+    """Return a manifest with the digest of itself, by which `is_applied` recognizes what was applied last."""
+    annotations = made["metadata"].get("annotations", {}) | {names.ANNOTATION_APPLIED: _stamp(made)}
+    return made | {"metadata": made["metadata"] | {"annotations": annotations}}
+
+
+def is_applied(live: Object, made: Object) -> bool:
+    """Return whether the operator applied exactly this manifest last, whatever others have changed since.
+
+    The API server removes what an earlier manifest had and the last one has not. No other comparison shows that: what
+    is left of an earlier manifest looks like an addition by others.
+    """
+    return bool(live["metadata"].get("annotations", {}).get(names.ANNOTATION_APPLIED) == _stamp(made))
+
+
+def _stamp(made: Object) -> str:
+    # Another user or an autoscaler can set the replica count, which the manifest then repeats.
+    spec = {name: value for name, value in made["spec"].items() if name != "replicas"}
+    return naming.revision(json.dumps(made | {"spec": spec}, sort_keys=True))
 
 
 def literal(value: str) -> str:

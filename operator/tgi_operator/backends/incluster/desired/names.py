@@ -15,6 +15,15 @@ LABEL_REVISION = f"{GROUP}/revision"
 ANNOTATION_INPUTS = f"{GROUP}/rendered-from"
 """Annotation of the Deployment, not of its pods: the digest of the inputs that its pod template is rendered from."""
 
+ANNOTATION_APPLIED = f"{GROUP}/applied"
+"""Annotation of every object that the operator applies: the digest of what it applied."""
+
+ANNOTATION_TOKEN = f"{GROUP}/token"
+"""Annotation of the Job: the fingerprint of the Hub token, so that another token replaces a Job that failed."""
+
+ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
+"""Annotation of the Job: how many Jobs before it failed to fetch the same weights."""
+
 CONTAINER = "tgi"
 """Name of TGI's container in its pods."""
 

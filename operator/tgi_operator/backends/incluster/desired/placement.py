@@ -17,6 +17,16 @@ def placement(target: InCluster) -> Object:
     return spec
 
 
+def requested(target: InCluster) -> Object:
+    """Return the part of a PodSpec that selects the nodes as the spec names them, for a pod without GPUs."""
+    spec: Object = {}
+    if target.node_selector:
+        spec["nodeSelector"] = dict(target.node_selector)
+    if target.tolerations:
+        spec["tolerations"] = tolerations(target)
+    return spec
+
+
 def tolerations(target: InCluster) -> list[Object]:
     """Return the tolerations of the spec, or by default one for the usual taint of GPU nodes."""
     if target.tolerations is None:

@@ -5,7 +5,6 @@ from math import ceil
 
 from tgi_operator.api.incluster import InCluster, PodDefault
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import drain, names, placement
 from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, Source, token_environment
 from tgi_operator.backends.incluster.desired.manifests import literal
@@ -20,7 +19,6 @@ PORT = 8080
 
 PORT_NAME = "http"
 
-_ANNOTATION_TOKEN = "tgi-operator.dev/token"  # noqa: S105 - the name of an annotation
 _SHARED_MEMORY = "1Gi"
 _PROBE_SECONDS = 10
 _UNKNOWN_SIZE = "50Gi"
@@ -35,14 +33,13 @@ OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_H
 """Environment variables that `runtime.env` must not set, because the volumes determine them."""
 
 
-def pod_template(
-    owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, token: HubToken | None
-) -> Object:
-    """Return the PodTemplateSpec without a revision, with `podTemplate` merged over it."""
+def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source: Source) -> Object:
+    """Return the PodTemplateSpec without a revision, with `podTemplate` merged over it.
+
+    It depends on the reference to the Hub token and not on its value: a server that runs does not use the token any
+    more, and a container that starts reads the present value.
+    """
     own: Object = {"labels": names.server_labels(owner)}
-    if token is not None:
-        # Pods reference the token, and a change of the Secret does not update them. The fingerprint starts a rollout.
-        own["annotations"] = {_ANNOTATION_TOKEN: token.fingerprint}
     pod: Object = {
         # A Service named `prometheus` would set PROMETHEUS_PORT=tcp://…, on which the launcher exits.
         "enableServiceLinks": False,

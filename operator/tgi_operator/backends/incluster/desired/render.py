@@ -36,8 +36,8 @@ class Desired:
     claim: Object | None
     job: Object | None
     token: HubToken | None = field(repr=False)
-    former_inputs: str = field(default="", repr=False)
-    """The digest as earlier versions computed it, from the token itself."""
+    former_inputs: tuple[str, ...] = field(default=(), repr=False)
+    """The digests as earlier versions computed them, from the token too."""
 
     def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
         """Return the Deployment with the replica count and strategy. None leaves the count to another controller."""
@@ -79,16 +79,15 @@ def desired(
     assert spec is not None  # noqa: S101 - it passed the checks
     image_uri = image(spec, running)
     source = fetch_job.source(owner, spec.model, target)
-    rendered_token = None if source.offline else token
-    template = pod_template.pod_template(owner, spec, target, image_uri, source, rendered_token)
+    template = pod_template.pod_template(owner, spec, target, image_uri, source)
     revision = naming.revision(json.dumps(template, sort_keys=True))
     template["metadata"]["labels"][names.LABEL_REVISION] = revision
-    inputs, former = naming.inputs_digests(resource, rendered_token, target)
+    inputs, _ = naming.inputs_digests(resource, None, target)
     deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
     return Desired(
         owner=owner,
         inputs=inputs,
-        former_inputs=former,
+        former_inputs=() if source.offline else naming.inputs_digests(resource, token, target),
         revision=revision,
         image=image_uri,
         template=template,
@@ -99,7 +98,7 @@ def desired(
         budget=_budget(owner, target),
         monitor=_monitor(owner, target),
         claim=_claim(owner, target.cache),
-        job=fetch_job.job(owner, spec, target, source, fetcher) if source.offline else None,
+        job=fetch_job.job(owner, spec, target, source, fetcher, token) if source.offline else None,
         token=token,
     )
 

@@ -54,8 +54,8 @@ _STATUS: Mapping[str, tuple[str, ...]] = {
 
 _POD_METADATA = ("name", "namespace", "uid", "labels", "deletionTimestamp", "creationTimestamp")
 _CONDITION = ("type", "status", "reason", "message")
-_POD_CONDITION = (*_CONDITION, "lastTransitionTime")
-"""For a pod, the time shows whether it was ready before. It changes only with the status."""
+_TIMED_CONDITION = (*_CONDITION, "lastTransitionTime")
+"""The time shows whether a pod was ready before, and when a Job failed. It changes only with the status."""
 
 MOST = 1000
 """Objects that are stored for one resource. Further pods add no information."""
@@ -72,6 +72,7 @@ class Children:
         self._known = known
         self._by_key: dict[Key, dict[Child, tuple[int, bytes]]] = {}
         self._keys: dict[tuple[str, Child], Key] = {}
+        self._overridden: dict[tuple[str, Child], str] = {}
         self._passed_over: set[int] = set()
         self._passed_over_before: set[int] = set()
 
@@ -101,8 +102,30 @@ class Children:
             self._passed_over = set()
 
     def of(self, key: Key) -> dict[Child, Object]:
-        """Return the objects of a resource."""
-        return {child: json.loads(zlib.decompress(kept)) for child, (_, kept) in self._by_key.get(key, {}).items()}
+        """Return the objects of a resource. `overridden` marks those in which an apply would change nothing."""
+        found = {}
+        for child, (version, kept) in self._by_key.get(key, {}).items():
+            body = json.loads(zlib.decompress(kept))
+            if self._overridden.get((key.namespace, child)) == _content(body, version):
+                body["overridden"] = True
+            found[child] = body
+        return found
+
+    def applied(self, body: Mapping[str, Any]) -> Key | None:
+        """Store an object as an apply returned it. Return the resource to reconcile, or None.
+
+        If an apply changes nothing, although the object differs from the manifest, another controller overrides it,
+        such as an admission webhook that rewrites images. It would do the same again, until the object changes.
+        """
+        key, child = _key(body), _child(body)
+        version = int(body["metadata"]["resourceVersion"])
+        if key is not None:
+            before = self._by_key.get(key, {}).get(child)
+            if before is not None and before[0] == version:
+                self._overridden[key.namespace, child] = _content(body, version)
+            else:
+                self._overridden.pop((key.namespace, child), None)
+        return self.put(body)
 
     def put(self, body: Mapping[str, Any]) -> Key | None:
         """Store an object, unless it is older than the known one. Return the resource to reconcile, or None.
@@ -135,6 +158,7 @@ class Children:
         """Drop all objects of a resource that is gone."""
         for child in self._by_key.pop(key, {}):
             self._keys.pop((key.namespace, child), None)
+            self._overridden.pop((key.namespace, child), None)
 
     def versions(self, kind: str) -> Versions:
         """Return the versions of all known objects of a kind, before it is listed again."""
@@ -162,6 +186,7 @@ class Children:
         children = self._by_key.get(key, {})
         found = children.pop(child, None) is not None
         self._keys.pop((key.namespace, child), None)
+        self._overridden.pop((key.namespace, child), None)
         if not children:
             self._by_key.pop(key, None)
         return found
@@ -182,6 +207,11 @@ def _child(body: Mapping[str, Any]) -> Child:
     return str(body["kind"]), str(body["metadata"]["name"])
 
 
+def _content(body: Mapping[str, Any], version: int) -> str:
+    """Return a text that changes with the content of an object and, if it has a generation, not with its status."""
+    return f"{body['metadata']['uid']} {body['metadata'].get('generation', version)}"
+
+
 def _packed(body: Mapping[str, Any]) -> bytes:
     """Return the relevant parts of an object. Equal parts give equal bytes."""
     return zlib.compress(json.dumps(slim(body), sort_keys=True).encode(), 1)
@@ -192,7 +222,7 @@ def slim(body: Mapping[str, Any]) -> Object:
     kind, status = str(body["kind"]), body.get("status") or {}
     kept = {name: status[name] for name in _STATUS[kind] if name in status}
     if "conditions" in kept:
-        fields = _POD_CONDITION if kind == POD.name else _CONDITION
+        fields = _TIMED_CONDITION if kind in (POD.name, JOB.name) else _CONDITION
         kept["conditions"] = [_only(condition, fields) for condition in kept["conditions"]]
     if kind == POD.name:
         spec = _only(body["spec"], ("nodeName",))
