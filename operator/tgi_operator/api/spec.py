@@ -97,8 +97,8 @@ class Model(APIObject):
     )
     token_secret_ref: SecretKeyRef | None = Field(
         default=None,
-        description="Hub token for gated or private models. A change to the Secret rolls out a new revision. On "
-        "SageMaker, everyone with the permission DescribeModel can read the token. Pods only reference the Secret.",
+        description="Hub token for gated or private models. On SageMaker, a change to the Secret rolls out a new "
+        "revision, and everyone with the permission DescribeModel can read the token. Pods only reference the Secret.",
     )
 
     @property
