@@ -14,6 +14,7 @@ import yaml
 from e2e.conftest import CHILDREN, ZEPHYR, Cloud, until
 from kstatus import kstatus
 from tgi_sandbox.cluster.definitions import wait_established
+from tgi_sandbox.cluster.script import Outcome, annotations
 
 pytestmark = pytest.mark.installation("pods")
 
@@ -123,15 +124,55 @@ def test_pods_that_fit_on_no_node_end_no_serving_pod(cloud: Cloud, impossible: M
     cloud.apply("zephyr", ZEPHYR)
     cloud.wait_ready("zephyr")
     (serving,) = cloud.pods("zephyr")
-    deadline = {"progressDeadlineSeconds": 10}
-    cloud.apply("zephyr", changed(rollout=deadline, inCluster=impossible))
+    rollout = {"progressDeadlineSeconds": 10, "onFailure": "Hold"}
+    cloud.apply("zephyr", changed(rollout=rollout, inCluster=impossible))
     stalled = cloud.wait_reason("zephyr", "Stalled", "Unschedulable")
     assert "nodes are available" in stalled["message"]
     assert cloud.condition("zephyr", "Available")["status"] == "True"
-    cloud.apply("zephyr", changed(rollout=deadline))
+    cloud.apply("zephyr", changed(rollout=rollout))
     cloud.wait_ready("zephyr")
     until(lambda: len(cloud.pods("zephyr")) == 1, lambda: str(cloud.pods("zephyr")))
     assert cloud.pods("zephyr")[0]["metadata"]["uid"] == serving["metadata"]["uid"]
+
+
+def test_a_revision_that_does_not_become_ready_is_undone(cloud: Cloud) -> None:
+    rollout = {"progressDeadlineSeconds": 8}
+    cloud.apply("zephyr", changed(rollout=rollout))
+    cloud.wait_ready("zephyr")
+    (serving,) = cloud.pods("zephyr")
+    revision = cloud.get("zephyr")["status"]["currentRevision"]
+    crashing = {"metadata": {"annotations": annotations(Outcome.CRASH_LOOP, message="CUDA error: out of memory")}}
+    cloud.apply("zephyr", changed(rollout=rollout, inCluster={"podTemplate": crashing}))
+    stalled = cloud.wait_reason("zephyr", "Stalled", "UpdateRolledBack")
+    assert "CUDA error: out of memory" in stalled["message"]
+    until(lambda: len(cloud.pods("zephyr")) == 1, lambda: str(cloud.pods("zephyr")))
+    status = cloud.get("zephyr")["status"]
+    assert cloud.pods("zephyr")[0]["metadata"]["uid"] == serving["metadata"]["uid"]
+    assert (status["currentRevision"], status["inCluster"]["rolledBackFrom"]) == (revision, status["updateRevision"])
+    assert cloud.condition("zephyr", "Available")["status"] == "True"
+    deployment = cloud.object("deployments", "zephyr")
+    assert deployment is not None
+    cloud.operator.stop()
+    cloud.operator.start()
+    until(lambda: cloud.operator.metrics()["tgi_operator_queue_depth"] == 0, lambda: "the queue does not empty")
+    assert written(cloud) == {}, "the failed revision is not tried again"
+    cloud.apply("zephyr", changed(rollout=rollout, runtime={"maxTotalTokens": 4096}))
+    cloud.wait_ready("zephyr")
+    assert "rolledBackFrom" not in cloud.get("zephyr")["status"]["inCluster"]
+
+
+def test_pods_with_a_volume_of_one_node_stay_on_it(cloud: Cloud) -> None:
+    cached = {"gpu": {"count": 1}, "cache": {"size": "50Gi", "accessMode": "ReadWriteOnce"}}
+    cloud.apply("zephyr", changed(inCluster=cached))
+    cloud.wait_ready("zephyr")
+    (before,) = cloud.pods("zephyr")
+    cloud.apply("zephyr", changed(model={"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}, inCluster=cached))
+    until(lambda: len(cloud.objects("jobs")) == 2, lambda: str(cloud.objects("jobs")))
+    fetching = [pod for pod in cloud.objects("pods") if pod["metadata"]["name"].startswith("zephyr-fetch")]
+    assert {pod["spec"]["nodeName"] for pod in fetching[1:]} <= {before["spec"]["nodeName"]}
+    cloud.wait_ready("zephyr")
+    assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"
+    assert len(cloud.pods("zephyr")) == 1
 
 
 def test_a_full_quota_of_gpus_lets_pods_be_replaced_in_place(cloud: Cloud) -> None:

@@ -38,6 +38,7 @@ _SERVED = {kind.plural: (kind.api_version, kind.name) for kind in KINDS.values()
     "secrets": ("v1", "Secret"),
     "events": ("events.k8s.io/v1", "Event"),
     "nodes": ("v1", "Node"),
+    "replicasets": ("apps/v1", "ReplicaSet"),
     "serviceaccounts": ("v1", "ServiceAccount"),
 }
 

@@ -121,9 +121,10 @@ def test_gpus_that_no_node_has_end_no_serving_pod(serving: Simulation, gpu: Mapp
     with available(serving):
         serving.workloads.change(unschedulable="0/1 nodes are available: 1 node(s) didn't match node affinity.")
         serving.apply({**PODS, "inCluster": {"gpu": gpu}, "rollout": {"progressDeadlineSeconds": 600}})
-        serving.run_until(lambda: is_stalled(serving, "Unschedulable"), within=700)
+        serving.run_until(lambda: is_stalled(serving, "UpdateRolledBack"), within=700)
+        assert "didn't match node affinity" in serving.condition("Ready")["message"]
         serving.run(LONG)
-        assert before < pods(serving)
+        assert pods(serving) == before
         serving.apply(PODS)
         serving.run_until(serving.is_ready, within=60)
         serving.workloads.change(unschedulable=None)
@@ -297,8 +298,10 @@ def test_an_update_that_fails_keeps_the_old_pods(serving: Simulation) -> None:
     serving.workloads.change(image_pull="manifest unknown: not found")
     serving.apply({**PODS, "runtime": {"image": "ghcr.io/huggingface/text-generation-inference:nothing"}})
     serving.run_until(lambda: is_stalled(serving, "ImagePullFailed"), within=60)
-    serving.run(1800)
     assert before < pods(serving)
+    serving.run(1800)
+    assert is_stalled(serving, "UpdateRolledBack")
+    assert pods(serving) == before
     assert serving.condition("Available")["status"] == "True"
     serving.apply(PODS)
     serving.run_until(serving.is_ready, within=60)
@@ -394,3 +397,35 @@ def test_a_hub_that_was_down_for_an_hour_needs_nobody(simulation: Simulation) ->
     simulation.run_until(lambda: "Retrying at" in simulation.condition("Ready")["message"], within=3600)
     simulation.workloads.change(fetch=None)
     simulation.run_until(simulation.is_ready, within=2 * 3600)
+
+
+QUICK = {**PODS, "rollout": {"progressDeadlineSeconds": 300}}
+
+
+@pytest.mark.parametrize("gpus", [8, 1], ids=["beside the old pod", "in its place"])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_revision_that_crashes_is_undone_and_not_tried_again(gpus: int, restarted: bool) -> None:
+    with Simulation(gpus=gpus) as simulation:
+        simulation.apply(QUICK)
+        simulation.run_until(simulation.is_ready, within=180)
+        revision = simulation.status()["currentRevision"]
+        simulation.workloads.change(crash=(1, "panicked"), crash_of=("MAX_TOTAL_TOKENS", "2048"))
+        simulation.apply({**QUICK, "runtime": {"maxTotalTokens": 2048}})
+        simulation.run_until(lambda: is_stalled(simulation, "UpdateRolledBack"), within=1200)
+        if restarted:
+            simulation.restart()
+        simulation.run_until(lambda: simulation.condition("Available")["status"] == "True", within=180)
+        simulation.run(60)
+        created = simulation.workloads.created
+        simulation.run(LONG)
+        assert is_stalled(simulation, "UpdateRolledBack")
+        assert simulation.workloads.created == created, "the failed revision is not tried again"
+        assert simulation.status()["currentRevision"] == revision
+        assert "panicked" in simulation.condition("Ready")["message"]
+        since = len(simulation.server.requests)
+        simulation.run(LONG)
+        assert writes(simulation, since) == []
+        simulation.workloads.change(crash=None)
+        simulation.annotate(requestedAt="1")
+        simulation.run_until(simulation.is_ready, within=1200)
+        assert simulation.status()["currentRevision"] != revision

@@ -20,11 +20,15 @@ HASH = "pod-template-hash"
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults that keep pods from serving now; None: no fault. `crash` is an exit code and the last output."""
+    """The faults that keep pods from serving now; None: no fault.
+
+    `crash` is an exit code and the last output, of all pods or of those with the environment variable in `crash_of`.
+    """
 
     unschedulable: str | None = None
     image_pull: str | None = None
     crash: tuple[int, str] | None = None
+    crash_of: tuple[str, str] | None = None
     fetch: tuple[int, str] | None = None
     unhealthy: bool = False
 
@@ -82,6 +86,7 @@ class Workloads:
     def _deployment(self, body: Object) -> None:
         spec, wanted = body["spec"], int(body["spec"]["replicas"])
         revision = _digest(spec["template"])
+        self._replica_set(body, revision)
         new: list[Object] = []
         old: list[Object] = []
         for pod in self._owned(body):
@@ -97,6 +102,19 @@ class Workloads:
                 spare -= _is_ready(pod)
                 self._end(pod)
         self._write("deployments", body, self._deployment_status(body, new[:wanted], old, wanted))
+
+    def _replica_set(self, body: Object, revision: str) -> None:
+        """Keep the template of this revision, and those of the last ones before it."""
+        meta, template = body["metadata"], body["spec"]["template"]
+        labels = {**template["metadata"].get("labels", {}), HASH: revision}
+        mine = [each for each in self.server.objects["replicasets"].values() if is_owned(each, meta["uid"])]
+        if not any(each["metadata"]["labels"][HASH] == revision for each in mine):
+            reference = {"uid": meta["uid"], "name": meta["name"], "kind": "Deployment"}
+            metadata = {"name": f"{meta['name']}-{revision}", "labels": labels, "ownerReferences": [reference]}
+            kept = {**template, "metadata": {**template["metadata"], "labels": labels}}
+            self.server.create("replicasets", meta["namespace"], {"metadata": metadata, "spec": {"template": kept}})
+            for each in mine[: -int(body["spec"].get("revisionHistoryLimit", 10))]:
+                self.server.delete("replicasets", *_key(each))
 
     def _deployment_status(self, body: Object, new: list[Object], old: list[Object], wanted: int) -> Object:
         before, deadline = body.get("status") or {}, body["spec"].get("progressDeadlineSeconds", 600)
@@ -150,6 +168,11 @@ class Workloads:
         return any(each.get("exitCode") in final for each in ended)
 
     # Pods
+
+    @property
+    def created(self) -> int:
+        """The number of pods that were created so far."""
+        return self._pods
 
     def _create_pod(self, owner: Object, revision: str) -> Object:
         self._pods += 1
@@ -206,15 +229,20 @@ class Workloads:
             state = {"running": {"startedAt": self.server.clock.rfc3339()}}
             self._container(pod, state, restarts=restarts, last=ended)
             await asyncio.sleep(self.startup_seconds)
-            while self.faults.crash is None:
+            while (crash := self._crash(pod)) is None:
                 ready = not self.faults.unhealthy
                 self._container(pod, state, restarts=restarts, ready=ready, started=True, last=ended)
                 await self._changed.wait()
-            code, text = self.faults.crash
+            code, text = crash
             restarts += 1
             ended = {"exitCode": code, "reason": "Error", "message": text}
             self._container(pod, {"waiting": {"reason": "CrashLoopBackOff"}}, restarts=restarts, last=ended)
             await asyncio.sleep(min(10 * 2**restarts, 300))
+
+    def _crash(self, pod: Object) -> tuple[int, str] | None:
+        variables = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0].get("env", ())}
+        wanted = self.faults.crash_of
+        return self.faults.crash if wanted is None or variables.get(wanted[0]) == wanted[1] else None
 
     async def _fetch(self, pod: Object) -> None:
         self._container(pod, {"running": {"startedAt": self.server.clock.rfc3339()}})
@@ -282,17 +310,18 @@ class Workloads:
         return used + _gpus(pod) <= self.gpus
 
     def _owned(self, owner: Object) -> list[Object]:
-        uid = owner["metadata"]["uid"]
-        return [
-            pod
-            for pod in self.server.objects["pods"].values()
-            if any(each["uid"] == uid for each in pod["metadata"].get("ownerReferences", ()))
-            and "deletionTimestamp" not in pod["metadata"]
-        ]
+        pods = self.server.objects["pods"].values()
+        mine = (pod for pod in pods if is_owned(pod, owner["metadata"]["uid"]))
+        return [pod for pod in mine if "deletionTimestamp" not in pod["metadata"]]
 
     def _write(self, plural: str, body: Object, status: Object) -> None:
         if body.get("status") != status:
             self.server.set_status(plural, *_key(body), status)
+
+
+def is_owned(body: Object, uid: str) -> bool:
+    """Return whether an object is owned by the one with the uid."""
+    return any(each["uid"] == uid for each in body["metadata"].get("ownerReferences", ()))
 
 
 def _limits(strategy: Mapping[str, Any], wanted: int) -> tuple[int, int]:

@@ -233,6 +233,13 @@ class InCluster(APIObject):
         return 0 if PodDefault.GPU_REQUEST in self.omit_defaults else self.gpu.count
 
 
+class OnFailure(StrEnum):
+    """The reaction to a revision that does not become ready in time."""
+
+    ROLLBACK = "Rollback"
+    HOLD = "Hold"
+
+
 class Rollout(APIObject):
     """How a change is rolled out to the pods."""
 
@@ -261,4 +268,10 @@ class Rollout(APIObject):
         default=None,
         description="Seconds without progress after which a change is reported as failed. Default: the startup timeout "
         "plus 600.",
+    )
+    on_failure: OnFailure = Field(
+        default=OnFailure.ROLLBACK,
+        description="The reaction to a change that has failed. Rollback: the operator restores the last revision that "
+        "served, and tries the change again only if the spec changes or a user requests it. Hold: the pods stay "
+        "unchanged.",
     )

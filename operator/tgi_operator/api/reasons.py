@@ -480,8 +480,11 @@ class Reason(StrEnum):
     )
     UPDATE_ROLLED_BACK = (
         "UpdateRolledBack",
-        "The new revision failed, and AWS rolled back to the old revision, which serves.",
-        "Read the container logs, and change the spec.",
+        "The new revision failed, and AWS or the operator rolled back to the last revision that served.",
+        (
+            "Read the container logs, and change the spec. For pods, to try the same spec again, set the annotation "
+            "`tgi-operator.dev/requestedAt`."
+        ),
         _ENDPOINT_LOGS,
     )
     UPDATE_ROLLBACK_FAILED = (

@@ -156,6 +156,11 @@ class InClusterStatus(APIObject):
         description="How pods are replaced: `Surge` (a new pod starts first) or `InPlace` (an old pod terminates "
         "first).",
     )
+    rolled_back_from: str | None = Field(
+        default=None,
+        max_length=63,
+        description="Revision of the present spec, if it failed and the operator restored `currentRevision`.",
+    )
     last_progress_time: Time | None = Field(
         default=None, description="When the reason, the revision or the number of ready pods last changed."
     )

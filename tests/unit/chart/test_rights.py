@@ -110,6 +110,7 @@ def test_without_rights_of_its_own_nothing_is_granted() -> None:
 
 OF_PODS = {
     "deployments",
+    "replicasets",
     "services",
     "poddisruptionbudgets",
     "horizontalpodautoscalers",

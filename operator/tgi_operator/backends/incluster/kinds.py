@@ -45,6 +45,7 @@ HPA = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscaler
 SCALED_OBJECT = Kind("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
+REPLICA_SET = Kind("ReplicaSet", "apps/v1", "replicasets")
 EVENT = Kind("Event", "v1", "events")
 
 _ALL = (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR, HPA, SCALED_OBJECT, NETWORK_POLICY)

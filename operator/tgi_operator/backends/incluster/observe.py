@@ -17,7 +17,7 @@ from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
 from tgi_operator.backends.incluster.decide.situation import Situation
-from tgi_operator.backends.incluster.desired import living, names, references
+from tgi_operator.backends.incluster.desired import living, names, references, volumes
 from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import (
@@ -28,8 +28,10 @@ from tgi_operator.backends.incluster.kinds import (
     MONITOR,
     NETWORK_POLICY,
     POD,
+    REPLICA_SET,
     SCALED_OBJECT,
     Kind,
+    Object,
     kind_of,
 )
 from tgi_operator.backends.incluster.refusals import Refusals
@@ -49,6 +51,8 @@ _MOST_ROUNDS = 3
 
 _MOST_NODES = 100
 _LONGEST_WARNING = 1024
+_TEMPLATE_HASH = "pod-template-hash"
+_MOST_CLAIMS = 10_000
 _CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
 _MEANS_SECONDS = 20
 
@@ -63,6 +67,7 @@ class Observer:
         self._require_labels = settings.require_labels == "on"
         self._children = children
         self._now = now
+        self._modes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._monitored = False
         self._means = Means(prometheus=settings.prometheus_address)
         self._means_read: float | None = None
@@ -117,8 +122,10 @@ class Observer:
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
         jobs, servers = situation.all(JOB), situation.servers
+        modes = await self._access_modes(resource, target)
+        image = self._settings.image
         desired = await compute(
-            resource, living.desired, resource, target, token, self._settings.image, deployment, jobs, servers
+            resource, living.desired, resource, target, token, image, deployment, jobs, servers, modes
         )
         problem = await self._forbidden(situation, desired)
         if problem is not None:
@@ -132,6 +139,26 @@ class Observer:
         return await self._complete(
             situation, [(kind_of(each), each["metadata"]["name"]) for each in made if each is not None]
         )
+
+    async def _access_modes(self, resource: Resource, target: InCluster) -> tuple[str, ...]:
+        """Return the access modes of a PVC that the spec names, or none if it does not exist or the operator owns it.
+
+        They are immutable, so the operator reads them once for each PVC, and again on request.
+        """
+        assert resource.spec is not None  # noqa: S101 - only called for a readable spec
+        found = volumes.volume(resource.owner, resource.spec.model, target)
+        if found is None or found.own:
+            return ()
+        name = (resource.owner.namespace, found.name)
+        if name not in self._modes or resource.requested:
+            claim = await self._cluster.get(CLAIM.path(*name))
+            if claim is None:
+                self._modes.pop(name, None)
+                return ()
+            if len(self._modes) >= _MOST_CLAIMS:
+                self._modes.clear()
+            self._modes[name] = tuple(claim["spec"].get("accessModes") or ())
+        return self._modes[name]
 
     async def _forbidden(self, situation: Situation, desired: Desired) -> Problem | None:
         """Return the restricted fields that the pods request."""
@@ -165,6 +192,8 @@ class Observer:
         """Return the situation with the inputs that a rule lacks."""
         if need is Need.ROOM:
             return replace(situation, room=await self._room(situation))
+        if need is Need.LAST_GOOD:
+            return replace(situation, last_good=await self._last_good(situation))
         if need is Need.PROGRESS:
             return replace(situation, progress=await self._progress(situation))
         if need is Need.WARNING:
@@ -195,6 +224,17 @@ class Observer:
             logger.debug("The Job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
             return ""
         return without_token(log.strip(), situation.desired.token)[-256:]
+
+    async def _last_good(self, situation: Situation) -> Object:
+        """Return the pod template of the last revision that served from its ReplicaSet, or an empty one."""
+        owner, revision = situation.owner, situation.status.current_revision
+        selector = f"{names.LABEL_NAME}={owner.name},{names.LABEL_REVISION}={revision}"
+        for found in await self._cluster.items(REPLICA_SET.path(owner.namespace), labelSelector=selector):
+            template: Object = found["spec"]["template"]
+            labels = {name: value for name, value in template["metadata"]["labels"].items() if name != _TEMPLATE_HASH}
+            metadata = {name: value for name, value in template["metadata"].items() if value is not None}
+            return template | {"metadata": metadata | {"labels": labels}}
+        return {}
 
     async def _warning(self, situation: Situation) -> str:
         """Return the newest Warning Event about the pod of the Job, or about the Job if it has no pod."""

@@ -67,6 +67,7 @@ class Need(StrEnum):
     LIVE_MODEL = "LiveModel"
     SCALING = "Scaling"
     ROOM = "Room"
+    LAST_GOOD = "LastGood"
     PROGRESS = "Progress"
     WARNING = "Warning"
     CLAIMS = "Claims"

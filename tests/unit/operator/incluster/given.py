@@ -45,10 +45,18 @@ def resource(
     generation: int = 1,
     deleting: bool = False,
     render_request: str = "",
+    request: str = "",
 ) -> Resource:
     spec_read = Spec.model_validate(described)
     return Resource(
-        owner, generation, deleting, spec_read, status or Status(), fields=described, render_request=render_request
+        owner,
+        generation,
+        deleting,
+        spec_read,
+        status or Status(),
+        fields=described,
+        render_request=render_request,
+        request=request,
     )
 
 
@@ -139,10 +147,12 @@ class Cluster:
     now: datetime = NOW
     monitored: bool = False
     room: Room | None = Room.NONE
+    last_good: Object | None = None
     node_wait_seconds: float = 0
     progress: str | None = ""
     warning: str | None = ""
     render_request: str = ""
+    request: str = ""
     foreign: str | None = None
     deleting: bool = False
     means: Means = field(default_factory=lambda: Means(custom_metrics=True))
@@ -158,6 +168,7 @@ class Cluster:
             generation=self.generation,
             deleting=self.deleting,
             render_request=self.render_request,
+            request=self.request,
         )
 
     @property
@@ -180,6 +191,7 @@ class Cluster:
             foreign=self.foreign,
             monitored=self.monitored,
             room=self.room,
+            last_good=self.last_good,
             node_wait_seconds=self.node_wait_seconds,
             progress=self.progress,
             warning=self.warning,

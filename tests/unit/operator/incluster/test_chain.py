@@ -523,6 +523,38 @@ def test_new_pod_waits_for_the_old_pod_that_terminates_in_its_place() -> None:
     assert "A new pod waits for pod old-0 to terminate." in message(planned)
 
 
+ONCE = spec(TWO, cache={"size": "1Gi", "accessMode": "ReadWriteOnce"})
+ONCE_NEXT = spec(TWO | NEXT, cache={"size": "1Gi", "accessMode": "ReadWriteOnce"})
+
+
+@pytest.mark.parametrize(
+    ("room", "expected"),
+    [(Room.FREE, IN_PLACE), (Room.TAKEN, IN_PLACE), (Room.UNREADABLE, IN_PLACE), (Room.NONE, SURGE)],
+)
+def test_pods_with_a_volume_of_one_node_are_replaced_in_place_if_the_new_one_fits(
+    room: Room, expected: Strategy
+) -> None:
+    cluster = settled(ONCE)
+    cluster.described, cluster.generation = ONCE_NEXT, 2
+    assert asked(replace(cluster.seen, room=None)) == {Need.ROOM}
+    cluster.room = room
+    planned = cluster.step()
+    assert strategy_of(planned) == expected.manifest["rollingUpdate"]
+    if expected is IN_PLACE:
+        assert "Only one node can attach the volume" in message(planned)
+
+
+def test_new_pod_that_waited_for_a_node_beside_a_volume_of_one_node_gets_the_place_of_the_old_one() -> None:
+    cluster = settled(ONCE)
+    cluster.described, cluster.generation, cluster.node_wait_seconds = ONCE_NEXT, 2, 300
+    old = cluster.revision
+    cluster.step()
+    cluster.pods(pod("old-0", old), pod("old-1", old), unschedulable("new", cluster.revision))
+    assert cluster.step().steps == (), "no node takes it"
+    cluster.room = Room.FREE
+    assert strategy_of(cluster.step()) == IN_PLACE.manifest["rollingUpdate"]
+
+
 QUOTA = (
     'pods "x" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1, '
     "used: requests.nvidia.com/gpu={used}, limited: requests.nvidia.com/gpu=2"

@@ -475,3 +475,18 @@ async def test_objects_that_are_older_than_their_resource_are_listed_once(
     await backend.observe(KEY, resource(spec()))
     assert server.reads == []
     await backend.close()
+
+
+async def test_access_modes_of_a_pvc_that_the_spec_names_are_read_once(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    wanted = resource(spec(cache={"claimName": "shared"}))
+    path = "/api/v1/namespaces/ml/persistentvolumeclaims/shared"
+    situation = await backend.observe(KEY, wanted)
+    assert not situation.in_place_only, "it does not exist yet"
+    server.objects[path] = {"kind": "PersistentVolumeClaim", "spec": {"accessModes": ["ReadWriteOnce"]}}
+    assert (await backend.observe(KEY, wanted)).in_place_only
+    server.objects[path]["spec"]["accessModes"] = ["ReadWriteMany"]
+    assert (await backend.observe(KEY, wanted)).in_place_only, "they are immutable"
+    asked = replace(wanted, request="1")
+    assert not (await backend.observe(KEY, asked)).in_place_only

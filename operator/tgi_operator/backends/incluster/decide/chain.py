@@ -6,6 +6,7 @@ the order. Rules up to `unworkable` need neither a readable spec nor rendered ob
 
 from tgi_operator.backends.incluster.decide.deletion import deletion
 from tgi_operator.backends.incluster.decide.fetching import fetching
+from tgi_operator.backends.incluster.decide.rollback import failed, rolled_back
 from tgi_operator.backends.incluster.decide.rollout import outdated, squeezed
 from tgi_operator.backends.incluster.decide.scaling_status import handed_over, with_scaling_status
 from tgi_operator.backends.incluster.decide.serving import refused, rolling, serves
@@ -25,7 +26,9 @@ RULES: tuple[Rule[Situation, Step], ...] = (
     outdated,  # there is no Deployment, or it has another revision
     handed_over,  # from now on, the autoscaler sets the replica count
     drifted,  # an object differs from what was applied, or another replica count is desired
-    squeezed,  # a new pod waits for a GPU that an old pod uses
+    squeezed,  # a new pod fits only in the place of an old pod
+    failed,  # the revision did not become ready in time: restore the last one that served
+    rolled_back,  # the revision of the spec failed, and the last one that served runs again
     refused,  # the cluster refuses to create a pod
     serves,  # all desired pods serve without problems
     rolling,  # pods start, or a problem keeps them from starting

@@ -17,7 +17,13 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     if situation.up_to_date:
         return None
     desired, replicas, deployed = situation.desired, situation.wanted_replicas, situation.deployed
-    chosen = strategy.asked(desired.rollout) or SURGE
+    chosen = strategy.asked(desired.rollout)
+    if chosen is None and situation.in_place_only and situation.old_servers:
+        if situation.room is None:
+            return Ask(frozenset({Need.ROOM}))
+        # Without a node for the new pod, the old pod serves on, and the new pod waits.
+        chosen = SURGE if situation.room is Room.NONE else IN_PLACE
+    chosen = chosen or SURGE
     if deployed is None:
         message = f"0/{replicas} pods ready at revision {desired.revision}."
         verdict = progressing(Reason.CREATING, message, available=False)
@@ -55,11 +61,12 @@ def squeezed(situation: Situation) -> Plan[Step] | Ask | None:
         waiting = situation.unschedulable_seconds
         if waiting is None:
             return None
-        if waiting < situation.node_wait_seconds:
+        if waiting < situation.node_wait_seconds and not situation.in_place_only:
             return Plan(outcome(situation), after=situation.node_wait_seconds - waiting + 1)
         if situation.room is None:
             return Ask(frozenset({Need.ROOM}))
-        if situation.room is not Room.TAKEN:
+        helps = (Room.TAKEN, Room.FREE) if situation.in_place_only else (Room.TAKEN,)
+        if situation.room not in helps:
             return None
     message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, IN_PLACE)}"
     verdict = progressing(Reason.UPDATING, message, available=situation.available)

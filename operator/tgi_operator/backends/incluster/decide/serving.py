@@ -1,6 +1,7 @@
 """The state of the pods of the desired revision."""
 
 from tgi_operator.api import conditions
+from tgi_operator.api.identifiers import REQUEST_ANNOTATION
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
 from tgi_operator.backends.incluster.decide.situation import Deployed, Situation
@@ -67,6 +68,8 @@ def rolling(situation: Situation) -> Plan[Step]:
 
 def outcome(situation: Situation) -> Status:
     """Return the status that reports the state of the pods."""
+    if situation.desired.rolled_back_from is not None:
+        return situation.report(_rolled_back(situation), update_revision=situation.desired.rolled_back_from)
     deployed, found = _deployed(situation), pods.worst(situation.troubles)
     verdict = _serving(situation, deployed, found)
     if verdict is not None:
@@ -103,6 +106,8 @@ def describe_replacement(situation: Situation, chosen: Strategy) -> str:
         return f"spec.rollout: maxSurge {chosen.max_surge}, maxUnavailable {chosen.max_unavailable}."
     if chosen.replacement == "Surge":
         return "A new pod becomes ready before an old pod terminates."
+    if situation.in_place_only:
+        return "Only one node can attach the volume: an old pod terminates before a new pod starts."
     return "A new pod fits only in the place of an old pod: an old pod terminates before a new pod starts."
 
 
@@ -134,12 +139,35 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
     if found is not None:
         message = f"{counted} Pod {found.pod}: {found.message}{_hint(situation)}"
         verdict = progressing(found.reason, message, available=situation.available)
-    waited = situation.waited_seconds(verdict.reason)
-    # For a moment, the Deployment still reports the counts of the previous rollout for a new one.
-    late = waited > desired.progress_deadline_seconds or (deployed.overdue and waited >= SETTLING_SECONDS)
+    late = _is_late(situation, deployed, verdict.reason)
     if found is not None and (found.stalled or late):
         return stalled(found.reason, verdict.message, available=situation.available)
     return overdue(verdict, f"No progress within the deadline. {message}") if late else verdict
+
+
+def _rolled_back(situation: Situation) -> Verdict:
+    desired, failure = situation.desired, situation.status.last_failure
+    why = f": {failure.message.rstrip('.')}" if failure is not None else ""
+    message = (
+        f"Revision {desired.rolled_back_from} was not ready within the deadline and was rolled back to revision "
+        f"{desired.revision}{why}; change the spec, or set the annotation {REQUEST_ANNOTATION} to retry"
+    )
+    return stalled(Reason.UPDATE_ROLLED_BACK, message, available=situation.available)
+
+
+def is_late(situation: Situation) -> bool:
+    """Return whether the revision that is rolled out has made no progress within its deadline."""
+    deployed, found = _deployed(situation), pods.worst(situation.troubles)
+    waiting = _ending(situation) and found is not None and found.reason is Reason.UNSCHEDULABLE
+    reason = found.reason if found is not None and not waiting else Reason.UPDATING
+    return not waiting and _serving(situation, deployed, found) is None and _is_late(situation, deployed, reason)
+
+
+def _is_late(situation: Situation, deployed: Deployed, reason: Reason) -> bool:
+    waited = situation.waited_seconds(reason)
+    # For a moment, the Deployment still reports the counts of the previous rollout for a new one.
+    overdue = deployed.overdue and waited >= SETTLING_SECONDS
+    return overdue or waited > situation.desired.progress_deadline_seconds
 
 
 def _hint(situation: Situation) -> str:

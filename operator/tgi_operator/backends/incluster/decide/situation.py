@@ -48,9 +48,10 @@ class Situation:
     `rendered` is None if the spec has a `problem`, or if the resource is being deleted. `foreign` reports a conflicting
     object. `monitored` means that the cluster has PodMonitors. `means` are the scaling facilities of the cluster.
     `serving_pods_from` and `node_wait_seconds` are the settings of these names. The rest is read only when a rule asks
-    for it, and is None before: `room`, the room for one more pod; `progress`, the last line that the Job printed;
-    `warning`, the newest Warning Event about the Job or its pod; `claims`, the PVCs of a resource that is being
-    deleted; and `claims_hidden`, whether the operator is not allowed to list them.
+    for it, and is None before: `room`, the room for one more pod; `last_good`, the pod template of the last revision
+    that served, empty if it is gone; `progress`, the last line that the Job printed; `warning`, the newest Warning
+    Event about the Job or its pod; `claims`, the PVCs of a resource that is being deleted; and `claims_hidden`, whether
+    the operator is not allowed to list them.
     """
 
     resource: Resource
@@ -64,6 +65,7 @@ class Situation:
     serving_pods_from: tuple[str, ...] | None = None
     node_wait_seconds: float = 0
     room: Room | None = None
+    last_good: Object | None = None
     progress: str | None = None
     warning: str | None = None
     claims: tuple[Object, ...] | None = None
@@ -144,9 +146,15 @@ class Situation:
 
     @property
     def old_servers(self) -> tuple[Object, ...]:
-        """Pods of TGI of an earlier revision that have not ended and are not being deleted."""
-        old = (pod for pod in self.servers if names.revision(pod) != self.live_revision)
+        """Pods of TGI of another revision than the desired one that have not ended and are not being deleted."""
+        old = (pod for pod in self.servers if names.revision(pod) != self.desired.revision)
         return tuple(pod for pod in old if "deletionTimestamp" not in pod["metadata"] and not pods.is_over(pod))
+
+    @property
+    def in_place_only(self) -> bool:
+        """Whether an old and a new pod must not run at the same time, because only one node can attach their volume."""
+        volume = self.desired.volume
+        return volume is not None and volume.of_one_node
 
     @property
     def unschedulable_seconds(self) -> float | None:
@@ -256,6 +264,7 @@ class Situation:
                 service_name=owner.name,
                 claim_name=self._claim_name,
                 last_progress_time=before if as_before else rfc3339(self.now),
+                rolled_back_from=self.rendered.rolled_back_from if self.rendered else None,
                 replacement=replacement or (deployed.strategy.replacement if deployed else None),
                 unhealthy_pods=self._unhealthy_pods,
             ),

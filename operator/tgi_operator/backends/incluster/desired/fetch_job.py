@@ -5,11 +5,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tgi_operator.api.incluster import AccessMode, InCluster
+from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, Model, SecretKeyRef, Spec
 from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import names, placement
 from tgi_operator.backends.incluster.desired.manifests import literal, manifest
+from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import JOB, Object
 from tgi_operator.backends.incluster.seen.pods import FETCHER
 from tgi_operator.backends.resource import Owner
@@ -106,7 +107,13 @@ def _claim_volume(volume: str, claim: str, *, read_only: bool) -> Object:
 
 
 def job(
-    owner: Owner, spec: Spec, target: InCluster, found: Source, image: str, token: HubToken | None = None
+    owner: Owner,
+    spec: Spec,
+    target: InCluster,
+    found: Source,
+    image: str,
+    token: HubToken | None = None,
+    volume: Volume | None = None,
 ) -> Object:
     """Return the Job that fetches the weights, or checks them for a pvc:// URI.
 
@@ -158,14 +165,15 @@ def job(
     }
     if target.service_account_name is not None:
         pod["serviceAccountName"] = target.service_account_name
-    if _is_bound_to_a_node(target):
+    pod |= placement.requested(target)
+    if volume is not None and volume.of_one_node:
         # The volume is provisioned where its first pod runs, which must be a node with the GPUs.
         pod |= placement.placement(target)
-    else:
-        pod |= placement.requested(target)
+        placement.require_products(pod, target)
     metadata: Object = {"labels": names.weights_labels(owner)}
     if target.pod_template is not None:
         _add_changes(metadata, pod, target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True))
+    placement.bind_to_volume(metadata, pod, volume)
     # A pod that a drain, an autoscaler or a spot interruption ends is not a failure of the download.
     drained = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     lasting = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [int(ExitCode.LASTING)]}}
@@ -213,7 +221,3 @@ def token_environment(reference: SecretKeyRef | None) -> list[dict[str, Any]]:
     return [
         {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": reference.name, "key": reference.key}}},
     ]
-
-
-def _is_bound_to_a_node(target: InCluster) -> bool:
-    return target.cache is not None and target.cache.access_mode is AccessMode.READ_WRITE_ONCE

@@ -5,13 +5,13 @@ The revision is the digest of the template, and the annotation on the Deployment
 | revision    | inputs   | the template is                                                            |
 |-------------|----------|----------------------------------------------------------------------------|
 | as rendered | any      | the rendered one: changes by others are reverted, and no pod is replaced   |
-| different   | the same | the living one: another version of the operator rendered it                |
+| different   | the same | the living one: another version of the operator rendered it, or a rollback |
 | different   | others   | the rendered one: the spec has changed, or a new rendering is requested    |
 
 Changes by others to a template that stays look like part of its rendering. The next rendering reverts them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from tgi_operator.api.incluster import InCluster
@@ -31,33 +31,38 @@ def desired(
     deployment: Object | None,
     jobs: Iterable[Object] = (),
     servers: Iterable[Object] = (),
+    modes: Collection[str] = (),
 ) -> Desired:
     """Return the desired objects for the living `deployment`, `jobs` and `servers`. See render.desired."""
     if deployment is None:
-        return render.desired(resource, target, token, fetcher)
+        return render.desired(resource, target, token, fetcher, modes=modes)
     template: Object = deployment["spec"]["template"]
     revision = names.revision(template)
-    rendered = render.desired(resource, target, token, fetcher, resource.status.image)
+    rendered = render.desired(resource, target, token, fetcher, resource.status.image, modes)
     if rendered.revision == revision:
         # The revision of the Deployment proves the image that the status remembers.
         return rendered
     # An unnamed version keeps the image that runs, unless `podTemplate` names one.
     named = _image(rendered.template) != rendered.image
     running = None if named else _running(_image(template), resource.status.image, servers)
-    rendered = render.desired(resource, target, token, fetcher, running)
+    rendered = render.desired(resource, target, token, fetcher, running, modes)
     # A label that cannot be a revision is a change by others.
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
     image = _image(template) if _image(rendered.template) == rendered.image else None
-    if _inputs(deployment) in (rendered.inputs, *rendered.former_inputs):
-        return replace(
-            rendered,
-            revision=revision,
-            template=template,
-            image=image or rendered.image,
-            job=_job(rendered.job, jobs),
-        )
-    return rendered
+    if _inputs(deployment) not in (rendered.inputs, *rendered.former_inputs):
+        return rendered
+    failed = _rolled_back_from(deployment, resource)
+    if failed is not None and resource.requested:
+        return rendered
+    return replace(
+        rendered,
+        revision=revision,
+        template=template,
+        image=image or rendered.image,
+        job=_job(rendered.job, jobs),
+        rolled_back_from=failed,
+    )
 
 
 def _running(named: str | None, remembered: str | None, servers: Iterable[Object]) -> str | None:
@@ -68,6 +73,13 @@ def _running(named: str | None, remembered: str | None, servers: Iterable[Object
     containers = (each for pod in servers for each in pod["spec"]["containers"])
     served = {each["image"] for each in containers if each["name"] == names.CONTAINER}
     return remembered if remembered in served else named
+
+
+def _rolled_back_from(deployment: Object, resource: Resource) -> str | None:
+    """Return the failed revision from the annotation of the Deployment, else from the status."""
+    found = deployment["metadata"].get("annotations", {}).get(names.ANNOTATION_ROLLED_BACK)
+    remembered = resource.status.in_cluster.rolled_back_from if resource.status.in_cluster else None
+    return str(found) if found is not None else remembered
 
 
 def _inputs(deployment: Object) -> str | None:

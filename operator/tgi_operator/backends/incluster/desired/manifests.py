@@ -7,7 +7,7 @@ from typing import Any
 from tgi_operator.api.identifiers import API_VERSION, KIND
 from tgi_operator.backends import naming
 from tgi_operator.backends.incluster.desired import names
-from tgi_operator.backends.incluster.kinds import Kind, Object
+from tgi_operator.backends.incluster.kinds import DEPLOYMENT, Kind, Object
 from tgi_operator.backends.resource import Owner
 
 
@@ -46,8 +46,11 @@ def is_applied(live: Object, made: Object) -> bool:
 
 
 def _stamp(made: Object) -> str:
-    # Another user or an autoscaler can set the replica count, which the manifest then repeats.
+    # Another user or an autoscaler can set the replica count, which the manifest then repeats. A template that stays
+    # has the defaults of the API server, but the revision that it was applied with.
     spec = {name: value for name, value in made["spec"].items() if name != "replicas"}
+    if made["kind"] == DEPLOYMENT.name:
+        spec["template"] = names.revision(spec["template"])
     return naming.revision(json.dumps(made | {"spec": spec}, sort_keys=True))
 
 

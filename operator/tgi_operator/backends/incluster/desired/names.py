@@ -12,8 +12,14 @@ LABEL_NAME = f"{GROUP}/name"
 
 LABEL_REVISION = f"{GROUP}/revision"
 
+LABEL_VOLUME = f"{GROUP}/volume"
+"""Label of pods with a volume that only one node can attach, with a digest of the name of its PVC."""
+
 ANNOTATION_INPUTS = f"{GROUP}/rendered-from"
 """Annotation of the Deployment, not of its pods: the digest of the inputs that its pod template is rendered from."""
+
+ANNOTATION_ROLLED_BACK = f"{GROUP}/rolled-back-from"
+"""Annotation of the Deployment: the revision that failed for the inputs of the Deployment, and was rolled back."""
 
 ANNOTATION_APPLIED = f"{GROUP}/applied"
 """Annotation of every object that the operator applies: the digest of what it applied."""
@@ -80,6 +86,11 @@ def claim_name(owner: Owner) -> str:
     if len(owner.name) + len("-weights") > _LONGEST:
         return with_tail(owner.name, f"{digest(owner.name)[:8]}-weights", _LONGEST)
     return f"{owner.name}-weights"
+
+
+def volume_labels(claim: str) -> dict[str, str]:
+    """Return the label of all pods that attach the volume of a PVC to one node."""
+    return {LABEL_VOLUME: digest(claim)[:10]}
 
 
 def job_name(owner: Owner, what: str) -> str:

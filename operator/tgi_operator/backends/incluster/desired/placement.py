@@ -1,19 +1,21 @@
 """Selection of the nodes on which pods run."""
 
+from typing import Any
+
 from tgi_operator.api.incluster import InCluster
+from tgi_operator.backends.incluster.desired import names
+from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.seen.capacity import LABEL_PRODUCT
 
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
 
 def placement(target: InCluster) -> Object:
-    """Return the part of a PodSpec that selects the nodes: selector, GPU products and tolerations."""
+    """Return the part of a PodSpec that selects nodes with GPUs: node selector and tolerations."""
     spec: Object = {"tolerations": tolerations(target)}
     if target.node_selector:
         spec["nodeSelector"] = dict(target.node_selector)
-    if target.gpu.products:
-        wanted = {"key": LABEL_PRODUCT, "operator": "In", "values": sorted(target.gpu.products)}
-        terms = {"nodeSelectorTerms": [{"matchExpressions": [wanted]}]}
-        spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
     return spec
 
 
@@ -27,7 +29,44 @@ def requested(target: InCluster) -> Object:
     return spec
 
 
-def tolerations(target: InCluster) -> list[Object]:
+def require_products(spec: Object, target: InCluster) -> None:
+    """Require one of the GPU products in a PodSpec, beside the node affinity that it has.
+
+    A node must match one of the terms, and all expressions of that term.
+    """
+    if not target.gpu.products:
+        return
+    wanted = {"key": LABEL_PRODUCT, "operator": "In", "values": sorted(target.gpu.products)}
+    required = _field(spec, "affinity", "nodeAffinity", _REQUIRED)
+    terms: list[Object] = required.get("nodeSelectorTerms") or [{}]
+    required["nodeSelectorTerms"] = [
+        term | {"matchExpressions": [*(term.get("matchExpressions") or ()), wanted]} for term in terms
+    ]
+
+
+def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> None:
+    """Keep a pod on the node of the other pods with the same volume, if only one node at a time can attach it.
+
+    The first pod matches its own labels, and can run on any node.
+    """
+    if volume is None or not volume.of_one_node:
+        return
+    labels = names.volume_labels(volume.name)
+    metadata["labels"] = metadata.get("labels", {}) | labels
+    term = {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
+    affinity = _field(spec, "affinity", "podAffinity")
+    affinity[_REQUIRED] = [*(affinity.get(_REQUIRED) or ()), term]
+
+
+def _field(spec: Object, *path: str) -> Object:
+    """Return a nested object of a PodSpec, which is created if it is missing, and is not shared with any other."""
+    for name in path:
+        spec[name] = dict(spec.get(name) or {})
+        spec = spec[name]
+    return spec
+
+
+def tolerations(target: InCluster) -> list[Any]:
     """Return the tolerations of the spec, or by default one for the usual taint of GPU nodes."""
     if target.tolerations is None:
         usual = {"key": target.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}

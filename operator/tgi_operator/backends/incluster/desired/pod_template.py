@@ -9,6 +9,7 @@ from tgi_operator.backends.incluster.desired import drain, names, placement
 from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, Source, token_environment
 from tgi_operator.backends.incluster.desired.manifests import literal
 from tgi_operator.backends.incluster.desired.overlay import overlay
+from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.resource import Owner
 from tgi_operator.engines.tgi import images, launcher_options
@@ -33,7 +34,9 @@ OWN_NAMES = frozenset({"HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_H
 """Environment variables that `runtime.env` must not set, because the volumes determine them."""
 
 
-def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source: Source) -> Object:
+def pod_template(
+    owner: Owner, spec: Spec, target: InCluster, image: str, source: Source, volume: Volume | None = None
+) -> Object:
     """Return the PodTemplateSpec without a revision, with `podTemplate` merged over it.
 
     It depends on the reference to the Hub token and not on its value: a server that runs does not use the token any
@@ -63,6 +66,8 @@ def pod_template(owner: Owner, spec: Spec, target: InCluster, image: str, source
         target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True) if target.pod_template else {}
     )
     template: Object = overlay({"metadata": own, "spec": pod}, changes)
+    placement.require_products(template["spec"], target)
+    placement.bind_to_volume(template["metadata"], template["spec"], volume)
     account = template["spec"].get("serviceAccountName")
     if account is not None:
         # The API server mirrors the name to this deprecated field, and from there restores a name that is removed.

@@ -1,15 +1,17 @@
 """spec -> the objects of a resource. Pure: the same spec, token and image give the same objects and revision."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tgi_operator.api.incluster import AccessMode, Cache, InCluster, Rollout
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends import naming
 from tgi_operator.backends.hub_token import HubToken
-from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template
+from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template, volumes
 from tgi_operator.backends.incluster.desired.manifests import manifest
 from tgi_operator.backends.incluster.desired.strategy import Strategy, count_or_percent
+from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, MONITOR, SERVICE, Object
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.engines.tgi import images
@@ -36,6 +38,9 @@ class Desired:
     claim: Object | None
     job: Object | None
     token: HubToken | None = field(repr=False)
+    volume: Volume | None = None
+    rolled_back_from: str | None = None
+    """The revision of the inputs, if it failed, so that the template is that of the last revision that served."""
     former_inputs: tuple[str, ...] = field(default=(), repr=False)
     """The digests as earlier versions computed them, from the token too."""
 
@@ -51,6 +56,8 @@ class Desired:
         }
         made = manifest(DEPLOYMENT, self.owner, self.owner.name, spec)
         made["metadata"]["annotations"] = {names.ANNOTATION_INPUTS: self.inputs}
+        if self.rolled_back_from is not None:
+            made["metadata"]["annotations"][names.ANNOTATION_ROLLED_BACK] = self.rolled_back_from
         return made
 
 
@@ -68,18 +75,24 @@ def image(spec: Spec, running: str | None) -> str:
 
 
 def desired(
-    resource: Resource, target: InCluster, token: HubToken | None, fetcher: str, running: str | None = None
+    resource: Resource,
+    target: InCluster,
+    token: HubToken | None,
+    fetcher: str,
+    running: str | None = None,
+    modes: Collection[str] = (),
 ) -> Desired:
     """Return the desired objects in the cluster for a resource that passed the checks.
 
     `token` is the Hub token if the spec names one. `fetcher` is the image that fetches weights. `running` is the image
-    that runs, or None if none runs.
+    that runs, or None if none runs. `modes` are the access modes of the PVC that the spec names, empty if unknown.
     """
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
     image_uri = image(spec, running)
     source = fetch_job.source(owner, spec.model, target)
-    template = pod_template.pod_template(owner, spec, target, image_uri, source)
+    volume = volumes.volume(owner, spec.model, target, modes)
+    template = pod_template.pod_template(owner, spec, target, image_uri, source, volume)
     revision = naming.revision(json.dumps(template, sort_keys=True))
     template["metadata"]["labels"][names.LABEL_REVISION] = revision
     inputs, _ = naming.inputs_digests(resource, None, target)
@@ -98,8 +111,9 @@ def desired(
         budget=_budget(owner, target),
         monitor=_monitor(owner, target),
         claim=_claim(owner, target.cache),
-        job=fetch_job.job(owner, spec, target, source, fetcher, token) if source.offline else None,
+        job=fetch_job.job(owner, spec, target, source, fetcher, token, volume) if source.offline else None,
         token=token,
+        volume=volume,
     )
 
 
