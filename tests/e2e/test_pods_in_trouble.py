@@ -107,7 +107,7 @@ def test_a_probe_that_fails(serving: Cloud) -> None:
 
 
 def test_a_rollout_past_its_deadline_keeps_the_old_pods(serving: Cloud) -> None:
-    late = {**scripted(start_seconds=600), "rollout": {"progressDeadlineSeconds": 3}}
+    late = {**scripted(start_seconds=600), "rollout": {"progressDeadlineSeconds": 3, "onFailure": "Hold"}}
     serving.apply("zephyr", late)
     stalled = serving.wait_reason("zephyr", "Stalled", "ProgressDeadlineExceeded", 30)
     assert "0/1 pods ready" in stalled["message"]

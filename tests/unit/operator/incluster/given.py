@@ -147,7 +147,7 @@ class Cluster:
     now: datetime = NOW
     monitored: bool = False
     room: Room | None = Room.NONE
-    last_good: Object | None = None
+    last_good: Object | None = field(default_factory=dict)
     node_wait_seconds: float = 0
     progress: str | None = ""
     warning: str | None = ""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.incluster.desired import fetch_job, names
+from tgi_operator.backends.incluster.desired import fetch_job, names, volumes
 from tgi_operator.backends.incluster.kinds import Object
 from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, spec, target
 
@@ -26,7 +26,8 @@ def source(described: dict[str, Any]) -> fetch_job.Source:
 def job(described: dict[str, Any], image: str = FETCHER) -> Object:
     wanted = resource(described)
     assert wanted.spec is not None
-    return fetch_job.job(OWNER, wanted.spec, target(wanted), source(described), image)
+    volume = volumes.volume(OWNER, wanted.spec.model, target(wanted))
+    return fetch_job.job(OWNER, wanted.spec, target(wanted), source(described), image, volume=volume)
 
 
 def pod_of(made: Object) -> Object:
