@@ -110,6 +110,13 @@ def writes(cloud: Cloud, since: int = 0) -> list[Request]:
     return [each for each in cloud.requests(since) if not each.operation.startswith(("List", "Describe"))]
 
 
+def is_quiet(cloud: Cloud) -> bool:
+    """Return whether no request reaches AWS for a moment, because all calls wait for a retry."""
+    before = len(cloud.requests())
+    time.sleep(0.1)
+    return len(cloud.requests()) == before
+
+
 def seconds_to_work(cloud: Cloud, contender: Contender, name: str, since: float) -> float:
     """Apply a resource, wait for its request to AWS; return the seconds since a moment."""
     cloud.apply(name, FALCON)
@@ -168,6 +175,8 @@ def test_a_leader_that_was_paused_writes_nothing_when_it_wakes(cloud: Cloud, sta
     for name in names:
         cloud.apply(name, FALCON)
     until(lambda: any(each.outcome == "OK" for each in writes(cloud)), first.log)
+    # A request that is half sent would arrive when the process resumes: no check before it can prevent that.
+    until(lambda: is_quiet(cloud), first.log)
     first.signal(signal.SIGSTOP)
     until(lambda: second.leads, second.log, 15)
     # Changes for it to find when it resumes.

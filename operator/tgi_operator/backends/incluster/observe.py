@@ -228,12 +228,18 @@ class Observer:
     async def _last_good(self, situation: Situation) -> Object:
         """Return the pod template of the last revision that served from its ReplicaSet, or an empty one."""
         owner, revision = situation.owner, situation.status.current_revision
+        deployment = situation.deployed.body["metadata"]["uid"] if situation.deployed is not None else None
         selector = f"{names.LABEL_NAME}={owner.name},{names.LABEL_REVISION}={revision}"
         for found in await self._cluster.items(REPLICA_SET.path(owner.namespace), labelSelector=selector):
+            if deployment not in [each["uid"] for each in found["metadata"].get("ownerReferences") or ()]:
+                continue
             template: Object = found["spec"]["template"]
             labels = {name: value for name, value in template["metadata"]["labels"].items() if name != _TEMPLATE_HASH}
             metadata = {name: value for name, value in template["metadata"].items() if value is not None}
-            return template | {"metadata": metadata | {"labels": labels}}
+            template = template | {"metadata": metadata | {"labels": labels}}
+            # The settings may have changed since, and other users can write ReplicaSets.
+            if await self._forbidden(situation, replace(situation.desired, template=template)) is None:
+                return template
         return {}
 
     async def _warning(self, situation: Situation) -> str:

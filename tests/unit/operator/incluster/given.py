@@ -233,6 +233,7 @@ class Cluster:
         meta: Object = before["metadata"] if before else {"uid": f"uid-{len(self.children)}", "generation": 0}
         changed = before is None or before["spec"] != made["spec"]
         made["metadata"] |= {"uid": meta["uid"], "generation": meta["generation"] + changed}
+        made["metadata"]["creationTimestamp"] = rfc3339(NOW)
         self.add({**made, "status": before["status"] if before else {}})
 
     def _own_replicas(self, made: Object) -> None:

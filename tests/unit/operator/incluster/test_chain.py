@@ -388,29 +388,52 @@ def test_job_for_other_weights_ends_with_the_wish_for_them() -> None:
     assert steps(cluster.plan())[0] == f"Delete Job {former}"
 
 
-def test_job_without_a_pod_is_explained_by_its_events() -> None:
-    cluster = fetching()
-    cluster.warning = None
-    cluster.step()
-    assert asked(replace(cluster.seen, progress=None)) == {Need.PROGRESS}
-    cluster.later(61)
-    assert asked(cluster.seen) == {Need.WARNING}
-    for words, expected in [
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
         ('Error creating: pods "x" is forbidden: exceeded quota: none', Reason.QUOTA_EXCEEDED),
         ("Error creating: error looking up service account ml/x: not found", Reason.REJECTED_BY_KUBERNETES),
-    ]:
-        cluster.warning = words
-        planned = cluster.plan()
+    ],
+)
+def test_job_without_a_pod_is_explained_by_its_events(words: str, expected: Reason) -> None:
+    cluster = fetching()
+    assert asked(replace(cluster.seen, progress=None)) == {Need.PROGRESS}
+    cluster.later(61)
+    assert asked(replace(cluster.seen, warning=None)) == {Need.WARNING}
+    cluster.warning = words
+    for _ in range(3):
+        planned = cluster.step()
         assert (reason(planned), is_stalled(planned)) == (expected, True)
         assert words in message(planned)
-    cluster.warning = ""
+        cluster.later(3600)
+
+
+def test_job_without_a_pod_and_without_events_is_stalled_after_the_deadline() -> None:
+    cluster = fetching()
+    cluster.later(61)
     planned = cluster.step()
     assert (reason(planned), is_stalled(planned)) == (Reason.FETCHING_WEIGHTS, False)
     assert "kubectl describe job" in message(planned)
     cluster.later(cluster.desired.progress_deadline_seconds)
-    for _ in range(2):
+    for _ in range(3):
         planned = cluster.step()
         assert (reason(planned), is_stalled(planned)) == (Reason.PROGRESS_DEADLINE_EXCEEDED, True)
+        cluster.later(60)
+
+
+def test_pod_whose_predecessor_never_terminates_is_stalled_after_the_deadline() -> None:
+    cluster = squeezed()
+    cluster.step()
+    ending = pod("old-0", "0123456789")
+    ending["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z"
+    cluster.pods(ending, unschedulable("new", cluster.revision))
+    assert not is_stalled(cluster.step())
+    cluster.later(cluster.desired.progress_deadline_seconds + 1)
+    for _ in range(3):
+        planned = cluster.step()
+        assert (reason(planned), is_stalled(planned)) == (Reason.PROGRESS_DEADLINE_EXCEEDED, True)
+        assert "waits for pod old-0 to terminate" in message(planned)
+        cluster.later(60)
 
 
 def test_pod_of_a_job_that_does_not_start_is_stalled_after_the_deadline_with_the_claim_it_waits_for() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tgi_operator.api.identifiers import LABEL_ALLOW_USE
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
+from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.incluster.apply import RefusedError
 from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.incluster.decide.steps import Apply
@@ -98,6 +99,7 @@ class APIServer:
         self._fail(path)
         self.version += 1
         metadata = {"uid": f"u-{self.version}", "generation": 1, "resourceVersion": str(self.version)}
+        metadata["creationTimestamp"] = rfc3339(NOW)
         self.objects[path] = {**manifest, "metadata": manifest["metadata"] | metadata, "status": {}}
         return self.objects[path]
 
@@ -490,3 +492,53 @@ async def test_access_modes_of_a_pvc_that_the_spec_names_are_read_once(
     assert (await backend.observe(KEY, wanted)).in_place_only, "they are immutable"
     asked = replace(wanted, request="1")
     assert not (await backend.observe(KEY, asked)).in_place_only
+
+
+NO_TOKEN = {"automountServiceAccountToken": False}
+
+
+def replica_set(revision: str, owner: str, **spec: Any) -> Object:
+    labels = {names.LABEL_NAME: OWNER.name, names.LABEL_REVISION: revision, "pod-template-hash": "5d5f"}
+    template = {
+        "metadata": {"labels": labels, "creationTimestamp": None},
+        "spec": {"containers": [], **NO_TOKEN} | spec,
+    }
+    return {"metadata": {"labels": labels, "ownerReferences": [{"uid": owner}]}, "spec": {"template": template}}
+
+
+@pytest.mark.parametrize(
+    ("found", "usable"),
+    [
+        ([], False),
+        ([("", {})], True),
+        ([("another-owner", {})], False),
+        ([("", PRIVILEGED["spec"])], False),
+        ([("another-owner", {}), ("", {})], True),
+    ],
+    ids=["none", "its own", "of another user", "more than the settings allow", "both"],
+)
+async def test_template_of_a_rollback_is_of_the_deployment_and_allowed(
+    server: APIServer, backend: InClusterBackend, found: list[tuple[str, dict[str, Any]]], usable: bool
+) -> None:
+    wanted = resource(spec({"rollout": {"progressDeadlineSeconds": 60}}))
+    shown = await reconcile(backend, wanted)
+    (deployment,) = (body for path, body in server.objects.items() if "/deployments/" in path)
+    last = shown.status.model_copy(update={"current_revision": "0123456789"})
+    deployment["status"] = {
+        "observedGeneration": 1,
+        "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}],
+    }
+    backend.seen(versioned(server, deployment))
+    for number, (owner, pod_spec) in enumerate(found):
+        path = f"/apis/apps/v1/namespaces/ml/replicasets/{number}"
+        server.objects[path] = replica_set("0123456789", owner or deployment["metadata"]["uid"], **pod_spec)
+    later = last.model_copy(
+        update={"in_cluster": last.in_cluster.model_copy(update={"last_progress_time": "2026-01-31T11:00:00Z"})}
+        if last.in_cluster
+        else {}
+    )
+    situation = await backend.observe(KEY, replace(wanted, status=later))
+    assert bool(situation.last_good) is usable
+    if usable:
+        assert situation.last_good is not None
+        assert "pod-template-hash" not in situation.last_good["metadata"]["labels"]

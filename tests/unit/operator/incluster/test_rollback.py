@@ -63,6 +63,17 @@ def test_without_a_failure_of_a_pod_the_message_has_no_cause() -> None:
     assert f"to revision {cluster.revision}; change the spec" in message(planned)
 
 
+def test_failure_of_an_earlier_revision_is_not_the_cause() -> None:
+    cluster = late()
+    assert cluster.status.last_failure is not None
+    earlier = cluster.status.last_failure.model_copy(update={"revision": "0123456789"})
+    cluster.status = cluster.status.model_copy(update={"last_failure": earlier})
+    cluster.pods(pod("old", cluster.status.current_revision), starting("new", cluster.revision))
+    cluster.step()
+    cluster.later(601)
+    assert "CUDA" not in message(cluster.step())
+
+
 @pytest.mark.parametrize("described", [OTHER, OLD], ids=["another spec", "the former spec"])
 def test_another_spec_ends_the_rollback(described: dict[str, Any]) -> None:
     cluster = late()

@@ -1,5 +1,6 @@
 """Pods whose count follows the load: who sets it, what is applied, and what is reported."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Scaler
 from tgi_operator.backends.incluster.decide.scaling_status import SCALE_MANAGER
 from tgi_operator.backends.incluster.decide.steps import Delete, Step
-from tgi_operator.backends.incluster.desired.autoscaler import Means
+from tgi_operator.backends.incluster.desired.autoscaler import Means, pod_names
 from unit.operator.incluster.given import OWNER, Cluster, spec, unschedulable
 
 AUTOSCALING: Mapping[str, Any] = {"minReplicas": 2, "maxReplicas": 4}
@@ -133,7 +134,7 @@ def test_who_changes_the_number_goes_before_another_number_is_applied() -> None:
     assert cluster.condition("ScalingActive") is None
 
 
-def test_keda_is_used_where_there_is_no_custom_metrics_api() -> None:
+def test_keda_is_used_where_the_address_of_a_prometheus_is_set() -> None:
     cluster = Cluster(autoscaled(), means=KEDA).settle()
     made = cluster.children[("ScaledObject", OWNER.name)]["spec"]
     assert (made["minReplicaCount"], made["maxReplicaCount"]) == (2, 4)
@@ -150,7 +151,18 @@ def test_keda_is_used_where_there_is_no_custom_metrics_api() -> None:
     assert cluster.status.scaling is not None
     assert cluster.status.scaling.scaler is Scaler.SCALED_OBJECT
     cluster.means = Means(custom_metrics=True, keda=True, prometheus="http://prometheus:9090")
+    assert steps(cluster.step().steps) == [], "a metrics API of another application takes nothing away from KEDA"
+    cluster.means = Means(custom_metrics=True, keda=True)
     assert steps(cluster.step().steps) == ["Delete ScaledObject", "Apply HorizontalPodAutoscaler"]
+
+
+@pytest.mark.parametrize("length", [1, 20, 45, 46, 47, 48, 55, 57, 58, 60, 63])
+def test_names_of_pods_match_however_long_the_name_is(length: int) -> None:
+    deployment = "z" * length
+    for template_hash in ("5d5f8bd6d9", "7c4"):
+        generated = f"{deployment}-{template_hash}-"[:58] + "x7lkq"
+        assert re.fullmatch(pod_names(deployment), generated), generated
+        assert not re.fullmatch(pod_names(deployment), f"{'y' * length}-{template_hash}-x7lkq")
 
 
 @pytest.mark.parametrize(

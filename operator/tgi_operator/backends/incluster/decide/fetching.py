@@ -73,19 +73,21 @@ def _running(situation: Situation, job: Object) -> Plan[Step] | Ask:
         acts = not retried and (found.stalled or _is_late(situation, found.reason))
         verdict = (stalled if acts else progressing)(found.reason, message, available=situation.available)
         return _plan(situation, verdict, found)
-    waits = pod is None or pod["status"].get("phase") == "Pending"
-    if waits and situation.waited_seconds(Reason.FETCHING_WEIGHTS) > NO_POD_SECONDS:
-        if situation.warning is None:
-            return Ask(frozenset({Need.WARNING}))
-        return _plan(situation, _waiting(situation, job, pod))
+    if pod is None or pod["status"].get("phase") == "Pending":
+        created = parse(str((pod or job)["metadata"]["creationTimestamp"]))
+        waited = (situation.now - created).total_seconds()
+        if waited > NO_POD_SECONDS:
+            if situation.warning is None:
+                return Ask(frozenset({Need.WARNING}))
+            return _plan(situation, _waiting(situation, job, pod, waited))
     if situation.progress is None:
         return Ask(frozenset({Need.PROGRESS}))
     message = f"A Job is fetching {uri}" + (f": {situation.progress}" if situation.progress else ".")
     return _plan(situation, progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available))
 
 
-def _waiting(situation: Situation, job: Object, pod: Object | None) -> Verdict:
-    """Return the verdict on a Job whose pod does not exist or does not start."""
+def _waiting(situation: Situation, job: Object, pod: Object | None, waited: float) -> Verdict:
+    """Return the verdict on a Job whose pod does not exist or does not start, after some seconds."""
     kind, name = ("pod", pod["metadata"]["name"]) if pod is not None else ("job", job["metadata"]["name"])
     uri, warning = situation.spec.model.uri, situation.warning or ""
     lacking = "has not started" if pod is not None else "has no pod"
@@ -95,7 +97,7 @@ def _waiting(situation: Situation, job: Object, pod: Object | None) -> Verdict:
         reason = Reason.QUOTA_EXCEEDED if quota.is_exceeded(warning) else Reason.REJECTED_BY_KUBERNETES
         return stalled(reason, message, available=situation.available)
     verdict = progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available)
-    if _is_late(situation, Reason.FETCHING_WEIGHTS):
+    if waited > situation.desired.progress_deadline_seconds:
         return overdue(verdict, f"No progress within the deadline. {message}")
     return verdict
 

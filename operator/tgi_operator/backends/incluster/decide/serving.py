@@ -131,11 +131,10 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
     message = counted if first else f"{counted} {describe_replacement(situation, deployed.strategy)}"
     reason = Reason.CREATING if first else Reason.UPDATING
     verdict = progressing(reason, message, available=situation.available)
-    ending = _ending(situation)
-    if ending and found is not None and found.reason is Reason.UNSCHEDULABLE:
-        # Its room is what the new pod waits for.
-        message = f"{counted} A new pod waits for pod {ending} to terminate."
-        return progressing(Reason.UPDATING, message, available=situation.available)
+    ending = _ending(situation, found)
+    if ending:
+        found, message = None, f"{counted} A new pod waits for pod {ending} to terminate."
+        verdict = progressing(Reason.UPDATING, message, available=situation.available)
     if found is not None:
         message = f"{counted} Pod {found.pod}: {found.message}{_hint(situation)}"
         verdict = progressing(found.reason, message, available=situation.available)
@@ -147,7 +146,8 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
 
 def _rolled_back(situation: Situation) -> Verdict:
     desired, failure = situation.desired, situation.status.last_failure
-    why = f": {failure.message.rstrip('.')}" if failure is not None else ""
+    known = failure is not None and failure.revision == desired.rolled_back_from
+    why = f": {failure.message.rstrip('.')}" if failure is not None and known else ""
     message = (
         f"Revision {desired.rolled_back_from} was not ready within the deadline and was rolled back to revision "
         f"{desired.revision}{why}; change the spec, or set the annotation {REQUEST_ANNOTATION} to retry"
@@ -158,9 +158,8 @@ def _rolled_back(situation: Situation) -> Verdict:
 def is_late(situation: Situation) -> bool:
     """Return whether the revision that is rolled out has made no progress within its deadline."""
     deployed, found = _deployed(situation), pods.worst(situation.troubles)
-    waiting = _ending(situation) and found is not None and found.reason is Reason.UNSCHEDULABLE
-    reason = found.reason if found is not None and not waiting else Reason.UPDATING
-    return not waiting and _serving(situation, deployed, found) is None and _is_late(situation, deployed, reason)
+    reason = found.reason if found is not None and not _ending(situation, found) else Reason.UPDATING
+    return _serving(situation, deployed, found) is None and _is_late(situation, deployed, reason)
 
 
 def _is_late(situation: Situation, deployed: Deployed, reason: Reason) -> bool:
@@ -180,8 +179,10 @@ def _hint(situation: Situation) -> str:
     )
 
 
-def _ending(situation: Situation) -> str:
-    """Return the name of a pod that is terminating, or an empty text if there is none."""
+def _ending(situation: Situation, found: Trouble | None) -> str:
+    """Return the name of a terminating pod whose room a new pod waits for, or an empty text if there is none."""
+    if found is None or found.reason is not Reason.UNSCHEDULABLE:
+        return ""
     ending = (pod["metadata"] for pod in situation.servers if "deletionTimestamp" in pod["metadata"])
     return min((str(metadata["name"]) for metadata in ending), default="")
 

@@ -379,6 +379,5 @@ class Deployed:
 
 
 def _phase(reason: str | None) -> str | None:
-    """Return the reason, which is the same for all that is starting. Another revision begins another phase."""
-    starting = (Reason.CREATING, Reason.FETCHING_WEIGHTS, Reason.PROGRESS_DEADLINE_EXCEEDED)
-    return Reason.UPDATING if reason in starting else reason
+    """Return the reason, which is the same for all pods that are starting."""
+    return Reason.UPDATING if reason in (Reason.CREATING, Reason.PROGRESS_DEADLINE_EXCEEDED) else reason

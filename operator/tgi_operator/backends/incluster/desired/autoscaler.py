@@ -24,6 +24,8 @@ _SERIES = {
 
 _POLLING_SECONDS = 15
 
+_GENERATED_NAME = 58
+
 
 @dataclass(frozen=True)
 class Means:
@@ -36,7 +38,8 @@ class Means:
     @property
     def scaler(self) -> Scaler:
         """The kind of object that is used."""
-        by_keda = self.keda and bool(self.prometheus) and not self.custom_metrics
+        # The address is an explicit choice. A custom metrics API can be of another application, or unavailable.
+        by_keda = self.keda and bool(self.prometheus)
         return Scaler.SCALED_OBJECT if by_keda else Scaler.HORIZONTAL_POD_AUTOSCALER
 
     @property
@@ -113,9 +116,20 @@ def query(owner: Owner, series: Iterable[str]) -> str:
     TGI has no series until its first request, and scraped pods without series have nothing to do, so their value is 0.
     Pods that are not scraped have no value.
     """
-    pods = f'namespace="{owner.namespace}",pod=~"{owner.name}-[a-z0-9]+-[a-z0-9]+"'
+    pods = f'namespace="{owner.namespace}",pod=~"{pod_names(owner.name)}"'
     names = "|".join(series)
     return f'sum({{__name__=~"{names}",{pods}}}) or 0 * count(up{{{pods}}} == 1)'
+
+
+def pod_names(deployment: str) -> str:
+    """Return the regular expression for the names of a Deployment's pods.
+
+    A name is that of the ReplicaSet, which ends in a hash of at most ten characters, a dash and five random characters.
+    The API server cuts everything before these to 58 characters (k8s.io/apiserver pkg/storage/names).
+    """
+    if len(deployment) + len("-0123456789-") <= _GENERATED_NAME:
+        return f"{deployment}-[a-z0-9]+-[a-z0-9]+"
+    return f"{f'{deployment}-'[:_GENERATED_NAME]}[a-z0-9]+(-[a-z0-9]+)?"
 
 
 def _target(owner: Owner) -> Object:

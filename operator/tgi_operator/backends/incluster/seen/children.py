@@ -236,7 +236,8 @@ def slim(body: Mapping[str, Any]) -> Object:
     if kind == DEPLOYMENT.name:
         rest.setdefault("ownsReplicas", _owns_replicas(body["metadata"]))
     annotations = our_annotations(body["metadata"])
-    metadata = _only(body["metadata"], _METADATA) | ({"annotations": annotations} if annotations else {})
+    own = (*_METADATA, "creationTimestamp") if kind == JOB.name else _METADATA
+    metadata = _only(body["metadata"], own) | ({"annotations": annotations} if annotations else {})
     return {**rest, "metadata": metadata, "status": kept}
 
 
