@@ -230,7 +230,10 @@ class Observer:
         owner, revision = situation.owner, situation.status.current_revision
         deployment = situation.deployed.body["metadata"]["uid"] if situation.deployed is not None else None
         selector = f"{names.LABEL_NAME}={owner.name},{names.LABEL_REVISION}={revision}"
-        for found in await self._cluster.items(REPLICA_SET.path(owner.namespace), labelSelector=selector):
+        all_sets = await self._cluster.items(REPLICA_SET.path(owner.namespace), labelSelector=selector)
+        # An edit by another user makes another ReplicaSet with the same label. The number of the one that is reused
+        # is raised, so the highest one is that of the pods that served last.
+        for found in sorted(all_sets, key=_revision_number, reverse=True):
             if deployment not in [each["uid"] for each in found["metadata"].get("ownerReferences") or ()]:
                 continue
             template: Object = found["spec"]["template"]
@@ -281,7 +284,7 @@ class Observer:
                 raise
             logger.warning("The room on nodes cannot be determined, so no pod is replaced in place: %s", error)
             return Room.UNREADABLE
-        return capacity.room(demand, nodes, old)
+        return capacity.room(demand, nodes, old, bound=situation.in_place_only)
 
     async def _scaling_means(self) -> Means:
         """Return the scaling facilities of the cluster. A custom metrics API can appear later. KEDA needs a watch."""
@@ -298,6 +301,11 @@ class Observer:
         found: Mapping[str, object] = await self._cluster.get(kind.group) or {}
         resources = found.get("resources")
         return isinstance(resources, list) and any(each["name"] == kind.plural for each in resources)
+
+
+def _revision_number(replica_set: Object) -> int:
+    text = str((replica_set["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision", ""))
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
 def _target(resource: Resource) -> InCluster:

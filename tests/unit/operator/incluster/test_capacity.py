@@ -169,6 +169,19 @@ def test_room(tenants: dict[str, list[Tenant]], old: dict[str, str], expected: R
     assert room(demand(), {name: (node(name), tuple(there)) for name, there in tenants.items()}, old) is expected
 
 
+@pytest.mark.parametrize(
+    ("tenants", "old", "expected"),
+    [
+        pytest.param({"a": [OLD], "b": []}, {"old": "a"}, Room.TAKEN, id="in the place of the old pod"),
+        pytest.param({"b": []}, {"old": "a"}, Room.NONE, id="another node cannot attach the volume yet"),
+        pytest.param({"a": [], "b": []}, {}, Room.NONE, id="no old pod"),
+    ],
+)
+def test_room_on_the_node_of_a_volume(tenants: dict[str, list[Tenant]], old: dict[str, str], expected: Room) -> None:
+    nodes = {name: (node(name), tuple(there)) for name, there in tenants.items()}
+    assert room(demand(), nodes, old, bound=True) is expected
+
+
 def test_pods_that_have_ended_use_nothing() -> None:
     spec = containers({"limits": {GPU: "4"}})
     for phase, kept in [("Succeeded", False), ("Failed", False), ("Pending", True), ("Running", True)]:

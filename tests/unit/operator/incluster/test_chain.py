@@ -524,6 +524,20 @@ def test_old_pods_serve_on_where_their_end_would_not_help(room: Room) -> None:
     assert (reason(planned), is_stalled(planned)) == (Reason.UNSCHEDULABLE, True)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        '0/3 nodes are available: persistentvolumeclaim "cache" not found.',
+        "0/3 nodes are available: 3 pod has unbound immediate PersistentVolumeClaims.",
+        "0/3 nodes are available: 3 node(s) didn't match pod affinity rules.",
+    ],
+)
+def test_old_pods_serve_on_where_the_new_pod_lacks_something_else_than_room(words: str) -> None:
+    cluster = squeezed()
+    cluster.pods(*(pod(f"old-{n}", "0123456789") for n in range(2)), unschedulable("new", cluster.revision, words))
+    assert cluster.step().steps == ()
+
+
 def test_an_autoscaler_of_nodes_has_time_before_an_old_pod_ends() -> None:
     cluster = squeezed(node_wait_seconds=300)
     cluster.later(100)
@@ -552,7 +566,7 @@ ONCE_NEXT = spec(TWO | NEXT, cache={"size": "1Gi", "accessMode": "ReadWriteOnce"
 
 @pytest.mark.parametrize(
     ("room", "expected"),
-    [(Room.FREE, IN_PLACE), (Room.TAKEN, IN_PLACE), (Room.UNREADABLE, IN_PLACE), (Room.NONE, SURGE)],
+    [(Room.TAKEN, IN_PLACE), (Room.UNREADABLE, SURGE), (Room.NONE, SURGE)],
 )
 def test_pods_with_a_volume_of_one_node_are_replaced_in_place_if_the_new_one_fits(
     room: Room, expected: Strategy
@@ -573,8 +587,8 @@ def test_new_pod_that_waited_for_a_node_beside_a_volume_of_one_node_gets_the_pla
     old = cluster.revision
     cluster.step()
     cluster.pods(pod("old-0", old), pod("old-1", old), unschedulable("new", cluster.revision))
-    assert cluster.step().steps == (), "no node takes it"
-    cluster.room = Room.FREE
+    assert cluster.step().steps == (), "the node of the volume does not take it"
+    cluster.room = Room.TAKEN
     assert strategy_of(cluster.step()) == IN_PLACE.manifest["rollingUpdate"]
 
 

@@ -497,13 +497,15 @@ async def test_access_modes_of_a_pvc_that_the_spec_names_are_read_once(
 NO_TOKEN = {"automountServiceAccountToken": False}
 
 
-def replica_set(revision: str, owner: str, **spec: Any) -> Object:
+def replica_set(revision: str, owner: str, number: int = 1, **spec: Any) -> Object:
     labels = {names.LABEL_NAME: OWNER.name, names.LABEL_REVISION: revision, "pod-template-hash": "5d5f"}
     template = {
         "metadata": {"labels": labels, "creationTimestamp": None},
         "spec": {"containers": [], **NO_TOKEN} | spec,
     }
-    return {"metadata": {"labels": labels, "ownerReferences": [{"uid": owner}]}, "spec": {"template": template}}
+    annotations = {"deployment.kubernetes.io/revision": str(number)}
+    metadata = {"labels": labels, "annotations": annotations, "ownerReferences": [{"uid": owner}]}
+    return {"metadata": metadata, "spec": {"template": template}}
 
 
 @pytest.mark.parametrize(
@@ -514,8 +516,9 @@ def replica_set(revision: str, owner: str, **spec: Any) -> Object:
         ([("another-owner", {})], False),
         ([("", PRIVILEGED["spec"])], False),
         ([("another-owner", {}), ("", {})], True),
+        ([("", {"dnsPolicy": "None"}), ("", {})], True),
     ],
-    ids=["none", "its own", "of another user", "more than the settings allow", "both"],
+    ids=["none", "its own", "of another user", "more than the settings allow", "both", "two of its own"],
 )
 async def test_template_of_a_rollback_is_of_the_deployment_and_allowed(
     server: APIServer, backend: InClusterBackend, found: list[tuple[str, dict[str, Any]]], usable: bool
@@ -531,7 +534,8 @@ async def test_template_of_a_rollback_is_of_the_deployment_and_allowed(
     backend.seen(versioned(server, deployment))
     for number, (owner, pod_spec) in enumerate(found):
         path = f"/apis/apps/v1/namespaces/ml/replicasets/{number}"
-        server.objects[path] = replica_set("0123456789", owner or deployment["metadata"]["uid"], **pod_spec)
+        uid = owner or deployment["metadata"]["uid"]
+        server.objects[path] = replica_set("0123456789", uid, number, **pod_spec)
     later = last.model_copy(
         update={"in_cluster": last.in_cluster.model_copy(update={"last_progress_time": "2026-01-31T11:00:00Z"})}
         if last.in_cluster
@@ -542,3 +546,6 @@ async def test_template_of_a_rollback_is_of_the_deployment_and_allowed(
     if usable:
         assert situation.last_good is not None
         assert "pod-template-hash" not in situation.last_good["metadata"]["labels"]
+        assert situation.last_good["spec"].get("dnsPolicy") != "None", (
+            "an edit of another user, before the last rollout"
+        )

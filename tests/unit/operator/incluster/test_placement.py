@@ -66,12 +66,12 @@ def test_pods_and_job_with_a_volume_of_one_node_run_on_the_same_node() -> None:
         assert affinity["requiredDuringSchedulingIgnoredDuringExecution"] == [term]
 
 
-def test_pod_affinity_of_the_pod_template_stays_beside_that_of_the_volume() -> None:
+def test_required_pod_affinity_of_the_pod_template_stays_as_it_is() -> None:
+    """The first pod would have to match both terms itself."""
     near = {"labelSelector": {"matchLabels": {"app": "x"}}, "topologyKey": "topology.kubernetes.io/zone"}
     affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [near]}}
     found = pod(with_affinity(affinity, **ONCE))["affinity"]["podAffinity"]
-    assert found["requiredDuringSchedulingIgnoredDuringExecution"][0] == near
-    assert len(found["requiredDuringSchedulingIgnoredDuringExecution"]) == 2
+    assert found["requiredDuringSchedulingIgnoredDuringExecution"] == [near]
 
 
 @pytest.mark.parametrize("described", [spec(), spec(**CACHED), spec(cache={"claimName": "shared"})])

@@ -28,7 +28,14 @@ def late(described: dict[str, Any] = NEW, **rollout: Any) -> Cluster:
     cluster.step()
     cluster.last_good = template
     cluster.later(601)
+    overdue(cluster)
     return cluster
+
+
+def overdue(cluster: Cluster, **failure: str) -> None:
+    """Let the Deployment controller report that the rollout makes no progress."""
+    progress = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    cluster.deployment["status"]["conditions"] = [progress, *([failure] if failure else [])]
 
 
 def test_revision_that_does_not_become_ready_is_rolled_back() -> None:
@@ -58,6 +65,7 @@ def test_without_a_failure_of_a_pod_the_message_has_no_cause() -> None:
     cluster.pods(pod("old", cluster.status.current_revision), starting("new", cluster.revision))
     cluster.step()
     cluster.later(601)
+    overdue(cluster)
     planned = cluster.step()
     assert reason(planned) == Reason.UPDATE_ROLLED_BACK
     assert f"to revision {cluster.revision}; change the spec" in message(planned)
@@ -71,7 +79,10 @@ def test_failure_of_an_earlier_revision_is_not_the_cause() -> None:
     cluster.pods(pod("old", cluster.status.current_revision), starting("new", cluster.revision))
     cluster.step()
     cluster.later(601)
-    assert "CUDA" not in message(cluster.step())
+    overdue(cluster)
+    planned = cluster.step()
+    assert reason(planned) == Reason.UPDATE_ROLLED_BACK
+    assert "CUDA" not in message(planned)
 
 
 @pytest.mark.parametrize("described", [OTHER, OLD], ids=["another spec", "the former spec"])
@@ -127,6 +138,56 @@ def test_without_the_former_pods_nothing_is_rolled_back() -> None:
     planned = cluster.step()
     assert planned.steps == ()
     assert is_stalled(planned)
+
+
+def test_pods_that_a_policy_rejects_are_rolled_back() -> None:
+    cluster = late()
+    cluster.pods()
+    denied = {"type": "ReplicaFailure", "status": "True", "message": 'violates PodSecurity "restricted"'}
+    overdue(cluster, **denied)
+    assert steps(cluster.step()) == ["Apply Deployment zephyr-7b"]
+    assert reason(cluster.step()) == Reason.UPDATE_ROLLED_BACK
+
+
+def test_progress_that_the_operator_has_not_seen_counts() -> None:
+    """It was down for longer than the deadline, and the Deployment controller went on."""
+    cluster = late()
+    cluster.pods(pod("old", cluster.status.current_revision), starting("new", cluster.revision))
+    planned = cluster.step()
+    assert planned.steps == ()
+    assert reason(planned) != Reason.UPDATE_ROLLED_BACK
+
+
+def test_revision_that_serves_the_least_replicas_is_not_rolled_back_for_those_that_the_autoscaler_wants() -> None:
+    scaled = {"autoscaling": {"minReplicas": 1, "maxReplicas": 4}, "rollout": {"progressDeadlineSeconds": 600}}
+    cluster = Cluster(spec(scaled)).settle()
+    cluster.described, cluster.generation = spec(scaled | {"runtime": {"maxTotalTokens": 2048}}), 2
+    cluster.step()
+    cluster.scale(2)
+    cluster.last_good = {"metadata": {}, "spec": {}}
+    cluster.pods(pod("new-0", cluster.revision), unschedulable("new-1", cluster.revision))
+    cluster.step()
+    cluster.later(601)
+    overdue(cluster)
+    for _ in range(2):
+        planned = cluster.step()
+        assert planned.steps == ()
+        assert is_ready(planned)
+    assert cluster.status.current_revision == cluster.revision
+
+
+def test_revision_that_never_ran_is_not_the_last_that_served() -> None:
+    unscaled = {name: value for name, value in NEW.items() if name != "replicas"}
+    cluster = Cluster(OLD).settle()
+    served = cluster.status.current_revision
+    cluster.scale(0)
+    cluster.described, cluster.generation = unscaled, 2
+    cluster.step()
+    cluster.pods()
+    planned = cluster.step()
+    assert reason(planned) == Reason.SCALED_TO_ZERO
+    assert cluster.revision != served
+    assert cluster.status.current_revision == served
 
 
 def test_first_revision_has_nothing_to_go_back_to() -> None:

@@ -159,11 +159,15 @@ def _missing(situation: Situation) -> tuple[Step, ...]:
     """Return the steps that create the PVC and the Job."""
     claim, live = situation.desired.claim, situation.child(CLAIM, names.claim_name(situation.owner))
     steps: list[Step] = []
-    if claim is not None and (live is None or not (is_applied(live, claim) and covers(live, claim))):
+    if claim is not None and (live is None or not _is_right(live, claim)):
         steps.append(Apply.of(claim))
     if situation.job is None and situation.desired.job is not None:
         steps.append(Apply.of(situation.desired.job))
     return tuple(steps)
+
+
+def _is_right(live: Object, claim: Object) -> bool:
+    return is_applied(live, claim) and (covers(live, claim) or bool(live.get("overridden")))
 
 
 def _pending_claim(situation: Situation) -> str:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tgi_operator.api.incluster import OnFailure
 from tgi_operator.api.status import LastFailure
-from tgi_operator.backends.incluster.decide.serving import is_late, outcome
+from tgi_operator.backends.incluster.decide.serving import has_failed, outcome
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
@@ -20,7 +20,7 @@ def failed(situation: Situation) -> Plan[Step] | Ask | None:
     deployed, desired, last = situation.deployed, situation.desired, situation.status.current_revision
     if deployed is None or deployed.complete or desired.rolled_back_from is not None:
         return None
-    if last in (None, deployed.revision) or _holds(situation) or not is_late(situation):
+    if last in (None, deployed.revision) or _holds(situation) or not has_failed(situation):
         return None
     if situation.last_good is None:
         return Ask(frozenset({Need.LAST_GOOD}))

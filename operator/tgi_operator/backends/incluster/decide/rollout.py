@@ -21,8 +21,8 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     if chosen is None and situation.in_place_only and situation.old_servers:
         if situation.room is None:
             return Ask(frozenset({Need.ROOM}))
-        # Without a node for the new pod, the old pod serves on, and the new pod waits.
-        chosen = SURGE if situation.room is Room.NONE else IN_PLACE
+        # Without room on the node of the volume, the old pod serves on, and the new pod waits.
+        chosen = IN_PLACE if situation.room is Room.TAKEN else SURGE
     chosen = chosen or SURGE
     if deployed is None:
         message = f"0/{replicas} pods ready at revision {desired.revision}."
@@ -59,14 +59,13 @@ def squeezed(situation: Situation) -> Plan[Step] | Ask | None:
         return None
     if not quota.is_freed(deployed.refusal, (pod["spec"] for pod in situation.old_servers)):
         waiting = situation.unschedulable_seconds
-        if waiting is None:
+        if waiting is None or not situation.lacks_room:
             return None
         if waiting < situation.node_wait_seconds and not situation.in_place_only:
             return Plan(outcome(situation), after=situation.node_wait_seconds - waiting + 1)
         if situation.room is None:
             return Ask(frozenset({Need.ROOM}))
-        helps = (Room.TAKEN, Room.FREE) if situation.in_place_only else (Room.TAKEN,)
-        if situation.room not in helps:
+        if situation.room is not Room.TAKEN:
             return None
     message = f"Rolling out revision {desired.revision}. {describe_replacement(situation, IN_PLACE)}"
     verdict = progressing(Reason.UPDATING, message, available=situation.available)

@@ -72,6 +72,9 @@ def outcome(situation: Situation) -> Status:
         return situation.report(_rolled_back(situation), update_revision=situation.desired.rolled_back_from)
     deployed, found = _deployed(situation), pods.worst(situation.troubles)
     verdict = _serving(situation, deployed, found)
+    if verdict is not None and verdict.reason is Reason.SCALED_TO_ZERO:
+        # Without a pod, nothing proves that the revision can serve.
+        return situation.report(verdict, update_revision=situation.desired.revision)
     if verdict is not None:
         return _served(situation, verdict)
     failure = situation.last_failure(found) if found is not None else situation.status.last_failure
@@ -155,11 +158,15 @@ def _rolled_back(situation: Situation) -> Verdict:
     return stalled(Reason.UPDATE_ROLLED_BACK, message, available=situation.available)
 
 
-def is_late(situation: Situation) -> bool:
-    """Return whether the revision that is rolled out has made no progress within its deadline."""
+def has_failed(situation: Situation) -> bool:
+    """Return whether the revision that is rolled out does not serve, and made no progress within its deadline.
+
+    Only the Deployment controller knows that: it has counted the progress that the operator has not seen.
+    """
     deployed, found = _deployed(situation), pods.worst(situation.troubles)
-    reason = found.reason if found is not None and not _ending(situation, found) else Reason.UPDATING
-    return _serving(situation, deployed, found) is None and _is_late(situation, deployed, reason)
+    if not deployed.overdue or situation.unchanged_seconds < SETTLING_SECONDS:
+        return False
+    return not _is_enough(situation, deployed) and _serving(situation, deployed, found) is None
 
 
 def _is_late(situation: Situation, deployed: Deployed, reason: Reason) -> bool:
@@ -201,7 +208,7 @@ def _is_enough(situation: Situation, deployed: Deployed) -> bool:
     ScalingActive reports why the autoscaler does not get more pods.
     """
     follows = situation.spec.autoscaling is not None and deployed.ready >= situation.bounds.least
-    return follows and _served_before(situation) and _serves_alone(situation, deployed)
+    return follows and deployed.observed and _serves_alone(situation, deployed)
 
 
 def _serves_alone(situation: Situation, deployed: Deployed) -> bool:

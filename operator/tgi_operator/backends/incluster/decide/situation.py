@@ -164,6 +164,12 @@ class Situation:
         return max(0.0, (self.now - min(since)).total_seconds()) if since else None
 
     @property
+    def lacks_room(self) -> bool:
+        """Whether a pod of the live revision would fit if other pods used less, or left the node of its volume."""
+        mine = (pod for pod in self.servers if names.revision(pod) == self.live_revision)
+        return any(pods.lacks_room(pod, bound=self.in_place_only) for pod in mine)
+
+    @property
     def troubles(self) -> tuple[Trouble, ...]:
         """The problem that keeps pods of the live revision from serving, without the Hub token.
 
@@ -224,6 +230,12 @@ class Situation:
     def own_claim(self) -> Object | None:
         """The PVC that the operator created for the weights, including one that is being deleted."""
         return self.children.get((CLAIM.name, names.claim_name(self.owner)))
+
+    @property
+    def unchanged_seconds(self) -> float:
+        """How long reason, revision and number of ready pods in the status have been the same."""
+        since = self.status.in_cluster.last_progress_time if self.status.in_cluster else None
+        return (self.now - parse(since)).total_seconds() if since is not None else 0.0
 
     def waited_seconds(self, reason: Reason) -> float:
         """Return how long nothing has changed, if `reason` is the reason to report now."""

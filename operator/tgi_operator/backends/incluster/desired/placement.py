@@ -47,7 +47,8 @@ def require_products(spec: Object, target: InCluster) -> None:
 def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> None:
     """Keep a pod on the node of the other pods with the same volume, if only one node at a time can attach it.
 
-    The first pod matches its own labels, and can run on any node.
+    The first pod matches its own labels, and can run on any node. That is so only if all required terms match the pod
+    itself, so that a required pod affinity in `podTemplate` is left alone.
     """
     if volume is None or not volume.of_one_node:
         return
@@ -55,7 +56,7 @@ def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> Non
     metadata["labels"] = metadata.get("labels", {}) | labels
     term = {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
     affinity = _field(spec, "affinity", "podAffinity")
-    affinity[_REQUIRED] = [*(affinity.get(_REQUIRED) or ()), term]
+    affinity[_REQUIRED] = affinity.get(_REQUIRED) or [term]
 
 
 def _field(spec: Object, *path: str) -> Object:

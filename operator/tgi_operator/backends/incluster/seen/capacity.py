@@ -129,12 +129,19 @@ class Tenant:
         return {"metadata": {"uid": pod["metadata"]["uid"]}, "spec": spec}
 
 
-def room(demand: Demand, nodes: Mapping[str, tuple[Object, tuple[Tenant, ...]]], old: Mapping[str, str]) -> Room:
+def room(
+    demand: Demand,
+    nodes: Mapping[str, tuple[Object, tuple[Tenant, ...]]],
+    old: Mapping[str, str],
+    *,
+    bound: bool = False,
+) -> Room:
     """Return the room for one more pod.
 
-    `nodes` are the suitable nodes and their pods, by name. `old` are the nodes of the old pods, by uid.
+    `nodes` are the suitable nodes and their pods, by name. `old` are the nodes of the old pods, by uid. With `bound`,
+    the pod must run on the node of the old pods, and not beside them, because of their volume.
     """
-    if any(demand.fits(node, (each.requests for each in tenants)) for node, tenants in nodes.values()):
+    if not bound and any(demand.fits(node, (each.requests for each in tenants)) for node, tenants in nodes.values()):
         return Room.FREE
     return Room.TAKEN if old and all(_frees(demand, nodes, *each) for each in old.items()) else Room.NONE
 

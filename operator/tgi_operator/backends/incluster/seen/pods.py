@@ -31,6 +31,12 @@ _PULL_REFUSED = re.compile(
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 """Message of the scheduler about a missing PVC (kubernetes pkg/scheduler/framework/plugins/volumebinding)."""
 
+_SHORTAGE = re.compile(r"Insufficient \S+|Too many pods")
+"""Messages of the scheduler about resources (kubernetes pkg/scheduler/framework/plugins/noderesources)."""
+
+_OTHER_NODE = "didn't match pod affinity rules"
+"""Message of the scheduler about a required pod affinity (kubernetes .../plugins/interpodaffinity)."""
+
 _NOT_STARTED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 FETCHER = "fetch"
@@ -85,6 +91,14 @@ def unschedulable_since(pod: Object) -> datetime | None:
     if "deletionTimestamp" in pod["metadata"] or not _is_unschedulable(scheduled):
         return None
     return parse(str(scheduled.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"]))
+
+
+def lacks_room(pod: Object, *, bound: bool) -> bool:
+    """Return whether a pod is unschedulable for want of resources or, if its volume is `bound`, of its node."""
+    scheduled = condition(pod, "PodScheduled")
+    message = str(scheduled.get("message", ""))
+    wanting = _SHORTAGE.search(message) is not None or (bound and _OTHER_NODE in message)
+    return _is_unschedulable(scheduled) and _NO_CLAIM.search(message) is None and wanting
 
 
 def _is_unschedulable(scheduled: Mapping[str, Any]) -> bool:
