@@ -25,8 +25,8 @@ class ExitCode(IntEnum):
         ),
     )
     USAGE = 2, "An argument, an option or a setting is invalid. `run`: no Kubernetes cluster is configured."
-    LASTING = 3, "`fetch`: the failure is permanent until you fix the cause in the error message."
-    NOT_LEADING = 4, "`run`: the process lost leadership, and exited immediately."
+    LASTING = 3, "`fetch`: the failure persists until you fix the cause that the error message names."
+    NOT_LEADING = 4, "`run`: the process lost leadership and exited immediately."
     STALLED = 5, "`wait`: the resource is `Stalled` and needs a change."
     TIMED_OUT = 6, "`wait`, `retry`: the timeout expired."
     INTERRUPTED = 130, "You pressed Ctrl-C."
