@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
         1,
         (
             "The command failed, and the error message shows why. `plan`: a resource is rejected or, with `--strict`, "
-            "has a warning. `fetch`: the failure may be temporary, so the Job retries."
+            "has a warning. `fetch`: the failure might be temporary, so the Job retries."
         ),
     )
     USAGE = 2, "An argument, an option or a setting is invalid. `run`: no Kubernetes cluster is configured."

@@ -583,9 +583,9 @@ class Reason(StrEnum):
     LEFT_ALONE = (
         "LeftAlone",
         (
-            "The resource was deleted, but an endpoint or a PVC may remain: the operator lacked a permission, the tags "
-            "of the endpoint do not name the resource, or another user removed the finalizer. A remaining endpoint "
-            "continues to be billed."
+            "The resource was deleted, but an endpoint or a PVC might remain: the operator lacked a permission, the "
+            "tags of the endpoint do not name the resource, or another user removed the finalizer. A remaining "
+            "endpoint continues to be billed."
         ),
         "Delete what the message names, in AWS or in the cluster.",
         _ENDPOINT,
@@ -632,10 +632,10 @@ class Reason(StrEnum):
     STATUS_REFUSED = (
         "StatusRefused",
         (
-            "The API server rejected the status that the operator wrote, so the status may be out of date. The "
+            "The API server rejected the status that the operator wrote, so the status might be out of date. The "
             "operator retries within a minute."
         ),
-        "Apply the CRD of this version of the operator, and check admission webhooks and the operator's Role.",
+        "Apply the CRD of this version of the operator and check admission webhooks and the operator's Role.",
         _OPERATOR_LOGS,
     )
     COLLECTED = "Collected", "The operator deleted objects of old revisions.", "No action is needed.", _DESCRIBE
