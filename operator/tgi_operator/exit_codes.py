@@ -21,12 +21,12 @@ class ExitCode(IntEnum):
         1,
         (
             "The command failed, and the error message shows why. `plan`: a resource is rejected or, with `--strict`, "
-            "has a warning. `fetch`: the failure may be temporary, so the Job retries."
+            "has a warning. `fetch`: the failure might be temporary, so the Job retries."
         ),
     )
     USAGE = 2, "An argument, an option or a setting is invalid. `run`: no Kubernetes cluster is configured."
-    LASTING = 3, "`fetch`: the failure is permanent until you fix the cause in the error message."
-    NOT_LEADING = 4, "`run`: the process lost leadership, and exited immediately."
+    LASTING = 3, "`fetch`: the failure persists until you fix the cause that the error message names."
+    NOT_LEADING = 4, "`run`: the process lost leadership and exited immediately."
     STALLED = 5, "`wait`: the resource is `Stalled` and needs a change."
     TIMED_OUT = 6, "`wait`, `retry`: the timeout expired."
     INTERRUPTED = 130, "You pressed Ctrl-C."

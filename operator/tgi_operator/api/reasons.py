@@ -74,7 +74,7 @@ class Reason(StrEnum):
     SCALED_TO_ZERO = (
         "ScaledToZero",
         "The replica count is 0, so no pods serve requests.",
-        "Scale the Deployment, or set `spec.replicas`.",
+        "Scale up the Deployment, or set `spec.replicas`.",
         _DEPLOYMENT,
     )
 
@@ -107,14 +107,14 @@ class Reason(StrEnum):
             "`--prometheus-address` is not set."
         ),
         (
-            "Install a metrics adapter or KEDA as [Scaling](scaling.md) describes. The operator notices the metrics "
+            "Install a metrics adapter or KEDA as [Scaling](scaling.md) describes. The operator detects the metrics "
             "API within 30 seconds. After you install KEDA, restart the operator."
         ),
         "kubectl get apiservices | grep metrics",
     )
     SCALING_FAILED = (
         "ScalingFailed",
-        "The autoscaler requested another replica count but did not get it. It retries automatically.",
+        "The autoscaler requested a different replica count, but the request failed. It retries automatically.",
         "Resolve the autoscaler error in the message.",
         f"{_HPA}\n{_ACTIVITIES}",
     )
@@ -158,7 +158,7 @@ class Reason(StrEnum):
     )
     UPDATING = (
         "Updating",
-        "A new revision is being rolled out. The old revision serves until the new one is ready.",
+        "A new revision is being rolled out. The old revision continues to serve until the new one is ready.",
         "Wait.",
         _DESCRIBE,
     )
@@ -244,7 +244,10 @@ class Reason(StrEnum):
             "The API server rejected requests from the operator, or did not respond, more than three times in a row. "
             "The operator retries within a minute."
         ),
-        "Check what rejects the request that the message names: the operator's Role, a quota or an admission webhook.",
+        (
+            "Check why the request that the message names is rejected: a missing permission in the operator's Role, a "
+            "quota, or an admission webhook."
+        ),
         _OPERATOR_LOGS,
     )
     UNKNOWN_ENDPOINT_STATUS = (
@@ -286,7 +289,10 @@ class Reason(StrEnum):
     UNKNOWN_VERSION = (
         "UnknownVersion",
         "The operator does not know of an image for that TGI version.",
-        "Set `spec.runtime.version` to a version that the message or the command lists, or set `spec.runtime.image`.",
+        (
+            "Set `spec.runtime.version` to a version that the message or `tgi-operator catalog list` shows, or set "
+            "`spec.runtime.image`."
+        ),
         "tgi-operator catalog list",
     )
     UNSUPPORTED_INSTANCE_TYPE = (
@@ -316,23 +322,23 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = (
         "SecretNotFound",
         "The Secret that `spec.model.tokenSecretRef` names does not exist in the namespace.",
-        "Create it with the command in the message. The operator notices within a minute.",
+        "Create it with the command in the message. The operator detects the change within a minute.",
         _SECRET,
     )
     SECRET_KEY_NOT_FOUND = (
         "SecretKeyNotFound",
         "The Secret that `spec.model.tokenSecretRef` names lacks the key, or the value of the key is empty.",
-        "Add the key to the Secret. The operator notices within a minute.",
+        "Add the key to the Secret. The operator detects the change within a minute.",
         "kubectl describe secret SECRET",
     )
     BACKEND_OFF = (
         "BackendOff",
         (
-            "This operator does not serve the backend that the spec names, and changes nothing. An existing endpoint "
-            "continues to serve."
+            "The backend that the spec names is not enabled for this operator, which changes nothing. An existing "
+            "endpoint continues to serve."
         ),
         (
-            "Ask an administrator to add the backend to the setting `backends`, or create a TGIEndpoint with the other "
+            "Ask an administrator to add the backend to the `backends` setting, or create a TGIEndpoint with the other "
             "backend."
         ),
         _DESCRIBE,
@@ -349,10 +355,10 @@ class Reason(StrEnum):
     USE_NOT_ALLOWED = (
         "UseNotAllowed",
         (
-            "A Secret or service account that the spec names does not exist, or lacks the label "
+            "A Secret or service account that the spec names does not exist or lacks the label "
             '`tgi-operator.dev/allow-use: "true"`. Existing pods or instances continue to serve.'
         ),
-        "Run the `kubectl label` command in the message. The operator notices the label within a minute.",
+        "Run the `kubectl label` command in the message. The operator detects the label within a minute.",
         _SECRET,
     )
     PVC_NOT_FOUND = (
@@ -396,7 +402,7 @@ class Reason(StrEnum):
         ),
         (
             "Use another name. To hand an endpoint over to this resource, add the tags that the message names; the "
-            "operator notices within a minute."
+            "operator detects the change within a minute."
         ),
         "aws sagemaker list-tags --resource-arn ARN --region REGION",
     )
@@ -415,13 +421,13 @@ class Reason(StrEnum):
     ACCESS_DENIED = (
         "AccessDenied",
         (
-            "The operator's role lacks an IAM permission, or is not allowed to pass the execution role. The operator "
+            "The operator's role lacks an IAM permission or is not allowed to pass the execution role. The operator "
             "retries within 5 minutes. If a read was denied, `Ready` is Unknown."
         ),
         (
             "Check the policy of the operator's role. If the message contains `sts:AssumeRoleWithWebIdentity`, the "
-            "role is missing, or its trust policy does not name this issuer and service account. If it contains "
-            "`OpenIDConnect`, IAM has no identity provider for the cluster's issuer."
+            "role is missing, or its trust policy does not name the cluster's issuer and the operator's service "
+            "account. If it contains `OpenIDConnect`, IAM has no identity provider for the cluster's issuer."
         ),
         _OPERATOR_LOGS,
     )
@@ -436,7 +442,7 @@ class Reason(StrEnum):
         "The namespace is not allowed to use the name in `spec.sageMaker.endpointName`.",
         (
             "Create a TGIEndpoint without `endpointName`, or ask an administrator to allow the name. The operator "
-            "notices within 30 seconds."
+            "detects the change within 30 seconds."
         ),
         _DESCRIBE,
     )
@@ -447,15 +453,15 @@ class Reason(StrEnum):
             "shows the time of the next attempt."
         ),
         (
-            "Check `spec.model.uri`. Check that the role in `spec.sageMaker.executionRoleARN` has the permissions "
-            "s3:GetObject and s3:ListBucket."
+            "Check `spec.model.uri`. Check that the role in `spec.sageMaker.executionRoleARN` has the "
+            "s3:GetObject and s3:ListBucket permissions."
         ),
         "aws s3 ls s3://BUCKET/FOLDER/",
     )
     IMAGE_NOT_FOUND = (
         "ImageNotFound",
         (
-            "Amazon ECR does not contain the image, or does not allow SageMaker to pull it. The operator retries after "
+            "Amazon ECR does not contain the image or does not allow SageMaker to pull it. The operator retries after "
             "1 to 30 minutes. The message shows the time of the next attempt."
         ),
         "Check the region and `spec.runtime.image` or `spec.runtime.version`, or push the image.",
@@ -475,21 +481,21 @@ class Reason(StrEnum):
     ENDPOINT_FAILED = (
         "EndpointFailed",
         "SageMaker could not create the endpoint. The message shows the FailureReason from AWS.",
-        "Read the container logs, and change the spec.",
+        "Read the container logs and change the spec.",
         f"{_ENDPOINT}\n{_ENDPOINT_LOGS}",
     )
     UPDATE_ROLLED_BACK = (
         "UpdateRolledBack",
         "The new revision failed, and AWS or the operator rolled back to the last revision that served.",
         (
-            "Read the container logs, and change the spec. For pods, to try the same spec again, set the annotation "
-            "`tgi-operator.dev/requestedAt`."
+            "Read the container logs and change the spec. For pods, to try the same spec again, set the "
+            "`tgi-operator.dev/requestedAt` annotation."
         ),
         _ENDPOINT_LOGS,
     )
     UPDATE_ROLLBACK_FAILED = (
         "UpdateRollbackFailed",
-        "The update and its rollback failed. Instances of both revisions may serve.",
+        "The update and its rollback failed. Instances of both revisions might be serving.",
         (
             "Change the spec to roll out another revision, or delete the endpoint in AWS so that the operator "
             "recreates it."
@@ -498,7 +504,7 @@ class Reason(StrEnum):
     )
     CONTAINER_NOT_HEALTHY = (
         "ContainerNotHealthy",
-        "The container did not start, or did not pass its health check in time.",
+        "The container did not start or did not pass its health check in time.",
         "Read the log group that the message names, and change the spec.",
         _ENDPOINT_LOGS,
     )
@@ -506,12 +512,12 @@ class Reason(StrEnum):
         "ModelDownloadFailed",
         (
             "The weights could not be downloaded. The operator retries: on SageMaker every 30 minutes, up to 5 times, "
-            "and in the cluster after pauses of up to one hour. The message shows the time of the next attempt. It "
-            "does not retry if the error message asks for a change, such as access to a gated model."
+            "and in the cluster after pauses of up to one hour. The message shows the time of the next attempt. The "
+            "operator does not retry if the error message asks for a change, such as access to a gated model."
         ),
         (
-            "Check the URI, the revision, the token and the role. If the message shows no time of a next attempt and "
-            "the cause is outside of the spec, then set the annotation `tgi-operator.dev/requestedAt` to retry."
+            "Check the URI, the revision, the token and the role. If the message does not show a time for the next "
+            "attempt, and the cause is outside the spec, set the `tgi-operator.dev/requestedAt` annotation to retry."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
@@ -577,9 +583,9 @@ class Reason(StrEnum):
     LEFT_ALONE = (
         "LeftAlone",
         (
-            "The resource was deleted, but an endpoint or a PVC may remain: the operator lacked a permission, the tags "
-            "of the endpoint do not name the resource, or another user removed the finalizer. A remaining endpoint "
-            "continues to be billed."
+            "The resource was deleted, but an endpoint or a PVC might remain: the operator lacked a permission, the "
+            "tags of the endpoint do not name the resource, or another user removed the finalizer. A remaining "
+            "endpoint continues to be billed."
         ),
         "Delete what the message names, in AWS or in the cluster.",
         _ENDPOINT,
@@ -618,7 +624,7 @@ class Reason(StrEnum):
         "CollectionFailed",
         (
             "Models, endpoint configurations or Jobs of old revisions could not be deleted. They cost nothing and do "
-            "not change `Ready`. The operator retries after 1 to 60 minutes."
+            "not affect `Ready`. The operator retries after 1 to 60 minutes."
         ),
         "Resolve the error in the message.",
         _OPERATOR_LOGS,
@@ -626,10 +632,10 @@ class Reason(StrEnum):
     STATUS_REFUSED = (
         "StatusRefused",
         (
-            "The API server rejected the status that the operator wrote, so the status may be out of date. The "
+            "The API server rejected the status that the operator wrote, so the status might be out of date. The "
             "operator retries within a minute."
         ),
-        "Apply the CRD of this version of the operator, and check admission webhooks and the operator's Role.",
+        "Apply the CRD of this version of the operator and check admission webhooks and the operator's Role.",
         _OPERATOR_LOGS,
     )
     COLLECTED = "Collected", "The operator deleted objects of old revisions.", "No action is needed.", _DESCRIBE

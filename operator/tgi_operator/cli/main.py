@@ -109,7 +109,12 @@ def run_command(**settings: str | None) -> int:
 @click.option("--chat", is_flag=True, help="Send the prompt as a chat message: TGI applies the model's chat template.")
 @click.option("--no-stream", is_flag=True, help="Print the answer only when it is complete.")
 @click.option(
-    "--max-new-tokens", type=int, default=200, show_default=True, metavar="NUMBER", help="Maximum tokens in the answer."
+    "--max-new-tokens",
+    type=int,
+    default=200,
+    show_default=True,
+    metavar="NUMBER",
+    help="Maximum number of tokens in the answer.",
 )
 @cluster_options
 def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat: bool, no_stream: bool) -> None:
@@ -159,7 +164,7 @@ def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat:
 def fetch(
     source: str, directory: str | None, revision: str | None, progress_seconds: float, *, allow_pickle: bool
 ) -> int:
-    """Fetch the weights of SOURCE into DIRECTORY, and check them."""
+    """Fetch the weights of SOURCE into DIRECTORY and check them."""
     from tgi_operator.cli.fetch import fetch as fill
 
     return fill(source, directory, revision, progress_seconds, allow_pickle=allow_pickle)
@@ -186,11 +191,14 @@ def list_catalog(region: str, form: str | None) -> None:
 
 @catalog.command(
     "refresh",
-    short_help="Regenerate the catalog from the SageMaker SDK.",
+    short_help="Regenerate the image catalog from the SageMaker SDK.",
     examples=("uv sync --extra catalog", "tgi-operator catalog refresh"),
 )
 def refresh() -> None:
-    """Regenerate the catalog in the installed package. This needs the SageMaker SDK, an extra of about 1 GB."""
+    """Regenerate the image catalog in the installed package.
+
+    This needs the SageMaker SDK, an optional dependency of about 1 GB.
+    """
     from tgi_operator.cli.catalog import refresh as regenerate
 
     regenerate()

@@ -107,8 +107,8 @@ def wait(access: Access, name: str, condition: str, timeout: float) -> None:
 def retry(access: Access, name: str, timeout: float) -> None:
     """Request an immediate retry of the TGIEndpoint NAME.
 
-    The operator reads everything about the resource again, and retries what failed. The command sets the annotation
-    tgi-operator.dev/requestedAt, and waits until status.lastHandledRequest has the same value.
+    The operator reads everything about the resource again and retries what failed. The command sets the
+    tgi-operator.dev/requestedAt annotation and waits until status.lastHandledRequest has the same value.
     """
     from tgi_operator.cli.until import retry as request
 
@@ -127,7 +127,12 @@ def retry(access: Access, name: str, timeout: float) -> None:
 @_name_argument
 @click.argument("prompt", required=False, help="Single prompt. Default: each line of standard input.")
 @click.option(
-    "--max-new-tokens", type=int, default=512, show_default=True, metavar="NUMBER", help="Maximum tokens in the answer."
+    "--max-new-tokens",
+    type=int,
+    default=512,
+    show_default=True,
+    metavar="NUMBER",
+    help="Maximum number of tokens in the answer.",
 )
 @cluster_options
 def chat(access: Access, name: str, prompt: str | None, max_new_tokens: int) -> None:
@@ -168,7 +173,7 @@ def _lines() -> Iterator[str]:
 )
 @cluster_options
 def logs(access: Access, name: str, tail: int) -> None:
-    """Print the last lines of the containers that serve the TGIEndpoint NAME or fetch its weights.
+    """Print the last log lines of the containers that serve the TGIEndpoint NAME or fetch its weights.
 
     For SageMaker, print the CloudWatch log group and the AWS CLI command that reads it.
     """

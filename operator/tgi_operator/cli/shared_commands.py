@@ -57,7 +57,7 @@ def _plan(name: str) -> click.Command:
         For SageMaker, shows the AWS calls. For pods, shows the objects. For an invalid resource, shows the errors.
 
         The command needs no cluster, no AWS account and no credentials. The kubeconfig sets only the default namespace.
-        Environment variables, such as TGI_OPERATOR_AWS_REGIONS, set the operator's settings.
+        Environment variables such as TGI_OPERATOR_AWS_REGIONS provide the operator's settings.
         """
         from tgi_operator.cli import kubeconfig
         from tgi_operator.cli.plan import plan as run
