@@ -94,7 +94,7 @@ def unschedulable_since(pod: Object) -> datetime | None:
 
 
 def lacks_room(pod: Object, *, bound: bool) -> bool:
-    """Return whether a pod is unschedulable for want of resources or, if its volume is `bound`, of its node."""
+    """Return whether a pod is unschedulable for lack of resources or, if its volume is `bound`, of its node."""
     scheduled = condition(pod, "PodScheduled")
     message = str(scheduled.get("message", ""))
     wanting = _SHORTAGE.search(message) is not None or (bound and _OTHER_NODE in message)
