@@ -4,6 +4,7 @@ from tgi_operator.backends.hub_token import without_token
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
+from tgi_operator.backends.incluster.desired.manifests import content_digest
 from tgi_operator.backends.incluster.kinds import kind_of
 from tgi_operator.backends.incluster.seen.children import Children
 from tgi_operator.kube import APIError
@@ -26,7 +27,8 @@ async def apply(cluster: Cluster, children: Children, situation: Situation, step
     try:
         if isinstance(step, Apply):
             # The watch reports this write again, which must not start another reconciliation.
-            children.applied(await cluster.apply(path, step.manifest, step.manager))
+            applied = await cluster.apply(path, step.manifest, step.manager)
+            children.applied(applied, content_digest(step.manifest))
         else:
             await cluster.delete(path, body["metadata"]["uid"])
     except APIError as error:

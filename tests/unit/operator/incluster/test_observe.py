@@ -1,6 +1,7 @@
 """The backend with an API server that counts requests: what is read, and when."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -549,3 +550,31 @@ async def test_template_of_a_rollback_is_of_the_deployment_and_allowed(
         assert situation.last_good["spec"].get("dnsPolicy") != "None", (
             "an edit of another user, before the last rollout"
         )
+
+
+async def test_object_that_a_webhook_rewrites_is_applied_once_and_follows_the_spec(
+    server: APIServer, backend: InClusterBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is always that of a mirror, so that the API server never has what was applied."""
+    applies: list[Object] = []
+
+    async def rewrite(path: str, manifest: Object, manager: str) -> Object:
+        applies.append(manifest)
+        made = copy.deepcopy(manifest)
+        if manifest["kind"] == "Deployment":
+            made["spec"]["template"]["spec"]["containers"][0]["image"] = "mirror/tgi"
+        before = server.objects.get(path)
+        if before is not None and {**before, "metadata": made["metadata"], "status": {}} == {**made, "status": {}}:
+            return before
+        stored = await APIServer.apply(server, path, made, manager)
+        stored["metadata"]["generation"] = server.version
+        return stored
+
+    monkeypatch.setattr(server, "apply", rewrite)
+    shown = await reconcile(backend, resource(spec()))
+    for _ in range(3):
+        shown = await reconcile(backend, shown)
+    deployments = [each for each in applies if each["kind"] == "Deployment"]
+    assert len(deployments) == 2, "once, and once more to see that it changes nothing"
+    shown = await reconcile(backend, replace(resource(spec({"replicas": 3}), shown.status), generation=2))
+    assert [each["spec"]["replicas"] for each in applies if each["kind"] == "Deployment"][2:] == [3]

@@ -8,10 +8,9 @@ from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names
-from tgi_operator.backends.incluster.desired.manifests import is_applied
+from tgi_operator.backends.incluster.desired.manifests import is_applied, is_as_wanted
 from tgi_operator.backends.incluster.kinds import CLAIM, JOB, POD, Object, condition, is_true
 from tgi_operator.backends.incluster.seen import pods, quota
-from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.incluster.seen.pods import Trouble
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, stalled
@@ -159,15 +158,11 @@ def _missing(situation: Situation) -> tuple[Step, ...]:
     """Return the steps that create the PVC and the Job."""
     claim, live = situation.desired.claim, situation.child(CLAIM, names.claim_name(situation.owner))
     steps: list[Step] = []
-    if claim is not None and (live is None or not _is_right(live, claim)):
+    if claim is not None and (live is None or not is_as_wanted(live, claim)):
         steps.append(Apply.of(claim))
     if situation.job is None and situation.desired.job is not None:
         steps.append(Apply.of(situation.desired.job))
     return tuple(steps)
-
-
-def _is_right(live: Object, claim: Object) -> bool:
-    return is_applied(live, claim) and (covers(live, claim) or bool(live.get("overridden")))
 
 
 def _pending_claim(situation: Situation) -> str:

@@ -5,9 +5,8 @@ from tgi_operator.backends.incluster.decide.serving import outcome
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names, strategy
-from tgi_operator.backends.incluster.desired.manifests import is_applied
+from tgi_operator.backends.incluster.desired.manifests import is_applied, is_as_wanted
 from tgi_operator.backends.incluster.kinds import JOB, SERVICE, Object, kind_of
-from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.plans.planning import Note, Plan
 
 
@@ -90,4 +89,4 @@ def _is_right(situation: Situation, manifest: Object) -> bool:
     # A terminating object must be gone first. A Job is immutable, and needs no restore once it has completed.
     if "deletionTimestamp" in live["metadata"] or kind is JOB:
         return True
-    return is_applied(live, manifest) and (covers(live, manifest) or bool(live.get("overridden")))
+    return is_as_wanted(live, manifest)

@@ -8,6 +8,7 @@ from tgi_operator.api.identifiers import API_VERSION, KIND
 from tgi_operator.backends import naming
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import DEPLOYMENT, Kind, Object
+from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.resource import Owner
 
 
@@ -43,6 +44,19 @@ def is_applied(live: Object, made: Object) -> bool:
     is left of an earlier manifest looks like an addition by others.
     """
     return bool(live["metadata"].get("annotations", {}).get(names.ANNOTATION_APPLIED) == _stamp(made))
+
+
+def is_as_wanted(live: Object, made: Object) -> bool:
+    """Return whether an apply of this manifest would change nothing.
+
+    `overridden` of a living object is the digest of a manifest whose apply has changed nothing: see seen/children.py.
+    """
+    return is_applied(live, made) and (covers(live, made) or live.get("overridden") == content_digest(stamped(made)))
+
+
+def content_digest(made: Object) -> str:
+    """Return a digest of a whole manifest."""
+    return naming.revision(json.dumps(made, sort_keys=True))
 
 
 def _stamp(made: Object) -> str:

@@ -72,7 +72,7 @@ class Children:
         self._known = known
         self._by_key: dict[Key, dict[Child, tuple[int, bytes]]] = {}
         self._keys: dict[tuple[str, Child], Key] = {}
-        self._overridden: dict[tuple[str, Child], str] = {}
+        self._overridden: dict[tuple[str, Child], tuple[str, str]] = {}
         self._passed_over: set[int] = set()
         self._passed_over_before: set[int] = set()
 
@@ -102,27 +102,32 @@ class Children:
             self._passed_over = set()
 
     def of(self, key: Key) -> dict[Child, Object]:
-        """Return the objects of a resource. `overridden` marks those in which an apply would change nothing."""
+        """Return the objects of a resource.
+
+        `overridden` of an object is the digest of the manifest whose apply would change nothing, although they differ.
+        """
         found = {}
         for child, (version, kept) in self._by_key.get(key, {}).items():
             body = json.loads(zlib.decompress(kept))
-            if self._overridden.get((key.namespace, child)) == _content(body, version):
-                body["overridden"] = True
+            content, manifest = self._overridden.get((key.namespace, child), ("", ""))
+            if content == _content(body, version):
+                body["overridden"] = manifest
             found[child] = body
         return found
 
-    def applied(self, body: Mapping[str, Any]) -> Key | None:
+    def applied(self, body: Mapping[str, Any], manifest: str) -> Key | None:
         """Store an object as an apply returned it. Return the resource to reconcile, or None.
 
-        If an apply changes nothing, although the object differs from the manifest, another controller overrides it,
-        such as an admission webhook that rewrites images. It would do the same again, until the object changes.
+        `manifest` is the digest of what was applied. If the apply changes nothing, although the object differs from the
+        manifest, another controller overrides it, such as an admission webhook that rewrites images. Another apply of
+        the same manifest would do the same, until the object changes.
         """
         key, child = _key(body), _child(body)
         version = int(body["metadata"]["resourceVersion"])
         if key is not None:
             before = self._by_key.get(key, {}).get(child)
             if before is not None and before[0] == version:
-                self._overridden[key.namespace, child] = _content(body, version)
+                self._overridden[key.namespace, child] = _content(body, version), manifest
             else:
                 self._overridden.pop((key.namespace, child), None)
         return self.put(body)
