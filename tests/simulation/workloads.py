@@ -171,7 +171,7 @@ class Workloads:
 
     @property
     def created(self) -> int:
-        """The number of pods that were created so far."""
+        """How many pods were created."""
         return self._pods
 
     def _create_pod(self, owner: Object, revision: str) -> Object:

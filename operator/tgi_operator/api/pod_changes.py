@@ -148,7 +148,7 @@ class PodAffinity(APIObject):
 
 
 class Affinity(APIObject):
-    """Rules for the placement of pods, by node and by other pods."""
+    """Scheduling rules that depend on the node or on other pods."""
 
     node_affinity: NodeAffinity | None = Field(default=None, description="Placement by node labels.")
     pod_affinity: PodAffinity | None = Field(default=None, description="Placement near other pods.")
@@ -760,7 +760,7 @@ class PodSpec(APIObject):
     """Fields of a PodSpec. Lists with named items are merged by name; other lists replace the operator's lists."""
 
     affinity: Affinity | None = Field(
-        default=None, description="Rules for the placement of pods, by node and by other pods."
+        default=None, description="Scheduling rules that depend on the node or on other pods."
     )
     automount_service_account_token: bool | None = Field(
         default=None, description="Whether the pod has a token of its service account. Default: false."

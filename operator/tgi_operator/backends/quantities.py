@@ -13,6 +13,12 @@ _SUFFIXES = {
 """Suffixes of a resource.Quantity (k8s.io/apimachinery/pkg/api/resource)."""
 
 
+def count(text: object, digits: int) -> int:
+    """Return the number in an annotation, or 0 if it is no decimal number with at most so many digits."""
+    found = str(text)
+    return int(found) if found.isascii() and found.isdecimal() and len(found) <= digits else 0
+
+
 def quantity(text: str) -> Decimal | None:
     """Return the amount of a resource.Quantity such as 24Gi, or None if the text is not a quantity."""
     number = text.rstrip("numkMGTPEKi")

@@ -40,6 +40,7 @@ from tgi_operator.backends.incluster.seen.capacity import Demand, Room, Tenant
 from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
+from tgi_operator.backends.quantities import count
 from tgi_operator.backends.resource import Resource
 from tgi_operator.kube import APIError
 from tgi_operator.settings import Settings
@@ -304,8 +305,8 @@ class Observer:
 
 
 def _revision_number(replica_set: Object) -> int:
-    text = str((replica_set["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision", ""))
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+    annotations = replica_set["metadata"].get("annotations") or {}
+    return count(annotations.get("deployment.kubernetes.io/revision"), digits=19)
 
 
 def _target(resource: Resource) -> InCluster:

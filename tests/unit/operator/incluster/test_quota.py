@@ -37,8 +37,10 @@ GPU = "requests.nvidia.com/gpu"
         pytest.param(refusal(f"{GPU}=2", f"{GPU}=1", f"{GPU}=1"), [OLD], False, id="more GPUs than the old pod has"),
         pytest.param(refusal(f"{GPU}=1", f"{GPU}=1", f"{GPU}=1"), [], False, id="there is no old pod"),
         pytest.param(refusal(f"{GPU}=1", f"{GPU}=1", f"{GPU}=1"), [OLD, {}], False, id="an old pod without a GPU"),
-        pytest.param(refusal("pods=1", "pods=3", "pods=3"), [OLD], True, id="the number of pods"),
-        pytest.param(refusal("count/pods=1", "count/pods=3", "count/pods=3"), [OLD], True, id="the count of pods"),
+        pytest.param(refusal("pods=1", "pods=3", "pods=3"), [OLD], True, id="pods"),
+        pytest.param(
+            refusal("count/pods=1", "count/pods=3", "count/pods=3"), [OLD], True, id="pods, by the other name"
+        ),
         pytest.param(refusal("memory=8Gi", "memory=8Gi", "memory=8Gi"), [OLD], True, id="memory, by its short name"),
         pytest.param(
             refusal("limits.memory=16Gi", "limits.memory=16Gi", "limits.memory=20Gi"), [OLD], True, id="limits"

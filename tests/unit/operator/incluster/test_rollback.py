@@ -8,7 +8,8 @@ import pytest
 
 from kstatus import kstatus
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.plans.planning import Need
+from tgi_operator.backends.incluster.decide.steps import Step
+from tgi_operator.backends.plans.planning import Need, Plan
 from unit.operator.incluster.given import Cluster, crashed, pod, spec, starting, unschedulable
 from unit.operator.incluster.test_chain import asked, is_ready, is_stalled, message, reason, steps
 
@@ -59,15 +60,21 @@ def test_revision_that_does_not_become_ready_is_rolled_back() -> None:
         assert planned.steps == (), "the failed revision is not tried again"
 
 
-def test_without_a_failure_of_a_pod_the_message_has_no_cause() -> None:
-    cluster = late()
-    cluster.status = cluster.status.model_copy(update={"last_failure": None})
+def rolled_back_while_starting(cluster: Cluster) -> Plan[Step]:
+    """Return the plan that rolls back a revision whose pod has not failed, and has not become ready either."""
     cluster.pods(pod("old", cluster.status.current_revision), starting("new", cluster.revision))
     cluster.step()
     cluster.later(601)
     overdue(cluster)
     planned = cluster.step()
     assert reason(planned) == Reason.UPDATE_ROLLED_BACK
+    return planned
+
+
+def test_without_a_failure_of_a_pod_the_message_has_no_cause() -> None:
+    cluster = late()
+    cluster.status = cluster.status.model_copy(update={"last_failure": None})
+    planned = rolled_back_while_starting(cluster)
     assert f"to revision {cluster.revision}; change the spec" in message(planned)
 
 
@@ -76,12 +83,7 @@ def test_failure_of_an_earlier_revision_is_not_the_cause() -> None:
     assert cluster.status.last_failure is not None
     earlier = cluster.status.last_failure.model_copy(update={"revision": "0123456789"})
     cluster.status = cluster.status.model_copy(update={"last_failure": earlier})
-    cluster.pods(pod("old", cluster.status.current_revision), starting("new", cluster.revision))
-    cluster.step()
-    cluster.later(601)
-    overdue(cluster)
-    planned = cluster.step()
-    assert reason(planned) == Reason.UPDATE_ROLLED_BACK
+    planned = rolled_back_while_starting(cluster)
     assert "CUDA" not in message(planned)
 
 

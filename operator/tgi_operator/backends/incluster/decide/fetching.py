@@ -14,6 +14,7 @@ from tgi_operator.backends.incluster.seen import pods, quota
 from tgi_operator.backends.incluster.seen.pods import Trouble
 from tgi_operator.backends.plans.planning import Ask, Need, Plan
 from tgi_operator.backends.plans.verdicts import Verdict, overdue, progressing, stalled
+from tgi_operator.backends.quantities import count
 
 PROGRESS_SECONDS = 30
 """Interval between two reads of the Job's progress."""
@@ -136,8 +137,7 @@ def _replaced(situation: Situation, job: Object, what: str, why: str, attempts: 
 
 def _attempts(job: Object) -> int:
     """Return how many Jobs failed before this one. Another user can write anything into the annotation."""
-    text = str(job["metadata"].get("annotations", {}).get(names.ANNOTATION_ATTEMPT, ""))
-    return min(int(text), 64) if text.isascii() and text.isdecimal() and len(text) < 5 else 0
+    return min(count(job["metadata"].get("annotations", {}).get(names.ANNOTATION_ATTEMPT), digits=4), 64)
 
 
 def _plan(situation: Situation, verdict: Verdict, found: Trouble | None = None) -> Plan[Step]:

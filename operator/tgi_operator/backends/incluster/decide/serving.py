@@ -6,7 +6,7 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import ConditionStatus, ConditionType, Status
 from tgi_operator.backends.incluster.decide.situation import Deployed, Situation
 from tgi_operator.backends.incluster.decide.steps import Delete, Step
-from tgi_operator.backends.incluster.desired import names, strategy
+from tgi_operator.backends.incluster.desired import strategy
 from tgi_operator.backends.incluster.desired.strategy import Strategy
 from tgi_operator.backends.incluster.kinds import JOB
 from tgi_operator.backends.incluster.seen import pods, quota
@@ -223,8 +223,7 @@ def _updated_and_ready(situation: Situation) -> int:
     # The operator sees a failing pod a moment before the Deployment stops counting it.
     if deployed.observed and deployed.updated == deployed.replicas and not situation.troubles:
         return deployed.ready
-    mine = (pod for pod in situation.servers if names.revision(pod) == situation.live_revision)
-    return sum(pods.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in mine)
+    return sum(pods.is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in situation.live_servers)
 
 
 def _deployed(situation: Situation) -> Deployed:

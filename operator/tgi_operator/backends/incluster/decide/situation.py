@@ -145,6 +145,11 @@ class Situation:
         return tuple(pod for pod in self.all(POD) if names.is_server(pod["metadata"].get("labels", {})))
 
     @property
+    def live_servers(self) -> tuple[Object, ...]:
+        """Pods of TGI of the live revision."""
+        return tuple(pod for pod in self.servers if names.revision(pod) == self.live_revision)
+
+    @property
     def old_servers(self) -> tuple[Object, ...]:
         """Pods of TGI of another revision than the desired one that have not ended and are not being deleted."""
         old = (pod for pod in self.servers if names.revision(pod) != self.desired.revision)
@@ -159,15 +164,13 @@ class Situation:
     @property
     def unschedulable_seconds(self) -> float | None:
         """How long a pod of the live revision has not fitted on any node, or None if there is no such pod."""
-        mine = (pod for pod in self.servers if names.revision(pod) == self.live_revision)
-        since = [each for pod in mine if (each := pods.unschedulable_since(pod)) is not None]
+        since = [each for pod in self.live_servers if (each := pods.unschedulable_since(pod)) is not None]
         return max(0.0, (self.now - min(since)).total_seconds()) if since else None
 
     @property
     def lacks_room(self) -> bool:
         """Whether a pod of the live revision would fit if other pods used less, or left the node of its volume."""
-        mine = (pod for pod in self.servers if names.revision(pod) == self.live_revision)
-        return any(pods.lacks_room(pod, bound=self.in_place_only) for pod in mine)
+        return any(pods.lacks_room(pod, bound=self.in_place_only) for pod in self.live_servers)
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -176,8 +179,7 @@ class Situation:
         Pods that ended permanently, such as evicted ones, count only while no pod is ready.
         """
         token = self.rendered.token if self.rendered else None
-        mine = (pod for pod in self.servers if names.revision(pod) == self.live_revision)
-        relevant = (pod for pod in mine if not self.available or not pods.is_over(pod))
+        relevant = (pod for pod in self.live_servers if not self.available or not pods.is_over(pod))
         return tuple(found for pod in relevant if (found := pods.trouble(pod, token)) is not None)
 
     @property
@@ -239,10 +241,7 @@ class Situation:
 
     def waited_seconds(self, reason: Reason) -> float:
         """Return how long nothing has changed, if `reason` is the reason to report now."""
-        since = self.status.in_cluster.last_progress_time if self.status.in_cluster else None
-        if since is None or not self._is_as_before(reason, self.live_revision):
-            return 0.0
-        return (self.now - parse(since)).total_seconds()
+        return self.unchanged_seconds if self._is_as_before(reason, self.live_revision) else 0.0
 
     def _is_as_before(self, reason: str, revision: str | None) -> bool:
         """Return whether the status reports the same reason, revision and number of ready pods."""

@@ -55,7 +55,7 @@ def is_as_wanted(live: Object, made: Object) -> bool:
 
 
 def content_digest(made: Object) -> str:
-    """Return a digest of a whole manifest."""
+    """Return a digest of a manifest or a part of one."""
     return naming.revision(json.dumps(made, sort_keys=True))
 
 
@@ -65,7 +65,7 @@ def _stamp(made: Object) -> str:
     spec = {name: value for name, value in made["spec"].items() if name != "replicas"}
     if made["kind"] == DEPLOYMENT.name:
         spec["template"] = names.revision(spec["template"])
-    return naming.revision(json.dumps(made | {"spec": spec}, sort_keys=True))
+    return content_digest(made | {"spec": spec})
 
 
 def literal(value: str) -> str:

@@ -13,7 +13,7 @@ LABEL_NAME = f"{GROUP}/name"
 LABEL_REVISION = f"{GROUP}/revision"
 
 LABEL_VOLUME = f"{GROUP}/volume"
-"""Label of pods with a volume that only one node can attach, with a digest of the name of its PVC."""
+"""Label for pods with a volume that only one node can attach; its value is a digest of the name of the PVC."""
 
 ANNOTATION_INPUTS = f"{GROUP}/rendered-from"
 """Annotation of the Deployment, not of its pods: the digest of the inputs that its pod template is rendered from."""

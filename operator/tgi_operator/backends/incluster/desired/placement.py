@@ -6,17 +6,12 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.incluster.seen.capacity import LABEL_PRODUCT
-
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+from tgi_operator.backends.incluster.seen.capacity import LABEL_PRODUCT, REQUIRED
 
 
 def placement(target: InCluster) -> Object:
     """Return the part of a PodSpec that selects nodes with GPUs: node selector and tolerations."""
-    spec: Object = {"tolerations": tolerations(target)}
-    if target.node_selector:
-        spec["nodeSelector"] = dict(target.node_selector)
-    return spec
+    return requested(target) | {"tolerations": tolerations(target)}
 
 
 def requested(target: InCluster) -> Object:
@@ -37,7 +32,7 @@ def require_products(spec: Object, target: InCluster) -> None:
     if not target.gpu.products:
         return
     wanted = {"key": LABEL_PRODUCT, "operator": "In", "values": sorted(target.gpu.products)}
-    required = _field(spec, "affinity", "nodeAffinity", _REQUIRED)
+    required = _field(spec, "affinity", "nodeAffinity", REQUIRED)
     terms: list[Object] = required.get("nodeSelectorTerms") or [{}]
     required["nodeSelectorTerms"] = [
         term | {"matchExpressions": [*(term.get("matchExpressions") or ()), wanted]} for term in terms
@@ -56,7 +51,7 @@ def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> Non
     metadata["labels"] = metadata.get("labels", {}) | labels
     term = {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
     affinity = _field(spec, "affinity", "podAffinity")
-    affinity[_REQUIRED] = affinity.get(_REQUIRED) or [term]
+    affinity[REQUIRED] = affinity.get(REQUIRED) or [term]
 
 
 def _field(spec: Object, *path: str) -> Object:

@@ -1,6 +1,5 @@
 """spec -> the objects of a resource. Pure: the same spec, token and image give the same objects and revision."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -9,7 +8,7 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.backends import naming
 from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template, volumes
-from tgi_operator.backends.incluster.desired.manifests import manifest
+from tgi_operator.backends.incluster.desired.manifests import content_digest, manifest
 from tgi_operator.backends.incluster.desired.strategy import Strategy, count_or_percent
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, MONITOR, SERVICE, Object
@@ -93,14 +92,14 @@ def desired(
     source = fetch_job.source(owner, spec.model, target)
     volume = volumes.volume(owner, spec.model, target, modes)
     template = pod_template.pod_template(owner, spec, target, image_uri, source, volume)
-    revision = naming.revision(json.dumps(template, sort_keys=True))
+    revision = content_digest(template)
     template["metadata"]["labels"][names.LABEL_REVISION] = revision
     inputs, _ = naming.inputs_digests(resource, None, target)
     deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
     return Desired(
         owner=owner,
         inputs=inputs,
-        former_inputs=() if source.offline else naming.inputs_digests(resource, token, target),
+        former_inputs=() if source.offline or token is None else naming.inputs_digests(resource, token, target),
         revision=revision,
         image=image_uri,
         template=template,

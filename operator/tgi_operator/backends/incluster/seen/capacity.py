@@ -7,9 +7,13 @@ from enum import Enum, auto
 from typing import Any, Self
 
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.seen.pods import is_over
 from tgi_operator.backends.quantities import quantity
 
 LABEL_PRODUCT = "nvidia.com/gpu.product"
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+"""The field of each kind of affinity with the terms that must match (core/v1)."""
 
 PODS = "pods"
 """The resource of which each pod takes one (core/v1 ResourcePods)."""
@@ -50,9 +54,7 @@ class Demand:
     def of(cls, template: Object) -> Self:
         """Return the demand of a pod template."""
         spec = template["spec"]
-        required = (spec.get("affinity", {}).get("nodeAffinity") or {}).get(
-            "requiredDuringSchedulingIgnoredDuringExecution"
-        ) or {}
+        required = (spec.get("affinity", {}).get("nodeAffinity") or {}).get(REQUIRED) or {}
         return cls(
             requests(spec),
             spec.get("nodeSelector") or {},
@@ -117,7 +119,7 @@ class Tenant:
     @staticmethod
     def reduce(pod: Object) -> Object | None:
         """Return the relevant part of a pod, or None for one that has ended and uses nothing."""
-        if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        if is_over(pod):
             return None
         spec = {name: pod["spec"][name] for name in ("containers", "initContainers", "overhead") if name in pod["spec"]}
         for name in ("containers", "initContainers"):
