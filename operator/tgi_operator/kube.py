@@ -18,7 +18,7 @@ from kubernetes.aio.client.rest import RESTClientObject
 
 from tgi_operator import metrics
 from tgi_operator.api.identifiers import API_VERSION, FIELD_MANAGER, PLURAL
-from tgi_operator.intake import PAGE, Object, Reduce, parse, read_page, without_bookkeeping
+from tgi_operator.intake import PAGE, Object, Reduce, parse, read_event, read_page, without_bookkeeping
 from tgi_operator.watching import in_background, lines
 
 _APPLY = "application/apply-patch+yaml"
@@ -39,6 +39,7 @@ _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=1
 """Timeout that ends a watch with a dead connection."""
 
 _CHUNK = 64 * 1024
+_LONGEST_ERROR = 4096
 
 
 class NoClusterError(Exception):
@@ -52,6 +53,12 @@ class APIError(Exception):
         super().__init__(f"{status}: {message}")
         self.status = status
         self.request = request
+
+
+def describe(error: Exception) -> str:
+    """Return the request and the error, cut to the length of a message. Some connection errors have no text."""
+    request = f"{error.request}: " if isinstance(error, APIError) and error.request else ""
+    return f"{request}{str(error) or type(error).__name__}"[:_LONGEST_ERROR]
 
 
 @dataclass(frozen=True)
@@ -268,19 +275,34 @@ class Kube:
                 return
             query["continue"] = page["metadata"]["continue"]
 
-    async def watch_metadata(self, path: str, version: str, **selectors: str) -> AsyncGenerator[Object, None]:
-        """Yield the events of a watch, starting at a resourceVersion. Their objects contain only metadata.
+    async def pages(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        """Yield the pages of a list, with the result of `reduce` for each object."""
+        async for page in self._pages(path, _JSON, reduce, **selectors):
+            yield page
+
+    def watch(self, path: str, version: str, reduce: Reduce, **selectors: str) -> AsyncGenerator[Object, None]:
+        """Yield the events of a watch, starting at a resourceVersion, with the result of `reduce` for each object.
 
         The watch ends when the API server ends it or when its connection is dead. Raises APIError.
         """
+        return self._watch(path, version, _JSON, reduce, **selectors)
+
+    def watch_metadata(self, path: str, version: str, **selectors: str) -> AsyncGenerator[Object, None]:
+        """Yield the events of a watch as `watch` does. Their objects contain only metadata."""
+        return self._watch(path, version, _METADATA.format("PartialObjectMetadata"), without_bookkeeping, **selectors)
+
+    async def _watch(
+        self, path: str, version: str, accept: str, reduce: Reduce, **selectors: str
+    ) -> AsyncGenerator[Object, None]:
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH_SECONDS)}
         url = f"{self.server}{path}?{urlencode({**query, 'resourceVersion': version, **selectors})}"
-        headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
-        async with self.watch_session.get(url, headers=headers, timeout=_WATCH_TIMEOUT) as response:
+        async with self.watch_session.get(url, headers={"Accept": accept}, timeout=_WATCH_TIMEOUT) as response:
             if response.status >= 400:
                 raise APIError(response.status, (await response.text()).strip(), f"GET {path}")
             async for line in lines(response.content.iter_chunked(_CHUNK)):
-                yield parse(line.decode())
+                event = read_event(line, reduce)
+                if event is not None:
+                    yield event
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         """Return the last lines of a container's log."""

@@ -255,15 +255,17 @@ MONITORS: Mapping[str, Any] = {
 }
 
 
-def test_pods_are_scraped_where_the_cluster_has_pod_monitors(cloud: Cloud) -> None:
+def test_pods_are_scraped_once_the_cluster_has_pod_monitors(cloud: Cloud) -> None:
+    cloud.apply("zephyr", changed(inCluster={"podMonitor": {"labels": {"release": "prometheus"}}}))
+    cloud.wait_ready("zephyr")
     cloud.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(dict(MONITORS)))
     wait_established(cloud.plane.api, MONITORS["metadata"]["name"])
     until(lambda: "No resources" in cloud.kubectl("get", "podmonitors", check=False), lambda: "not served")
-    cloud.operator.stop()
-    cloud.operator.start()
     try:
-        cloud.apply("zephyr", changed(inCluster={"podMonitor": {"labels": {"release": "prometheus"}}}))
-        cloud.wait_ready("zephyr")
+        cloud.kubectl("annotate", "tgi", "zephyr", "tgi-operator.dev/requestedAt=now")
+        until(
+            lambda: cloud.object("podmonitors", "zephyr") is not None, lambda: "the API that is served now is not used"
+        )
         monitor = cloud.object("podmonitors", "zephyr")
         assert monitor is not None
         assert monitor["metadata"]["labels"]["release"] == "prometheus"
@@ -274,10 +276,12 @@ def test_pods_are_scraped_where_the_cluster_has_pod_monitors(cloud: Cloud) -> No
         cloud.kubectl("delete", "podmonitor", "zephyr")
         until(lambda: cloud.object("podmonitors", "zephyr") is not None, lambda: "it does not come back")
     finally:
-        cloud.kubectl("delete", "tgi", "zephyr", "--timeout=30s")
-        cloud.operator.stop()
         cloud.kubectl("delete", "crd", MONITORS["metadata"]["name"])
-        cloud.operator.start()
+    cloud.kubectl("annotate", "tgi", "zephyr", "--overwrite", "tgi-operator.dev/requestedAt=later")
+    until(
+        lambda: cloud.get("zephyr")["status"].get("lastHandledRequest") == "later", lambda: "the request is not handled"
+    )
+    assert cloud.condition("zephyr", "Ready")["status"] == "True"
 
 
 def test_what_others_change_is_put_right_and_what_they_add_is_left(cloud: Cloud) -> None:

@@ -17,11 +17,11 @@ from tgi_operator.backends.incluster.kinds import Kind
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Note
 from tgi_operator.control.events import EventRecorder, EventsAPI, of_note
-from tgi_operator.control.reconciler import Reconciler, choose, describe
+from tgi_operator.control.reconciler import Reconciler, choose
 from tgi_operator.control.store import Item, Store, item
 from tgi_operator.control.worker import Workers
 from tgi_operator.control.writes import Writes, WritesAPI
-from tgi_operator.kube import APIError
+from tgi_operator.kube import APIError, describe
 from tgi_operator.settings import Settings
 
 logger = logging.getLogger(__name__)

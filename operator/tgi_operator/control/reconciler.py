@@ -26,7 +26,7 @@ from tgi_operator.control.events import EventRecorder, of_note, transitions
 from tgi_operator.control.outcome import After, Done, Failed, Outcome
 from tgi_operator.control.store import Item, Store
 from tgi_operator.control.writes import GoneError, StatusRefusedError, Writes
-from tgi_operator.kube import APIError
+from tgi_operator.kube import APIError, describe
 from tgi_operator.leadership.fence import NotLeadingError
 from tgi_operator.schema import wording
 
@@ -45,7 +45,6 @@ _QUIET_CONFLICTS = 8
 """Conflicts in a row, for about 50 seconds, which end when the watch delivers the other write."""
 
 _NOT_LEADING_SECONDS = 30
-_LONGEST_ERROR = 4096
 _CONFLICTS = frozenset({404, 409})
 _KUBERNETES_ERRORS = (APIError, aiohttp.ClientError, TimeoutError)
 
@@ -333,12 +332,6 @@ def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
             return backend
     shown = str(item.status.get("backend", "")).casefold()
     return next((backend for name, backend in backends.items() if name.casefold() == shown), None)
-
-
-def describe(error: Exception) -> str:
-    """Return the request and the error, cut to the length of a message. Some connection errors have no text."""
-    request = f"{error.request}: " if isinstance(error, APIError) and error.request else ""
-    return f"{request}{str(error) or type(error).__name__}"[:_LONGEST_ERROR]
 
 
 def _read_status(item: Item) -> Status:

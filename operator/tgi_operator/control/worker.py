@@ -2,20 +2,16 @@
 
 import asyncio
 import logging
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Generic
 
 from tgi_operator import metrics
+from tgi_operator.backoff import backoff
 from tgi_operator.control.outcome import After, Failed, Outcome
 from tgi_operator.control.workqueue import K, Lane, WorkQueue
 
 logger = logging.getLogger(__name__)
-
-FIRST_BACKOFF = 0.2
-LONGEST_BACKOFF = 45.0
-"""Less than a minute with jitter: when the API server is back, every status is correct within 60 s."""
 
 STUCK_SECONDS = 600
 """While keys wait, a reconciliation ends within this time, because the time limits of all calls are far below it."""
@@ -119,9 +115,3 @@ class Workers(Generic[K]):
         self._failures.pop(key, None)
         if isinstance(outcome, After):
             self.queue.add_after(key, outcome.seconds)
-
-
-def backoff(failures: int) -> float:
-    """Return the seconds to wait after this many failures in a row: doubling, with jitter."""
-    # The exponent is capped because a float overflows after 1,024 failures.
-    return float(min(FIRST_BACKOFF * 2.0 ** min(failures - 1, 16), LONGEST_BACKOFF) * random.uniform(0.8, 1.2))  # noqa: S311

@@ -12,13 +12,13 @@ from kubernetes.aio.client.configuration import Configuration
 
 from tgi_operator.api.identifiers import API_VERSION, PLURAL
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
-from tgi_operator.backends.incluster.seen.children import WATCHED
+from tgi_operator.backends.incluster.seen.children import STORED
 from tgi_operator.handlers import watch
 from tgi_operator.intake import TOO_DEEP
 from tgi_operator.kube import Kube
 
 NAMESPACES = tuple(f"team-{number}" for number in range(50))
-KINDS = WATCHED[:7]
+KINDS = STORED[:7]
 RESOURCES = [(API_VERSION, PLURAL, "TGIEndpoint")] + [(kind.api_version, kind.plural, kind.name) for kind in KINDS]
 
 

@@ -1,5 +1,6 @@
 """The client of the API server: everything that needs no API server."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -156,10 +157,11 @@ async def test_watch_of_metadata_asks_for_nothing_else_and_yields_events(
     served: tuple[Anything, Configuration],
 ) -> None:
     anything, configuration = served
-    anything.answers = [web.Response(text='{"type":"ADDED"}\n{"type":"BOOKMARK"}\n{"type":"ADD')]
+    added = {"type": "ADDED", "object": {"metadata": {"name": "token"}}}
+    anything.answers = [web.Response(text=f'{json.dumps(added)}\n{{"type":"BOOKMARK"}}\n{{"type":"ADD')]
     kube = Kube(configuration)
     events = [event async for event in kube.watch_metadata("/api/v1/secrets", "7", labelSelector="a=b")]
-    assert events == [{"type": "ADDED"}, {"type": "BOOKMARK"}], "what was cut off is not an event"
+    assert events == [added, {"type": "BOOKMARK"}], "what was cut off is not an event"
     assert anything.accepted == ["application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"]
     assert anything.queries == [
         {

@@ -1,6 +1,6 @@
 """The backend's interface to the API server."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Protocol
 
 from tgi_operator.backends.incluster.kinds import Object
@@ -25,6 +25,12 @@ class Cluster(Protocol):
 
     def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
         """Yield the result of `reduce` for each object of a list."""
+
+    def pages(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        """Yield the pages of a list, with the result of `reduce` for each object."""
+
+    def watch(self, path: str, version: str, reduce: Reduce, **selectors: str) -> AsyncGenerator[Object, None]:
+        """Yield the events of a watch that starts at a version, with the result of `reduce` for each object."""
 
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         """Return the object after a server-side apply of `manifest` by `manager`."""

@@ -1,8 +1,7 @@
 """Observes one resource: the reports of the watch, and the inputs that a rule asks for."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +17,6 @@ from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.desired import living, names, references, volumes
-from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import (
     CLAIM,
@@ -26,18 +24,17 @@ from tgi_operator.backends.incluster.kinds import (
     EVENT,
     JOB,
     MONITOR,
-    NETWORK_POLICY,
     POD,
     REPLICA_SET,
-    SCALED_OBJECT,
     Kind,
     Object,
     kind_of,
 )
+from tgi_operator.backends.incluster.optional_apis import OptionalAPIs
 from tgi_operator.backends.incluster.refusals import Refusals
 from tgi_operator.backends.incluster.seen import capacity, pods
 from tgi_operator.backends.incluster.seen.capacity import Demand, Room, Tenant
-from tgi_operator.backends.incluster.seen.children import WATCHED, Children, slim
+from tgi_operator.backends.incluster.seen.children import Children, slim
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.quantities import count
@@ -54,39 +51,31 @@ _MOST_NODES = 100
 _LONGEST_WARNING = 1024
 _TEMPLATE_HASH = "pod-template-hash"
 _MOST_CLAIMS = 10_000
-_CUSTOM_METRICS = "/apis/custom.metrics.k8s.io"
-_MEANS_SECONDS = 20
 
 
 class Observer:
     """Reads the inputs of a decision, and nothing else."""
 
-    def __init__(self, cluster: Cluster, children: Children, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        children: Children,
+        optional: OptionalAPIs,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
         self._cluster = cluster
+        self._optional = optional
         self._settings = settings
         self._refusals = Refusals(settings)
         self._require_labels = settings.require_labels == "on"
         self._children = children
         self._now = now
         self._modes: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._monitored = False
-        self._means = Means(prometheus=settings.prometheus_address)
-        self._means_read: float | None = None
-        self._reading_means = asyncio.Lock()
-
-    async def served_kinds(self) -> tuple[Kind, ...]:
-        """Return the kinds to watch: those that the cluster serves and the settings need."""
-        self._monitored = await self._serves(MONITOR)
-        self._means = replace(self._means, keda=await self._serves(SCALED_OBJECT))
-        optional = {
-            MONITOR: self._monitored,
-            SCALED_OBJECT: self._means.keda,
-            NETWORK_POLICY: self._settings.serving_pods_from is not None,
-        }
-        return tuple(kind for kind in WATCHED if optional.get(kind, True))
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
         """Return all input of the decision."""
+        await self._optional.refresh(requested=resource.requested)
         children = self._children.of(key)
         situation = Situation(
             resource,
@@ -94,7 +83,8 @@ class Observer:
             resource.problem,
             children,
             self._now(),
-            monitored=self._monitored,
+            monitored=MONITOR in self._optional.served,
+            means=self._optional.means,
             serving_pods_from=self._settings.serving_pods_from,
             node_wait_seconds=self._settings.node_wait_seconds,
         )
@@ -117,8 +107,6 @@ class Observer:
         )
         if isinstance(token, Problem):
             return replace(situation, problem=token)
-        if spec.autoscaling is not None:
-            situation = replace(situation, means=await self._scaling_means())
         # The rendering depends on the living Deployment, which the watch may not have reported yet.
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
@@ -286,22 +274,6 @@ class Observer:
             logger.warning("The room on nodes cannot be determined, so no pod is replaced in place: %s", error)
             return Room.UNREADABLE
         return capacity.room(demand, nodes, old, bound=situation.in_place_only)
-
-    async def _scaling_means(self) -> Means:
-        """Return the scaling facilities of the cluster. A custom metrics API can appear later. KEDA needs a watch."""
-        # Under a lock: a second reader must not decide by what the first one has not read yet.
-        async with self._reading_means:
-            now = asyncio.get_running_loop().time()
-            due = self._means_read is None or now - self._means_read > _MEANS_SECONDS
-            if due and not self._means.custom_metrics:
-                served = await self._cluster.get(_CUSTOM_METRICS) is not None
-                self._means, self._means_read = replace(self._means, custom_metrics=served), now
-            return self._means
-
-    async def _serves(self, kind: Kind) -> bool:
-        found: Mapping[str, object] = await self._cluster.get(kind.group) or {}
-        resources = found.get("resources")
-        return isinstance(resources, list) and any(each["name"] == kind.plural for each in resources)
 
 
 def _revision_number(replica_set: Object) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -49,6 +49,13 @@ class Cluster(ApiServer):
     async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
         for body in await self.items(path):
             yield body
+
+    async def pages(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        yield {"metadata": {"resourceVersion": "1"}, "items": await self.items(path)}
+
+    async def watch(self, path: str, version: str, reduce: Reduce, **selectors: str) -> AsyncGenerator[Object, None]:
+        await asyncio.Event().wait()
+        yield {}
 
     async def apply(self, path: str, manifest: Object, manager: str) -> Object:
         metadata = {"uid": path, "generation": 1, "resourceVersion": "1"}

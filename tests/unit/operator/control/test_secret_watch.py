@@ -9,10 +9,10 @@ from typing import Any, Literal
 import aiohttp
 import pytest
 
+from tgi_operator.backoff import LONGEST_BACKOFF
 from tgi_operator.control.secret_watch import LABELLED, SecretWatch
 from tgi_operator.control.store import Store
 from tgi_operator.control.wiring import secret_watch
-from tgi_operator.control.worker import LONGEST_BACKOFF
 from tgi_operator.kube import APIError
 from tgi_operator.settings import Settings
 

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from tgi_operator.backoff import FIRST_BACKOFF, LONGEST_BACKOFF
 from tgi_operator.control.outcome import After, Done, Failed, Outcome
-from tgi_operator.control.worker import FIRST_BACKOFF, LONGEST_BACKOFF, STUCK_SECONDS, Workers
+from tgi_operator.control.worker import STUCK_SECONDS, Workers
 
 pytestmark = pytest.mark.looptime
 

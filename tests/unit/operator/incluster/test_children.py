@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tgi_operator.api.identifiers import FIELD_MANAGER
 from tgi_operator.backends.incluster.desired.names import ANNOTATION_INPUTS, LABEL_NAME
-from tgi_operator.backends.incluster.seen.children import MOST, WATCHED, Children, Versions, identity, reduced, slim
+from tgi_operator.backends.incluster.seen.children import MOST, STORED, Children, Versions, identity, reduced, slim
 from tgi_operator.backends.keys import Key
 
 KEY = Key("ml", "zephyr-7b")
@@ -239,7 +239,7 @@ def test_object_of_the_same_name_in_another_namespace_is_another() -> None:
     assert set(children.of(Key("dev", "zephyr-7b"))) == {("Service", "x")}
 
 
-@pytest.mark.parametrize("kind", [kind.name for kind in WATCHED])
+@pytest.mark.parametrize("kind", [kind.name for kind in STORED])
 def test_every_kind_can_be_kept_without_a_status(kind: str) -> None:
     body = child(kind)
     del body["status"]

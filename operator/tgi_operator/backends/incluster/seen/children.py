@@ -165,6 +165,10 @@ class Children:
             self._keys.pop((key.namespace, child), None)
             self._overridden.pop((key.namespace, child), None)
 
+    def resources(self) -> tuple[Key, ...]:
+        """Return the resources that have objects."""
+        return tuple(self._by_key)
+
     def versions(self, kind: str) -> Versions:
         """Return the versions of all known objects of a kind, before it is listed again."""
         return {
@@ -267,5 +271,5 @@ def _only(body: Mapping[str, Any], fields: Iterable[str]) -> Object:
     return {name: body[name] for name in fields if name in body}
 
 
-WATCHED = tuple(KINDS[kind] for kind in _STATUS)
-"""Kinds that are watched."""
+STORED = tuple(KINDS[kind] for kind in _STATUS)
+"""Kinds whose objects are stored."""
