@@ -62,33 +62,37 @@ class Settings(BaseModel):
         default=60,
         gt=0,
         le=3600,
-        description="Interval in seconds at which the operator reads the scaling activities in a region. Every "
-        "5th time, it also reads the scalable targets, and every 15th time the policies.",
+        description="Interval in seconds at which the operator reads the scaling activities in a region. It also "
+        "reads the scalable targets every 5th time and the policies every 15th time.",
     )
     aws_reads_per_second: float = Field(
         default=5,
         gt=0,
-        description="Maximum AWS reads per second in each region. Other users of the account share the limits of AWS.",
+        description="Maximum number of AWS reads per second in each region. All users of the account share the "
+        "AWS limits.",
     )
-    aws_writes_per_second: float = Field(default=5, gt=0, description="Maximum AWS writes per second in each region.")
+    aws_writes_per_second: float = Field(
+        default=5, gt=0, description="Maximum number of AWS writes per second in each region."
+    )
     aws_drift_reads_per_minute: float = Field(
         default=30,
         gt=0,
-        description="Maximum AWS reads per minute in each region for drift checks, which look for changes by "
-        "other users.",
+        description="Maximum number of AWS reads per minute in each region for drift checks, which look for changes "
+        "by other users.",
     )
     aws_regions: tuple[Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$")], ...] = Field(
         default=(),
         max_length=64,
-        description="AWS regions that resources can use. Empty: all regions that this version knows. To use a "
-        "region that is newer than the operator, list all regions that you use.",
+        description="AWS regions that resources can use. If empty, resources can use all regions that this version "
+        "knows. To use a region that is newer than the operator, list all regions that you use.",
     )
-    watch_namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch. Empty: all namespaces.")
+    watch_namespaces: tuple[str, ...] = Field(
+        default=(), description="Namespaces to watch. If empty, the operator watches all namespaces."
+    )
     backends: tuple[BackendName, ...] = Field(
         default=("sageMaker", "inCluster"),
         min_length=1,
-        description="Backends that the operator serves. It needs neither permissions nor credentials for other "
-        "backends.",
+        description="Backends that the operator serves. It needs no permissions or credentials for other backends.",
     )
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
@@ -97,66 +101,68 @@ class Settings(BaseModel):
     )
     require_labels: Literal["on", "off"] = Field(
         default="on",
-        description="Whether TGIEndpoints can use only Secrets and service accounts with the label "
+        description="Whether TGIEndpoints can use only Secrets and service accounts that have the label "
         'tgi-operator.dev/allow-use: "true".',
     )
     serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
         default=None,
-        description="Namespaces whose pods can reach the pods that serve, in addition to the namespace of the "
-        "resource. The operator creates a NetworkPolicy for each resource in the cluster. *: all "
-        "namespaces can, and the operator deletes the NetworkPolicies that it created. Not set: the "
-        "operator does not change NetworkPolicies.",
+        description="Namespaces whose pods can reach the pods that serve, in addition to the resource's own "
+        "namespace. The operator creates a NetworkPolicy for each resource with spec.inCluster. If you set *, all "
+        "namespaces can reach the pods, and the operator deletes the NetworkPolicies that it created. If this is not "
+        "set, the operator does not change NetworkPolicies.",
     )
     cluster_id: str = Field(
-        default="", description="Cluster ID in the owner tags. Empty: the UID of the namespace kube-system."
+        default="",
+        description="Cluster ID in the owner tags. If empty, the operator uses the UID of the kube-system namespace.",
     )
     image: str = Field(
         default=f"tgi-operator:{__version__}",
         min_length=1,
         max_length=255,
-        description="Container image of the operator. Jobs that fetch weights run it too.",
+        description="Container image of the operator. The Jobs that fetch weights also run this image.",
     )
     allowed_roles_file: str = Field(
         default="",
         max_length=1024,
-        description="File that lists the execution roles and endpoint names that each namespace can use. Empty: "
-        "all roles, and no endpoint names.",
+        description="File that lists the execution roles and endpoint names that each namespace can use. If "
+        "empty, namespaces can use all roles but no endpoint names.",
     )
     prometheus_address: str = Field(
         default="",
         max_length=2048,
-        description="URL of the Prometheus server that KEDA queries for the metrics of the pods. Empty: the "
+        description="URL of the Prometheus server that KEDA queries for the metrics of the pods. If empty, the "
         "operator does not use KEDA.",
     )
     node_wait_seconds: float = Field(
         default=300,
         ge=0,
         le=86_400,
-        description="Seconds that a new pod of a rollout waits for a node before an old pod makes room for it. An "
-        "autoscaler can add a node during this time. If the number of nodes is fixed, 0 makes rollouts faster.",
+        description="Seconds that a new pod waits for a node during a rollout before an old pod makes room for it. A "
+        "cluster autoscaler can add a node in this time. If the number of nodes is fixed, 0 makes rollouts faster.",
     )
     workers: int = Field(
         default=8,
         ge=1,
         le=256,
         description="Maximum number of resources in one namespace that the operator reconciles at the same time "
-        "in a lane. A lane is an AWS region, or all pods in the cluster. Each lane has three times as "
-        "many workers; the last third is reserved for namespaces that use none.",
+        "in a lane. A lane is an AWS region, or all pods in the cluster. Each lane has three times this number of "
+        "workers. The last third is reserved for namespaces that are not using any workers.",
     )
     http_port: int = Field(default=8090, ge=0, le=65535, description="Port for /healthz, /readyz and /metrics.")
     http_address: str = Field(default="0.0.0.0", description="Bind address for /healthz, /readyz and /metrics.")  # noqa: S104 - probes come from outside
     metrics_auth: Literal["on", "off"] = Field(
         default="off",
-        description="Whether /metrics requires a bearer token. RBAC must allow the user or service account of the "
-        "token to get /metrics.",
+        description="Whether /metrics requires a bearer token. RBAC must allow the token's user or service account "
+        "to get /metrics.",
     )
     leader_election: Literal["on", "off"] = Field(
-        default="off", description="Whether operators use a Lease for leader election."
+        default="off", description="Whether the operator uses a Lease for leader election."
     )
     leader_election_namespace: str = Field(
         default="",
         max_length=63,
-        description="Namespace of the Lease. Empty: the namespace of the pod or, outside a pod, default.",
+        description="Namespace of the Lease. If empty, the operator uses the namespace of its pod or, outside a pod, "
+        "the default namespace.",
     )
     lease_duration: int = Field(
         default=15,
@@ -174,10 +180,10 @@ class Settings(BaseModel):
         default=2,
         gt=0,
         validate_default=True,
-        description="Seconds between two attempts to acquire or renew the Lease. Must be less than the renew deadline.",
+        description="Seconds between attempts to acquire or renew the Lease. Must be less than the renew deadline.",
     )
-    log_format: Literal["json", "text"] = Field(default="json", description="Format of the log.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level to log.")
+    log_format: Literal["json", "text"] = Field(default="json", description="Log format.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Minimum log level.")
 
     @property
     def lane_workers(self) -> int:
@@ -212,7 +218,7 @@ class Settings(BaseModel):
 
 
 def _less(value: float, name: str, info: ValidationInfo) -> float:
-    # A refused value is not part of it.
+    # `info.data` does not contain fields whose values are invalid.
     limit = info.data.get(name)
     if limit is not None and value >= limit:
         raise ValueError(f"must be less than {name}, which is {limit:g}")

@@ -1,4 +1,4 @@
-{{/* The operator's variables. A setting that is not among the values keeps the operator's own default. */}}
+{{/* The operator's environment variables. A setting that is not in the values keeps the operator's default. */}}
 {{- define "tgi-operator.env" -}}
 - name: TGI_OPERATOR_IMAGE
   value: {{ include "tgi-operator.image" . | quote }}
@@ -25,7 +25,7 @@
   value: /etc/tgi-operator/roles.yaml
 {{- end }}
 {{- if not .Values.aws.instanceMetadata }}
-# Without its own role, the operator must not use the role of its node.
+# If the operator does not have its own role, it must not use the role of its node.
 - name: AWS_EC2_METADATA_DISABLED
   value: "true"
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* Begin of the names of all objects. */}}
+{{/* The prefix of all object names. */}}
 {{- define "tgi-operator.name" -}}
 {{- if .Values.fullnameOverride -}}
 {{ .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
@@ -22,7 +22,7 @@ app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* Without app.kubernetes.io/managed-by, which Helm sets itself: what is rendered is also applied without Helm. */}}
+{{/* Helm sets app.kubernetes.io/managed-by itself. It is omitted here because the rendered manifests are also applied without Helm. */}}
 {{- define "tgi-operator.labels" -}}
 {{ include "tgi-operator.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

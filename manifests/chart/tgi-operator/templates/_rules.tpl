@@ -1,6 +1,6 @@
 {{/*
-What the operator calls and nothing else: docs/operations.md has the reason of each line.
-First what it needs in each namespace it watches.
+Only the permissions that the operator uses. docs/operations.md gives the purpose of each rule.
+These rules are needed in each watched namespace.
 */}}
 {{- define "tgi-operator.namespaceRules" -}}
 {{- if not .Values.watchNamespaces }}
@@ -71,7 +71,7 @@ First what it needs in each namespace it watches.
 {{- end }}
 {{- end -}}
 
-{{/* What belongs to no namespace, or to one that is not watched. */}}
+{{/* Rules for objects without a namespace or in namespaces that are not watched. */}}
 {{- define "tgi-operator.clusterRules" -}}
 {{- if not .Values.settings.clusterId }}
 - apiGroups: [""]
@@ -85,7 +85,7 @@ First what it needs in each namespace it watches.
   verbs: [list]
 {{- end }}
 {{- if .Values.watchNamespaces }}
-# Cluster-wide, because a namespace may lose its RoleBinding during deletion before the finalizer is removed.
+# Cluster-wide, because a namespace that is being deleted can lose its RoleBinding before the finalizer is removed.
 - apiGroups: [tgi-operator.dev]
   resources: [tgiendpoints]
   verbs: [list, watch, patch]
