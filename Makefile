@@ -69,7 +69,7 @@ test: ## Run the linters, the type checks, and the unit, integration and end-to-
 INSTALLATIONS := all sageMaker pods namespaced
 
 .PHONY: test-installations
-test-installations: install ## Run the end-to-end tests in each kind of installation, and compare its permissions with their use.
+test-installations: install ## Run the end-to-end tests in each kind of installation, and check which permissions they use.
 	@$(RUN) tgi-sandbox build --keda
 	@for each in $(INSTALLATIONS); do \
 		$(RUN) pytest --numprocesses $(WORKERS) --basetemp .tests-$$each --installation $$each tests/e2e; \
