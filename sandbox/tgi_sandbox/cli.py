@@ -1,4 +1,4 @@
-"""The `tgi-sandbox` command: starts and stops a Kubernetes control plane and an AWS emulator together."""
+"""The `tgi-sandbox` command, which starts and stops a Kubernetes control plane and an AWS emulator together."""
 
 import argparse
 import json
@@ -68,21 +68,21 @@ def _parser() -> argparse.ArgumentParser:
         "--dir", type=Path, default=Path(".sandbox"), help="folder for the sandbox's files (default: %(default)s)"
     )
 
-    up = commands.add_parser("up", parents=[in_folder], help="build missing programs, and start the sandbox")
-    up.add_argument("--detach", action="store_true", help="return when the sandbox is ready, and leave it running")
+    up = commands.add_parser("up", parents=[in_folder], help="build missing programs and start the sandbox")
+    up.add_argument("--detach", action="store_true", help="run the sandbox in the background")
     up.add_argument(
         "--aws-speed",
         type=float,
         default=1.0,
         help="speed of the AWS clock, relative to real time (default: %(default)s)",
     )
-    up.add_argument("--metrics", action="store_true", help="serve TGI's metrics to HorizontalPodAutoscalers")
-    up.add_argument("--keda", action="store_true", help="same as --metrics, with KEDA in addition")
+    up.add_argument("--metrics", action="store_true", help="also serve the metrics of TGI to HorizontalPodAutoscalers")
+    up.add_argument("--keda", action="store_true", help="same as --metrics, but also start KEDA")
     up.set_defaults(run=_up)
     down = commands.add_parser("down", parents=[in_folder], help="stop the sandbox")
     down.set_defaults(run=_down)
     status = commands.add_parser(
-        "status", parents=[in_folder], help="list the processes; exit with code 1 if the sandbox is not up"
+        "status", parents=[in_folder], help="list the processes; the exit code is 1 if the sandbox is not running"
     )
     status.set_defaults(run=_status)
     on_backend = argparse.ArgumentParser(add_help=False)
@@ -93,32 +93,32 @@ def _parser() -> argparse.ArgumentParser:
         help="where the endpoint runs (default: %(default)s)",
     )
     show = commands.add_parser(
-        "demo", parents=[in_folder, on_backend], help="deploy the example, and send a prompt to it"
+        "demo", parents=[in_folder, on_backend], help="deploy the example and send a prompt to it"
     )
     show.set_defaults(run=_demo)
     scale = commands.add_parser(
-        "demo-scale", parents=[in_folder, on_backend], help="raise and lower the load on an endpoint"
+        "demo-scale", parents=[in_folder, on_backend], help="raise and lower the load on an autoscaled endpoint"
     )
     scale.add_argument(
-        "--picture", type=Path, metavar="FILE", help="picture file, .svg or .png (default: DIR/scaling.svg)"
+        "--picture", type=Path, metavar="FILE", help="file for the chart, .svg or .png (default: DIR/scaling.svg)"
     )
     scale.set_defaults(run=_demo_scale)
-    programs = commands.add_parser("build", help="only build the programs, including those for metrics and Helm")
+    programs = commands.add_parser("build", help="build the programs, including Helm, and start nothing")
     programs.add_argument(
         "--keda", action="store_true", help="also build KEDA, which takes as long as all other programs"
     )
     programs.add_argument("--argocd", action="store_true", help="also build Argo CD, for `make argocd-check`")
     programs.set_defaults(run=_build)
     image = commands.add_parser(
-        "image-check", parents=[in_folder], help="build the operator's image, and run it on this machine"
+        "image-check", parents=[in_folder], help="build the operator's image and run it on this machine"
     )
     image.add_argument("--pull", action="store_true", help="pull the base images from their registries")
     image.add_argument("--fresh", action="store_true", help="rebuild everything from current packages")
-    image.add_argument("--record", action="store_true", help="store the figures for comparison with later versions")
+    image.add_argument("--record", action="store_true", help="save the figures as the baseline for later versions")
     image.set_defaults(run=_image_check)
-    commands.add_parser("aws", help="run the AWS emulator alone, in the foreground", add_help=False)
-    commands.add_parser("tgi", help="run the TGI simulator alone, in the foreground", add_help=False)
-    commands.add_parser("helm", help="build Helm if necessary, and run it", add_help=False)
+    commands.add_parser("aws", help="run only the AWS emulator, in the foreground", add_help=False)
+    commands.add_parser("tgi", help="run only the TGI simulator, in the foreground", add_help=False)
+    commands.add_parser("helm", help="build Helm if necessary and run it", add_help=False)
     return parser
 
 
@@ -145,7 +145,7 @@ def _up(options: argparse.Namespace) -> int:
 
 def _already_up(folder: Folder) -> int:
     _wait_until_up(folder, lambda: folder.pid_file.owner() is not None)
-    print("The sandbox is already up.")
+    print("The sandbox is already running.")
     _print_usage(folder)
     return 0
 
@@ -229,10 +229,10 @@ def _print_usage(folder: Folder) -> None:
         f"Kubernetes {build.kubernetes_version()}: {status['kubernetes']}\n"
         f"AWS: {status['aws']}\n"
         f"{prometheus}"
-        "To use them from a shell:\n"
+        "To use them in a shell:\n"
         f"  source {shlex.quote(os.path.relpath(folder.env))}\n"
         "  kubectl get nodes\n"
-        "To stop the sandbox: make cluster-stop, or\n"
+        "To stop the sandbox, run `make cluster-stop` or:\n"
         f"  tgi-sandbox down --dir {shlex.quote(os.path.relpath(folder.path))}",
         flush=True,
     )
@@ -266,7 +266,7 @@ def _wait_until_up(folder: Folder, alive: Callable[[], bool]) -> None:
         if not alive():
             raise ProcessError(f"the sandbox did not start:\n{tail(folder.logs / 'up.log')}")
         if time.monotonic() > deadline:
-            raise ProcessError(f"the sandbox was not ready within {_START_SECONDS:g} s; its logs are in {folder.path}")
+            raise ProcessError(f"the sandbox was not ready within {_START_SECONDS:g} s; see the logs in {folder.path}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -274,24 +274,24 @@ def _down(options: argparse.Namespace) -> int:
     folder = Folder(options.dir)
     owner = folder.pid_file.owner()
     if owner is None:
-        print(f"No sandbox is up in {os.path.relpath(folder.path)}.")
+        print(f"No sandbox is running in {os.path.relpath(folder.path)}.")
         return 0
     for number in (signal.SIGTERM, signal.SIGKILL):
         os.kill(owner, number)
         deadline = time.monotonic() + _STOP_SECONDS
         while time.monotonic() < deadline:
             if folder.pid_file.owner() != owner:
-                print("The sandbox is down.")
+                print("The sandbox has stopped.")
                 return 0
             time.sleep(_POLL_SECONDS)
-    raise ProcessError(f"process {owner}, which runs the sandbox, does not exit")
+    raise ProcessError(f"the sandbox cannot be stopped: process {owner} did not exit after SIGKILL")
 
 
 def _status(options: argparse.Namespace) -> int:
     folder = Folder(options.dir)
     owner = folder.pid_file.owner()
     if owner is None or not folder.env.exists():
-        print(f"The sandbox in {os.path.relpath(folder.path)} is {'down' if owner is None else 'starting'}.")
+        print(f"The sandbox in {os.path.relpath(folder.path)} is {'not running' if owner is None else 'starting'}.")
         return 1
     status = json.loads(folder.status.read_text())
     rows = [("PROCESS", "PID", "LOG"), ("tgi-sandbox up", str(owner), "")]

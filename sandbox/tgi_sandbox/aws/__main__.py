@@ -75,18 +75,23 @@ async def _serve(world: World, listener: socket.socket) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m tgi_sandbox.aws", description="An AWS emulator on the loopback interface."
+        prog="python -m tgi_sandbox.aws", description="Run an AWS emulator on the loopback interface."
     )
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
-    parser.add_argument("--clock", choices=("real", "manual"), default="real", help="manual time only moves by advance")
-    parser.add_argument("--speed", type=float, default=1.0, help="virtual seconds per real second")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free port)")
+    parser.add_argument(
+        "--clock",
+        choices=("real", "manual"),
+        default="real",
+        help="a manual clock moves only with POST advance (default: %(default)s)",
+    )
+    parser.add_argument("--speed", type=float, default=1.0, help="virtual seconds per real second (default: 1.0)")
     parser.add_argument(
         "--duration",
         type=_duration,
         action="append",
         default=[],
         metavar="CHANGE=SECONDS",
-        help="virtual seconds a change takes, e.g. create=30",
+        help="virtual seconds that a change takes, such as create=30",
     )
     return parser
 

@@ -99,7 +99,7 @@ def _one_builder(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 def _wait_for_lock(lock: int, progress: Progress) -> None:
-    progress.begin("Waiting for another build of the same programs")
+    progress.begin("Waiting for another build of the same programs to finish")
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +118,8 @@ def _build(module: Module, names: list[str], progress: Progress) -> None:
     folder = bin_folder(module)
     folder.mkdir(parents=True, exist_ok=True)
     progress.say(
-        f"Building {', '.join(names)} with {go} into {folder}, once for this version. {_expected(module, len(names))}"
+        f"Building {', '.join(names)} with {go} in {folder}. "
+        f"Each version is built only once. {_expected(module, len(names))}"
     )
     for position, name in enumerate(names, start=1):
         progress.begin(f"[{position}/{len(names)}] {name}")
@@ -130,8 +131,8 @@ def _expected(module: Module, building: int) -> str:
     """Return the estimated cost of the build, if known: it was measured for all programs of the module together."""
     whole = sum(program.module is module for program in PROGRAMS.values())
     if building < whole:
-        return f"All {whole} programs of its module take {module.cost}; these {building} less."
-    return f"That takes {module.cost}."
+        return f"All {whole} programs of this module take {module.cost}. These {building} take less."
+    return f"This takes {module.cost}."
 
 
 def _compile(go: Path, name: str, target: Path, progress: Progress) -> None:

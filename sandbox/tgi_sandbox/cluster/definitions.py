@@ -33,7 +33,7 @@ def wait_established(api: ApiServer, name: str) -> None:
     deadline = time.monotonic() + _ESTABLISHED_SECONDS
     while not _is_established(api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{name} is not established after {_ESTABLISHED_SECONDS:g} s")
+            raise TimeoutError(f"{name} was not Established within {_ESTABLISHED_SECONDS:g} s")
         time.sleep(0.05)
 
 

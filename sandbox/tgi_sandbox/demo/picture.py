@@ -36,17 +36,17 @@ def _draw_load(plot: Axes, series: Series, times: list[float]) -> None:
     in_flight = series.values(lambda moment: moment.load.in_flight)
     plot.plot(times, in_flight, color=_REQUESTS, label="requests in flight", gid="requests")
     rate = series.values(lambda moment: moment.load.requests_per_second)
-    plot.plot(times, rate, color=_RATE, linestyle=":", label="answers in a second of real time", gid="rate")
+    plot.plot(times, rate, color=_RATE, linestyle=":", label="responses per second (real time)", gid="rate")
 
 
 def _draw_replicas(plot: Axes, series: Series, times: list[float]) -> None:
     least = series.values(lambda moment: moment.replicas.least)
     most = series.values(lambda moment: moment.replicas.most)
-    for bound, values, label in (("least", least, "bounds in force"), ("most", most, "")):
+    for bound, values, label in (("least", least, "scaling bounds"), ("most", most, "")):
         plot.step(times, values, where="post", color=_BOUNDS, linestyle="--", label=label, gid=f"bound-{bound}")
     plot.fill_between(times, least, most, step="post", color=_BOUNDS, alpha=0.1)
     desired = series.values(lambda moment: moment.replicas.desired)
-    plot.step(times, desired, where="post", color=_DESIRED, label="replicas desired", gid="desired")
+    plot.step(times, desired, where="post", color=_DESIRED, label="desired replicas", gid="desired")
     ready = series.values(lambda moment: moment.replicas.ready)
     plot.step(times, ready, where="post", color=_READY, linewidth=2.5, alpha=0.7, label="ready", gid="ready")
     plot.set_ylim(top=max(most) + 1)

@@ -74,7 +74,7 @@ def watch(stage: Stage, name: str, aws_speed: float, namespace: str = "default")
 
 def _clock(progress: Progress, aws_speed: float) -> Text:
     now = datetime.now(UTC).strftime("%H:%M:%S")
-    return Text(f"{time.monotonic() - progress.started:5.1f} s  {now} UTC, AWS at {aws_speed:g} times real speed")
+    return Text(f"{time.monotonic() - progress.started:5.1f} s  {now} UTC, AWS clock at {aws_speed:g} times real speed")
 
 
 def _print_row(progress: Progress) -> None:

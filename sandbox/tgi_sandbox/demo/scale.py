@@ -44,16 +44,16 @@ def demo_scale(folder: Path, backend: str, file: Path) -> int:
         stage.kubectl("get", "tgi", name)
     picture.draw(series, _title(manifest), scenario.axis, file)
     _summarise(stage.console, series)
-    stage.console.print(f"The picture is in {file}. All processes are stopped.")
+    stage.console.print(f"The chart is in {file}. All processes have stopped.")
     return 0 if series.went_out_and_in else 1
 
 
 def _announcement(scenario: Scenario) -> str:
     most = max(clients for _, clients in scenario.points)
-    text = f"Starting Locust: up to {most} clients that send a request as soon as they have an answer."
+    text = f"Starting Locust with up to {most} clients. Each sends its next request as soon as it gets a response."
     if scenario.aws_speed == 1:
         return text
-    return f"{text} Their requests take real time; AWS runs {scenario.aws_speed:g} times faster."
+    return f"{text} Requests take real time, but the AWS clock runs {scenario.aws_speed:g} times as fast."
 
 
 def _follow(stage: Stage, scenario: Scenario, name: str, load: LoadGenerator, series: Series) -> None:
@@ -89,7 +89,7 @@ def _line(moment: Moment) -> str:
     load, replicas = moment.load, moment.replicas
     return (
         f"{clock(moment.seconds):>6}  {load.in_flight:3} in flight  {load.requests_per_second:5.1f}/s  "
-        f"replicas {replicas.ready}/{replicas.desired} of {replicas.least} to {replicas.most}  "
+        f"{replicas.ready}/{replicas.desired} replicas ready (bounds {replicas.least} to {replicas.most})  "
         f"ScalingActive={replicas.scaling}"
     )
 
@@ -97,7 +97,7 @@ def _line(moment: Moment) -> str:
 def _title(manifest: Mapping[str, Any]) -> str:
     (metric,) = manifest["spec"]["autoscaling"]["metrics"]
     target = metric["target"]["averageValue"]
-    return f"TGIEndpoint {manifest['metadata']['name']}: {metric['type']} kept at {target} for each replica"
+    return f"TGIEndpoint {manifest['metadata']['name']}: {metric['type']}, with a target of {target} per replica"
 
 
 def _summarise(console: Console, series: Series) -> None:
@@ -107,6 +107,6 @@ def _summarise(console: Console, series: Series) -> None:
     for scaling in series.scalings:
         table.add_row(clock(scaling.seconds), f"{scaling.before} -> {scaling.after}", scaling.reason)
     load = series.moments[-1].load
-    console.print("", table, f"{load.requests} requests, {load.failures} failed.")
+    console.print("", table, f"{load.requests} requests were sent, and {load.failures} of them failed.")
     if not series.went_out_and_in:
-        console.print("[bold red]The replica count did not go up and down again.[/bold red]")
+        console.print("[bold red]The replica count did not rise and then fall.[/bold red]")

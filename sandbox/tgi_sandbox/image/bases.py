@@ -54,7 +54,7 @@ def _same_versions(dockerfile: str, requirements: str, uv: Path) -> None:
     said = subprocess.run([str(uv), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]  # noqa: S603
     wanted = re.search(r"^uv==([\d.]+)", requirements, re.MULTILINE)
     if wanted is None or wanted[1] != said:
-        raise ImageError(f"the Dockerfile has uv {wanted[1] if wanted else '(none)'}, and {uv} is {said}")
+        raise ImageError(f"the Dockerfile requires uv {wanted[1] if wanted else '(none)'}, but {uv} has version {said}")
     for image in (f"/debian:{_SUITE}-slim", "/python3-debian13:nonroot"):
         if image not in dockerfile:
-            raise ImageError(f"the Dockerfile does not start from {image}: bases.py stands in for another image")
+            raise ImageError(f"the Dockerfile no longer uses {image}; update bases.py, which replaces that image")

@@ -33,7 +33,7 @@ class ImageConfig:
         """The numeric user and group; raises ImageError if the image has names, which Kubernetes cannot check."""
         user, _, group = self.user.partition(":")
         if not (user.isdecimal() and group.isdecimal()):
-            raise ImageError(f"the image's USER is {self.user!r}, not two numbers")
+            raise ImageError(f"the image's USER is {self.user!r}; it must be a numeric user and group")
         return int(user), int(group)
 
 
@@ -49,7 +49,7 @@ class Buildah:
     def alone(self, *, empty: bool = False) -> Iterator[None]:
         """Use the store exclusively, `empty` if requested, and leave no container in it."""
         if not self._owner.acquire():
-            raise ImageError(f"process {self._owner.owner()} is using the same store")
+            raise ImageError(f"process {self._owner.owner()} is already using the image store")
         self.log.unlink(missing_ok=True)
         try:
             if empty:

@@ -78,18 +78,18 @@ def check(folder: Path, *, pull: bool, fresh: bool, record: bool) -> int:
         measured.write(BASELINE)
     problems += [] if record else measured.problems(earlier)
     for problem in problems:
-        print(f"WRONG: {problem}")
-    print("The image fails the checks." if problems else "The image passes all checks.")
+        print(f"FAILED: {problem}")
+    print("The image did not pass the checks." if problems else "The image passed all checks.")
     return 1 if problems else 0
 
 
 def _build(buildah: Buildah, *, pull: bool) -> None:
     started = time.monotonic()
     bases = {} if pull else stand_ins(buildah, _DOCKERFILE, _uv())
-    print(f"The base images are ready: {time.monotonic() - started:.0f} s", flush=True)
+    print(f"Prepared the base images in {time.monotonic() - started:.0f} s", flush=True)
     started = time.monotonic()
     buildah.build(_DOCKERFILE, REPOSITORY, _TAG, bases, pull=pull)
-    print(f"The image is built: {time.monotonic() - started:.0f} s", flush=True)
+    print(f"Built the image in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _run(image: _Image, bases: str, pull_bytes: int) -> tuple[Figures, list[str]]:
@@ -101,17 +101,17 @@ def _run(image: _Image, bases: str, pull_bytes: int) -> tuple[Figures, list[str]
     (image.rootfs / "dev" / "shm").mkdir(exist_ok=True)
     before = contents(image.rootfs)
     problems = list(before.problems(_listed()))
-    problems += [f"it runs as {name} 0" for name, number in (("user", user), ("group", group)) if number == 0]
+    problems += [f"the image runs as {name} 0" for name, number in (("user", user), ("group", group)) if number == 0]
     _output(image, "fetch", ["fetch", "--help"])
     with _cloud(image) as (environment, kubectl):
         starts = [_start(image, environment) for _ in range(_STARTS - 1)]
         starts.append(_start(image, environment, kubectl))
     problems += sorted({problem for start in starts for problem in start.problems})
     changed = before.changes(contents(image.rootfs))
-    problems += [f"{path} was written" for path in changed]
-    print(f"Files of the image that changed: {len(changed)}")
+    problems += [f"{path} changed while the operator was running" for path in changed]
+    print(f"Changed files in the image: {len(changed)}")
     written = sorted(str(path.relative_to(image.tmp)) for path in image.tmp.rglob("*"))
-    print(f"Left in {_TMP} by all runs: {', '.join(written) or 'nothing'}")
+    print(f"Files that remain in {_TMP} after all runs: {', '.join(written) or 'none'}")
     measured = Figures(
         version=image.config.labels["org.opencontainers.image.version"],
         bases=bases,
@@ -170,7 +170,7 @@ def _start(image: _Image, environment: dict[str, str], kubectl: list[str] | None
         container.stop()
     problems = ended.problems(image.config.ids[0])
     if code := container.process.returncode:
-        problems.append(f"it ended with exit code {code} when it was stopped")
+        problems.append(f"the operator exited with code {code} when it was stopped")
     return _Start(seconds, ready.cpu_seconds, ended.peak_mib, problems)
 
 
@@ -198,7 +198,7 @@ def _output(image: _Image, name: str, arguments: list[str]) -> None:
 def _listed() -> set[str]:
     """Return the distributions in the list of materials."""
     if not SBOM.exists():
-        raise ImageError(f"there is no {SBOM}; run make sbom")
+        raise ImageError(f"{SBOM} does not exist; run `make sbom`")
     bom = json.loads(SBOM.read_text())
     return {component["name"] for component in (bom["metadata"]["component"], *bom["components"])}
 
@@ -214,12 +214,12 @@ def _uv() -> Path:
     """Return the path of uv: the one that runs this command, otherwise the one on PATH."""
     found = os.environ.get("UV") or shutil.which("uv")
     if not found:
-        raise ImageError("there is no uv on PATH; run make image-check")
+        raise ImageError("uv is not on PATH; run `make image-check`")
     return Path(found)
 
 
 def _need(*programs: str) -> None:
     if missing := [name for name in programs if not shutil.which(name)]:
-        raise ImageError(f"missing: {' '.join(missing)}. On Debian: apt-get install {' '.join(missing)}")
+        raise ImageError(f"not installed: {', '.join(missing)}; on Debian, run `apt-get install {' '.join(missing)}`")
     if os.geteuid() != 0:
-        raise ImageError("containers are built and run as root here: sudo make image-check")
+        raise ImageError("the check needs root to build and run containers; run `sudo make image-check`")

@@ -80,7 +80,7 @@ class Container:
         """Return the process id on the host of the first process in it."""
         state = subprocess.run([*self._runc, "state", self._id], capture_output=True, text=True, check=False)  # noqa: S603
         if state.returncode != 0:
-            raise ImageError(f"the container does not run: {state.stderr}")
+            raise ImageError(f"the container is not running: {state.stderr}")
         return int(json.loads(state.stdout)["pid"])
 
     def stop(self) -> None:

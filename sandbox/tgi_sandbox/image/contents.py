@@ -34,15 +34,15 @@ class Contents:
         """Return the problems; `listed` are the distributions in the list of materials."""
         for path, (mode, _, _) in self.files.items():
             if not stat.S_ISDIR(mode) and Path(path).parent.name in ("bin", "sbin") and _is_tool(path):
-                yield f"{path} is a tool to build or install with, or a shell"
+                yield f"{path} is a build tool, an installer or a shell"
             if mode & (stat.S_ISUID | stat.S_ISGID):
                 yield f"{path} is setuid or setgid"
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and not stat.S_ISLNK(mode):
-                yield f"{path} can be written by anybody"
+                yield f"{path} is world-writable"
         if "/etc/ssl/certs/ca-certificates.crt" not in self.files:
             yield "there are no CA certificates"
         for name in sorted(self.distributions & _DISTRIBUTIONS):
-            yield f"the Python distribution {name} is in it"
+            yield f"the image contains the Python distribution {name}"
         for name in sorted(self.distributions - listed):
             yield f"the Python distribution {name} is not in the SBOM"
 

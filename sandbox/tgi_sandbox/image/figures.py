@@ -48,7 +48,7 @@ class Figures:
             for name in ("unpacked_mb", "pull_mb", "files")
             if getattr(self, name) > _TOLERATED_GROWTH * getattr(earlier, name)
         ]
-        return [f"{name} has grown by more than a tenth since {earlier.version}" for name in grown]
+        return [f"{name} has grown by more than 10% since {earlier.version}" for name in grown]
 
 
 def read(file: Path) -> Figures | None:

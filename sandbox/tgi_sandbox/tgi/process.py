@@ -58,9 +58,9 @@ def run(
 
 def _flags(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Simulate a Text Generation Inference server.", allow_abbrev=False)
-    parser.add_argument("--port", type=int, help="port to listen on, instead of PORT")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--parent-pid", type=int, help="exit when this process is gone")
+    parser.add_argument("--port", type=int, help="port to listen on (default: the PORT variable)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--parent-pid", type=int, help="exit when the process with this ID has ended")
     return parser.parse_args(arguments)
 
 

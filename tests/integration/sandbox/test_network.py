@@ -113,7 +113,7 @@ def test_nothing_answers_where_nothing_listens(api: ApiServer, pods: Pods) -> No
     pods.create("starting", annotations(start_seconds=60), _tgi())
     pods.wait_ready("tgi")
     pods.wait("starting", lambda container: "running" in container.get("state", {}))
-    with pytest.raises(ApiError, match="nothing of pod tgi listens on port 9000"):
+    with pytest.raises(ApiError, match="nothing in pod tgi is listening on port 9000"):
         api.request("GET", f"{pods.path}/tgi:9000/proxy/info")
     with pytest.raises(ApiError, match="tgi of pod starting has not started"):
         api.request("GET", f"{pods.path}/starting:80/proxy/info")

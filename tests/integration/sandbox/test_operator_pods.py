@@ -128,7 +128,7 @@ def test_roles_by_namespace_reach_it_as_a_file(plane: ControlPlane) -> None:
         found = (status for pod in pods(plane) for status in pod["status"].get("containerStatuses", []))
         return str([status.get("lastState", {}).get("terminated", {}).get("message") for status in found])
 
-    wait_until(lambda: "configmaps roles of namespace tgi-system cannot be read" in message(), lambda: pods(plane))
+    wait_until(lambda: "configmaps roles in namespace tgi-system cannot be read" in message(), lambda: pods(plane))
     data = {"roles.yaml": "ml: [arn:aws:iam::111122223333:role/tgi-exec-ml]\n"}
     plane.api.request("POST", "/api/v1/namespaces/tgi-system/configmaps", {"metadata": {"name": "roles"}, "data": data})
     wait_until(lambda: are_ready(plane, 1), lambda: pods(plane))

@@ -104,9 +104,10 @@ def test_kubebuilder_assets_are_used_for_what_they_have(folder: Path, monkeypatc
 
 def test_what_a_build_takes_is_said_of_what_is_built(capfd: pytest.CaptureFixture[str]) -> None:
     build.ensure(["etcd", "kwok"])
-    assert f"All {len(CLUSTER)} programs of its module take {KUBERNETES.cost}; these 2 less." in capfd.readouterr().err
+    expected = f"All {len(CLUSTER)} programs of this module take {KUBERNETES.cost}. These 2 take less."
+    assert expected in capfd.readouterr().err
     build.ensure(["helm"])
-    assert "That takes about 1.5 minutes of CPU time." in capfd.readouterr().err
+    assert "This takes about 1.5 minutes of CPU time." in capfd.readouterr().err
 
 
 def test_a_failed_build_says_why_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ def test_down_and_status_where_nothing_runs(tmp_path: Path, capsys: pytest.Captu
     folder = str(tmp_path / "none")
     assert cli.main(["down", "--dir", folder]) == 0
     assert cli.main(["status", "--dir", folder]) == 1
-    assert "No sandbox is up in" in capsys.readouterr().out
+    assert "No sandbox is running in" in capsys.readouterr().out
     assert not Path(folder).exists()
 
 

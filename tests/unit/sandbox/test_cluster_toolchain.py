@@ -42,9 +42,9 @@ def test_go_on_path_is_used_where_it_is_new_enough(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("version", "found", "minimum", "wheel"),
     [
-        ("go1.25.5", "is 1.25", (1, 26), toolchain.WHEELS[0]),
-        ("devel", "is of an unknown version", (1, 26), toolchain.WHEELS[0]),
-        ("go1.26.8", "is 1.26", (1, 27), toolchain.WHEELS[1]),
+        ("go1.25.5", "has version 1.25", (1, 26), toolchain.WHEELS[0]),
+        ("devel", "has an unknown version", (1, 26), toolchain.WHEELS[0]),
+        ("go1.26.8", "has version 1.26", (1, 27), toolchain.WHEELS[1]),
     ],
 )
 def test_an_unfit_go_is_replaced_by_the_oldest_wheel_that_will_do(

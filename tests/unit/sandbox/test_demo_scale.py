@@ -111,7 +111,7 @@ def test_a_picture_names_its_lines_and_keeps_its_text(tmp_path: Path) -> None:
     ids = {element.get("id") for element in svg.iter()}
     assert {"requests", "rate", "desired", "ready", "bound-least", "bound-most"} <= ids
     texts = {element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"TGIEndpoint zephyr", "requests in flight", "replicas desired", "bounds in force"} <= texts
+    assert {"TGIEndpoint zephyr", "requests in flight", "desired replicas", "scaling bounds"} <= texts
 
 
 def test_the_end_of_the_name_decides_what_the_picture_is(tmp_path: Path) -> None:

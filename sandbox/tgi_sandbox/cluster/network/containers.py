@@ -41,9 +41,9 @@ class Containers:
         """Return the port on loopback of the process behind a port of a pod, starting the process if there is none."""
         container = next((one for one in pod.containers if port_of(one) == port), None)
         if container is None:
-            raise UnreachableError(f"connection refused: nothing of pod {pod.name} listens on port {port}")
+            raise UnreachableError(f"connection refused: nothing in pod {pod.name} is listening on port {port}")
         if not container.started:
-            raise UnreachableError(f"connection refused: {container.name} of pod {pod.name} has not started")
+            raise UnreachableError(f"connection refused: container {container.name} of pod {pod.name} has not started")
         return (await self._running(pod, container)).port
 
     async def run(self, pod: Pod, container: Container) -> Process:

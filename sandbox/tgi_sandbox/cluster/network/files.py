@@ -28,7 +28,7 @@ class PodFiles:
         try:
             return self._data(kind, pod, name)[key]
         except KeyError as error:
-            raise UnreachableError(f"{kind} {name} of namespace {pod.namespace} has no key {key}") from error
+            raise UnreachableError(f"{kind} {name} in namespace {pod.namespace} has no {key} key") from error
 
     def environment(self, pod: Pod, container: Container) -> dict[str, str]:
         """Return the variables of a container of the operator, after writing the files that they name.
@@ -112,7 +112,7 @@ class PodFiles:
         try:
             data = self._api.request("GET", f"/api/v1/namespaces/{pod.namespace}/{kind}/{name}").get("data") or {}
         except ApiError as error:
-            raise UnreachableError(f"{kind} {name} of namespace {pod.namespace} cannot be read: {error}") from error
+            raise UnreachableError(f"{kind} {name} in namespace {pod.namespace} cannot be read: {error}") from error
         if kind == "secrets":
             return {key: base64.b64decode(value).decode() for key, value in data.items()}
         return {key: str(value) for key, value in data.items()}
