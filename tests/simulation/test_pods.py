@@ -53,6 +53,27 @@ def test_a_new_resource_serves_and_leaves_nothing_behind(simulation: Simulation)
     assert [plural for plural in CHILDREN if simulation.server.objects[plural]] == []
 
 
+def test_a_resource_can_begin_at_zero_replicas_and_return_to_it(simulation: Simulation) -> None:
+    """As an autoscaler of the user does that wakes a model by the resource's /scale."""
+    simulation.apply({**PODS, "replicas": 0})
+    simulation.run_until(lambda: simulation.reason("Ready") == "ScaledToZero", within=MINUTE)
+    assert simulation.condition("Ready")["status"] == "True"
+    simulation.run(120)
+    assert pods(simulation) == set()
+
+    simulation.apply({**PODS, "replicas": 1})
+    simulation.run_until(lambda: simulation.reason("Ready") == "InService", within=180)
+    served = simulation.status()["currentRevision"]
+
+    simulation.apply({**PODS, "replicas": 0})
+    simulation.run_until(lambda: pods(simulation) == set(), within=MINUTE)
+    simulation.run_until(lambda: simulation.reason("Ready") == "ScaledToZero", within=MINUTE)
+    simulation.server.delete("deployments", "ml", "falcon-7b")
+    simulation.run(120)
+    assert pods(simulation) == set()
+    assert simulation.status()["currentRevision"] == served
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_steady_resource_costs_no_writes(serving: Simulation, restarted: bool) -> None:
     if restarted:

@@ -757,12 +757,12 @@ def test_a_bad_change_keeps_what_serves_and_reports_it(serving: Simulation) -> N
 def test_a_spec_of_another_crd_is_reported_as_plan_does(simulation: Simulation) -> None:
     target = {**SPEC["sageMaker"], "instancetype": "ml.g5.12xlarge"}
     del target["instanceType"]
-    simulation.apply({**SPEC, "sageMaker": target, "replicas": 0}, unchecked=True)
+    simulation.apply({**SPEC, "sageMaker": target, "replicas": -1}, unchecked=True)
     simulation.run(60)
     assert is_stalled(simulation, "InvalidSpec")
     assert simulation.condition("Stalled")["message"] == (
         'unknown field "spec.sageMaker.instancetype": did you mean instanceType?; '
-        "spec.replicas: must be at least 1, not 0; change it, or install the CRD of this version of the operator"
+        "spec.replicas: must be at least 0, not -1; change it, or install the CRD of this version of the operator"
     )
 
 

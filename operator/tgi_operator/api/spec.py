@@ -8,7 +8,7 @@ from pydantic import Field
 from tgi_operator.api.autoscaling import IN_CLUSTER_METRICS, SAGEMAKER_METRICS, Autoscaling
 from tgi_operator.api.formats import Form, Format, NameOfObject
 from tgi_operator.api.incluster import InCluster, Rollout
-from tgi_operator.api.objects import APIObject, Int32, Positive, cel, list_map
+from tgi_operator.api.objects import INT32_MAX, APIObject, Int32, Positive, cel, list_map
 from tgi_operator.api.sagemaker import SageMaker
 
 HF_SCHEME = "hf://"
@@ -303,6 +303,10 @@ class Spec(APIObject):
             ),
             ("!has(self.rollout) || has(self.inCluster)", "rollout requires inCluster"),
             (
+                "!has(self.replicas) || self.replicas > 0 || has(self.inCluster)",
+                "on SageMaker, replicas must be at least 1",
+            ),
+            (
                 "!(has(self.replicas) && has(self.autoscaling))",
                 "at most one of replicas and autoscaling may be set",
             ),
@@ -326,10 +330,10 @@ class Spec(APIObject):
 
     model: Model = Field(description="Model to serve.")
     runtime: Runtime = Field(default=Runtime(), description="Version and launcher options of TGI.")
-    replicas: Positive | None = Field(
+    replicas: Annotated[Int32, Field(ge=0, le=INT32_MAX)] | None = Field(
         default=None,
         description="Number of instances or pods, such as 2. Default: the current replica count, or 1 for a new "
-        "endpoint.",
+        "endpoint. Only pods can be scaled to 0.",
     )
     autoscaling: Autoscaling | None = Field(
         default=None,

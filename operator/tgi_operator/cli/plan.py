@@ -168,7 +168,9 @@ def _objects(resource: Resource, spec: Spec, target: InCluster, settings: Settin
 
 def replicas(spec: Spec) -> int:
     """Return the instances or pods that a new resource starts with, regardless of schedules."""
-    return spec.replicas or (spec.autoscaling.min_replicas if spec.autoscaling is not None else 1)
+    if spec.replicas is not None:
+        return spec.replicas
+    return spec.autoscaling.min_replicas if spec.autoscaling is not None else 1
 
 
 def _bounds(autoscaling: Autoscaling) -> Bounds:

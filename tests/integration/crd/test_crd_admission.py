@@ -262,7 +262,7 @@ REFUSED = [
         "must have at most 40 items",
         id="41 tags",
     ),
-    pytest.param(spec({"replicas": 0}), "should be greater than or equal to 1", id="no replicas"),
+    pytest.param(spec({"replicas": 0}), "on SageMaker, replicas must be at least 1", id="no replicas"),
     pytest.param(spec({"replicas": 1.5}), "spec.replicas in body must be of type", id="one and a half replicas"),
     pytest.param(spec({"deletionPolicy": "Keep"}), 'Unsupported value: "Keep"', id="an unknown deletion policy"),
     pytest.param(
@@ -415,7 +415,7 @@ def test_scale_reads_and_writes_replicas(endpoints: Endpoints) -> None:
     after = endpoints.read()
     assert (after["spec"]["replicas"], after["metadata"]["generation"]) == (3, 2)
     none = endpoints.read("/scale") | {"spec": {"replicas": 0}}
-    assert "should be greater than or equal to 1" in refusal(lambda: endpoints.replace(none, "/scale"))
+    assert "on SageMaker, replicas must be at least 1" in refusal(lambda: endpoints.replace(none, "/scale"))
 
 
 def test_kubectl_scale_sets_replicas_where_there_are_none(endpoints: Endpoints) -> None:

@@ -242,6 +242,7 @@ REFUSED = [
         "rollout requires inCluster",
         id="rollout on SageMaker",
     ),
+    pytest.param(spec({"replicas": -1}), "should be greater than or equal to 0", id="a negative replica count"),
     pytest.param(
         spec({"model": {"uri": "s3://weights/zephyr/"}}),
         "an s3:// model.uri requires inCluster.cache",
@@ -396,6 +397,7 @@ def test_what_cannot_be_changed(endpoints: Endpoints, before: Spec, after: Spec,
         pytest.param(spec(cache={"size": "2Gi"}), id="a larger claim"),
         pytest.param(spec(cache={"claimName": "shared"}), id="another claim"),
         pytest.param(spec(), id="no claim"),
+        pytest.param(spec({"replicas": 0}), id="no replicas"),
         pytest.param(
             spec({"replicas": 3, "rollout": {"maxSurge": 1}}, cache={"size": "1Gi"}, gpu={"count": 4}), id="more"
         ),

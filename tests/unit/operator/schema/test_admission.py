@@ -112,11 +112,11 @@ def test_names_with_pods_are_those_of_services() -> None:
     ("spec", "words"),
     [
         (
-            sagemaker.spec(instancetype="ml.g5.2xlarge", tagz=[]) | {"replicas": 0},
+            sagemaker.spec(instancetype="ml.g5.2xlarge", tagz=[]) | {"replicas": -1},
             [
                 'unknown field "spec.sageMaker.instancetype": did you mean instanceType?',
                 'unknown field "spec.sageMaker.tagz": did you mean tags?',
-                "spec.replicas: must be at least 1, not 0",
+                "spec.replicas: must be at least 0, not -1",
             ],
         ),
         (

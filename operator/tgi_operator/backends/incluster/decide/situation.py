@@ -196,7 +196,7 @@ class Situation:
             return spec.replicas
         if self.deployed:
             return self.deployed.wanted
-        kept = self.status.desired_replicas or 1
+        kept = 1 if self.status.desired_replicas is None else self.status.desired_replicas
         scaled = spec is not None and spec.autoscaling is not None and self.rendered is not None
         return self.bounds.clamp(kept) if scaled else kept
 
