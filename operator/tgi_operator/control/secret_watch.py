@@ -1,4 +1,4 @@
-"""Watches the metadata of Secrets. kopf has no setting for that, and would store the data of every Secret."""
+"""Watches the metadata of Secrets. kopf has no setting for this and would store the data of every Secret."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ OPAQUE = {"fieldSelector": "type=Opaque"}
 
 _GONE = 410
 _CALM_SECONDS = 60
-"""Seconds after which a failure no longer counts as a repetition of the last one."""
+"""Seconds after which a failure is no longer a repetition of the last one."""
 
 _REMINDER = 16
 """Number of repeated failures between two log entries, which is about 10 minutes."""
@@ -46,7 +46,7 @@ class SecretsAPI(Protocol):
 class SecretWatch:
     """Follows the Secrets of some namespaces, or of all if none is named.
 
-    `seen` is called with namespace, name and resourceVersion of each Secret, and without a version if it is gone.
+    `seen` is called with the namespace, name and resourceVersion of each Secret, or without a version if it is gone.
     `referenced` returns the Secrets whose absence from a list matters. This class stores no Secrets.
     """
 
@@ -91,7 +91,7 @@ class SecretWatch:
                 await asyncio.sleep(backoff(failures))
 
     async def _list(self, namespace: str) -> str:
-        """Report all Secrets, and missing ones that are referenced. Return the version to watch from."""
+        """Report all Secrets, and the referenced ones that are missing. Return the version to watch from."""
         missing = {each for each in self._referenced() if not namespace or each[0] == namespace}
         version = ""
         async for page in self._kube.metadata_pages(_path(namespace), **self._selectors):

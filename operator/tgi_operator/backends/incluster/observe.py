@@ -48,7 +48,7 @@ from tgi_operator.settings import Settings
 logger = logging.getLogger(__name__)
 
 _MOST_ROUNDS = 3
-"""How often the rules can ask for more input before they must decide."""
+"""How many times the rules can ask for more input before they must decide."""
 
 _MOST_NODES = 100
 _LONGEST_WARNING = 1024
@@ -86,7 +86,7 @@ class Observer:
         return tuple(kind for kind in WATCHED if optional.get(kind, True))
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
-        """Return all input of the decision."""
+        """Return all inputs to the decision."""
         children = self._children.of(key)
         situation = Situation(
             resource,
@@ -119,7 +119,7 @@ class Observer:
             return replace(situation, problem=token)
         if spec.autoscaling is not None:
             situation = replace(situation, means=await self._scaling_means())
-        # The rendering depends on the living Deployment, which the watch may not have reported yet.
+        # The rendering depends on the live Deployment, which the watch may not have reported yet.
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
         jobs, servers = situation.all(JOB), situation.servers
@@ -215,7 +215,7 @@ class Observer:
         return replace(situation, claims=tuple(claims))
 
     async def _progress(self, situation: Situation) -> str:
-        """Return the last line that the Job printed, or an empty text if there is none."""
+        """Return the last line that the Job printed, or an empty string if there is none."""
         newest, owner = newest_fetcher(situation), situation.owner
         if newest is None or newest["status"].get("phase") != "Running":
             return ""
@@ -232,8 +232,8 @@ class Observer:
         deployment = situation.deployed.body["metadata"]["uid"] if situation.deployed is not None else None
         selector = f"{names.LABEL_NAME}={owner.name},{names.LABEL_REVISION}={revision}"
         all_sets = await self._cluster.items(REPLICA_SET.path(owner.namespace), labelSelector=selector)
-        # An edit by another user makes another ReplicaSet with the same label. The number of the one that is reused
-        # is raised, so the highest one is that of the pods that served last.
+        # An edit by another user creates another ReplicaSet with the same label. If a ReplicaSet is reused, its
+        # revision number increases, so the highest one belongs to the pods that served last.
         for found in sorted(all_sets, key=_revision_number, reverse=True):
             if deployment not in [each["uid"] for each in found["metadata"].get("ownerReferences") or ()]:
                 continue
@@ -289,7 +289,7 @@ class Observer:
 
     async def _scaling_means(self) -> Means:
         """Return the scaling facilities of the cluster. A custom metrics API can appear later. KEDA needs a watch."""
-        # Under a lock: a second reader must not decide by what the first one has not read yet.
+        # Under a lock: a second reader must not decide before the first one has finished reading.
         async with self._reading_means:
             now = asyncio.get_running_loop().time()
             due = self._means_read is None or now - self._means_read > _MEANS_SECONDS

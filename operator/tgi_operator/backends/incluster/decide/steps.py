@@ -23,7 +23,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class Delete:
-    """Deletion of a living object, unless another object has its name by now."""
+    """Deletion of a live object, unless another object has taken its name."""
 
     body: Object = field(repr=False)
 
