@@ -85,7 +85,7 @@ class Election:
         metrics.LEADER.set(0)
         holder = ""
         while not self._fence.remaining:
-            pause = self._terms.retry_period * random.uniform(0.8, 1.2)  # noqa: S311 - not all candidates at the same time
+            pause = self._terms.retry_period * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the candidates' requests
             try:
                 await self._bid()
             except _FAILURES as error:

@@ -36,7 +36,7 @@ class Listing:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
-        """List all objects, and periodically after that. The API server may still set up storage for a kind (429)."""
+        """List all objects, and periodically after that. The API server may still be preparing a kind (429)."""
         self._kinds = kinds
         for attempt in range(_ATTEMPTS):
             try:

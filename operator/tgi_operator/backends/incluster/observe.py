@@ -170,7 +170,7 @@ class Observer:
         return await allowed_use.first_problem(self._cluster, situation.owner.namespace, named)
 
     async def _complete(self, situation: Situation, wanted: Iterable[tuple[Kind, str]]) -> Situation:
-        """Return the situation with objects that the watch has not reported, or cannot report: those of others."""
+        """Return the situation with objects that the watch has not reported or, if others own them, cannot report."""
         owner, found = situation.owner, dict(situation.children)
         for kind, name in wanted:
             if (kind.name, name) in found and not situation.resource.requested:

@@ -10,7 +10,7 @@ from tgi_operator.backends.incluster.kinds import Object
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply of a manifest. With another `manager` than the operator, it takes no field from others."""
+    """Server-side apply of a manifest. If `manager` is not the operator, it takes no fields from others."""
 
     manifest: Object = field(repr=False)
     manager: str = FIELD_MANAGER

@@ -2,11 +2,11 @@
 
 The revision is the digest of the template, and the annotation on the Deployment is the digest of the inputs.
 
-| revision    | inputs   | the template is                                                            |
-|-------------|----------|----------------------------------------------------------------------------|
-| as rendered | any      | the rendered one: changes by others are reverted, and no pod is replaced   |
-| different   | the same | the living one: another version of the operator rendered it, or a rollback |
-| different   | others   | the rendered one: the spec has changed, or a new rendering is requested    |
+| revision    | inputs    | the template is                                                          |
+|-------------|-----------|--------------------------------------------------------------------------|
+| as rendered | any       | the rendered one: changes by others are reverted, and no pod is replaced |
+| different   | the same  | the live one: another version of the operator rendered it, or a rollback |
+| different   | different | the rendered one: the spec has changed, or a new rendering is requested  |
 
 Changes by others to a template that stays look like part of its rendering. The next rendering reverts them.
 """
