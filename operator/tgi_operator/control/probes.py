@@ -23,7 +23,7 @@ CACHE_FACTOR = 10
 """A rendering is reused for this multiple of the time that it took, so that scrapes use a tenth of a CPU."""
 
 MOST_SCRAPES = 8
-"""Scrapes that are answered at the same time. Each holds a copy of the text until its client has read it."""
+"""Scrapes answered at the same time; others wait. Each holds a copy of the text until its client has read it."""
 
 _SEND_SECONDS = 10
 """Longest time that a client can take to read a response."""

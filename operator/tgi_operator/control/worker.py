@@ -25,7 +25,7 @@ class Workers(Generic[K]):
     """Reconciles the keys of each lane in separate tasks, so that a lane that hangs delays no other.
 
     A lane has up to `size` tasks, of which the keys of one namespace use up to `limit`. `reconcile` gets a key and how
-    many times in a row it has failed. A task starts when a key can be taken and ends when no key can.
+    often in a row the key has failed. A task starts when a key can be taken and ends when no key can.
     """
 
     def __init__(
