@@ -1,4 +1,4 @@
-"""All code that depends on kopf, which is the informer and the process. Its handlers only pass on watch events.
+"""All code that depends on kopf, which provides the informer and runs the process. The handlers only pass on events.
 
 The reconciliation loop is the operator's own: kopf's change handlers keep their progress in annotations and sleep in
 their workers. All handlers are coroutines, because kopf runs plain functions in threads and the controller lives in the
@@ -25,11 +25,11 @@ STOP_SECONDS = 80
 
 
 _TEXT = "[%(asctime)s] [%(levelname)-8s] %(name)s: %(message)s"
-"""A line of the text log. The format of kopf cuts the names of loggers to 20 characters."""
+"""A line of the text log. kopf's own format truncates logger names to 20 characters."""
 
 
 class NoDiffs(kopf.DiffBaseStorage):
-    """Stores nothing. kopf would otherwise copy every object at every event to compute unused differences."""
+    """Stores nothing. Otherwise, kopf would copy every object on every event to compute diffs that nothing uses."""
 
     def build(self, **_: object) -> kopf.BodyEssence:
         """Return no part of the object."""
@@ -76,7 +76,7 @@ def registry(controller: Controller, kube: Kube, kinds: Iterable[Kind]) -> kopf.
 
     @kopf.on.cleanup(registry=handlers)
     async def stop(**_: object) -> None:
-        # kopf waits five seconds for tasks begun after its own to end. The sweeps would not end.
+        # kopf waits five seconds for tasks that were started after its own. The sweeps would not end on their own.
         await controller.close()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
@@ -107,7 +107,7 @@ def _reduced(body: Object) -> Object | None:
 
 
 def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
-    # kopf removes its own finalizer from objects that no handler needs it for, so the operator's has another name.
+    # kopf removes its own finalizer from objects for which no handler needs it, so the operator's has another name.
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"
     settings.persistence.diffbase_storage = NoDiffs()
     # Safe and lean, because the handlers only pass objects on: a worker is free again immediately.
@@ -122,7 +122,7 @@ def _configure(settings: kopf.OperatorSettings, kinds: Iterable[Kind]) -> None:
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.networking.enforce_retry_after = True
-    # The controller posts Events, deduplicated.
+    # The controller posts the Events and deduplicates them.
     settings.posting.enabled = False
     # No watch of CRDs and namespaces, so that the operator needs few permissions.
     settings.scanning.disabled = True

@@ -25,7 +25,7 @@ MOST_LEVELS = 200
 """Levels of nesting that are read. Python fails at about 1,000 levels, and the API server allows 10,000."""
 
 TOO_DEEP = f"nested deeper than {MOST_LEVELS} levels"
-"""Replacement for an object or a list that is nested deeper. It is a text, which the types refuse in that place."""
+"""Replacement for an object or a list that is nested deeper. It is a string, which the types reject there."""
 
 CHANGES = ("ADDED", "MODIFIED", "DELETED")
 """Types of the watch events that are about one object."""
@@ -106,7 +106,7 @@ def _items(text: str, position: int, page: Object, reduce: Reduce) -> tuple[list
 
 
 def _reduced(body: Object, reduce: Reduce) -> Object | None:
-    """Return an object reduced, or None if it does not match its kind. Such an object does not affect the others."""
+    """Return the reduced object, or None if it does not match its kind. Such an object does not affect the others."""
     try:
         return reduce(body)
     except (LookupError, TypeError, AttributeError) as error:

@@ -70,7 +70,7 @@ class Secret:
 
 
 class _Pool:
-    """A session with a limited number of connections. It is created on first use, and again after it was closed."""
+    """A session with a limited number of connections. It is created on first use and again after being closed."""
 
     def __init__(self, configuration: Configuration, connections: int, **options: Any) -> None:
         configuration.connection_pool_maxsize = connections
@@ -187,7 +187,7 @@ class Kube:
         try:
             answer = await in_background(read if status < 400 else parse, text)
         except ValueError:
-            # A proxy between the operator and the API server answers in HTML.
+            # A proxy between the operator and the API server may answer in HTML.
             raise APIError(status, f"no JSON from {method} {path}") from None
         if status >= 400:
             raise APIError(status, str(answer.get("message", "")), f"{method} {path.partition('?')[0]}")
@@ -219,8 +219,8 @@ class Kube:
 
     async def secret(self, namespace: str, name: str) -> Secret | None:
         """Return a Secret, or None if it does not exist."""
-        # One at a time: a Secret has up to 1 MB, takes several times as much while it is read, and contains other data
-        # too.
+        # One at a time: a Secret can be 1 MB, takes several times as much memory while it is being read, and contains
+        # other data too.
         async with self._one_secret:
             found = await self.get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if found is None:
@@ -328,7 +328,7 @@ class Kube:
         return await self._request("POST", path, body)
 
     async def replace(self, path: str, body: Object) -> Object:
-        """Return the object after it was replaced. Raises APIError 409 if `body` has another resourceVersion."""
+        """Return the object after replacing it. Raises APIError 409 if `body` has another resourceVersion."""
         metrics.KUBERNETES_WRITES.labels("replace").inc()
         return await self._request("PUT", path, body)
 
@@ -343,7 +343,7 @@ class Kube:
         return await self._request("PATCH", f"{path}?{query}", manifest, content_type=_APPLY)
 
     async def delete(self, path: str, uid: str) -> None:
-        """Delete the object with the uid, and in the background what it owns. Does nothing if the object is gone."""
+        """Delete the object with the uid and, in the background, what it owns. Does nothing if the object is gone."""
         metrics.KUBERNETES_WRITES.labels("delete").inc()
         options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:

@@ -70,7 +70,7 @@ def _scaling_active(status: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class _Family:
-    """A gauge with series of each resource. `series` yields further labels and the value of each."""
+    """A gauge with series for each resource. `series` yields the additional labels and the value of each series."""
 
     name: str
     documentation: str

@@ -23,7 +23,7 @@ _SMALL = 64 * 1024
 """Bytes that can be read within a millisecond, which is faster than a switch to a thread."""
 
 Keep = Callable[[Object], bool]
-"""Returns whether a reduced object is wanted. It runs in the event loop, and can access state that the loop changes."""
+"""Returns whether a reduced object is wanted. It runs in the event loop and can access state that the loop changes."""
 
 
 async def in_background(read: Callable[[Text], T], text: Text) -> T:

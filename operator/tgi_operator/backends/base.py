@@ -37,7 +37,7 @@ class Backend(Protocol[Situation, Step]):
         """Return the lane of a spec as written. A resource that hangs in one lane never delays another lane."""
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
-        """Return all input of the decision, or None if the backend itself queues the key once it can observe it."""
+        """Return all inputs to the decision, or None if the backend itself queues the key once it can observe it."""
 
     def plan(self, situation: Situation) -> Plan[Step]:
         """Return the next steps and the status to show."""

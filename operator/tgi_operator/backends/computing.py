@@ -15,7 +15,7 @@ _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-specs")
 
 
 async def compute(resource: Resource, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return the result of a pure function for its arguments, which are about `resource`."""
+    """Return the result of a pure function whose arguments are about `resource`."""
     if not resource.large:
         return function(*args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(_THREAD, lambda: function(*args, **kwargs))

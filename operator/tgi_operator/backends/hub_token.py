@@ -22,7 +22,7 @@ class HubToken:
 
     @property
     def fingerprint(self) -> str:
-        """A digest that changes with the value. It is slow to compute, so that only few values can be tried.
+        """A digest that changes with the value. It is slow to compute, so that only a few values can be guessed.
 
         It does not depend on the uid of the Secret, so recreating the Secret with the same token starts no rollout.
         """
@@ -31,7 +31,8 @@ class HubToken:
 
 @lru_cache(maxsize=10_000)
 def _fingerprint(salt: str, value: str) -> str:
-    # Takes about 10 ms in the event loop for each token after a start. The cache holds as many tokens as are in use.
+    # After a start, this takes about 10 ms in the event loop for each token. The cache holds as many tokens as are in
+    # use.
     digest = hashlib.scrypt(value.encode(), salt=salt.encode(), n=2**12, r=8, p=1)
     return digest.hex()[:_FINGERPRINT_LENGTH]
 

@@ -14,7 +14,7 @@ _SUFFIXES = {
 
 
 def count(text: object, digits: int) -> int:
-    """Return the number in an annotation, or 0 if it is no decimal number with at most so many digits."""
+    """Return the number in an annotation, or 0 if it is not a decimal number of at most this many digits."""
     found = str(text)
     return int(found) if found.isascii() and found.isdecimal() and len(found) <= digits else 0
 

@@ -39,7 +39,7 @@ class Resource:
     `spec` is None if the types refuse it, and `problem` is the reason. `fields` is the spec as written, from which
     deletion takes the few fields that it needs. `render_request` is the value of the annotation that requests a new
     rendering, and `request` the value of the one that requests another observation. `rewritten` means that another user
-    wrote the status. `rivals` is None until all TGIEndpoints were seen.
+    wrote the status. `rivals` is None until all TGIEndpoints have been seen.
     """
 
     owner: Owner

@@ -73,7 +73,7 @@ def _command(namespace: str, reference: SecretKeyRef, *, require_label: bool) ->
 
 
 def _former(key: tuple[str, str, str], value: str) -> tuple[str, ...]:
-    """Return the values that a token had before the present one."""
+    """Return the values that a token had before the current one."""
     known = (value, *(each for each in _values.pop(key, ()) if each != value))[:_MOST_VALUES]
     _values[key] = known
     if len(_values) > _MOST_SECRETS:

@@ -30,7 +30,7 @@ RELIST_SECONDS = 3600
 """Pause between two lists of all TGIEndpoints. A watch does not report deletions that happened while it was broken."""
 
 _FIRST_RELIST_SECONDS = 60
-"""Neither reports objects that were deleted between the first list and the start of the watch."""
+"""Neither the list nor the watch reports objects that were deleted between the first list and the watch's start."""
 
 _RETRY_SECONDS = 5
 _NO_BACKEND = ""
@@ -63,7 +63,8 @@ class Children(Protocol):
 class Controller:
     """Store, workers and backends of one operator.
 
-    `backends` are keyed by the field of the spec that selects them. A backend that is off is None, as is `in_cluster`.
+    `backends` are keyed by the spec field that selects them. A backend that is off is None, and `in_cluster` can be
+    None for the same reason.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Controller:
 
     async def start(self) -> tuple[Kind, ...]:
         """Start the background work. Return the kinds of objects to watch besides TGIEndpoints and Secrets."""
-        # The names come first, because objects without a resource are not stored.
+        # List the names first, because objects without a resource are not stored.
         while True:
             if await self._listed():
                 break
@@ -112,7 +113,7 @@ class Controller:
         self._spawn(work)
 
     async def close(self) -> None:
-        """Accept no more keys, and wait for the AWS calls in progress, which are limited in time."""
+        """Accept no more keys and wait for the AWS calls in progress, which all have a timeout."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -122,22 +123,22 @@ class Controller:
             await backend.close()
 
     def is_alive(self) -> bool:
-        """Return whether work makes progress: no task has crashed, and reconciliations end while keys wait."""
+        """Return whether work makes progress: no task has crashed, and reconciliations end while keys are waiting."""
         return not self._crashed and self._workers.is_alive()
 
     def changed(self, key: Key) -> None:
-        """Queue a resource with news from a backend, before new and changed resources of its namespace.
+        """Queue a resource that a backend has news about, ahead of new and changed resources in its namespace.
 
         Started work is finished first: an endpoint in service must not wait behind a thousand new ones.
         """
         self._workers.queue.add(key, urgent=True)
 
     def knows(self, key: Key) -> bool:
-        """Return whether a TGIEndpoint of this name exists, according to lists and watches."""
+        """Return whether a TGIEndpoint with this name exists, according to lists and watches."""
         return self.store.get(key) is not None or (self._unseen is not None and key in self._unseen)
 
     def wants(self, body: Mapping[str, Any]) -> bool:
-        """Return whether any part of an object from a watch is to be stored."""
+        """Return whether any part of an object from a watch should be stored."""
         return body.get("kind") == KIND or (self._in_cluster is not None and self._in_cluster.wants(body))
 
     def seen(self, body: Mapping[str, Any]) -> None:
@@ -159,7 +160,7 @@ class Controller:
         self._no_longer_unseen({Key(namespace, name)})
 
     def child_seen(self, body: Mapping[str, Any]) -> None:
-        """Record an object of a resource that was listed, added or changed."""
+        """Record that an object of a resource was listed, added or changed."""
         if self._in_cluster is not None:
             self._in_cluster.seen(body)
 
@@ -169,7 +170,7 @@ class Controller:
             self._in_cluster.gone(body)
 
     def secret_seen(self, namespace: str, name: str, version: str) -> None:
-        """Record a Secret that changed, or that is gone (no version)."""
+        """Record that a Secret changed, or that it is gone (no version)."""
         for key in self.store.secret_changed(namespace, name, version):
             self.changed(key)
 
@@ -182,7 +183,7 @@ class Controller:
         self.removed(*known.key, known.uid)
 
     def _forget(self, old: Item) -> None:
-        """Drop the state of a resource that is gone, and report an endpoint that it left behind."""
+        """Drop the state of a resource that is gone and report an endpoint that it left behind."""
         self._workers.forget(old.key)
         for backend in self._backends.values():
             backend.forget(old.key)
@@ -198,7 +199,7 @@ class Controller:
         self._spawn(self._events.post(old, *of_note(Note(Reason.LEFT_ALONE, message))))
 
     async def _relist(self) -> None:
-        """List all TGIEndpoints again, soon and every hour, to drop deleted ones and to detect the end of the start."""
+        """List all TGIEndpoints again soon and then hourly, to drop deleted ones and to detect the end of startup."""
         pause = _FIRST_RELIST_SECONDS
         while True:
             await asyncio.sleep(pause)
@@ -206,7 +207,7 @@ class Controller:
                 pause = RELIST_SECONDS
 
     async def _listed(self) -> bool:
-        """List all TGIEndpoints. Return whether that was possible."""
+        """List all TGIEndpoints. Return whether that succeeded."""
         try:
             await self._list()
         except (APIError, aiohttp.ClientError, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""Kubernetes Events: one for each relevant change. A repeated Event is counted instead of created again."""
+"""Kubernetes Events, one for each relevant change. A repeated Event increments the count of the first one."""
 
 import hashlib
 import logging
@@ -23,7 +23,7 @@ _MESSAGE_LIMIT = 1024
 """Longest note of an events.k8s.io/v1 Event."""
 
 _MOST_COUNTS = 4096
-"""Events whose repetitions are counted. The least recent one is dropped, and counts from 2 if it occurs again."""
+"""Events whose repetitions are counted. The least recent one is dropped and counts from 2 if it occurs again."""
 
 _ACTION = "Reconcile"
 
@@ -55,7 +55,7 @@ _WARNINGS = frozenset(
 """Reasons that are Warnings although the operator continues automatically."""
 
 _QUIET = frozenset({Reason.ENDPOINT_NOT_IN_SERVICE, Reason.NO_METRICS})
-"""Reasons not to follow the load that every new endpoint has for a while."""
+"""Reasons for not following the load that every new endpoint has for a while."""
 
 Event = tuple[str, Note]
 """Type, Normal or Warning, and the reason and message of the Event."""
@@ -79,8 +79,8 @@ def of_note(note: Note) -> Event:
 def transitions(before: Status, after: Status) -> tuple[Event, ...]:
     """Return the Events for the changes between two statuses.
 
-    These are a new reason to be ready, unreadable, in progress or stalled, a new replica count, new bounds, and whether
-    the replica count follows the load.
+    The changes are a new reason for being ready, unreadable, in progress or stalled, a new replica count, new bounds,
+    and a change in whether the replica count follows the load.
     """
     changes: list[Event] = []
     for kind in (ConditionType.STALLED, ConditionType.RECONCILING):
@@ -91,7 +91,7 @@ def transitions(before: Status, after: Status) -> tuple[Event, ...]:
             warns = kind == ConditionType.STALLED or new.reason in _WARNINGS
             changes.append(("Warning" if warns else "Normal", Note(Reason(new.reason), new.message)))
     changes += _ready(before, after)
-    # Stalled, Reconciling and Ready may report the same: the first wins, which is the Warning if there is one.
+    # Stalled, Reconciling and Ready can have the same note. The first one wins, which is the Warning if there is one.
     unique: dict[Note, Event] = {}
     for event in changes:
         unique.setdefault(event[1], event)
@@ -99,7 +99,7 @@ def transitions(before: Status, after: Status) -> tuple[Event, ...]:
 
 
 def _ready(before: Status, after: Status) -> tuple[Event, ...]:
-    """Return the Event of Ready: it became True or Unknown, or is known again."""
+    """Return the Event for Ready if it became True or Unknown, or is known again."""
     kind, unknown = ConditionType.READY, ConditionStatus.UNKNOWN
     old, new = conditions.get(before.conditions, kind), conditions.get(after.conditions, kind)
     was = old.status if old is not None else None
@@ -127,7 +127,7 @@ def _scaling(before: ScalingStatus, after: ScalingStatus | None) -> tuple[Event,
 
 
 def _activity(before: Status, after: Status) -> tuple[Event, ...]:
-    """Return the Event of ScalingActive: it became True, or there is a new reason for it to be False."""
+    """Return the Event for ScalingActive if it became True, or if it is False for a new reason."""
     kind = ConditionType.SCALING_ACTIVE
     old, new = conditions.get(before.conditions, kind), conditions.get(after.conditions, kind)
     if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
@@ -139,7 +139,7 @@ def _activity(before: Status, after: Status) -> tuple[Event, ...]:
 
 
 class EventRecorder:
-    """Posts Events. A failure to post one is only logged, because the status reports the same."""
+    """Posts Events. A failure to post one is only logged, because the status reports the same information."""
 
     def __init__(self, kube: EventsAPI, instance: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._kube = kube
@@ -148,7 +148,7 @@ class EventRecorder:
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     async def post(self, item: Item, event_type: str, note: Note) -> None:
-        """Post an Event about a resource. The same Event again increments the count of the first."""
+        """Post an Event about a resource. If it repeats an earlier Event, increment that Event's count instead."""
         time = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         digest = hashlib.sha256(f"{item.uid}/{note.reason}/{note.message}".encode()).hexdigest()[:12]
         name = f"{item.key.name[:240]}.{digest}"

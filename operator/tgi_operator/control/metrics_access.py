@@ -1,4 +1,4 @@
-"""Access to the metrics: users whose token the API server authenticates, and whom it allows to get /metrics."""
+"""Access to the metrics, for users whose token the API server authenticates and whom it allows to get /metrics."""
 
 import asyncio
 import hashlib
@@ -9,13 +9,13 @@ _AUTHENTICATION = "/apis/authentication.k8s.io/v1/tokenreviews"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 CACHE_SECONDS = 60
-"""Seconds for which an answer of the API server is cached. A Prometheus scrapes several times in that time."""
+"""Seconds for which an answer of the API server is cached. Prometheus scrapes several times during that time."""
 
 _MOST_ANSWERS = 64
 
 
 class Reviews(Protocol):
-    """Creates reviews at the API server, which answers them and stores none."""
+    """Creates reviews on the API server, which answers them but does not store them."""
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return the review with its answer. Raises APIError."""
@@ -34,7 +34,7 @@ class MetricsAccess:
         scheme, _, token = authorization.partition(" ")
         if scheme.casefold() != "bearer" or not token.strip():
             return False
-        # A digest, so that a dump of this process shows no token.
+        # Use a digest, so that a memory dump of this process shows no tokens.
         key = hashlib.sha256(token.strip().encode()).digest()
         async with self._asking:
             now = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""The outcome of one reconciliation, by which only the worker counts, backs off and requeues."""
+"""The outcome of one reconciliation. Only the worker uses it, to count failures, to back off and to requeue."""
 
 from dataclasses import dataclass
 

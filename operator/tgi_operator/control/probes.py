@@ -20,13 +20,13 @@ RETRY_SECONDS = 5
 RETRIES = 24
 
 CACHE_FACTOR = 10
-"""A rendering is reused for this multiple of the time that it took, so that scrapes use a tenth of a processor."""
+"""A rendering is reused for this multiple of the time that it took, so that scrapes use a tenth of a CPU."""
 
 MOST_SCRAPES = 8
-"""Scrapes answered at the same time. Others wait. Each holds a copy of the text until its client has read it."""
+"""Scrapes answered at the same time; others wait. Each holds a copy of the text until its client has read it."""
 
 _SEND_SECONDS = 10
-"""Longest time in which a client has to read an answer."""
+"""Longest time that a client can take to read a response."""
 
 
 class Server:
@@ -58,7 +58,7 @@ class Server:
         self._scrapes = asyncio.Semaphore(MOST_SCRAPES)
 
     async def start(self) -> None:
-        """Listen as soon as the port is free, because a predecessor may still be ending. Probes fail until then."""
+        """Listen as soon as the port is free: a predecessor may still be shutting down. Probes fail until then."""
         await self._runner.setup()
         if not await self._listen():
             self._retry = asyncio.create_task(self._listen_later())
@@ -109,7 +109,7 @@ class Server:
         return response
 
     async def _text(self) -> bytes:
-        """Return the metrics. Simultaneous scrapes share one rendering, which takes memory and processor time."""
+        """Return the metrics. Simultaneous scrapes share one rendering, because rendering takes memory and CPU time."""
         if asyncio.get_running_loop().time() < self._rendered_until:
             return self._rendered
         if self._rendering is None:
@@ -128,7 +128,7 @@ class Server:
 
 
 async def _refusal(access: MetricsAccess, authorization: str) -> web.Response | None:
-    """Return the answer to a refused scrape, or None if it is allowed."""
+    """Return the response to a refused scrape, or None if the scrape is allowed."""
     try:
         allowed = await access.allows(authorization)
     except (APIError, aiohttp.ClientError, TimeoutError) as error:

@@ -39,10 +39,10 @@ QUIET_FAILURES = 3
 """Failures in a row that are only logged. The next one is reported on the resource."""
 
 _REMINDER = 64
-"""Failures after which an Event about them is posted again: about every 45 minutes, before the first one expires."""
+"""Failures after which an Event about them is posted again: about every 45 minutes, before the first Event expires."""
 
 _QUIET_CONFLICTS = 8
-"""Conflicts in a row, for about 50 seconds, which end when the watch delivers the other write."""
+"""Conflicts in a row, over about 50 seconds. They end when the watch delivers the other write."""
 
 _NOT_LEADING_SECONDS = 30
 _CONFLICTS = frozenset({404, 409})
@@ -64,7 +64,7 @@ class _Attempt:
 
     @property
     def is_repeated(self) -> bool:
-        """Whether an attempt of this generation has failed. A lasting failure was reported."""
+        """Whether an attempt at this generation has failed. A lasting failure has then been reported."""
         return self.number > 1 and self.resource.status.observed_generation == self.resource.generation
 
 
@@ -141,7 +141,7 @@ class Reconciler:
             return await self._mend(attempt, remedy, error)
         status = plan.status
         if attempt.is_repeated or not plan.ahead:
-            # Conditions that change back and forth with each attempt have no value.
+            # Conditions that change back and forth with each attempt are of no use.
             status = as_reported(resource.status, status)
         if plan.ahead:
             attempt = replace(attempt, item=await self._write_status(attempt, status))
@@ -160,7 +160,7 @@ class Reconciler:
         if plan.finished:
             attempt.backend.forget(attempt.item.key)
             await self._writes.release(attempt.item)
-            # Only now: if another write made the release fail, all of this is repeated.
+            # Only now, because everything above is repeated if another write makes the release fail.
             await self._post(attempt.item, plan.notes)
             return Done("released")
         await self._post(attempt.item, plan.notes)
@@ -219,8 +219,8 @@ class Reconciler:
     async def _without_backend(self, item: Item, resource: Resource) -> Outcome:
         """Report a spec that names no backend, or one that is off.
 
-        Without a backend, no object was ever created, so the deletion needs no step. Objects of a backend that is now
-        off are left to an operator that serves it, unless the resource is to leave them behind.
+        Without a backend, no object was ever created, so deletion needs no steps. The objects of a backend that is now
+        off are left to an operator that serves this backend, unless the deletion policy is Retain.
         """
         off = served.problem(self._backends, item.outline)
         if item.deleting and (off is None or resource.retains or not item.status.get("backend")):
@@ -239,7 +239,7 @@ class Reconciler:
     async def _kubernetes_failed(self, key: Key, error: Exception, number: int) -> Outcome:
         conflict = isinstance(error, APIError) and error.status in _CONFLICTS
         if conflict and number <= _QUIET_CONFLICTS:
-            # Another write came first, and the watch delivers it.
+            # Another write came first. The watch will deliver it.
             logger.debug("%s", describe(error), extra={"object": str(key)})
             return Failed("conflict")
         logger.warning("%s", describe(error), extra={"object": str(key)})
@@ -280,7 +280,7 @@ class Reconciler:
         return with_verdict(_read_status(item), item.generation, verdict, rfc3339(self._now()))
 
     def _resource(self, item: Item) -> Resource:
-        """Return the item with its spec and status parsed. A spec that the types refuse is a problem."""
+        """Return the item with its spec and status parsed. A spec that the types reject becomes a problem."""
         spec = problem = None
         fields = item.spec
         try:
@@ -335,7 +335,7 @@ def choose(backends: Backends, item: Item) -> Backend[Any, Any] | None:
 
 
 def _read_status(item: Item) -> Status:
-    """Return the status. If another user's write made it unreadable, it is empty, because it can be derived again.
+    """Return the status, or an empty one if another user's write made it unreadable, because it can be derived again.
 
     Fields that only another version of the operator knows are omitted.
     """

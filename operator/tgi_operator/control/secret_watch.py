@@ -1,4 +1,4 @@
-"""Watches the metadata of Secrets. kopf has no setting for that, and would store the data of every Secret."""
+"""Watches the metadata of Secrets. kopf has no setting for this and would store the data of every Secret."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping

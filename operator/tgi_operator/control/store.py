@@ -14,7 +14,7 @@ from tgi_operator.backends.sagemaker.desired.places import Place
 from tgi_operator.intake import LARGEST_SPEC, Object, our_annotations
 
 _SMALL_SPEC = 8 * 1024
-"""Bytes of a spec that is stored as it is. A larger one is packed, because parsed, it takes up to ten times as much."""
+"""Bytes of a spec that is stored as it is. A larger one is packed, because it is up to ten times larger when parsed."""
 
 _SMALL_FIELD = 1024
 
@@ -63,7 +63,7 @@ class Item:
 
     @property
     def held(self) -> bool:
-        """Whether it has our finalizer."""
+        """Whether the resource has our finalizer."""
         return FINALIZER in self.finalizers
 
     @property
@@ -74,7 +74,7 @@ class Item:
 
     @property
     def as_rival(self) -> Rival:
-        """The facts that another TGIEndpoint with the same endpoint has to know about it."""
+        """The facts about it that another TGIEndpoint with the same endpoint needs to know."""
         shown = self.status.get("sageMaker") or {}
         return Rival(self.key, self.created, owned=bool(shown.get("endpointARN") or shown.get("endpointStatus")))
 
@@ -121,7 +121,7 @@ def reduced(body: Object) -> Object:
 
 
 def _outline(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec without its large fields. In sageMaker, inCluster and similar objects, each field counts alone."""
+    """Return a spec without its large fields. In objects such as sageMaker, each field is measured separately."""
     outline: dict[str, Any] = {}
     for name, value in spec.items():
         if isinstance(value, dict):
@@ -138,7 +138,7 @@ def _is_small(value: Any) -> bool:
 class Store:
     """Items by key, and keys by the Secret that they refer to and by their endpoint on SageMaker.
 
-    `complete` means that all objects were seen that the API server listed at the start.
+    `complete` means that all objects that the API server listed at startup have been seen.
     """
 
     def __init__(self) -> None:
@@ -161,7 +161,7 @@ class Store:
     def put(self, new: Item) -> bool:
         """Store an item, unless it is older than the known one. Return whether it needs a reconciliation.
 
-        The operator's own writes need none: the watch repeats them, before or after the API server's response.
+        The operator's own writes need none. The watch repeats them, before or after the API server's response.
         """
         old = self._items.get(new.key)
         if old is not None and old.uid == new.uid and int(new.version) <= int(old.version):
@@ -181,24 +181,24 @@ class Store:
         return rewritten or _differs(old, new)
 
     def rivals(self, known: Item) -> tuple[Rival, ...] | None:
-        """Return the other items with the same endpoint, or None while not all items were seen yet."""
+        """Return the other items with the same endpoint, or None until all items have been seen."""
         if known.place is None or not self.complete:
             return () if known.place is None else None
         others = (self._items[key] for key in self._by_place.get(known.place, ()) if key != known.key)
         return tuple(other.as_rival for other in others)
 
     def is_rewritten(self, key: Key) -> bool:
-        """Return whether another user wrote the status, and it was not compared with the actual state since then."""
+        """Return whether another user wrote the status, and it has not been compared with the actual state since."""
         return key in self._rewritten
 
     def compared(self, known: Item) -> None:
-        """Record that the status of an item was compared with the actual state."""
+        """Record that the status of an item has been compared with the actual state."""
         version = self._rewritten.get(known.key)
         if version is not None and int(version) <= int(known.version):
             del self._rewritten[known.key]
 
     def refresh(self, new: Item) -> None:
-        """Store the item that a write returned, unless the object is gone or was replaced by now."""
+        """Store the item that a write returned, unless the object is gone or has been replaced."""
         old = self._items.get(new.key)
         if old is not None and old.uid == new.uid:
             self.put(new)
@@ -208,7 +208,7 @@ class Store:
         self._expected[key] = status
 
     def drop(self, key: Key, uid: str | None = None) -> Item | None:
-        """Remove an item and return it. With a `uid`, only the object with that uid."""
+        """Remove an item and return it. If there is a `uid`, remove only the object with that uid."""
         if uid is not None and key in self._items and self._items[key].uid != uid:
             return None
         self._expected.pop(key, None)

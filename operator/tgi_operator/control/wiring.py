@@ -27,6 +27,6 @@ def build(settings: Settings, kube: Kube, cluster: str, guard: Callable[[], None
 
 
 def secret_watch(settings: Settings, kube: Kube, controller: Controller) -> SecretWatch:
-    """Return the watch that reports each change of a Secret that TGIEndpoints are allowed to use to the controller."""
+    """Return the watch that reports to the controller each change to a Secret that TGIEndpoints are allowed to use."""
     selectors = LABELLED if settings.require_labels == "on" else OPAQUE
     return SecretWatch(kube, settings.watch_namespaces, selectors, controller.secret_seen, controller.store.secrets)

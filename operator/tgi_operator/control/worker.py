@@ -14,14 +14,14 @@ from tgi_operator.control.workqueue import K, Lane, WorkQueue
 logger = logging.getLogger(__name__)
 
 STUCK_SECONDS = 600
-"""While keys wait, a reconciliation ends within this time, because the time limits of all calls are far below it."""
+"""While keys are waiting, a reconciliation ends within this time, because all calls have much shorter timeouts."""
 
 
 class Workers(Generic[K]):
     """Reconciles the keys of each lane in separate tasks, so that a lane that hangs delays no other.
 
-    A lane has up to `size` tasks, of which the keys of one namespace use up to `limit`. `reconcile` gets a key and its
-    number of failures in a row. A task starts when a key can be taken, and ends when no key can.
+    A lane has up to `size` tasks, of which the keys of one namespace use up to `limit`. `reconcile` gets a key and how
+    often in a row the key has failed. A task starts when a key can be taken and ends when no key can.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Workers(Generic[K]):
         self._closed = False
 
     def is_alive(self) -> bool:
-        """Return whether no worker has crashed, and a reconciliation ended recently if keys have waited."""
+        """Return whether no worker has crashed and, if keys are waiting, a reconciliation has ended recently."""
         since = self.queue.waiting_since
         if self._crashed or since is None:
             return not self._crashed
@@ -55,7 +55,7 @@ class Workers(Generic[K]):
         self._failures.pop(key, None)
 
     async def close(self) -> None:
-        """Cancel reconciliations in progress, and take no more keys."""
+        """Cancel reconciliations in progress and take no more keys."""
         self._closed = True
         self.queue.close()
         tasks = tuple(self._tasks)
@@ -80,7 +80,7 @@ class Workers(Generic[K]):
             logger.exception("A worker has crashed; the liveness probe fails from now on")
             self._crashed = True
         finally:
-            # Before the end of the task: a key that is queued in between must start another one.
+            # Before the task ends, so that a key that is queued in between starts another task.
             self._working[lane] -= 1
             if not self._working[lane]:
                 del self._working[lane]

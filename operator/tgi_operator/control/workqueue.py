@@ -1,4 +1,4 @@
-"""A deduplicating, delaying work queue: one reconciliation at a time for each key, however often it was queued."""
+"""A deduplicating, delaying work queue: one reconciliation at a time for each key, however often it is queued."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -12,13 +12,13 @@ Lane = Hashable
 
 
 class WorkQueue(Generic[K]):
-    """Keys that wait for a reconciliation, in one queue for each lane, in which namespaces take turns.
+    """Keys that are waiting for reconciliation, in one queue for each lane, in which namespaces take turns.
 
-    `lane` and `namespace` return those of a key. `ready` is called with a lane that got a key that can be taken. A
-    waiting key is not added twice, and a key that is added during its reconciliation waits again afterwards. A delayed
-    key also counts once: the earliest time wins. Delays are timers of the event loop, which drops cancelled ones. Keys
-    that were added as `urgent` come before the other keys of their namespace. A namespace has up to `limit` keys of a
-    lane under reconciliation.
+    `lane` and `namespace` return the lane and the namespace of a key. `ready` is called with a lane when it gets a key
+    that can be taken. A waiting key is not added twice, and a key that is added while it is being reconciled waits
+    again afterwards. A delayed key is not added twice either: the earliest time wins. Delays are timers of the event
+    loop, which drops cancelled ones. Keys that were added as `urgent` come before the other keys of their namespace. In
+    each lane, up to `limit` keys of a namespace are reconciled at the same time.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class WorkQueue(Generic[K]):
         """When the queue became non-empty, by the loop's clock, or None while no key waits."""
 
     def __len__(self) -> int:
-        """Return how many keys wait for a reconciliation now."""
+        """Return how many keys are waiting for reconciliation."""
         return self._size
 
     def add(self, key: K, *, urgent: bool = False) -> None:
@@ -78,8 +78,8 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """End the reconciliation of `key`. The caller then takes the next key of the lane.
 
-        The lane is therefore not reported to be ready, although another key of the namespace may have waited for this
-        end.
+        The lane is therefore not reported as ready, although another key of the namespace may have been waiting for
+        this.
         """
         lane = self._busy.pop(key)
         self._lanes[lane].done(self._namespace(key))

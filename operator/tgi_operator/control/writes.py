@@ -22,7 +22,7 @@ class WritesAPI(Protocol):
 
 
 class GoneError(Exception):
-    """The TGIEndpoint does not exist any more."""
+    """The TGIEndpoint no longer exists."""
 
 
 class StatusRefusedError(Exception):
@@ -32,8 +32,7 @@ class StatusRefusedError(Exception):
 class Writes:
     """Writes finalizers and statuses.
 
-    `vanished` is called with an item that the API server does not know any more: the watch may have missed its
-    deletion.
+    `vanished` is called with an item that the API server no longer has: the watch may have missed its deletion.
     """
 
     def __init__(self, kube: WritesAPI, store: Store, vanished: Callable[[Item], None]) -> None:
@@ -62,7 +61,7 @@ class Writes:
         return released
 
     async def status(self, known: Item, status: Status) -> Item:
-        """Write the status if it differs, and remove the fields that it no longer has. Return the item with it.
+        """Write the status if it differs, and remove the fields that it no longer has. Return the updated item.
 
         Raises StatusRefusedError, GoneError.
         """

@@ -13,7 +13,7 @@ from tgi_operator.leadership.lease import Record, micro_time
 
 @dataclass(frozen=True)
 class Terms:
-    """The duration of the Lease, the time in which its holder tries to renew it, and the pause between two tries."""
+    """The duration of the Lease, the time in which its holder tries to renew it, and the pause between two attempts."""
 
     lease_duration: int
     renew_deadline: float
@@ -33,7 +33,7 @@ class Candidate:
 
     @property
     def rival(self) -> str:
-        """The other holder of the Lease, as last seen, or an empty text if there is none."""
+        """The other holder of the Lease, as last seen, or an empty string if there is none."""
         return "" if self._seen is None or self._seen.holder == self._identity else self._seen.holder
 
     def see(self, record: Record | None) -> None:
@@ -65,6 +65,6 @@ class Candidate:
         self._fence.renew(sent)
 
     def release(self) -> Record:
-        """Return the content that releases the Lease to others at once. Nothing else may be written afterwards."""
+        """Return the content that immediately releases the Lease to others. Nothing else may be written afterwards."""
         self._fence.close()
         return replace(self.claim(), holder="", seconds=1)

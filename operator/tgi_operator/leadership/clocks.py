@@ -15,11 +15,11 @@ class Moment(NamedTuple):
     wall: float
 
     def surely_until(self, later: "Moment") -> float:
-        """Return the least number of seconds that have passed by then. Setting the wall clock ahead does not count."""
+        """Return the shortest time in seconds that can have passed. Setting the wall clock ahead has no effect."""
         return later.steady - self.steady
 
     def perhaps_until(self, later: "Moment") -> float:
-        """Return the most seconds that may have passed by then: only the wall clock includes a pause of the machine."""
+        """Return the longest time in seconds that can have passed. Only the wall clock includes a machine's pause."""
         return max(later.steady - self.steady, later.wall - self.wall)
 
 
@@ -27,5 +27,5 @@ Clock = Callable[[], Moment]
 
 
 def now() -> Moment:
-    """Return the present moment."""
+    """Return the current moment."""
     return Moment(time.clock_gettime(_STEADY), time.time())

@@ -31,7 +31,7 @@ class Leases(Protocol):
         """Return the object created in a collection."""
 
     async def replace(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the object after it was replaced, if it still has the resourceVersion in `body`."""
+        """Return the object after replacing it, if it still has the resourceVersion in `body`."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -85,7 +85,7 @@ class Election:
         metrics.LEADER.set(0)
         holder = ""
         while not self._fence.remaining:
-            pause = self._terms.retry_period * random.uniform(0.8, 1.2)  # noqa: S311 - so that not all candidates ask at once
+            pause = self._terms.retry_period * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the candidates' requests
             try:
                 await self._bid()
             except _FAILURES as error:
@@ -104,7 +104,7 @@ class Election:
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        # Even if the acquisition was not observed: an interrupted request may have been written.
+        # Even if the acquisition was not observed: an interrupted request may have taken effect.
         await self._release()
         await self._api.close()
 
@@ -132,7 +132,7 @@ class Election:
     async def _renew(self) -> bool:
         """Renew once. Return whether the process still holds the Lease."""
         await asyncio.sleep(min(self._terms.retry_period, self._fence.remaining))
-        # The process slept too long: it sends no request, because another process may be the leader by now.
+        # The process slept too long: it sends no request, because another process may already be the leader.
         if not self._fence.remaining:
             logger.error("The Lease was not renewed for %g seconds", self._terms.renew_deadline)
             return False

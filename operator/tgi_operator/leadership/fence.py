@@ -10,8 +10,8 @@ class NotLeadingError(Exception):
 class Fence:
     """Open for this many seconds after each renewal of the Lease. Safe in any thread.
 
-    The time starts when the renewal was sent. Others wait for the whole duration of the Lease from the moment when they
-    see it, which is later. The seconds are less than that duration. The rest is for writes in progress.
+    The time starts when the renewal is sent. Other candidates see the renewal later, and wait for the whole duration of
+    the Lease from then on. The fence stays open for less than that duration. The rest is for writes in progress.
     """
 
     def __init__(self, seconds: float, clock: Clock = now) -> None:
@@ -29,11 +29,11 @@ class Fence:
 
     @property
     def remaining(self) -> float:
-        """Seconds for which it stays open without another renewal."""
+        """Seconds for which the fence stays open without another renewal."""
         since = self._since
         return 0.0 if since is None else max(0.0, self._seconds - since.perhaps_until(self._clock()))
 
     def check(self) -> None:
-        """Raise NotLeadingError unless it is open."""
+        """Raise NotLeadingError unless the fence is open."""
         if not self.remaining:
             raise NotLeadingError("this process is not the leader, or could not renew its Lease in time")

@@ -38,7 +38,7 @@ def record(body: Mapping[str, Any]) -> Record:
 
 
 def body(content: Record, known: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the Lease with other content. Other fields in `known` stay the same, including its resourceVersion."""
+    """Return the Lease with new content. Other fields in `known` stay the same, including its resourceVersion."""
     made = dict(known or {"apiVersion": API_VERSION, "kind": "Lease", "metadata": {"name": NAME}})
     made["spec"] = {
         **made.get("spec", {}),
@@ -52,5 +52,5 @@ def body(content: Record, known: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def micro_time(wall: float) -> str:
-    """Return a time as MicroTime of Kubernetes."""
+    """Return a time as a Kubernetes MicroTime."""
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

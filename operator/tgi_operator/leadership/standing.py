@@ -40,4 +40,4 @@ class Unopposed:
         metrics.LEADER.set(1)
 
     async def resign(self) -> None:
-        """Nothing is held."""
+        """Do nothing, because there is nothing to release."""

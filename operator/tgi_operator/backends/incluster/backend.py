@@ -35,7 +35,7 @@ class InClusterBackend:
         known: Callable[[Key], bool],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`changed` is called with keys to reconcile. `known` returns whether a TGIEndpoint of that name exists."""
+        """`changed` is called with keys to reconcile. `known` returns whether a TGIEndpoint with that name exists."""
         self._cluster = cluster
         self._changed = changed
         self._now = now
@@ -72,7 +72,7 @@ class InClusterBackend:
         return _LANE
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
-        """Return all input of the decision."""
+        """Return all inputs to the decision."""
         await self._listing.complete(key)
         return await self._observer.observe(key, resource)
 

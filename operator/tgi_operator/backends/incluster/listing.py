@@ -19,7 +19,7 @@ RELIST_SECONDS = 3600
 """Interval between lists of all objects. A watch does not report objects that were deleted while it was broken."""
 
 _FIRST_RELIST_SECONDS = 60
-"""Neither reports objects that were deleted between the first list and the watch."""
+"""Neither the list nor the watch reports objects that were deleted between the first list and the watch."""
 
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _ATTEMPTS = 5
@@ -36,7 +36,7 @@ class Listing:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, kinds: tuple[Kind, ...], namespaces: tuple[str, ...]) -> None:
-        """List all objects, and periodically after that. The API server may still set up storage for a kind (429)."""
+        """List all objects, and periodically after that. The API server may still be preparing a kind (429)."""
         self._kinds = kinds
         for attempt in range(_ATTEMPTS):
             try:

@@ -45,7 +45,7 @@ from tgi_operator.settings import Settings
 logger = logging.getLogger(__name__)
 
 _MOST_ROUNDS = 3
-"""How often the rules can ask for more input before they must decide."""
+"""How many times the rules can ask for more input before they must decide."""
 
 _MOST_NODES = 100
 _LONGEST_WARNING = 1024
@@ -158,7 +158,7 @@ class Observer:
         return await allowed_use.first_problem(self._cluster, situation.owner.namespace, named)
 
     async def _complete(self, situation: Situation, wanted: Iterable[tuple[Kind, str]]) -> Situation:
-        """Return the situation with objects that the watch has not reported, or cannot report: those of others."""
+        """Return the situation with objects that the watch has not reported or, if others own them, cannot report."""
         owner, found = situation.owner, dict(situation.children)
         for kind, name in wanted:
             if (kind.name, name) in found and not situation.resource.requested:
@@ -203,7 +203,7 @@ class Observer:
         return replace(situation, claims=tuple(claims))
 
     async def _progress(self, situation: Situation) -> str:
-        """Return the last line that the Job printed, or an empty text if there is none."""
+        """Return the last line that the Job printed, or an empty string if there is none."""
         newest, owner = newest_fetcher(situation), situation.owner
         if newest is None or newest["status"].get("phase") != "Running":
             return ""
@@ -220,8 +220,8 @@ class Observer:
         deployment = situation.deployed.body["metadata"]["uid"] if situation.deployed is not None else None
         selector = f"{names.LABEL_NAME}={owner.name},{names.LABEL_REVISION}={revision}"
         all_sets = await self._cluster.items(REPLICA_SET.path(owner.namespace), labelSelector=selector)
-        # An edit by another user makes another ReplicaSet with the same label. The number of the one that is reused
-        # is raised, so the highest one is that of the pods that served last.
+        # An edit by another user creates another ReplicaSet with the same label. If a ReplicaSet is reused, its
+        # revision number increases, so the highest one belongs to the pods that served last.
         for found in sorted(all_sets, key=_revision_number, reverse=True):
             if deployment not in [each["uid"] for each in found["metadata"].get("ownerReferences") or ()]:
                 continue

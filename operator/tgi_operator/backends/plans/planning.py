@@ -26,10 +26,10 @@ class Plan(Generic[S]):
 
     `status` is the status to show. With `ahead`, it is written before the steps, because after a crash a successor must
     know that they were started. Otherwise it is written after them. `done` replaces it once all steps have succeeded.
-    `collection` are steps that only remove unused objects. They come last, and their failure is reported but stops no
-    other step. Once they have succeeded, `clean` replaces the status, and `collected` is their Event. `after` is the
-    time in seconds until the next observation at the latest. None means that only a change starts it. `finished` means
-    that nothing of a deleted resource is left.
+    `collection` are steps that only remove unused objects. They come last, and their failure is reported but does not
+    stop other steps. Once they have succeeded, `clean` replaces the status, and `collected` is their Event. `after` is
+    the time in seconds until the next observation at the latest. None means that only a change starts it. `finished`
+    means that nothing of a deleted resource is left.
     """
 
     status: Status

@@ -40,7 +40,7 @@ class Activity:
 
 
 def first_problem(autoscaling: Autoscaling | None) -> Problem | None:
-    """Return the first problem of `spec.autoscaling` that the API server cannot find, or None if there is none."""
+    """Return the first problem in `spec.autoscaling` that the API server cannot detect, or None if there is none."""
     if autoscaling is None:
         return None
     for schedule in autoscaling.schedules:

@@ -1,7 +1,7 @@
-"""Schedules of autoscaling: the bounds in force at a moment, and the time of the next change.
+"""Schedules of autoscaling: the bounds in effect at a given time, and the time of the next change.
 
-Each start and each end of a schedule is an event. At a start, the bounds of the schedule come into force, and at an end
-those of `autoscaling`. The latest event decides, as with scheduled actions of AWS. In the same minute, a start comes
+Each start and each end of a schedule is an event. At a start, the bounds of the schedule take effect, and at an end
+those of `autoscaling`. The latest event decides, as with scheduled actions in AWS. In the same minute, a start comes
 after an end.
 """
 
@@ -19,7 +19,7 @@ _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds in force. `schedule` is the name of their schedule, or None if they are those of autoscaling."""
+    """Bounds in effect. `schedule` is the name of their schedule, or None if they are those of autoscaling."""
 
     least: int
     most: int
@@ -31,7 +31,7 @@ class Bounds:
 
 
 def in_force(autoscaling: Autoscaling, now: datetime) -> Bounds:
-    """Return the bounds that are in force at `now`."""
+    """Return the bounds that are in effect at `now`."""
     events = [
         (at, begins, position)
         for position, schedule in enumerate(autoscaling.schedules)
@@ -44,7 +44,7 @@ def in_force(autoscaling: Autoscaling, now: datetime) -> Bounds:
 
 
 def of(autoscaling: Autoscaling, schedule: Schedule) -> Bounds:
-    """Return the bounds that a schedule puts into force."""
+    """Return the bounds that a schedule sets."""
     least, most = schedule.min_replicas, schedule.max_replicas
     return Bounds(least or autoscaling.min_replicas, most or autoscaling.max_replicas, schedule.name)
 
@@ -83,7 +83,7 @@ def problem(schedule: Schedule) -> str | None:
 
 
 def aws_cron(cron: str) -> str:
-    """Return a cron expression in the form of AWS, with six fields and `?` for the day that does not matter.
+    """Return a cron expression in AWS's format, with six fields and `?` for the day that does not matter.
 
     Raises CronSimError for an invalid expression, and ValueError for one that AWS cannot express.
     """
@@ -106,7 +106,7 @@ def _listed(values: set[int], every: int) -> str:
 
 def _last(cron: str, time_zone: str, now: datetime) -> datetime | None:
     """Return the latest matching time up to `now`."""
-    # The first tick backwards lies before the start of the iteration.
+    # The first backward tick is before the start of the iteration.
     begin = now.replace(microsecond=0) + timedelta(seconds=1)
     return next(_ticks(cron, time_zone, begin, backwards=True), None)
 

@@ -96,7 +96,7 @@ def with_verdict(status: Status, generation: int, verdict: Verdict, now: str, **
 
 
 def as_reported(before: Status, status: Status) -> Status:
-    """Return `status` with the conditions and generation of `before`, because steps for the new one may still fail."""
+    """Return `status` with the conditions and generation of `before`, because steps for the new one can still fail."""
     return status.model_copy(
         update={"conditions": before.conditions, "observed_generation": before.observed_generation}
     )

@@ -72,8 +72,8 @@ class Applier:
     async def _may_be_deleted(self, situation: Situation, step: Step, part: Part) -> bool:
         """Return whether a model or configuration exists and is ours.
 
-        Shortly after one of our requests, a missing object is deleted anyway: it may exist, and only the operator uses
-        its name. Raises AWSError if its tags cannot be read yet.
+        Shortly after one of our requests, an object that seems to be missing is deleted anyway: it may exist, and only
+        the operator uses its name. Raises AWSError if its tags cannot be read yet.
         """
         name = str(step.request[NAME_FIELDS[part]])
         _, tags = await read_part(self._aws(situation), situation.place.scope, part, name)

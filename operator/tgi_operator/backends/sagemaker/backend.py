@@ -73,12 +73,12 @@ class SageMakerBackend:
         return cls(SageMakerAPI(settings.lane_workers, guard), settings, reader, changed)
 
     def lane(self, fields: Mapping[str, Any]) -> str:
-        """Return the region as lane: one that hangs delays no other. Unknown regions do not share a lane."""
+        """Return the region as the lane: one that hangs delays no other. Unknown regions do not share a lane."""
         region = str(fields.get("sageMaker", {}).get("region", ""))
         return region if self._refusals.region_problem(region) is None else ""
 
     async def observe(self, key: Key, resource: Resource) -> Situation | None:
-        """Return all input of the decision, or None until the region was listed. Raises AWSError."""
+        """Return all inputs to the decision, or None until the region has been listed. Raises AWSError."""
         return await self._observer.observe(key, resource)
 
     def plan(self, situation: Situation) -> Plan[Step]:

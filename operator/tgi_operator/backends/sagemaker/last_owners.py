@@ -11,7 +11,7 @@ RESERVED_SECONDS = 120
 
 
 class LastOwners:
-    """The owners that tags named, by place, for as long as they matter."""
+    """The owners that tags named, by place, while they matter."""
 
     def __init__(self) -> None:
         self._owners: dict[Place, tuple[Owner, float]] = {}
@@ -24,7 +24,7 @@ class LastOwners:
             self._owners[place] = (owner, now)
 
     def of(self, resource: Resource, place: Place) -> Owner | None:
-        """Return the owner that comes first: one that still exists, or existed a moment ago."""
+        """Return the owner that takes precedence: one that still exists, or existed a moment ago."""
         owner, seen = self._owners.get(place, (None, 0.0))
         if owner is None:
             return None

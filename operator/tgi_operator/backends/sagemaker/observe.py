@@ -36,7 +36,7 @@ from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTarge
 from tgi_operator.backends.secrets import SecretReader
 
 ROUNDS = 6
-"""How often a decision can ask for more input, each time for something else."""
+"""How many times a decision can ask for more input, each time for something else."""
 
 
 class Observer:
@@ -70,7 +70,7 @@ class Observer:
         generated = places.generated(resource.key, resource.fields)
         unknown_region = self._refusals.region_problem(generated.region)
         if unknown_region is not None:
-            # No connection at all. Objects in a region that an earlier list of regions allowed may still exist.
+            # Do not connect at all. Objects may still exist in a region that an earlier list of regions allowed.
             begun = resource.status.sage_maker is not None or resource.status.update_revision is not None
             return Situation(resource, generated, None, unknown_region, Observed(denied=begun), self._now())
         place = await self._place(resource, generated)
@@ -138,7 +138,7 @@ class Observer:
         return names.is_owned(tags, resource.owner)
 
     async def _unobserved(self, resource: Resource, place: Place) -> Situation:
-        """Return the situation before any reads in AWS."""
+        """Return the situation before any reads from AWS."""
         problem, rendered = await self._rendered(resource, place, running=resource.status.image)
         observed = Observed(last_owner=self._owners.of(resource, place))
         refused = self._refusals.name_problem(resource)

@@ -35,7 +35,7 @@ class _Entry(BaseModel):
 
 
 def _as_entry(value: object) -> object:
-    """Return an entry in its present form. Earlier versions had only the list of roles."""
+    """Return an entry in its current form. Earlier versions had only the list of roles."""
     return {"executionRoles": value} if isinstance(value, list) else value
 
 

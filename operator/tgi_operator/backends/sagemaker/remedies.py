@@ -98,12 +98,12 @@ HANDLING: Mapping[Meaning, Handling] = {
     Meaning.NO_CAPACITY: Handling(Reason.INSUFFICIENT_CAPACITY, stalled=False, first=60, longest=1800),
     # SageMaker can assume a new role only after a minute or two.
     Meaning.INVALID_ROLE: Handling(Reason.INVALID_EXECUTION_ROLE, stalled=True, first=5, longest=600, patience=5),
-    # Only an attempt shows whether the bucket, the role's policy or the registry has been corrected.
+    # Only another attempt shows whether the bucket, the role's policy or the registry has been corrected.
     Meaning.MODEL_DATA_NOT_READABLE: Handling(Reason.MODEL_DATA_NOT_READABLE, stalled=True, first=60, longest=1800),
     Meaning.IMAGE_NOT_FOUND: Handling(Reason.IMAGE_NOT_FOUND, stalled=True, first=60, longest=1800),
     # The policy of another owner has the same metric. A read is free and shows its removal: read every minute.
     Meaning.METRIC_TAKEN: Handling(Reason.SCALING_FAILED, stalled=False, first=30, longest=60),
-    # A recently deregistered target may still count for a while. One of another owner stays.
+    # AWS may still see a recently deregistered target for a while. A target of another owner stays.
     Meaning.TARGET_REGISTERED: Handling(Reason.UPDATING, stalled=False, first=5, longest=300, patience=3),
     Meaning.ACCESS_DENIED: Handling(Reason.ACCESS_DENIED, stalled=True, first=60, longest=300),
     Meaning.CREDENTIALS_EXPIRED: Handling(Reason.CREDENTIALS_EXPIRED, stalled=False, first=1, longest=60, patience=3),
@@ -196,9 +196,9 @@ def _refused(resource: Resource, situation: Situation, error: AWSError, failures
 
 
 def _not_resized(resource: Resource, situation: Situation, error: AWSError, failures: int, now: datetime) -> Remedy:
-    """AWS refused another instance count: remember the refusal, so that only the rules decide on the next request."""
+    """AWS refused another instance count: remember that, so that only the rules decide on the next request."""
     if not situation.up_to_date:
-        # The status reports why the successor waits, and the rules request the count again.
+        # The status reports why the successor is waiting, and the rules request the count again.
         return Remedy(None, _jittered(HANDLING.get(error.meaning, _UNKNOWN).pause(failures)))
     replicas = situation.desired.replicas
     reason = _REMEMBERED.get(error.meaning)
@@ -222,7 +222,7 @@ def _not_creating(status: Status, situation: Situation | None) -> Status:
 def _not_scaling(
     resource: Resource, situation: Situation | None, error: AWSError, failures: int, now: datetime
 ) -> Remedy:
-    """Application Auto Scaling refused: the endpoint keeps serving, with its present instance count."""
+    """Application Auto Scaling refused a call: the endpoint keeps serving with its current instance count."""
     handling = HANDLING.get(error.meaning, _UNKNOWN)
     after = _jittered(handling.pause(failures))
     if failures <= handling.patience:
@@ -264,7 +264,7 @@ def _announcing(message: str, now: datetime, after: float) -> str:
     """Return `message`, with a sentence that names the time of the next attempt unless that comes soon."""
     if after < _ANNOUNCED_SECONDS * 0.8:
         return message
-    # Not all error messages of AWS end with a period.
+    # Not all AWS error messages end with a period.
     return f"{message.removesuffix('.')}. Retrying at {rfc3339(now + timedelta(seconds=after))}."
 
 

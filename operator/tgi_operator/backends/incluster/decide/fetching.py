@@ -31,7 +31,7 @@ _QUIET_ATTEMPTS = 3
 """Jobs that fail before the resource is Stalled, although the operator continues to retry."""
 
 _FAILED_FOR_GOOD = "PodFailurePolicy"
-"""Reason of a Job whose pod ended with the exit code of a permanent failure (batch/v1 JobReasonPodFailurePolicy)."""
+"""Reason for a Job whose pod ended with the exit code of a permanent failure (batch/v1 JobReasonPodFailurePolicy)."""
 
 
 def fetching(situation: Situation) -> Plan[Step] | Ask | None:
@@ -68,7 +68,7 @@ def _running(situation: Situation, job: Object) -> Plan[Step] | Ask:
     found = _trouble(situation)
     if found is not None:
         message = f"Fetching {uri}: pod {found.pod}: {found.message}{_pending_claim(situation)}"
-        # A Job retries a failed download. Any other problem that lasts needs a user.
+        # A Job retries a failed download. Any other lasting problem requires a user.
         retried = found.reason is Reason.MODEL_DOWNLOAD_FAILED
         acts = not retried and (found.stalled or _is_late(situation, found.reason))
         verdict = (stalled if acts else progressing)(found.reason, message, available=situation.available)
@@ -123,7 +123,7 @@ def _failed(situation: Situation, job: Object) -> Plan[Step]:
 
 
 def _replaced(situation: Situation, job: Object, what: str, why: str, attempts: int = 0) -> Plan[Step]:
-    """Return the plan that replaces a Job. A Job is immutable, and cannot be restarted."""
+    """Return the plan that replaces a Job. A Job is immutable and cannot be restarted."""
     assert situation.desired.job is not None  # noqa: S101 - `fetching` has checked it
     message = f"Job {job['metadata']['name']} {what}; another Job fetches {situation.spec.model.uri}, {why}."
     verdict = progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available)
@@ -166,7 +166,7 @@ def _missing(situation: Situation) -> tuple[Step, ...]:
 
 
 def _pending_claim(situation: Situation) -> str:
-    """Return a sentence about the operator's PVC if no volume is bound to it, or an empty text."""
+    """Return a sentence about the operator's PVC if no volume is bound to it, or an empty string."""
     claim = situation.own_claim
     if situation.desired.claim is None or claim is None or claim.get("status", {}).get("phase") != "Pending":
         return ""

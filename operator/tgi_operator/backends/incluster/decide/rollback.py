@@ -15,7 +15,7 @@ def failed(situation: Situation) -> Plan[Step] | Ask | None:
     """The revision did not become ready within its deadline: restore the pods of the last revision that served.
 
     The Deployment keeps their template in a ReplicaSet, and keeps the inputs of the failed revision in an annotation.
-    As long as the spec has these inputs, the restored template stays.
+    While the spec has these inputs, the restored template stays.
     """
     deployed, desired, last = situation.deployed, situation.desired, situation.status.current_revision
     if deployed is None or deployed.complete or desired.rolled_back_from is not None:

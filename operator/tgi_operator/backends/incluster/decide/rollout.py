@@ -1,4 +1,4 @@
-"""Rollout of a revision: a new pod serves before an old pod ends, unless only the end of an old pod makes room."""
+"""Rollout of a revision: a new pod serves before an old pod ends, unless the new pod fits only after that."""
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.backends.incluster.decide.serving import describe_replacement, outcome
@@ -21,7 +21,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     if chosen is None and situation.in_place_only and situation.old_servers:
         if situation.room is None:
             return Ask(frozenset({Need.ROOM}))
-        # Without room on the node of the volume, the old pod serves on, and the new pod waits.
+        # If the volume's node has no room, the old pod keeps serving while the new pod waits.
         chosen = IN_PLACE if situation.room is Room.TAKEN else SURGE
     chosen = chosen or SURGE
     if deployed is None:
@@ -50,7 +50,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
 def squeezed(situation: Situation) -> Plan[Step] | Ask | None:
     """A new pod needs the room of an old pod, on its node or in a quota: replace the pods in place.
 
-    An old pod ends only if that makes the new pod fit. An autoscaler of nodes first has time to add a node.
+    An old pod ends only if that makes the new pod fit. A node autoscaler first has time to add a node.
     """
     deployed, desired = situation.deployed, situation.desired
     if deployed is None or deployed.strategy != SURGE or strategy.asked(desired.rollout) is not None:

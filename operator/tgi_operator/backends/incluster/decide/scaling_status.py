@@ -62,7 +62,7 @@ def _with_scaling(situation: Situation, status: Status) -> Status:
 
 
 def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
-    """Return the bounds in force, and the reason why the replica count changed."""
+    """Return the bounds in effect, and the reason why the replica count changed."""
     spec, before, now = situation.spec, situation.status, rfc3339(situation.now)
     if spec.autoscaling is None:
         by_spec = spec.replicas is not None

@@ -62,7 +62,7 @@ def rolling(situation: Situation) -> Plan[Step]:
     if _deployed(situation).overdue and waited < SETTLING_SECONDS:
         return Plan(status, after=SETTLING_SECONDS)
     plan = Plan[Step](status, after=patience - waited + 1 if waited <= patience else None)
-    # Pods of others end without a change that the operator watches.
+    # Other users' pods end without a change that the operator watches.
     return plan.sooner(ROOM_SECONDS) if situation.unschedulable_seconds is not None else plan
 
 
@@ -122,7 +122,7 @@ def _served(situation: Situation, verdict: Verdict) -> Status:
         image=situation.desired.image,
         current_revision=revision,
         update_revision=revision,
-        # A failure of this revision shows why a pod was restarted. A failure of an earlier revision is over.
+        # A failure of this revision shows why a pod was restarted. A failure of an earlier revision no longer matters.
         last_failure=failure if failure is not None and failure.revision == revision else None,
     )
 
@@ -159,9 +159,9 @@ def _rolled_back(situation: Situation) -> Verdict:
 
 
 def has_failed(situation: Situation) -> bool:
-    """Return whether the revision that is rolled out does not serve, and made no progress within its deadline.
+    """Return whether the revision that is being rolled out does not serve and missed its progress deadline.
 
-    Only the Deployment controller knows that: it has counted the progress that the operator has not seen.
+    Only the Deployment controller knows that: it also counts progress that the operator has not seen.
     """
     deployed, found = _deployed(situation), pods.worst(situation.troubles)
     if not deployed.overdue or situation.unchanged_seconds < SETTLING_SECONDS:
@@ -187,7 +187,7 @@ def _hint(situation: Situation) -> str:
 
 
 def _ending(situation: Situation, found: Trouble | None) -> str:
-    """Return the name of a terminating pod whose room a new pod waits for, or an empty text if there is none."""
+    """Return the name of a terminating pod whose room a new pod waits for, or an empty string if there is none."""
     if found is None or found.reason is not Reason.UNSCHEDULABLE:
         return ""
     ending = (pod["metadata"] for pod in situation.servers if "deletionTimestamp" in pod["metadata"])

@@ -1,4 +1,4 @@
-"""All input of a decision: the resource, the desired objects, and the objects observed in the cluster."""
+"""All inputs to a decision: the resource, the desired objects, and the objects observed in the cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,15 +43,15 @@ MOST_PODS = 10
 
 @dataclass(frozen=True)
 class Situation:
-    """All input of a rule.
+    """All inputs to a rule.
 
     `rendered` is None if the spec has a `problem`, or if the resource is being deleted. `foreign` reports a conflicting
     object. `monitored` means that the cluster has PodMonitors. `means` are the scaling facilities of the cluster.
-    `serving_pods_from` and `node_wait_seconds` are the settings of these names. The rest is read only when a rule asks
-    for it, and is None before: `room`, the room for one more pod; `last_good`, the pod template of the last revision
-    that served, empty if it is gone; `progress`, the last line that the Job printed; `warning`, the newest Warning
-    Event about the Job or its pod; `claims`, the PVCs of a resource that is being deleted; and `claims_hidden`, whether
-    the operator is not allowed to list them.
+    `serving_pods_from` and `node_wait_seconds` are the settings with these names. The other fields are read only when a
+    rule asks for them and are None until then: `room`, the room for one more pod; `last_good`, the pod template of the
+    last revision that served, empty if it is gone; `progress`, the last line that the Job printed; `warning`, the
+    newest Warning Event about the Job or its pod; `claims`, the PVCs of a resource that is being deleted; and
+    `claims_hidden`, whether the operator is not allowed to list them.
     """
 
     resource: Resource
@@ -83,14 +83,14 @@ class Situation:
 
     @property
     def spec(self) -> Spec:
-        """The spec. Only if it was rendered."""
+        """The spec. Only available if it was rendered."""
         if self.resource.spec is None:
             raise LookupError("the spec cannot be read: a rule before `unworkable` must not need it")
         return self.resource.spec
 
     @property
     def desired(self) -> Desired:
-        """The desired objects. Only if they were rendered."""
+        """The desired objects. Only available if they were rendered."""
         if self.rendered is None:
             raise LookupError("nothing was rendered: a rule before `unworkable` must not need it")
         return self.rendered
@@ -115,7 +115,7 @@ class Situation:
 
     @property
     def deployed(self) -> "Deployed | None":
-        """The living Deployment."""
+        """The live Deployment."""
         body = self.child(DEPLOYMENT, self.owner.name)
         return Deployed(body) if body is not None else None
 
@@ -141,17 +141,17 @@ class Situation:
 
     @property
     def servers(self) -> tuple[Object, ...]:
-        """Pods of TGI."""
+        """TGI pods."""
         return tuple(pod for pod in self.all(POD) if names.is_server(pod["metadata"].get("labels", {})))
 
     @property
     def live_servers(self) -> tuple[Object, ...]:
-        """Pods of TGI of the live revision."""
+        """TGI pods of the live revision."""
         return tuple(pod for pod in self.servers if names.revision(pod) == self.live_revision)
 
     @property
     def old_servers(self) -> tuple[Object, ...]:
-        """Pods of TGI of another revision than the desired one that have not ended and are not being deleted."""
+        """TGI pods of a revision other than the desired one, if they have not ended and are not being deleted."""
         old = (pod for pod in self.servers if names.revision(pod) != self.desired.revision)
         return tuple(pod for pod in old if "deletionTimestamp" not in pod["metadata"] and not pods.is_over(pod))
 
@@ -163,7 +163,7 @@ class Situation:
 
     @property
     def unschedulable_seconds(self) -> float | None:
-        """How long a pod of the live revision has not fitted on any node, or None if there is no such pod."""
+        """How long a pod of the live revision has not fit on any node, or None if there is no such pod."""
         since = [each for pod in self.live_servers if (each := pods.unschedulable_since(pod)) is not None]
         return max(0.0, (self.now - min(since)).total_seconds()) if since else None
 
@@ -184,13 +184,13 @@ class Situation:
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds in force now. Only if the spec has valid autoscaling."""
+        """The bounds in effect now. Only available if the spec has valid autoscaling."""
         assert self.spec.autoscaling is not None  # noqa: S101 - see the docstring
         return schedules.in_force(self.spec.autoscaling, self.now)
 
     @property
     def wanted_replicas(self) -> int:
-        """The desired replica count: of the spec, else of the Deployment, else the stored one in the bounds, or 1."""
+        """The desired replica count: the spec's, else the Deployment's, else the stored one within the bounds, or 1."""
         spec = self.resource.spec
         if spec is not None and spec.replicas is not None:
             return spec.replicas
@@ -220,7 +220,7 @@ class Situation:
 
     @property
     def former(self) -> tuple[Object, ...]:
-        """Objects that the resource must no longer have: an autoscaler or a NetworkPolicy that is not desired."""
+        """Objects that the resource should no longer have: an autoscaler or a NetworkPolicy that is not desired."""
         wanted = {each["kind"] for each in (self.autoscaler, self.network_policy) if each is not None}
         optional = (kind for kind in (HPA, SCALED_OBJECT, NETWORK_POLICY) if kind.name not in wanted)
         found = (self.child(kind, self.owner.name) for kind in optional)
@@ -256,7 +256,7 @@ class Situation:
     def report(self, verdict: Verdict, *, replacement: str | None = None, **fields: Unpack[StatusFields]) -> Status:
         """Return the status with `verdict` and the observed state. `fields` of Status take precedence.
 
-        `replacement` is how pods are about to be replaced, if the living Deployment replaces them differently.
+        `replacement` is how pods are about to be replaced, if the live Deployment replaces them differently.
         """
         deployed, owner = self.deployed, self.owner
         revision = fields.get("update_revision", self.status.update_revision)
@@ -318,7 +318,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class Deployed:
-    """The state of a living Deployment."""
+    """The state of a live Deployment."""
 
     body: Object
 
@@ -354,22 +354,22 @@ class Deployed:
 
     @property
     def updated(self) -> int:
-        """Pods of its present revision."""
+        """Pods of its current revision."""
         return int(self._status.get("updatedReplicas", 0))
 
     @property
     def observed(self) -> bool:
-        """Whether the Deployment controller has observed its present generation."""
+        """Whether the Deployment controller has observed its current generation."""
         return int(self._status.get("observedGeneration", 0)) >= int(self.body["metadata"]["generation"])
 
     @property
     def replaced(self) -> bool:
-        """Whether all pods are of its present revision, so that no old one is left."""
+        """Whether all pods are of its current revision, so that no old one is left."""
         return self.observed and self.updated == self.replicas > 0
 
     @property
     def complete(self) -> bool:
-        """Whether all desired pods of its present revision are ready, and no other pod is left."""
+        """Whether all desired pods of its current revision are ready, and no other pod is left."""
         available = int(self._status.get("availableReplicas", 0))
         return self.replaced and self.wanted == self.updated == self.ready == available
 
@@ -381,7 +381,7 @@ class Deployed:
 
     @property
     def overdue(self) -> bool:
-        """Whether a rollout made no progress within its deadline."""
+        """Whether a rollout has missed its progress deadline."""
         return self.observed and condition(self.body, "Progressing").get("reason") == "ProgressDeadlineExceeded"
 
     @property

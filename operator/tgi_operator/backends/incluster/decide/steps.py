@@ -10,7 +10,7 @@ from tgi_operator.backends.incluster.kinds import Object
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply of a manifest. With another `manager` than the operator, it takes no field from others."""
+    """Server-side apply of a manifest. If `manager` is not the operator, it takes no fields from others."""
 
     manifest: Object = field(repr=False)
     manager: str = FIELD_MANAGER
@@ -23,7 +23,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class Delete:
-    """Deletion of a living object, unless another object has its name by now."""
+    """Deletion of a live object, unless another object has taken its name."""
 
     body: Object = field(repr=False)
 

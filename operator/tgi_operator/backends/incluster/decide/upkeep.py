@@ -30,7 +30,7 @@ def drifted(situation: Situation) -> Plan[Step] | None:
 def _notes(situation: Situation, wrong: list[Object]) -> tuple[Note, ...]:
     """Return the Event for the changes and deletions by others that are reverted.
 
-    An object that is applied differently from the last time is no such change: the spec or the schedule asks for it.
+    An object that is applied differently from the last time is not such a change: the spec or a schedule requires it.
     """
     restored = [manifest for manifest in wrong if _is_restored(situation, manifest)]
     if not restored:
@@ -86,7 +86,7 @@ def _is_right(situation: Situation, manifest: Object) -> bool:
     live = situation.children.get((kind.name, manifest["metadata"]["name"]))
     if live is None:
         return False
-    # A terminating object must be gone first. A Job is immutable, and needs no restore once it has completed.
+    # A terminating object must be gone first. A Job is immutable and need not be restored once it has completed.
     if "deletionTimestamp" in live["metadata"] or kind is JOB:
         return True
     return is_as_wanted(live, manifest)

@@ -38,7 +38,7 @@ class Means:
     @property
     def scaler(self) -> Scaler:
         """The kind of object that is used."""
-        # The address is an explicit choice. A custom metrics API can be of another application, or unavailable.
+        # The address is an explicit choice. A custom metrics API can belong to another application or be unavailable.
         by_keda = self.keda and bool(self.prometheus)
         return Scaler.SCALED_OBJECT if by_keda else Scaler.HORIZONTAL_POD_AUTOSCALER
 

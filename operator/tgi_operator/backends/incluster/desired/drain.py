@@ -8,8 +8,8 @@ SETTLING_SECONDS = 5
 
 _LEAST_SECONDS = 5
 
-# Only bash, because every image of TGI has it. TGI serves no metrics before its first request. Metrics that cannot be
-# read are not waited for.
+# The script uses only bash, because every TGI image has it. TGI serves no metrics before its first request. The script
+# does not wait for metrics that it cannot read.
 _SCRIPT = r"""
 busy() {
   exec 3<>"/dev/tcp/127.0.0.1/$PORT" || return 1
@@ -28,7 +28,7 @@ while [ $SECONDS -lt $end ] && (busy) 2>/dev/null; do sleep 1; done
 
 
 def seconds(grace: int, graceful: int) -> int:
-    """Return the seconds to wait for requests in progress: the grace period without the time that TGI needs to end."""
+    """Return the seconds to wait for requests in progress: the grace period minus the time that TGI needs to end."""
     return max(grace - SETTLING_SECONDS - 2 * graceful, _LEAST_SECONDS)
 
 

@@ -30,10 +30,10 @@ _SHARED = re.compile(
     r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE",
     re.IGNORECASE,
 )
-"""Variables of `runtime.env` that the download of the weights needs, for the Job as for the pods."""
+"""Variables of `runtime.env` that the download of the weights needs, for the Job as well as for the pods."""
 
 _READ_ONLY_SOURCES = frozenset({"configMap", "secret", "projected"})
-"""Volumes of `podTemplate` that the Job has too, such as those with CA bundles."""
+"""Volumes of `podTemplate` that the Job also has, such as those with CA bundles."""
 
 _METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
 
@@ -45,8 +45,8 @@ _LONGEST_SECONDS = 24 * 3600
 class Source:
     """How pods get the weights: the model as TGI's MODEL_ID, and the volumes.
 
-    `fetch` is the source that the Job fetches and its target folder, if there is a Job. The pods then need no Hub.
-    `volumes` and `mounts` are those of the Job. TGI pods have `served_volumes` and `served_mounts`.
+    `fetch` is the source that the Job fetches and its target folder, if there is a Job. The pods then do not need the
+    Hub. `volumes` and `mounts` are those of the Job. TGI pods have `served_volumes` and `served_mounts`.
     """
 
     model_id: str
@@ -118,7 +118,7 @@ def job(
     """Return the Job that fetches the weights, or checks them for a pvc:// URI.
 
     Its name depends on what it fetches and where: another source, revision or PVC is another Job. The rest of its
-    input, such as tolerations or the value of the token, makes another manifest of the same name.
+    input, such as tolerations or the value of the token, makes another manifest with the same name.
     """
     assert found.fetch is not None  # noqa: S101 - only called with a source to fetch or check
     model = spec.model

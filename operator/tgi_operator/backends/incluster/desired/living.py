@@ -1,12 +1,12 @@
-"""The desired state for a living Deployment: a template that another version of the operator rendered stays.
+"""The desired state for a live Deployment: a template that another version of the operator rendered stays.
 
 The revision is the digest of the template, and the annotation on the Deployment is the digest of the inputs.
 
-| revision    | inputs   | the template is                                                            |
-|-------------|----------|----------------------------------------------------------------------------|
-| as rendered | any      | the rendered one: changes by others are reverted, and no pod is replaced   |
-| different   | the same | the living one: another version of the operator rendered it, or a rollback |
-| different   | others   | the rendered one: the spec has changed, or a new rendering is requested    |
+| revision    | inputs    | the template is                                                          |
+|-------------|-----------|--------------------------------------------------------------------------|
+| as rendered | any       | the rendered one: changes by others are reverted, and no pod is replaced |
+| different   | the same  | the live one: another version of the operator rendered it, or a rollback |
+| different   | different | the rendered one: the spec has changed, or a new rendering is requested  |
 
 Changes by others to a template that stays look like part of its rendering. The next rendering reverts them.
 """
@@ -33,7 +33,7 @@ def desired(
     servers: Iterable[Object] = (),
     modes: Collection[str] = (),
 ) -> Desired:
-    """Return the desired objects for the living `deployment`, `jobs` and `servers`. See render.desired."""
+    """Return the desired objects for the live `deployment`, `jobs` and `servers`. See render.desired."""
     if deployment is None:
         return render.desired(resource, target, token, fetcher, modes=modes)
     template: Object = deployment["spec"]["template"]
@@ -46,7 +46,7 @@ def desired(
     named = _image(rendered.template) != rendered.image
     running = None if named else _running(_image(template), resource.status.image, servers)
     rendered = render.desired(resource, target, token, fetcher, running, modes)
-    # A label that cannot be a revision is a change by others.
+    # A label that cannot be a revision was changed by another user.
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
     image = _image(template) if _image(rendered.template) == rendered.image else None
@@ -94,7 +94,7 @@ def _image(template: Object) -> str | None:
 
 
 def _job(rendered: Object | None, jobs: Iterable[Object]) -> Object | None:
-    """Return the Job of a template that stays: the living one, although its name may be rendered differently now."""
+    """Return the Job of a template that stays: the live one, although its name may be rendered differently now."""
     living = {str(job["metadata"]["name"]): job for job in jobs if "deletionTimestamp" not in job["metadata"]}
     if rendered is None or not living or rendered["metadata"]["name"] in living:
         return rendered

@@ -40,8 +40,8 @@ def stamped(made: Object) -> Object:
 def is_applied(live: Object, made: Object) -> bool:
     """Return whether the operator applied exactly this manifest last, whatever others have changed since.
 
-    The API server removes what an earlier manifest had and the last one has not. No other comparison shows that: what
-    is left of an earlier manifest looks like an addition by others.
+    The API server removes what an earlier manifest had and the last one does not have. No other comparison shows that:
+    what is left of an earlier manifest looks like an addition by others.
     """
     return bool(live["metadata"].get("annotations", {}).get(names.ANNOTATION_APPLIED) == _stamp(made))
 
@@ -49,7 +49,7 @@ def is_applied(live: Object, made: Object) -> bool:
 def is_as_wanted(live: Object, made: Object) -> bool:
     """Return whether an apply of this manifest would change nothing.
 
-    `overridden` of a living object is the digest of a manifest whose apply has changed nothing: see seen/children.py.
+    `overridden` of a live object is the digest of a manifest whose apply has changed nothing: see seen/children.py.
     """
     return is_applied(live, made) and (covers(live, made) or live.get("overridden") == content_digest(stamped(made)))
 
@@ -61,7 +61,7 @@ def content_digest(made: Object) -> str:
 
 def _stamp(made: Object) -> str:
     # Another user or an autoscaler can set the replica count, which the manifest then repeats. A template that stays
-    # has the defaults of the API server, but the revision that it was applied with.
+    # has the API server's defaults, but still the revision that it was applied with.
     spec = {name: value for name, value in made["spec"].items() if name != "replicas"}
     if made["kind"] == DEPLOYMENT.name:
         spec["template"] = names.revision(spec["template"])
@@ -69,5 +69,5 @@ def _stamp(made: Object) -> str:
 
 
 def literal(value: str) -> str:
-    """Return a text escaped for the kubelet, which otherwise replaces $(NAME) by the value of a variable."""
+    """Return a string escaped for the kubelet, which otherwise replaces $(NAME) with the value of a variable."""
     return value.replace("$", "$$")

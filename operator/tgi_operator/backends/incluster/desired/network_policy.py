@@ -1,4 +1,4 @@
-"""The setting serving-pods-from -> the NetworkPolicy that controls which pods can reach those that serve."""
+"""The serving-pods-from setting -> the NetworkPolicy that controls which pods can reach those that serve."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 def network_policy(owner: Owner, namespaces: Sequence[str] | None) -> Object | None:
-    """Return the policy that allows pods of the owner's namespace and of `namespaces` at the port that serves.
+    """Return the policy that allows pods in the owner's namespace and in `namespaces` to reach the serving port.
 
     Returns None if no policy is desired: `namespaces` is None, or contains all namespaces.
     """

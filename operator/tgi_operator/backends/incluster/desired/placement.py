@@ -25,7 +25,7 @@ def requested(target: InCluster) -> Object:
 
 
 def require_products(spec: Object, target: InCluster) -> None:
-    """Require one of the GPU products in a PodSpec, beside the node affinity that it has.
+    """Require one of the GPU products in a PodSpec, in addition to the node affinity that it has.
 
     A node must match one of the terms, and all expressions of that term.
     """
@@ -42,8 +42,8 @@ def require_products(spec: Object, target: InCluster) -> None:
 def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> None:
     """Keep a pod on the node of the other pods with the same volume, if only one node at a time can attach it.
 
-    The first pod matches its own labels, and can run on any node. That is so only if all required terms match the pod
-    itself, so that a required pod affinity in `podTemplate` is left alone.
+    The first pod matches its own labels and can run on any node. That is true only if all required terms match the pod
+    itself, so a required pod affinity in `podTemplate` is left unchanged.
     """
     if volume is None or not volume.of_one_node:
         return
@@ -55,7 +55,7 @@ def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> Non
 
 
 def _field(spec: Object, *path: str) -> Object:
-    """Return a nested object of a PodSpec, which is created if it is missing, and is not shared with any other."""
+    """Return a nested object of a PodSpec. It is created if it is missing and is not shared with any other PodSpec."""
     for name in path:
         spec[name] = dict(spec.get(name) or {})
         spec = spec[name]

@@ -39,8 +39,8 @@ def pod_template(
 ) -> Object:
     """Return the PodTemplateSpec without a revision, with `podTemplate` merged over it.
 
-    It depends on the reference to the Hub token and not on its value: a server that runs does not use the token any
-    more, and a container that starts reads the present value.
+    It depends on the reference to the Hub token and not on its value: a running server no longer uses the token, and a
+    container that is starting reads the current value.
     """
     own: Object = {"labels": names.server_labels(owner)}
     pod: Object = {
@@ -117,7 +117,7 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         "readinessProbe": _probe(5, 3),
         "livenessProbe": _probe(_PROBE_SECONDS, 6),
         "lifecycle": {"preStop": {"exec": {"command": drain.command(longest)}}},
-        # The status of the pod then has the last lines of its log, and the status of the resource too.
+        # The status of the pod, and that of the resource, then contain the last lines of the log.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         # Root, as in the image: since TGI 3.1, its Python is below /root (TGI issue 3082). Without any capability.
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
@@ -140,7 +140,7 @@ def _resources(spec: Spec, target: InCluster) -> Object:
 
 
 def _download_size(uri: str) -> str:
-    """Return the storage that the weights need on the node: the size from the name, another fifth of it, and 10 GiB."""
+    """Return the storage that the weights need on the node: the size from the name, plus a fifth of it, plus 10 GiB."""
     billions = sizes.billions_of_parameters(uri)
     if billions is None:
         return _UNKNOWN_SIZE

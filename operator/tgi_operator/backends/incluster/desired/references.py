@@ -25,7 +25,7 @@ def references(desired: Desired, spec: Spec) -> tuple[Reference, ...]:
 
 
 def _accounts(pod: Mapping[str, Any], named: str | None) -> Iterator[Reference]:
-    """Yield the service account. `default` is allowed as long as the pod has no token of it."""
+    """Yield the service account. `default` is allowed if the pod does not have its token."""
     name = str(pod.get("serviceAccountName") or _DEFAULT_ACCOUNT)
     if name != _DEFAULT_ACCOUNT:
         field = "spec.inCluster.serviceAccountName" if name == named else f"{_TEMPLATE}.spec.serviceAccountName"

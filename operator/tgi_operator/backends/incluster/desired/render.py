@@ -18,7 +18,7 @@ from tgi_operator.engines.tgi import images
 
 @dataclass(frozen=True)
 class Desired:
-    """The desired objects in the cluster. `replicas` None keeps the present count.
+    """The desired objects in the cluster. If `replicas` is None, the current count is kept.
 
     `inputs` is the digest of everything that the template was rendered from, `revision` that of the template itself.
     """

@@ -1,8 +1,8 @@
 """Restrictions on a pod template: it must not access anything outside the pod.
 
-These are the baseline of the Pod Security Standards, which a cluster need not enforce, and two more. Only the volume
-types of the restricted standard are allowed, and TGI's container keeps its security context. Host namespaces, host
-ports, sysctls, `nodeName` and similar fields do not exist in `podTemplate`.
+These are the baseline of the Pod Security Standards, which a cluster might not enforce, and two more restrictions. Only
+the volume types of the restricted standard are allowed, and TGI's container keeps its security context. Host
+namespaces, host ports, sysctls, `nodeName` and similar fields do not exist in `podTemplate`.
 """
 
 import json

@@ -26,7 +26,7 @@ class Strategy:
 
     @classmethod
     def of(cls, deployment: dict[str, Any]) -> Self:
-        """Return the strategy of a living Deployment."""
+        """Return the strategy of a live Deployment."""
         rolling = deployment["spec"].get("strategy", {}).get("rollingUpdate") or {}
         return cls(rolling.get("maxSurge", "25%"), rolling.get("maxUnavailable", "25%"))
 

@@ -1,1 +1,1 @@
-"""Living objects as values. Pure."""
+"""Live objects as values. Pure."""

@@ -28,10 +28,10 @@ class Room(Enum):
     """The room that the cluster has for one more pod."""
 
     FREE = auto()
-    """A node has enough free."""
+    """A node has enough free capacity."""
 
     TAKEN = auto()
-    """No node has enough free, but each old pod would leave enough on its node."""
+    """No node has enough free capacity, but each old pod would free enough on its node."""
 
     NONE = auto()
     """Neither: the end of an old pod would not help."""
@@ -87,7 +87,7 @@ class Demand:
         )
 
     def fits(self, node: Object, used: Iterable[Amounts]) -> bool:
-        """Return whether a node has enough left beside pods with these requests."""
+        """Return whether a node has enough left in addition to pods with these requests."""
         allocatable = (node.get("status") or {}).get("allocatable") or {}
         taken = list(used)
         return all(
@@ -157,9 +157,9 @@ def _frees(demand: Demand, nodes: Mapping[str, tuple[Object, tuple[Tenant, ...]]
 
 
 def requests(spec: Mapping[str, Any]) -> dict[str, Decimal]:
-    """Return the effective requests of a PodSpec, as the scheduler counts them, and one of the resource `pods`.
+    """Return the effective requests of a PodSpec, as the scheduler counts them, plus 1 of the resource `pods`.
 
-    Without a request, a limit is the request.
+    If there is no request, the limit is used instead.
     """
     return _effective(spec, lambda resources: resources.get("limits", {}) | resources.get("requests", {})) | {
         PODS: Decimal(1)

@@ -1,4 +1,4 @@
-"""Whether a living object still has everything that was applied, regardless of additions by others and the API server.
+"""Whether a live object still has everything that was applied, regardless of additions by others and the API server.
 
 Each value is compared at most once with each possible counterpart, so that the work grows linearly with the size of the
 objects.

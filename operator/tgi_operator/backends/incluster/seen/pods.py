@@ -15,7 +15,7 @@ from tgi_operator.engines.tgi import failure_texts
 MESSAGE_LIMIT = 1024
 
 _TAIL_CHARACTERS = 600
-"""Length of the quoted end of a log, because the error is on its last lines."""
+"""Length of the end of a log that is quoted, because the error is in its last lines."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -43,7 +43,7 @@ FETCHER = "fetch"
 """Name of the container that fetches weights."""
 
 _CRASHES = 3
-"""Restarts after which an unknown failure counts as one that a user must fix."""
+"""Restarts after which an unknown failure is treated as one that a user must fix."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Trouble:
 
 
 def trouble(pod: Object, token: HubToken | None = None) -> Trouble | None:
-    """Return the problem that keeps a pod from serving, or None if it serves, ends or just starts.
+    """Return the problem that keeps a pod from serving, or None if it serves, is ending or has just started.
 
     The problem does not contain the Hub token.
     """
     if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
         return None
     found = next((found for check in _CHECKS if (found := check(pod)) is not None), None)
-    # Cut last, because a cut token might not be recognized any more.
+    # Truncate last, because a truncated token might not be recognized.
     return replace(found, message=_cut(without_token(found.message, token))) if found is not None else None
 
 
@@ -86,7 +86,7 @@ def worst(found: Iterable[Trouble]) -> Trouble | None:
 
 
 def unschedulable_since(pod: Object) -> datetime | None:
-    """Return since when the pod has not fitted on any node, or None if it fits or is being deleted."""
+    """Return since when the pod has not fit on any node, or None if it fits or is being deleted."""
     scheduled = condition(pod, "PodScheduled")
     if "deletionTimestamp" in pod["metadata"] or not _is_unschedulable(scheduled):
         return None
@@ -94,7 +94,7 @@ def unschedulable_since(pod: Object) -> datetime | None:
 
 
 def lacks_room(pod: Object, *, bound: bool) -> bool:
-    """Return whether a pod is unschedulable for lack of resources or, if its volume is `bound`, of its node."""
+    """Return whether a pod is unschedulable for lack of resources or, if its volume is `bound`, because of its node."""
     scheduled = condition(pod, "PodScheduled")
     message = str(scheduled.get("message", ""))
     wanting = _SHORTAGE.search(message) is not None or (bound and _OTHER_NODE in message)
@@ -193,7 +193,7 @@ def _unhealthy(pod: Object) -> Trouble | None:
     """A container that had started does not answer its readiness probe."""
     for container in _containers(pod):
         running = container.get("state", {}).get("running")
-        # A container that was not ready yet since it began has just started, and will answer in a moment.
+        # A container that has not been ready since it began has just started and will answer in a moment.
         if (
             running is not None
             and container.get("started")
@@ -206,7 +206,7 @@ def _unhealthy(pod: Object) -> Trouble | None:
 
 
 def _was_ready(pod: Object, container: Mapping[str, Any]) -> bool:
-    """Return whether a running container has been ready since it began. If no times show that, it counts as ready."""
+    """Return whether a running container has been ready since it began. If no times show that, assume that it has."""
     running = container.get("state", {}).get("running")
     if running is None:
         return False
@@ -234,7 +234,7 @@ def _name(pod: Object) -> str:
 
 
 def _tail(log: str) -> str:
-    """Return the end of a log on one line, from the beginning of a line if it is cut."""
+    """Return the end of a log on one line, from the beginning of a line if it is truncated."""
     lines = [line.strip() for line in _ESCAPES.sub("", log).splitlines() if line.strip()]
     kept: list[str] = []
     for line in reversed(lines):

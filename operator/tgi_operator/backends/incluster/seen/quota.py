@@ -1,4 +1,4 @@
-"""Whether the end of an old pod frees what a ResourceQuota refuses a new pod."""
+"""Whether the end of an old pod frees the quota that a new pod lacks."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -28,7 +28,7 @@ _CONFIG = Config(
     read_timeout=10,
     tcp_keepalive=True,
     user_agent_extra=f"tgi-operator/{__version__}",
-    # Three tries with jitter for short failures. The backoff of the queue handles longer ones.
+    # Three attempts with jitter for short failures. The backoff of the queue handles longer ones.
     retries={"mode": "standard", "total_max_attempts": 3},
 )
 
@@ -47,17 +47,17 @@ class API(Calls, Protocol):
     """The backend's interface to AWS."""
 
     def drop(self, scope: Scope) -> None:
-        """Drop clients and threads of a scope in which no resource is left. Calls in progress there continue."""
+        """Drop the clients and threads of a scope in which no resource is left. Calls in progress there continue."""
 
     async def close(self) -> None:
-        """Wait for the calls in progress, each limited by its timeouts, and accept no more."""
+        """Wait for the calls in progress, each limited by its timeouts, and accept no more calls."""
 
 
 class SageMakerAPI:
     """SageMaker and Application Auto Scaling in every scope, through botocore.
 
     `threads` is the number of simultaneous calls for resources in one scope: a scope that hangs blocks only its own
-    threads. `guard` is called in a thread before each try of a write. It raises an error if the write is not allowed.
+    threads. `guard` is called in a thread before each attempt to write. It raises an error if the write is not allowed.
     """
 
     def __init__(self, threads: int, guard: Callable[[], None]) -> None:
@@ -94,7 +94,7 @@ class SageMakerAPI:
             metrics.AWS_CALLS.labels(operation, result).inc()
 
     def drop(self, scope: Scope) -> None:
-        """Drop clients and threads of a scope. See API."""
+        """Drop the clients and threads of a scope. See API."""
         for key in [key for key in self._threads if key[0] == scope]:
             self._threads.pop(key).shutdown(wait=False)
         if scope.identity in self._identities:
@@ -104,7 +104,7 @@ class SageMakerAPI:
         """Wait for the calls in progress. See API."""
         for pool in self._threads.values():
             pool.shutdown(wait=False, cancel_futures=True)
-        # Includes those of dropped scopes: the Lease is released only when no write can happen any more.
+        # Includes those of dropped scopes: the Lease is released only when no more writes can happen.
         await asyncio.gather(*map(asyncio.wrap_future, tuple(self._under_way)), return_exceptions=True)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -125,7 +125,8 @@ class SageMakerAPI:
         return self._threads[key]
 
     def _before_send(self, event_name: str, **_: object) -> None:
-        # Every try passes here, after the waits for a thread, for credentials and for botocore's own pauses.
+        # Every attempt passes through here, after the waits for a thread, for credentials and for botocore's own
+        # pauses.
         if not OPERATIONS[event_name.rpartition(".")[2]].reads:
             self._guard()
 

@@ -1,7 +1,7 @@
 """The meaning of AWS's refusals.
 
 SageMaker answers almost everything with HTTP 400 `ValidationException`, so only the message distinguishes refusals. The
-rules are anchored texts, tried in order. The first match decides.
+rules are patterns that are tried in order. The first match decides.
 
 Sources: `docs` is AWS's documentation of the operation or of its common errors, and `model` is the service model in
 botocore. owner/name#number is an issue or pull request on GitHub that quotes the answer of a real account.
@@ -124,11 +124,11 @@ _BY_CODE = {
 _BY_CODE_AND_MESSAGE: tuple[tuple[str, re.Pattern[str], Meaning], ...] = (
     # Other errors with this code are temporary: the keys of the issuer could not be read.
     ("InvalidIdentityToken", re.compile(r"No OpenIDConnect provider|Incorrect token audience"), Meaning.ACCESS_DENIED),
-    # A fixed limit of a resource is no quota of the account, and only another spec has fewer tags (docs: AddTags, 50
-    # tags; the text is assumed).
+    # A fixed limit of a resource is not a quota of the account, and only a changed spec has fewer tags (docs: AddTags,
+    # 50 tags; the text is assumed).
     ("ResourceLimitExceeded", re.compile(r"\b[Tt]ags\b"), Meaning.REJECTED),
 )
-"""A code with a message that together mean something else than the code alone."""
+"""A code and a message that together mean something other than the code alone."""
 
 _INVALID = frozenset({"ValidationException", "ValidationError", "SerializationException"})
 """Codes of invalid requests, which AWS will refuse again."""
@@ -136,8 +136,8 @@ _INVALID = frozenset({"ValidationException", "ValidationError", "SerializationEx
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
-        # The text for a configuration begins like that for an endpoint, and for weights like for a model: these come
-        # first.
+        # The text for a configuration begins like that for an endpoint, and the text for weights like that for a model,
+        # so these come first.
         (r"^Could not find endpoint configuration ", Meaning.CONFIG_NOT_FOUND),
         # CreateModel: philschmid/llm-sagemaker-sample#2, aws-ia/ecs-blueprints#223.
         (r"^Could not (access|find) model data at ", Meaning.MODEL_DATA_NOT_READABLE),

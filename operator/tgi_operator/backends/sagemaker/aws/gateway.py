@@ -14,7 +14,7 @@ OPERATOR = ""
 
 
 class Gateway:
-    """Token buckets for reads and for writes of each service in each scope, which namespaces share in turns.
+    """Token buckets for the reads and writes of each service in each scope, which namespaces share in turns.
 
     `unanswered` is called with a scope and a service if AWS did not answer a call for a resource.
     """

@@ -38,8 +38,8 @@ class Operation:
     """One operation.
 
     `sweeps` means that only sweeps make the call, and that it never waits for a thread behind calls for single
-    resources. `leads_to` is the EndpointStatus after an accepted call. `part` is the kind of the named object that must
-    carry our tags: before it is deleted, and if it exists already.
+    resources. `leads_to` is the EndpointStatus after an accepted call. `part` is the kind of the named object, which
+    must carry our tags before it is deleted, or if it already exists.
     """
 
     name: str

@@ -5,7 +5,7 @@ import asyncio
 from tgi_operator.fair_queue import FairQueue
 
 _WHOLE = 1 - 1e-6
-"""The amount that counts as a whole token: a timer may fire early by the rounding error of a float."""
+"""The amount that is treated as a whole token: a timer may fire early by the rounding error of a float."""
 
 
 class TokenBucket:

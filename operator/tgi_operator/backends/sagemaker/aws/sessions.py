@@ -48,7 +48,7 @@ class Identity:
     async def renew(self, refused: Any) -> None:
         """Start a new session, which loads the credentials again, because AWS refused those of a client.
 
-        Does nothing if the client is of an earlier session, or if this session is itself a recent renewal.
+        Does nothing if the client belongs to an earlier session, or if this session is itself a recent renewal.
         """
         async with self._making:
             now = asyncio.get_running_loop().time()

@@ -50,8 +50,8 @@ RETRIES: Mapping[str, Retry] = {
 }
 """By reason. Any other failure is remembered until the spec changes.
 
-Capacity, quota, permissions, weights and images belong to the account, not to the spec, and can be fixed without a
-change of the spec.
+Capacity, quota, permissions, weights and images belong to the account, not to the spec, and can be fixed without
+changing the spec.
 """
 
 
@@ -71,7 +71,7 @@ _QUOTA = re.compile(r"service limit '([^']+)'")
 
 
 def remembered(situation: Situation, revision: str) -> LastFailure | None:
-    """Return the memory of `revision`'s last failure, or None if it did not fail or is no longer remembered.
+    """Return the memory of `revision`'s last failure, or None if there was none or it is no longer remembered.
 
     A failure whose reason only another version knows is not remembered, because it has no effect.
     """
@@ -122,7 +122,7 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
     """Return the verdict for a failed revision that is not tried now."""
     reason, available = Reason(failure.reason), situation.available
     if not may_be_retried(failure):
-        # AWS does not end all its error messages with a period.
+        # Not all AWS error messages end with a period.
         what = f"Revision {failure.revision} failed: {failure.message.removesuffix('.')}."
         how = f"To retry, change the spec or set the annotation {REQUEST_ANNOTATION}."
         message = f"{what} {how}{_advice(situation, failure)}"
@@ -136,7 +136,7 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
 
 
 def _advice(situation: Situation, failure: LastFailure) -> str:
-    """Return what the error message of AWS lacks: the location of the container's logs, or the quota's name."""
+    """Return what the AWS error message lacks: the location of the container's logs, or the quota's name."""
     place = situation.place
     if failure.reason in _OF_A_CONTAINER:
         return f" Logs: {place.logs}"

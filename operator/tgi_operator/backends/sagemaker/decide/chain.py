@@ -20,7 +20,7 @@ from tgi_operator.backends.sagemaker.decide.waiting import in_transition, unavai
 
 RULES: tuple[Rule[Situation, Step], ...] = (
     retained,  # the resource is deleted, and all of its objects stay
-    unconfirmed,  # the endpoint may be one created a moment ago
+    unconfirmed,  # the endpoint may have been created a moment ago
     unproven,  # the endpoint has lost tags, and its configuration may show the owner
     deletion,  # the resource is deleted
     unavailable,  # AWS cannot be read
@@ -55,7 +55,7 @@ def plan(situation: Situation) -> Plan[Step] | Ask:
     answer = with_scaling_status(situation, with_registration(situation, answer))
     changes = bool(answer.steps or answer.collection)
     if changes and situation.endpoint is not None and situation.lacks(Need.TAGS):
-        # An endpoint is changed only if its tags were just read, because it may be another user's by now.
+        # An endpoint is changed only if its tags were just read, because it may now be another user's.
         return Ask(frozenset({Need.TAGS}))
     if situation.has_unproven_image and any(step.operation == "CreateModel" for step in answer.steps):
         return Ask(frozenset({Need.LIVE_MODEL}))

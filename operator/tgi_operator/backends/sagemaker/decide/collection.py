@@ -20,7 +20,7 @@ def collecting(
 ) -> Plan[Step]:
     """Return the plan that reports `verdict` and deletes the objects of all but the wanted and the live revision.
 
-    Only while AWS is not changing the endpoint. The status lists the revisions until they are deleted.
+    Called only while AWS is not changing the endpoint. The status lists the revisions until they are deleted.
     """
     remember = remember or situation.memory
     kept = tuple(revision for revision in (situation.desired.revision, situation.live_revision) if revision)

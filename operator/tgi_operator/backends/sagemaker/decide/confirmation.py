@@ -14,7 +14,7 @@ def confirm(situation: Situation, listed: Listed | None, *, complete: bool) -> S
     """Return the situation that the listing and the status memory describe, or None if they are not enough.
 
     They are enough if the listing has the endpoint exactly as the status remembers it, and the rules neither ask for
-    more nor change anything. `complete` means that endpoints missing from the listing do not exist.
+    more nor change anything. `complete` means that endpoints that are missing from the listing do not exist.
     """
     if situation.resource.generation != situation.status.observed_generation or situation.status.sage_maker is None:
         return None
@@ -49,7 +49,7 @@ def _observed(situation: Situation, listed: Listed | None, *, complete: bool) ->
 
 
 def first_needs(situation: Situation, *, check: bool, scaling: bool, owned: bool) -> frozenset[Need]:
-    """Return the reads of a living endpoint that come before any decision.
+    """Return the reads of a live endpoint that come before any decision.
 
     `check` means that a drift check of the endpoint is due, `scaling` that one of its scalable target is due. `owned`
     means that this process has read its tags before, and that they were ours.

@@ -13,9 +13,9 @@ from tgi_operator.backends.sagemaker.seen import state
 
 
 def deletion(situation: Situation) -> Plan[Step] | Ask | None:
-    """The resource is deleted: the endpoint first, and when AWS shows that it is gone, its configurations and models.
+    """The resource is deleted: first the endpoint, then, once AWS shows that it is gone, its configurations and models.
 
-    Nothing is written ahead, because names and tags show a successor everything that it needs.
+    Nothing is written in advance, because names and tags show a successor everything that it needs.
     """
     if not situation.resource.deleting:
         return None
@@ -86,5 +86,5 @@ def _note(situation: Situation) -> Note:
 
 
 def _deregister(situation: Situation) -> tuple[Step, ...]:
-    """Return the step that ends scaling first. AWS deletes no scalable target if the identity lacks the permission."""
+    """Return the step that ends scaling first. Without the permission, AWS would keep the target."""
     return (steps.deregister(situation.place),) if situation.registered else ()

@@ -65,7 +65,7 @@ def begun(
     """A revision is about to be requested, which shows a successor the objects that may exist.
 
     `last_modified` is that of the endpoint before the request, or None if there is no endpoint. `registration_lost`
-    means that the endpoint is no scalable target afterwards. If the list of revisions is full, the oldest one is
+    means that the endpoint is not a scalable target afterwards. If the list of revisions is full, the oldest one is
     dropped.
     """
     return _with(

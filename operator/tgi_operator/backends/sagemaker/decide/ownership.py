@@ -8,7 +8,7 @@ from tgi_operator.backends.sagemaker.decide.situation import Situation
 from tgi_operator.backends.sagemaker.decide.steps import Step
 
 UNSEEN_SECONDS = 2
-"""Seconds until the next observation while not all TGIEndpoints were seen yet."""
+"""Seconds until the next observation while not all TGIEndpoints have been seen."""
 
 
 def unproven(situation: Situation) -> Ask | None:

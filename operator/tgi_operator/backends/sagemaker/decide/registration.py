@@ -28,7 +28,7 @@ def stops(situation: Situation, plan: Plan[Step]) -> bool:
     """Return whether removed autoscaling has to be deregistered before the steps of `plan`.
 
     A rollout comes first: it needs no removal, and a removal that AWS refuses must not delay it. Another instance count
-    comes after the removal, or the remaining policies would change the count again.
+    comes after the removal, because the remaining policies would change the count again.
     """
     endpoint = situation.endpoint
     serves = endpoint is not None and endpoint.status == state.IN_SERVICE
@@ -38,14 +38,14 @@ def stops(situation: Situation, plan: Plan[Step]) -> bool:
 
 
 def stopped(situation: Situation, plan: Plan[Step]) -> Plan[Step] | Ask:
-    """Return the plan that ends autoscaling removed from the spec: nothing can change the instance count any more.
+    """Return the plan that ends autoscaling removed from the spec, so that nothing else changes the instance count.
 
     `plan` is the plan that otherwise comes next.
     """
     if situation.lacks(Need.SCALING):
         return Ask(frozenset({Need.SCALING}))
     if situation.observed.scaling_error is not None:
-        # Deregistering would also remove objects of others and those that could not be read.
+        # Deregistering would also remove other users' objects and those that could not be read.
         return plan
     seen = situation.observed.scaling.registered if situation.observed.scaling else None
     # Findings of another rule stay reported while the removal is refused. Ready is reported once it has succeeded.
@@ -62,7 +62,7 @@ def stopped(situation: Situation, plan: Plan[Step]) -> Plan[Step] | Ask:
 
 
 def _removal(situation: Situation, seen: Registered | None) -> tuple[Step, ...]:
-    """Return the steps after which nothing of ours is left. Deregistering would also remove policies of others."""
+    """Return the steps after which nothing of ours is left. Deregistering would also remove other users' policies."""
     place = situation.place
     if seen is None or not seen.foreign_policies:
         return (steps.deregister(place),)
@@ -75,7 +75,7 @@ def _removal(situation: Situation, seen: Registered | None) -> tuple[Step, ...]:
 def needs_reading(situation: Situation, plan: Plan[Step]) -> bool:
     """Return whether `plan` cannot be completed without reading Application Auto Scaling.
 
-    The status is trusted while it reports no problem for the present spec and hour.
+    The status is trusted while it reports no problem with the current spec and schedule.
     """
     endpoint, wanted, remembered = situation.endpoint, situation.desired.scaling, situation.remembered
     followed = wanted is not None or remembered.scaling_revision is not None
@@ -88,7 +88,7 @@ def needs_reading(situation: Situation, plan: Plan[Step]) -> bool:
 
 
 def _is_well(situation: Situation) -> bool:
-    """Return whether the status reports that the registered target follows the load according to the present spec.
+    """Return whether the status reports that the registered target follows the load according to the current spec.
 
     If an outage left that unknown, the status is trusted as well: the sweeps find later changes.
     """

@@ -26,7 +26,7 @@ def absent(situation: Situation) -> Plan[Step] | None:
         return None
     remembered, desired = situation.remembered, situation.desired
     if situation.settling and remembered.endpoint_status == state.CREATING and not situation.requested:
-        # Another revision is being created, and is not found yet. Its parts are in use.
+        # Another revision is being created but is not found yet. Its parts are in use.
         return Plan(situation.status, after=UNSETTLED_SECONDS)
     blocked = attempts.blocked(situation)
     if blocked is not None:
@@ -44,7 +44,7 @@ def absent(situation: Situation) -> Plan[Step] | None:
 def unsettled(situation: Situation) -> Plan[Step] | None:
     """AWS accepted an update, or may have, and still shows the endpoint as before: observe again in a moment.
 
-    Whatever the spec wants by now, the requested revision is in use until AWS shows otherwise.
+    Whatever the spec wants now, the requested revision is in use until AWS shows otherwise.
     """
     remembered = situation.remembered
     if not situation.settling or situation.modified or remembered.last_modified_time is None:
@@ -56,7 +56,7 @@ def unsettled(situation: Situation) -> Plan[Step] | None:
 
 
 def rolled_back(situation: Situation) -> Plan[Step] | None:
-    """The wanted revision was requested, and AWS is back at another one: remember the failure."""
+    """The wanted revision was requested, but AWS has returned to another one: remember the failure."""
     endpoint, remembered = situation.living, situation.remembered
     broken = endpoint.status == state.UPDATE_ROLLBACK_FAILED
     if (situation.up_to_date and not broken) or not situation.attempted:
@@ -134,7 +134,7 @@ def _rollout(
 def _as_reported(situation: Situation, status: Status) -> Status:
     """Return the status to write before another attempt of a revision that failed.
 
-    The conditions stay the same until AWS accepts it, because a status that alternates with each attempt has no value.
+    The conditions stay the same until AWS accepts it, because a status that alternates with each attempt is of no use.
     """
     if attempts.remembered(situation, situation.desired.revision) is None:
         return status

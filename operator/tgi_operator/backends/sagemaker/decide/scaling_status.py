@@ -43,7 +43,7 @@ def _with_scaling(situation: Situation, status: Status, *, registered: bool) -> 
 
 
 def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
-    """Return the bounds in force, and the reason why the instance count changed."""
+    """Return the bounds in effect, and the reason why the instance count changed."""
     now = rfc3339(situation.now)
     if situation.autoscaling is None:
         why = scaling.SPEC_REPLICAS if situation.spec.replicas is not None else _BY_OTHERS

@@ -1,4 +1,4 @@
-"""All input of a decision: the resource, its desired state, and the observations."""
+"""All inputs to a decision: the resource, its desired state, and the observations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -42,12 +42,12 @@ _ROLLOUT_REASONS = frozenset(
         Reason.SCALING,
     }
 )
-"""Reasons of Reconciling that do not indicate failed upkeep."""
+"""Reasons for Reconciling that do not indicate failed upkeep."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """All input of a rule.
+    """All inputs to a rule.
 
     `rendered` is None if the spec cannot work, and `problem` is the reason. `name_problem` is the reason why the
     namespace is not allowed to use the endpoint name of the spec.
@@ -300,14 +300,14 @@ class Situation:
 
     @property
     def bounds(self) -> Bounds:
-        """The bounds that are in force now. Raises LookupError if the spec has no autoscaling."""
+        """The bounds that are in effect now. Raises LookupError if the spec has no autoscaling."""
         if self.autoscaling is None:
             raise LookupError("the spec has no autoscaling")
         return schedules.in_force(self.autoscaling, self.now)
 
     @property
     def wanted_replicas(self) -> int:
-        """The wanted instance count: the spec's, else the present one, else the lower bound, or one."""
+        """The wanted instance count: the spec's, else the current one, else the lower bound, or one."""
         spec = self.resource.spec
         if spec is not None and spec.replicas is not None:
             return spec.replicas
@@ -338,11 +338,11 @@ class Situation:
 
     @property
     def attempted(self) -> bool:
-        """Whether AWS tried to roll out the wanted revision on the living endpoint.
+        """Whether AWS tried to roll out the wanted revision on the live endpoint.
 
-        The status has the revision that was about to be requested and the endpoint before the request. It also has,
-        written afterwards, that AWS accepted it. After a crash in between, a new FailureReason shows the same. An
-        endpoint that is unchanged since before the request was read too early.
+        The status contains the revision that was about to be requested and the state of the endpoint before the
+        request. After the request, the status also shows that AWS accepted it. After a crash in between, a new
+        FailureReason shows the same. If the endpoint has not changed since before the request, it was read too early.
         """
         if self.endpoint is None or not self.requested or not self.modified:
             return False

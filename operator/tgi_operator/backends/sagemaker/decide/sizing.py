@@ -31,7 +31,7 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
     message = f"Serving; AWS is changing the replica count to {replicas}."
     verdict = serving(Reason.SCALING, message)
     if repairs(situation):
-        # They come after the fleet has its size. Only then does the endpoint match the spec of the generation.
+        # Repairs come once the fleet has its size. Only then does the endpoint match the spec of this generation.
         verdict = progressing(Reason.SCALING, message, available=situation.available)
     status = situation.report(
         verdict,
@@ -40,7 +40,7 @@ def miscounted(situation: Situation) -> Plan[Step] | None:
         last_failure=failure or situation.status.last_failure,
     )
     return Plan(
-        # Nothing of it is true until AWS accepts the request.
+        # None of it is true until AWS accepts the request.
         as_reported(situation.status, status),
         steps=(steps.scale(situation.desired, replicas),),
         ahead=True,
@@ -80,7 +80,7 @@ def _resizing(situation: Situation, remember: SageMakerStatus, replicas: int) ->
 
 
 def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
-    """Return the Event if another user changed the count. The status's history has changes of the spec."""
+    """Return the Event if another user changed the count. Changes in the spec are in the history in the status."""
     if situation.status.desired_replicas != replicas or situation.status.replicas != replicas:
         return ()
     message = f"Restored the replica count from {situation.living.desired_count} to {replicas}."
@@ -90,8 +90,8 @@ def _restored(situation: Situation, replicas: int) -> tuple[Note, ...]:
 def resized(situation: Situation, blocked: Plan[Step]) -> Plan[Step]:
     """Give the serving revision the spec's instance count, while `blocked` reports why its successor has to wait.
 
-    Once for each count that AWS starts to change to. The outcome is ignored, because the status reports the failure of
-    the successor.
+    This happens once for each count that AWS starts to change to. The outcome is ignored, because the status reports
+    the failure of the successor.
     """
     endpoint, replicas = situation.living, situation.desired.replicas
     if replicas is None or endpoint.status != state.IN_SERVICE:

@@ -13,7 +13,7 @@ from tgi_operator.backends.sagemaker.desired.scaling_policies import Request, ad
 
 @dataclass(frozen=True)
 class Step:
-    """One AWS call. `tolerated` are refusals which mean that the step is already done."""
+    """One AWS call. `tolerated` are refusals that mean that the step is already done."""
 
     operation: str
     request: Mapping[str, Any] = field(repr=False)
@@ -45,9 +45,9 @@ def create(desired: Desired, replicas: int) -> tuple[Step, ...]:
 
 
 def update(desired: Desired, replicas: int, *, stand_in: str | None = None, broken: bool = False) -> tuple[Step, ...]:
-    """Return the steps that roll out a revision on a living endpoint.
+    """Return the steps that roll out a revision on a live endpoint.
 
-    `stand_in` is the name of the live configuration, if that was deleted. AWS does not update an endpoint whose
+    `stand_in` is the name of the live configuration if that has been deleted. AWS does not update an endpoint whose
     configuration is missing, so a placeholder with a special tag takes its name. `broken` means that a rollback of the
     endpoint failed halfway, so that "in use" does not mean done.
     """
@@ -75,7 +75,7 @@ def scale(desired: Desired, replicas: int) -> Step:
 
 
 def delete_endpoint(place: Place) -> Step:
-    """Return the step that deletes the endpoint. Only for one whose tags were seen to be ours."""
+    """Return the step that deletes the endpoint. Only for an endpoint whose tags were found to be ours."""
     gone = frozenset({Meaning.ENDPOINT_NOT_FOUND})
     return Step("DeleteEndpoint", {"EndpointName": place.endpoint}, tolerated=gone)
 
@@ -94,9 +94,9 @@ def delete_sets(place: Place, revisions: Iterable[str]) -> tuple[Step, ...]:
 
 
 def retag(arn: str, tags: Mapping[str, str], stale: Iterable[str]) -> tuple[Step, ...]:
-    """Return the steps that remove the keys `stale` of an object and set `tags`.
+    """Return the steps that remove the `stale` keys of an object and set `tags`.
 
-    The removal comes first: AWS allows 50 tags, and all keys can be renamed at once.
+    The removal comes first: AWS allows 50 tags, and all keys can be renamed together.
     """
     keys = sorted(stale)
     return (

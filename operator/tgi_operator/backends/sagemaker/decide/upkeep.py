@@ -27,7 +27,7 @@ def out_of_service(situation: Situation) -> Plan[Step] | None:
 
 
 def in_service(situation: Situation) -> Plan[Step] | Ask:
-    """The endpoint is as wanted: revert changes by others, and collect the objects that no revision needs any more.
+    """The endpoint is as wanted: revert changes by others and collect the objects that no revision needs.
 
     If the status reports a problem, everything is read first: failed upkeep must not be forgotten.
     """
@@ -62,7 +62,7 @@ def in_service(situation: Situation) -> Plan[Step] | Ask:
 def _needs(situation: Situation) -> tuple[Need, ...]:
     if not situation.trusted:
         return (Need.TAGS, Need.LIVE_CONFIG, Need.LIVE_MODEL)
-    # The tags of a spec that changed while AWS was changing the endpoint were not compared yet.
+    # If the spec changed while AWS was changing the endpoint, its tags have not been compared yet.
     tags = () if situation.was_complete else (Need.TAGS,)
     unknown = situation.follows_image and situation.status.image is None and situation.running_image is None
     return (*tags, Need.LIVE_MODEL) if unknown else tags
@@ -75,7 +75,7 @@ def _without_stale_tag_keys(situation: Situation, status: Status) -> Status:
 
 
 def _is_over(situation: Situation) -> bool:
-    """Whether the remembered failure is of a revision that serves now."""
+    """Whether the remembered failure is that of a revision that now serves."""
     failure = situation.status.last_failure
     return failure is not None and failure.revision.partition("-")[0] == situation.desired.revision
 

@@ -65,14 +65,14 @@ def unknown_status(situation: Situation) -> Plan[Step] | None:
 
 
 def in_transition(situation: Situation) -> Plan[Step] | None:
-    """AWS is changing the endpoint and refuses other changes: wait. A fleet that only changes its size still serves."""
+    """AWS is changing the endpoint and refuses other changes: wait. A fleet that is being resized still serves."""
     endpoint = situation.endpoint
     if endpoint is None or endpoint.status not in state.IN_TRANSITION:
         return None
     resizing = endpoint.pending_config_name in (None, endpoint.config_name)
     current = situation.status.current_revision
     serves = situation.up_to_date and situation.requested and current == situation.desired.revision
-    # A newer generation may want more than the endpoint shows: its tags were not compared yet.
+    # A newer generation may want more than the endpoint shows: its tags have not been compared yet.
     if serves and resizing and situation.was_complete:
         if endpoint.status == state.UPDATING:
             message = f"Serving; AWS is changing the replica count to {situation.wanted_replicas}."
@@ -99,6 +99,6 @@ def in_transition(situation: Situation) -> Plan[Step] | None:
 
 
 def _since(situation: Situation) -> datetime:
-    """Return when the present change began: the last request, or a later change by AWS or another user."""
+    """Return when the current change began: the last request, or a later change by AWS or another user."""
     modified, requested = parse(situation.living.last_modified), situation.remembered.request_time
     return max(modified, parse(requested)) if requested is not None else modified

@@ -1,4 +1,4 @@
-"""Checks for problems that AWS or TGI would refuse, or that would first cost an instance, before any creation."""
+"""Checks before anything is created, for specs that AWS would reject or that would fail on a billed instance."""
 
 import re
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def role_of_another_partition(_: Spec, target: SageMaker) -> Problem | None:
 
 
 def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
-    """Without a network the container cannot download from the Hub."""
+    """Without a network, the container cannot download from the Hub."""
     if target.enable_network_isolation and spec.model.on_hub:
         return Problem(
             Reason.INVALID_SPEC,
@@ -44,7 +44,7 @@ def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
 
 
 def unknown_image(spec: Spec, target: SageMaker) -> Problem | None:
-    """The catalog must have an image of the version for the region."""
+    """The catalog must have an image of this version for the region."""
     try:
         render.image(spec.runtime, target.region, None)
     except images.NoImageInRegionError as error:
@@ -88,7 +88,7 @@ def unlaunchable(spec: Spec, target: SageMaker) -> Problem | None:
 
 
 def api_key(spec: Spec, _: SageMaker) -> Problem | None:
-    """SageMaker passes no Authorization header on, so an API_KEY locks everyone out."""
+    """SageMaker does not pass on Authorization headers, so an API_KEY locks everyone out."""
     if any(variable.name == "API_KEY" for variable in spec.runtime.env):
         return Problem(
             Reason.CONFLICTING_OPTIONS,

@@ -32,7 +32,7 @@ _HASH_LENGTH = 12
 def endpoint_name(key: Key) -> str:
     """Return the endpoint's name for a resource that names none: NAMESPACE-NAME-HASH, within 63 characters.
 
-    The hash is of namespace and name, so that no two resources have the same name (a/b-c and a-b/c).
+    The hash covers the namespace and name, so that no two resources get the same name (a/b-c and a-b/c).
     """
     allowed = re.sub(r"[^a-z0-9]+", "-", f"{key.namespace}-{key.name}".lower()).strip("-")
     return with_tail(allowed, digest(f"{key.namespace}/{key.name}")[:_HASH_LENGTH], MAX_NAME)
@@ -98,7 +98,7 @@ def is_owned(tags: Mapping[str, str], owner: Owner) -> bool:
 
 
 def is_anothers(tags: Mapping[str, str], owner: Owner) -> bool:
-    """Return whether the present tags name another resource. Missing tags contradict nothing."""
+    """Return whether the tags that exist name another resource. Missing tags contradict nothing."""
     return any(tags.get(key, value) != value for key, value in identifying_tags(owner).items())
 
 

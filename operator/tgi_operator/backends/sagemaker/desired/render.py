@@ -29,8 +29,8 @@ _LEGACY_TOKEN_BEFORE = (2, 0, 0)
 class Desired:
     """The desired objects on SageMaker: one model, one configuration and one endpoint.
 
-    `rendered_from` is the digest of the fields that it was rendered from. `replicas` None keeps the present count.
-    `scaling` None means that the instance count does not follow the load.
+    `rendered_from` is the digest of the fields that it was rendered from. If `replicas` is None, the current count is
+    kept. If `scaling` is None, the instance count does not follow the load.
     """
 
     place: Place
@@ -58,7 +58,7 @@ class Desired:
 
     @property
     def patience_seconds(self) -> int:
-        """Seconds that AWS can take for one change: start-up and download at their limits, and an hour for the rest."""
+        """Seconds that AWS can take for one change: startup and download at their limits, and an hour for the rest."""
         variant = self.config["ProductionVariants"][0]
         waits = ("ContainerStartupHealthCheckTimeoutInSeconds", "ModelDataDownloadTimeoutInSeconds")
         return 3600 + sum(int(variant[wait]) for wait in waits)
@@ -104,7 +104,7 @@ class Desired:
 def image(runtime: Runtime, region: str, running: str | None) -> str:
     """Return the named image, or that of the named version, or the running one, or the newest of the catalog.
 
-    A spec without a version keeps `running`, so that an upgrade of the operator rolls no endpoint. Raises
+    A spec without a version keeps `running`, so that an upgrade of the operator changes no endpoint. Raises
     images.UnknownImageError.
     """
     if runtime.image is not None:
@@ -204,11 +204,11 @@ def _config(spec: Spec, target: SageMaker, image_uri: str) -> Request:
 
 
 def inference_ami_version(image_uri: str) -> str | None:
-    """Return the host image whose GPU driver fits the CUDA of a container image, or None for SageMaker's default.
+    """Return the host image whose driver fits the CUDA version of a container image, or None for SageMaker's default.
 
     The default host has driver 470, which is too old for CUDA 12. A CUDA 13 host keeps CUDA 12 containers from starting
     (InferenceAmiVersion of the SageMaker API: 550 / CUDA 12.4, 580 / CUDA 13.0). An image without a CUDA version in its
-    tag counts as one of CUDA 12, like all of TGI since 1.2.
+    tag is assumed to use CUDA 12, like all TGI images since 1.2.
     """
     major, _ = images.cuda_version(image_uri) or (12, 0)
     if major < 12:

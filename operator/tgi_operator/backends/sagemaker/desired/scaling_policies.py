@@ -73,7 +73,7 @@ class Scaling:
     revision: str
 
     def register(self, bounds: Bounds) -> Request:
-        """Return the RegisterScalableTarget request. AWS brings the instance count within the bounds at once."""
+        """Return the RegisterScalableTarget request. AWS immediately brings the instance count within the bounds."""
         return {**addressed(self.endpoint), **target(bounds)}
 
     def put_policy(self, name: str) -> Request:

@@ -99,7 +99,7 @@ def activity(described: Mapping[str, Any]) -> Activity:
 
 
 def reason(failed: Activity) -> Reason:
-    """Return why AWS could not scale."""
+    """Return the reason why AWS could not scale."""
     return errors.failure(failed.message, Reason.SCALING_FAILED)
 
 
@@ -121,7 +121,7 @@ def target(described: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def has_bounds(wanted: Scaling, live: Mapping[str, Any] | None, now: datetime) -> bool:
-    """Return whether a target has the bounds in force. AWS's own scheduled actions can be some seconds late."""
+    """Return whether a target has the bounds in effect. AWS's own scheduled actions can be some seconds late."""
     a_moment_ago = now - timedelta(seconds=CONSISTENCY_SECONDS)
     bounds = {schedules.in_force(wanted.autoscaling, moment) for moment in (now, a_moment_ago)}
     return any(is_as_wanted(live, target_request(each)) for each in bounds)

@@ -74,7 +74,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Outage:
-    """AWS has not been readable in a scope since then. `message` is the error of the last attempt."""
+    """AWS has not been readable in a scope since `since`. `message` is the error from the last attempt."""
 
     since: datetime
     message: str

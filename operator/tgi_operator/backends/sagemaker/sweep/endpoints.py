@@ -1,7 +1,7 @@
 """The sweep of endpoints: one paged ListEndpoints for a scope instead of a DescribeEndpoint for each resource.
 
 A resource is observed again only if the (status, LastModifiedTime) of its endpoint differs from the last observation,
-or if a drift check is due. A drift check looks for changes of tags, configuration and model, which no list shows.
+or if a drift check is due. A drift check looks for changes to tags, configuration and model, which no list shows.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ PAGE = 100
 """MaxResults of ListEndpoints. Filters save nothing: AWS applies them after it has read a page."""
 
 MAX_PAGES = 1000
-"""A bound for a list that never ends. Further endpoints do not count as missing."""
+"""A bound for a list that never ends. Endpoints beyond it are not treated as missing."""
 
 READS_OF_A_CHECK = 6
 """DescribeEndpoint, DescribeEndpointConfig and DescribeModel, and ListTags for each."""
@@ -155,7 +155,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
     ) -> None:
         """`allowed` returns the version of the file of permissions. When it changes, every resource is reported.
 
-        `dropped` is called with a scope in which nothing is followed any more.
+        `dropped` is called with a scope in which nothing is followed anymore.
         """
         super().__init__()
         self._dropped = dropped
@@ -182,7 +182,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         return swept.listing if swept is not None and not swept.silent else None
 
     def outage(self, scope: Scope) -> Outage | None:
-        """Return the reason why AWS has not been readable in a scope for a while, or None if it is."""
+        """Return the reason why AWS has not been readable in a scope for a while, or None if it is readable."""
         swept = self._scopes.get(scope)
         return swept.outage if swept else None
 
@@ -263,7 +263,7 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
             # A call for a resource would fail too.
             return
         if awaited:
-            # They have waited for a listing that is not available.
+            # These resources have been waiting for a listing that is not available.
             self._report_all(swept)
         else:
             # Endpoints that no list shows have to be observed: one in transition settles, and a settled one can change.
@@ -313,10 +313,10 @@ class EndpointSweep(Sweep[Followed, SweptEndpoints]):
         self._changed(followed.key)
 
     def _choose_checks(self, swept: SweptEndpoints) -> None:
-        """Schedule drift checks of endpoints, as many as the budget allows.
+        """Schedule as many drift checks of endpoints as the budget allows.
 
-        Every other choice is the endpoint that was chosen the longest ago. The choices between rotate over the
-        namespaces, so that the checks of a small namespace are not rare because another one is large.
+        Every other choice is the endpoint that was chosen the longest ago. The choices in between rotate among the
+        namespaces, so that endpoints in a small namespace are not checked rarely because another namespace is large.
         """
         # A fraction of a check is saved for the next sweep. A budget that no endpoint needed is not.
         swept.checks_saved += self._checks_per_sweep

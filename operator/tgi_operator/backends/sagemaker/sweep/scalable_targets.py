@@ -91,9 +91,9 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
         return self._follow(scope, FollowedTarget(key, resource_id))
 
     def outage(self, key: Key) -> AWSError | None:
-        """Return why Application Auto Scaling has not been readable for a resource for a while, or None if it is.
+        """Return why Application Auto Scaling has been unreadable for a resource for a while, or None if it is not.
 
-        If nothing answers, the scope is cut off at once, and resources are reported only if that lasts.
+        If nothing answers, the scope is cut off immediately, and resources are reported only if that lasts.
         """
         scope = self._scope_of.get(key)
         return self._scopes[scope].outage if scope is not None else None
@@ -166,7 +166,7 @@ class ScalableTargetSweep(Sweep[FollowedTarget, SweptTargets]):
 
     async def _compare(self, swept: SweptTargets, fits: Callable[[FollowedTarget, Scaling], bool]) -> None:
         for each in tuple(swept.followed.values()):
-            # Computing the bounds in force takes milliseconds for each target, so the loop continues in between.
+            # Computing the bounds in effect takes milliseconds for each target, so the loop continues in between.
             await asyncio.sleep(0)
             if each.wanted is not None and not fits(each, each.wanted):
                 self._report(each)

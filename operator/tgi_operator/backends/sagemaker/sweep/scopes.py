@@ -1,4 +1,4 @@
-"""The common part of the sweeps: records of resources by key, background tasks for each used scope, and pauses."""
+"""The common part of the sweeps: records of resources by key, background tasks for each scope in use, and pauses."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -39,7 +39,7 @@ class Swept(Generic[R]):
     suspected: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pause(self, interval: float, failed: int) -> None:
-        """Wait for the next sweep, after this many failed ones in a row. A suspicion ends a long interval early."""
+        """Wait for the next sweep, after this many failures in a row. A suspicion ends a long interval early."""
         if failed:
             await asyncio.sleep(min(interval, FIRST_RETRY_SECONDS * 2.0 ** min(failed - 1, 16), RETRY_SECONDS))
         else:
@@ -54,7 +54,7 @@ S = TypeVar("S", bound=Swept[Any])
 
 
 class Sweep(ABC, Generic[R, S]):
-    """Sweeps each scope for as long as a resource is followed there."""
+    """Sweeps each scope while a resource is followed there."""
 
     def __init__(self) -> None:
         self._scopes: dict[Scope, S] = {}
@@ -110,7 +110,7 @@ class Sweep(ABC, Generic[R, S]):
         return record
 
     def _start(self, swept: S, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Return a new task, which runs until it ends or nothing is followed in the scope any more."""
+        """Return a new task, which runs until it ends or nothing is followed in the scope anymore."""
         task = asyncio.create_task(work, name=f"{type(self).__name__} {swept.scope}")
         self._tasks[task] = swept
         task.add_done_callback(self._tasks.pop)
@@ -121,7 +121,7 @@ class Sweep(ABC, Generic[R, S]):
         """Return the knowledge about a scope before its first sweep."""
 
     def _end(self, scope: Scope) -> None:
-        """Drop the other state of a scope in which nothing is followed any more."""
+        """Drop the other state of a scope in which nothing is followed anymore."""
 
     @abstractmethod
     async def _sweep_for_ever(self, swept: S) -> None:
