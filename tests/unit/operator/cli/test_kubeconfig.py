@@ -74,7 +74,7 @@ def test_a_current_context_that_is_not_there_has_the_default_namespace(tmp_path:
 def test_a_kubeconfig_that_is_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
     path.write_text(text)
-    with pytest.raises(Failure, match=f"{path}: not a valid kubeconfig: "):
+    with pytest.raises(Failure, match=f"{path}: invalid kubeconfig: "):
         kubeconfig.namespace(Access(kubeconfig=str(path)))
 
 
