@@ -119,7 +119,7 @@ class Metric(APIObject):
         "json_schema_extra": cel(
             (
                 "has(self.cloudWatch) == (self.type == 'CloudWatch')",
-                "cloudWatch must be set if type is CloudWatch, and must not be set for other types",
+                "cloudWatch must be set if type is CloudWatch, but not for other types",
             ),
             (
                 "has(self.target.value) == (self.type == 'CloudWatch')",
@@ -149,7 +149,9 @@ class PolicyType(StrEnum):
 class ScalingPolicy(APIObject):
     """How many replicas may be added or removed per period."""
 
-    type: PolicyType = Field(description="Unit of `value`: a number of pods or a percentage of the current pods.")
+    type: PolicyType = Field(
+        description="Unit of `value`: `Pods` (a number of pods) or `Percent` (a percentage of the current pods)."
+    )
     value: Positive = Field(
         description="Maximum number or percentage of pods to add or remove in each period, such as 2."
     )
@@ -171,9 +173,9 @@ class ScalingRules(APIObject):
 
     stabilization_window_seconds: Seconds | None = Field(
         default=None,
-        description="For pods, the time in seconds over which the autoscaler considers past recommendations and uses "
-        "the most conservative one. Default: 0 for scaleUp and 300 for scaleDown. On SageMaker, the cooldown in "
-        "seconds after a scaling activity. Default: 60 for scaleUp and 300 for scaleDown.",
+        description="For pods, the number of seconds for which the autoscaler considers past recommendations. The most "
+        "conservative recommendation applies. Default: 0 for scaleUp and 300 for scaleDown. On SageMaker, the cooldown "
+        "in seconds after a scaling activity. Default: 60 for scaleUp and 300 for scaleDown.",
     )
     select_policy: SelectPolicy | None = Field(
         default=None,
@@ -236,10 +238,10 @@ class Schedule(APIObject):
         description="When the schedule ends, as five cron fields. The bounds of `autoscaling` then apply again."
     )
     min_replicas: Positive | None = Field(
-        default=None, description="Lower bound on replicas. Default: the lower bound in `autoscaling`."
+        default=None, description="Lower bound on the replica count. Default: the lower bound in `autoscaling`."
     )
     max_replicas: Positive | None = Field(
-        default=None, description="Upper bound on replicas. Default: the upper bound in `autoscaling`."
+        default=None, description="Upper bound on the replica count. Default: the upper bound in `autoscaling`."
     )
 
 
@@ -275,9 +277,11 @@ class Autoscaling(APIObject):
     }
 
     min_replicas: Annotated[Int32, Field(ge=0, le=10_000)] = Field(
-        default=1, description="Lower bound on replicas, at least 1."
+        default=1, description="Lower bound on the replica count, which must be at least 1."
     )
-    max_replicas: Annotated[Int32, Field(ge=1, le=10_000)] = Field(description="Upper bound on replicas, such as 4.")
+    max_replicas: Annotated[Int32, Field(ge=1, le=10_000)] = Field(
+        description="Upper bound on the replica count, such as 4."
+    )
     metrics: tuple[Metric, ...] = Field(
         default=(),
         max_length=5,

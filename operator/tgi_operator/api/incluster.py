@@ -166,7 +166,7 @@ class PodMonitor(APIObject):
     labels: dict[str, LabelValue] = Field(
         default={},
         max_length=16,
-        description="Labels of the PodMonitor, which your Prometheus must select, such as `release: prometheus`.",
+        description="Labels by which your Prometheus selects the PodMonitor, such as `release: prometheus`.",
     )
     interval: Annotated[
         str,
@@ -186,7 +186,8 @@ class InCluster(APIObject):
     )
     cache: Cache | None = Field(
         default=None,
-        description="PVC that stores the weights. Default: none, and each pod downloads the weights when it starts.",
+        description="PVC that stores the weights. If this field is not set, each pod downloads the weights when it "
+        "starts.",
     )
     startup_timeout_seconds: Annotated[Int32, Field(ge=60, le=86400)] | None = Field(
         default=None,
@@ -270,7 +271,7 @@ class Rollout(APIObject):
                     "string(self.maxSurge) != '0%' || string(self.maxUnavailable) != '0' && "
                     "string(self.maxUnavailable) != '0%'"
                 ),
-                "maxSurge and maxUnavailable must not both be 0 because then no pod could be replaced",
+                "maxSurge and maxUnavailable must not both be 0; otherwise, no pod could be replaced",
             ),
         )
     }

@@ -287,8 +287,8 @@ class EnvVar(APIObject):
 class ObjectRef(APIObject):
     """A whole ConfigMap or Secret in the namespace of the resource."""
 
-    name: ObjectName = Field(description="Name of the object.")
-    optional: bool | None = Field(default=None, description="Whether the object may be missing.")
+    name: ObjectName = Field(description="Name of the ConfigMap or Secret.")
+    optional: bool | None = Field(default=None, description="Whether the ConfigMap or Secret may be missing.")
 
 
 class EnvFromSource(APIObject):
@@ -412,11 +412,11 @@ class Lifecycle(APIObject):
     """Actions when a container starts and stops."""
 
     post_start: LifecycleHandler | None = Field(
-        default=None, description="Action immediately after the container is created."
+        default=None, description="Action to run immediately after the container is created."
     )
     pre_stop: LifecycleHandler | None = Field(
         default=None,
-        description="Action before the container is terminated. For `tgi`, it replaces the default hook, which waits "
+        description="Action to run before the container is terminated. For `tgi`, it replaces the default hook, which waits "
         "for requests in progress.",
     )
 
@@ -554,7 +554,7 @@ class Container(APIObject):
         default=None, description="Probe that must succeed before the other probes start."
     )
     lifecycle: Lifecycle | None = Field(
-        default=None, description="Actions when the container starts and before it is terminated."
+        default=None, description="Actions to run when the container starts and before it is terminated."
     )
     security_context: SecurityContext | None = Field(default=None, description="Security context of the container.")
     termination_message_policy: Literal["File", "FallbackToLogsOnError"] | None = Field(
@@ -702,7 +702,7 @@ class HostPathVolume(APIObject):
     type: (
         Literal["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"]
         | None
-    ) = Field(default=None, description="Type of file that must exist at the path, or that is created there.")
+    ) = Field(default=None, description="Type of file that must exist at the path or is created there.")
 
 
 class LocalReference(APIObject):
@@ -740,8 +740,8 @@ Annotations = Annotated[dict[str, Text], Field(max_length=32)]
 class Metadata(APIObject):
     """Labels and annotations."""
 
-    labels: Labels | None = Field(default=None, description="Labels of the object.")
-    annotations: Annotations | None = Field(default=None, description="Annotations of the object.")
+    labels: Labels | None = Field(default=None, description="Labels to add.")
+    annotations: Annotations | None = Field(default=None, description="Annotations to add.")
 
 
 class ClaimResources(APIObject):

@@ -345,13 +345,14 @@ class Spec(APIObject):
     )
     autoscaling: Autoscaling | None = Field(
         default=None,
-        description="Autoscaling, which adjusts the replica count to the load. Mutually exclusive with `replicas`.",
+        description="Settings for autoscaling, which adjusts the replica count to the load. Mutually exclusive with "
+        "`replicas`.",
     )
     rollout: Rollout | None = Field(default=None, description="How changes are rolled out. For pods only.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE,
         description="Action to take when the resource is deleted. `Delete`: the operator deletes everything that it "
-        "created. `Retain`: on SageMaker, the endpoint keeps running and continues to be billed; in the cluster, the "
+        "created. `Retain`: on SageMaker, the endpoint keeps running and continues to be billed. In the cluster, the "
         "operator keeps the PVC with the weights.",
     )
     sage_maker: SageMaker | None = Field(default=None, description="Settings for serving on Amazon SageMaker.")

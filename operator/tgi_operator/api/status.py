@@ -151,7 +151,7 @@ class UnhealthyPod(APIObject):
     """A pod that does not serve, and why."""
 
     name: str = Field(max_length=253, description="Name of the pod.")
-    reason: ReasonWord = Field(description="Why the pod does not serve, as in the conditions.")
+    reason: ReasonWord = Field(description="Reason that the pod is not serving, as in the conditions.")
     message: str = Field(max_length=1024, description="Error message from the scheduler, the kubelet or the container.")
 
 
@@ -174,13 +174,14 @@ class InClusterStatus(APIObject):
         "`currentRevision`.",
     )
     last_progress_time: Time | None = Field(
-        default=None, description="When the `Ready` reason, the revision or the number of ready pods last changed."
+        default=None,
+        description="When the reason of the Ready condition, the revision or the number of ready pods last changed.",
     )
     unhealthy_pods: tuple[UnhealthyPod, ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra=list_map("name"),
-        description="Pods that do not serve, up to 10.",
+        description="Pods that are not serving, up to 10.",
     )
 
 
@@ -193,7 +194,8 @@ class ScalingRecord(APIObject):
     before: Int32 = Field(ge=0, alias="from", description="Replica count before the change.")
     to: Int32 = Field(ge=0, description="Replica count after the change.")
     reason: str = Field(
-        max_length=1024, description="Cause of the change: the autoscaler's message, or who or what else requested it."
+        max_length=1024,
+        description="Cause of the change, such as the autoscaler's message or the source of the request.",
     )
 
 
@@ -237,14 +239,14 @@ class Status(APIObject):
     observed_generation: int = Field(
         default=-1,
         json_schema_extra={"format": "int64"},
-        description="Generation of the spec that this status reflects; -1 before the first reconciliation.",
+        description="Generation of the spec that this status reflects, or -1 before the first reconciliation.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
         max_length=8,
         json_schema_extra=list_map("type"),
-        description="Conditions of the resource. Ready and Available always exist, Reconciling and Stalled exist only "
-        "while they are True, and ScalingActive exists only if autoscaling is configured.",
+        description="Conditions of the resource. Ready and Available always exist. Reconciling and Stalled exist only "
+        "while they are True. ScalingActive exists only if `spec.autoscaling` is set.",
     )
     summary: str | None = Field(
         default=None,

@@ -43,7 +43,7 @@ def crd() -> dict[str, Any]:
     """Return the CustomResourceDefinition manifest."""
     schema = {
         "type": "object",
-        "description": "TGIEndpoint is a large language model that Text Generation Inference (TGI) serves on Amazon "
+        "description": "TGIEndpoint serves a large language model with Text Generation Inference (TGI) on Amazon "
         "SageMaker or in pods.",
         "required": ["spec"],
         **cel(
