@@ -416,8 +416,8 @@ class Lifecycle(APIObject):
     )
     pre_stop: LifecycleHandler | None = Field(
         default=None,
-        description="Action to run before the container is terminated. For `tgi`, it replaces the default hook, which waits "
-        "for requests in progress.",
+        description="Action to run before the container is terminated. For `tgi`, it replaces the default hook, which "
+        "waits for requests in progress.",
     )
 
 

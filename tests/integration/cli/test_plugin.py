@@ -380,5 +380,5 @@ def test_kubectl_finds_the_plugin_and_its_completions(tgi: Plugin) -> None:
     assert (shown.returncode, shown.stdout.splitlines()[0]) == (0, f"{tgi.namespace}/zephyr: Not observed")
     missing = run("tgi", "wait", "zephyr", "--timeout", "1")
     assert missing.returncode == ExitCode.TIMED_OUT
-    assert "status\tExplain a resource" in run("__complete", "tgi", "sta").stdout
+    assert "status\tExplain the state of a resource" in run("__complete", "tgi", "sta").stdout
     assert "--namespace\t" in run("__complete", "tgi", "status", "--n").stdout

@@ -61,7 +61,7 @@ def test_several_kubeconfigs_are_merged_the_first_one_wins(tmp_path: Path, monke
 
 def test_a_context_that_is_not_there(tmp_path: Path) -> None:
     written(tmp_path / ".kube" / "config", "a", a="ml")
-    with pytest.raises(Failure, match="no context 'b'"):
+    with pytest.raises(Failure, match="no context named 'b'"):
         kubeconfig.namespace(Access(context="b"))
 
 

@@ -124,7 +124,10 @@ MERGES = "a: &a {x: x}\n" + "".join(NINE_OF_EACH).replace("[", "{<<: [").replace
         ("a: \0\n", "invalid YAML: unacceptable character #x0000: special characters are not allowed in"),
         (ALIASES, "invalid YAML: line 1, column 1: the document has more than 4,194,304 characters"),
         (MERGES, "invalid YAML: line 1, column 1: the document has more than 4,194,304 characters"),
-        (f"a: &a {'x' * 2**16}\nb: [{', '.join(['*a'] * 100)}]", "invalid YAML: line 1, column 1: with all aliases"),
+        (
+            f"a: &a {'x' * 2**16}\nb: [{', '.join(['*a'] * 100)}]",
+            "invalid YAML: line 1, column 1: the document has more than",
+        ),
         (f"a: {'9' * 5000}", "cannot be converted to JSON: Exceeds the limit"),
         ("a: " + " [\n" * 1000, "a value contains itself or is nested too deeply"),
         ("a: &a\n  b: *a\n", "a value contains itself or is nested too deeply"),
