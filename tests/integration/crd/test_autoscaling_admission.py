@@ -70,7 +70,10 @@ REFUSED = [
     (sagemaker(metrics=[QUEUE]), "on SageMaker, autoscaling.metrics[].type must be one of"),
     (pods(metrics=[QUEUE, QUEUE]), "each metric type except CloudWatch may appear only once"),
     (pods(metrics=[{"type": "QueueDepth", "target": {}}]), "exactly one of averageValue and value must be set"),
-    (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "and target.averageValue must be set for other types"),
+    (
+        pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]),
+        "and target.averageValue must be set for other types",
+    ),
     (
         sagemaker(metrics=[{"type": "CloudWatch", "target": {"value": 1}}]),
         "cloudWatch must be set if type is CloudWatch",
