@@ -50,7 +50,7 @@ The paths in the tables are relative to `spec` or `status`, and `[]` stands for 
 is required if its parent is set.
 
 The API server enforces the bounds and the rules on this page. The operator performs all other checks before it creates
-anything. You can run both sets of checks without a cluster: `tgi-operator plan -f FILE`. This command does not detect
+anything. To run both sets of checks without a cluster, use `tgi-operator plan -f FILE`. Only the API server can detect
 changes to immutable fields, which you can check with `kubectl apply --dry-run=server -f FILE`. If the
 [settings](operations.md#settings) of your operator differ from the defaults, set the same environment variables for
 `plan`, such as `TGI_OPERATOR_AWS_REGIONS`. If you have problems, see [Troubleshooting](troubleshooting.md).
@@ -60,8 +60,8 @@ _SIZES = """
 ## Size
 
 Every list, map and string has a maximum size. All strings in a spec together, including names, values and map keys, can
-have at most {characters:,} characters. The API server accepts up to {spec} KiB of JSON for a spec and up to
-{status} KiB for a status. If you need longer scripts or files, put them in a ConfigMap and mount the ConfigMap.
+have at most {characters:,} characters. The API server accepts up to {spec} KiB of JSON for a spec and up to {status}
+KiB for a status. If you need longer scripts or files, put them in a ConfigMap and mount the ConfigMap.
 """
 
 _POD_TEMPLATE = f"""{_HEADER}
