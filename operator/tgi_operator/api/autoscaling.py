@@ -113,7 +113,7 @@ class CloudWatch(APIObject):
 
 
 class Metric(APIObject):
-    """A metric and its target, which the autoscaler reaches by changing the replica count."""
+    """A metric and its target value. The autoscaler adjusts the replica count to keep the metric at this value."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -147,7 +147,7 @@ class PolicyType(StrEnum):
 
 
 class ScalingPolicy(APIObject):
-    """How many replicas may be added or removed per period."""
+    """A limit on the number of pods that are added or removed in a period."""
 
     type: PolicyType = Field(
         description="Unit of `value`: `Pods` (a number of pods) or `Percent` (a percentage of the current pods)."
@@ -246,7 +246,7 @@ class Schedule(APIObject):
 
 
 class Autoscaling(APIObject):
-    """Autoscaling, which makes the replica count follow the load."""
+    """Settings for autoscaling, which adjusts the replica count to the load."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(

@@ -26,7 +26,7 @@ DEFAULT_GPU_RESOURCE = "nvidia.com/gpu"
 
 
 class GPU(APIObject):
-    """GPUs of each pod."""
+    """GPUs for each pod."""
 
     resource_name: LabelKey = Field(
         default=DEFAULT_GPU_RESOURCE,
@@ -45,14 +45,14 @@ class GPU(APIObject):
 
 
 class AccessMode(StrEnum):
-    """Access modes of a PVC that pods on several nodes, or one after the other, can use."""
+    """Access modes of a PVC that multiple pods can use, at the same time or one after the other."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"
     READ_WRITE_MANY = "ReadWriteMany"
 
 
 class Cache(APIObject):
-    """A PVC that keeps the weights. A Job downloads them once, and pods start without access to the Hub."""
+    """A PVC that stores the weights. A Job downloads the weights once, and pods start without access to the Hub."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -114,7 +114,7 @@ class Cache(APIObject):
 
 
 class TopologySpreadConstraint(APIObject):
-    """How the pods are spread. The label selector matches the pods of this resource."""
+    """How the pods are spread across topology domains. The operator adds a label selector for these pods."""
 
     topology_key: LabelKey = Field(
         description="Node label that defines a topology domain, such as topology.kubernetes.io/zone."
@@ -144,7 +144,7 @@ class Resources(APIObject):
 
 
 class PodDefault(StrEnum):
-    """Parts of the pod that the operator adds by default."""
+    """A part of the pod that the operator adds by default."""
 
     GPU_REQUEST = "GPURequest"
     LIVENESS_PROBE = "LivenessProbe"
@@ -254,14 +254,14 @@ class InCluster(APIObject):
 
 
 class OnFailure(StrEnum):
-    """The reaction to a revision that does not become ready in time."""
+    """The response to a change that has failed."""
 
     ROLLBACK = "Rollback"
     HOLD = "Hold"
 
 
 class Rollout(APIObject):
-    """How a change is rolled out to the pods."""
+    """How changes are rolled out to the pods."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(

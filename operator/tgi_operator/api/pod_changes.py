@@ -37,7 +37,7 @@ Seconds = Annotated[Int32, Field(ge=0, le=86400)]
 
 
 class NodeSelectorRequirement(APIObject):
-    """A condition on a label of nodes."""
+    """A requirement for a label of a node."""
 
     key: LabelKey = Field(description="Label key.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"] = Field(
@@ -52,7 +52,7 @@ class NodeSelectorRequirement(APIObject):
 
 
 class NodeSelectorTerm(APIObject):
-    """Conditions that a node must all meet."""
+    """A node selector term, which a node matches if it meets all requirements."""
 
     match_expressions: tuple[NodeSelectorRequirement, ...] = Field(
         min_length=1,
@@ -63,7 +63,7 @@ class NodeSelectorTerm(APIObject):
 
 
 class NodeSelector(APIObject):
-    """Terms, of which a node must meet at least one."""
+    """Node selector terms, at least one of which a node must match."""
 
     node_selector_terms: tuple[NodeSelectorTerm, ...] = Field(
         min_length=1,
@@ -77,7 +77,7 @@ Weight = Annotated[Int32, Field(ge=1, le=100)]
 
 
 class PreferredSchedulingTerm(APIObject):
-    """A preferred term."""
+    """A preference for nodes, and its weight."""
 
     weight: Weight = Field(description="Weight of the preference.")
     preference: NodeSelectorTerm = Field(description="Node selector term that a preferred node matches.")
@@ -99,7 +99,7 @@ class NodeAffinity(APIObject):
 
 
 class LabelSelectorRequirement(APIObject):
-    """A condition on a label."""
+    """A requirement for a label."""
 
     key: LabelKey = Field(description="Label key.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(
@@ -128,7 +128,7 @@ LabelKeys = Annotated[tuple[LabelKey, ...], Field(max_length=4, json_schema_extr
 
 
 class PodAffinityTerm(APIObject):
-    """Pods, and the domain in which they are counted."""
+    """A set of pods, and the topology domain that the term refers to."""
 
     topology_key: LabelKey = Field(
         description="Node label that defines a topology domain, such as kubernetes.io/hostname."
@@ -158,7 +158,7 @@ class PodAffinityTerm(APIObject):
 
 
 class WeightedPodAffinityTerm(APIObject):
-    """A preferred term."""
+    """A pod affinity term, and its weight."""
 
     weight: Weight = Field(description="Weight of the preference.")
     pod_affinity_term: PodAffinityTerm = Field(description="Term that a preferred node satisfies.")
@@ -186,7 +186,7 @@ class Affinity(APIObject):
 
 
 class Toleration(APIObject):
-    """A toleration of a PodSpec."""
+    """A toleration for a taint."""
 
     key: LabelKey | None = Field(default=None, description="Key of the taint. Default: any key.")
     operator: Literal["Exists", "Equal"] | None = Field(
@@ -202,7 +202,7 @@ class Toleration(APIObject):
 
 
 class SpreadConstraint(APIObject):
-    """A topology spread constraint of a PodSpec."""
+    """How the pods are spread across topology domains."""
 
     topology_key: LabelKey = Field(
         description="Node label that defines a topology domain, such as topology.kubernetes.io/zone."
@@ -285,14 +285,14 @@ class EnvVar(APIObject):
 
 
 class ObjectRef(APIObject):
-    """A whole ConfigMap or Secret in the namespace of the resource."""
+    """A ConfigMap or Secret in the namespace of the resource."""
 
     name: ObjectName = Field(description="Name of the ConfigMap or Secret.")
     optional: bool | None = Field(default=None, description="Whether the ConfigMap or Secret may be missing.")
 
 
 class EnvFromSource(APIObject):
-    """All keys of a ConfigMap or Secret as environment variables."""
+    """A ConfigMap or Secret whose keys become environment variables."""
 
     prefix: Annotated[str, Field(max_length=128)] | None = Field(
         default=None, description="Prefix for the name of each variable."
@@ -302,7 +302,7 @@ class EnvFromSource(APIObject):
 
 
 class VolumeMount(APIObject):
-    """A volume that is mounted into a container."""
+    """A volume to mount into a container."""
 
     name: Name = Field(description="Name of the volume.")
     mount_path: Path = Field(description="Path in the container.")
@@ -504,7 +504,7 @@ class PodSecurityContext(ProcessIdentity):
 
 
 class Container(APIObject):
-    """A container. An item named `tgi` changes TGI's container, and any other item adds a container."""
+    """A container. An item named `tgi` changes the TGI container, and any other item adds a container."""
 
     name: Name = Field(description="Name of the container. `tgi` is the TGI container.")
     image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[!-~]+$")] | None = Field(
@@ -563,7 +563,7 @@ class Container(APIObject):
 
 
 class InitContainer(Container):
-    """A container that completes before the others start or, with `restartPolicy: Always`, runs alongside them."""
+    """A container that completes before other containers start or, if it is a sidecar, runs alongside them."""
 
     restart_policy: Literal["Always"] | None = Field(
         default=None,
@@ -572,7 +572,7 @@ class InitContainer(Container):
 
 
 class KeyToPath(APIObject):
-    """A key as a file."""
+    """A key that is projected as a file."""
 
     key: Key = Field(description="Key to project.")
     path: Path = Field(description="Path of the file in the volume.")
@@ -601,7 +601,7 @@ class SecretVolume(APIObject):
 
 
 class DownwardFile(APIObject):
-    """A field of the pod as a file."""
+    """A file that contains a field of the pod."""
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(3)}
 
@@ -617,7 +617,7 @@ DownwardFiles = Annotated[tuple[DownwardFile, ...], Field(max_length=4, json_sch
 
 
 class DownwardVolume(APIObject):
-    """Files with fields of the pod."""
+    """Files that contain fields of the pod."""
 
     items: DownwardFiles = Field(description="Files in the volume.")
     default_mode: Mode | None = Field(default=None, description="Default permission bits of the files.")
@@ -640,7 +640,7 @@ class SecretProjection(APIObject):
 
 
 class DownwardProjection(APIObject):
-    """Files with fields of the pod."""
+    """Files that contain fields of the pod."""
 
     items: DownwardFiles = Field(description="Files in the volume.")
 
@@ -671,7 +671,7 @@ class Projection(APIObject):
 
 
 class ProjectedVolume(APIObject):
-    """Files from several sources."""
+    """Files from multiple sources."""
 
     sources: tuple[Projection, ...] = Field(
         max_length=4, json_schema_extra=ATOMIC_LIST, description="Sources of the files."
@@ -680,7 +680,7 @@ class ProjectedVolume(APIObject):
 
 
 class EmptyDirVolume(APIObject):
-    """A directory that lives as long as the pod."""
+    """An empty directory that exists for the lifetime of the pod."""
 
     medium: Literal["", "Memory", "HugePages", "HugePages-2Mi", "HugePages-1Gi"] | None = Field(
         default=None, description="Storage medium. Default: the node's default medium, such as its disk."
@@ -706,13 +706,13 @@ class HostPathVolume(APIObject):
 
 
 class LocalReference(APIObject):
-    """An object in the namespace of the resource."""
+    """A Secret in the namespace of the resource."""
 
     name: ObjectName = Field(description="Name of the Secret.")
 
 
 class CSIVolume(APIObject):
-    """An inline volume of a CSI driver."""
+    """An ephemeral inline volume of a CSI driver."""
 
     driver: ObjectName = Field(description="Name of the CSI driver.")
     fs_type: Short | None = Field(default=None, description="File system type, such as ext4.")
@@ -776,7 +776,7 @@ class EphemeralVolume(APIObject):
 
 
 class Volume(APIObject):
-    """A volume with exactly one source, which replaces the source of an existing volume with the same name."""
+    """A volume with exactly one source, which replaces the source of any existing volume with the same name."""
 
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(2)}
 
@@ -800,20 +800,20 @@ class Volume(APIObject):
 
 
 class DNSOption(APIObject):
-    """An option of the resolver."""
+    """An option of the DNS resolver."""
 
     name: Short = Field(description="Name of the option, such as ndots.")
     value: Short | None = Field(default=None, description="Value of the option.")
 
 
 class DNSConfig(APIObject):
-    """The resolver of the pod."""
+    """DNS settings of the pod."""
 
     nameservers: tuple[Short, ...] | None = Field(
         default=None, max_length=3, json_schema_extra=ATOMIC_LIST, description="IP addresses of DNS servers."
     )
     options: tuple[DNSOption, ...] | None = Field(
-        default=None, max_length=8, json_schema_extra=ATOMIC_LIST, description="Options of the resolver."
+        default=None, max_length=8, json_schema_extra=ATOMIC_LIST, description="Options of the DNS resolver."
     )
     searches: tuple[Short, ...] | None = Field(
         default=None, max_length=16, json_schema_extra=ATOMIC_LIST, description="DNS search domains."
@@ -821,7 +821,7 @@ class DNSConfig(APIObject):
 
 
 class HostAlias(APIObject):
-    """A line of the pod's hosts file."""
+    """An entry in the pod's hosts file."""
 
     ip: Annotated[str, Field(min_length=1, max_length=45)] = Field(description="IP address.")
     hostnames: tuple[Short, ...] = Field(
@@ -830,7 +830,7 @@ class HostAlias(APIObject):
 
 
 class PodSpec(APIObject):
-    """Fields of a PodSpec. Lists with named items are merged by name; other lists replace the operator's lists."""
+    """Fields of a PodSpec. Lists with named items are merged by name, and other lists replace those of the operator."""
 
     affinity: Affinity | None = Field(
         default=None, description="Scheduling rules that depend on the node or on other pods."
@@ -891,7 +891,7 @@ class PodSpec(APIObject):
 
 
 class PodTemplate(APIObject):
-    """Changes to TGI's pod."""
+    """Changes to the TGI pods."""
 
     metadata: Metadata | None = Field(default=None, description="Labels and annotations of the pods.")
     spec: PodSpec | None = Field(default=None, description="Fields of the PodSpec to add or change.")

@@ -67,7 +67,7 @@ class VPCConfig(APIObject):
 
 
 class RoutingStrategy(StrEnum):
-    """`RoutingStrategy` of a production variant, those that fit TGI."""
+    """The values of `RoutingStrategy` of a production variant that are suitable for TGI."""
 
     LEAST_OUTSTANDING_REQUESTS = "LEAST_OUTSTANDING_REQUESTS"
     RANDOM = "RANDOM"

@@ -56,7 +56,7 @@ class SecretKeyRef(APIObject):
 
 
 class Model(APIObject):
-    """Source of the weights."""
+    """The model to serve."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -147,7 +147,7 @@ class Quantize(StrEnum):
 
 
 class EnvVar(APIObject):
-    """A launcher option as an environment variable."""
+    """A launcher option, set as an environment variable."""
 
     name: Annotated[
         str,
@@ -245,7 +245,7 @@ class Runtime(APIObject):
 
 
 class DeletionPolicy(StrEnum):
-    """The effect that deleting the resource has on the objects of its backend."""
+    """The action to take when the resource is deleted."""
 
     DELETE = "Delete"
     RETAIN = "Retain"
@@ -279,7 +279,7 @@ _NO_POLICIES = (
 
 
 class Spec(APIObject):
-    """Desired state: a model that TGI serves on a backend."""
+    """Desired state of the endpoint."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(

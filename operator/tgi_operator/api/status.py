@@ -53,7 +53,7 @@ class ConditionStatus(StrEnum):
 
 
 class Condition(APIObject):
-    """A metav1.Condition."""
+    """A condition of the resource."""
 
     type: str = Field(max_length=63, description="Type of the condition.")
     status: ConditionStatus = Field(description="Status of the condition: True, False or Unknown.")
@@ -148,7 +148,7 @@ class SageMakerStatus(APIObject):
 
 
 class UnhealthyPod(APIObject):
-    """A pod that does not serve, and why."""
+    """A pod that is not serving."""
 
     name: str = Field(max_length=253, description="Name of the pod.")
     reason: ReasonWord = Field(description="Reason that the pod is not serving, as in the conditions.")
@@ -186,7 +186,7 @@ class InClusterStatus(APIObject):
 
 
 class ScalingRecord(APIObject):
-    """One change of the desired replica count."""
+    """A change to the desired replica count."""
 
     time: Time = Field(
         description="When the change occurred, as reported by the autoscaler or observed by the operator."
