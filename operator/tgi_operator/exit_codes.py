@@ -20,14 +20,14 @@ class ExitCode(IntEnum):
     FAILED = (
         1,
         (
-            "The command failed, and the error message shows why. `plan`: a resource is rejected or, with `--strict`, "
-            "has a warning. `fetch`: the failure might be temporary, so the Job retries."
+            "The command failed. The error message shows why. `plan`: a resource is rejected or, with `--strict`, has "
+            "a warning. `fetch`: the failure might be temporary, so the Job retries."
         ),
     )
     USAGE = 2, "An argument, an option or a setting is invalid. `run`: no Kubernetes cluster is configured."
-    LASTING = 3, "`fetch`: the failure persists until you fix the cause that the error message names."
+    LASTING = 3, "`fetch`: the failure will persist until you fix the cause that the error message describes."
     NOT_LEADING = 4, "`run`: the process lost leadership and exited immediately."
-    STALLED = 5, "`wait`: the resource is `Stalled` and needs a change."
+    STALLED = 5, "`wait`: the resource is `Stalled`, so a user must change something."
     TIMED_OUT = 6, "`wait`, `retry`: the timeout expired."
     INTERRUPTED = 130, "You pressed Ctrl-C."
-    TERMINATED = 143, "`fetch`: SIGTERM ended the process. The next run continues where it stopped."
+    TERMINATED = 143, "`fetch`: SIGTERM ended the process. The next run continues where this one stopped."

@@ -52,8 +52,10 @@ class Statistic(StrEnum):
 class Dimension(APIObject):
     """A dimension of a CloudWatch metric."""
 
-    name: str = Field(min_length=1, max_length=255, description="Name, such as EndpointName.")
-    value: str = Field(min_length=1, max_length=1024, description="Value, such as the name of the endpoint.")
+    name: str = Field(min_length=1, max_length=255, description="Name of the dimension, such as EndpointName.")
+    value: str = Field(
+        min_length=1, max_length=1024, description="Value of the dimension, such as the name of the endpoint."
+    )
 
 
 class CloudWatchMetric(APIObject):
@@ -63,18 +65,20 @@ class CloudWatchMetric(APIObject):
         default=None,
         max_length=255,
         pattern=r"^[a-z][a-zA-Z0-9_]*$",
-        description="Name of the metric in `expression`, such as queue.",
+        description="Name by which `expression` refers to the metric, such as queue.",
     )
     namespace: str = Field(
         min_length=1, max_length=255, description="CloudWatch namespace, such as /aws/sagemaker/Endpoints."
     )
-    metric_name: str = Field(min_length=1, max_length=255, description="Name of the metric, such as GPUUtilization.")
-    statistic: Statistic = Field(description="Statistic over one minute, such as Average.")
+    metric_name: str = Field(
+        min_length=1, max_length=255, description="Name of the metric in CloudWatch, such as GPUUtilization."
+    )
+    statistic: Statistic = Field(description="Statistic for each one-minute period, such as Average.")
     dimensions: tuple[Dimension, ...] | None = Field(
         default=None,
         max_length=10,
         json_schema_extra=list_map("name"),
-        description="Dimensions of the metric. Default: EndpointName and VariantName of this endpoint.",
+        description="Dimensions of the metric. Default: the EndpointName and VariantName of this endpoint.",
     )
 
 
@@ -85,11 +89,11 @@ class CloudWatch(APIObject):
         "json_schema_extra": cel(
             (
                 "size(self.metrics) == 1 || has(self.expression)",
-                "with more than one metric, expression must be set to combine them into one value",
+                "if there is more than one metric, expression must be set to combine the metrics into one value",
             ),
             (
                 "!has(self.expression) || self.metrics.all(m, has(m.id))",
-                "with an expression, each metric must have an id",
+                "if expression is set, each metric must have an id",
             ),
         )
     }
@@ -98,37 +102,40 @@ class CloudWatch(APIObject):
         min_length=1,
         max_length=5,
         json_schema_extra=ATOMIC_LIST,
-        description="Metrics to track, or to combine with `expression`.",
+        description="The metric to track, or multiple metrics that `expression` combines.",
     )
     expression: str | None = Field(
-        default=None, min_length=1, max_length=2048, description="Metric math over the ids, such as `queue / hosts`."
+        default=None,
+        min_length=1,
+        max_length=2048,
+        description="Metric math expression that uses the IDs of the metrics, such as `queue / hosts`.",
     )
 
 
 class Metric(APIObject):
-    """A metric and its target, which the autoscaler reaches by changing the replica count."""
+    """A metric and its target value. The autoscaler adjusts the replica count to keep the metric at this value."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
             (
                 "has(self.cloudWatch) == (self.type == 'CloudWatch')",
-                "cloudWatch must be set with type CloudWatch, and only with that type",
+                "cloudWatch must be set if type is CloudWatch, but not for other types",
             ),
             (
                 "has(self.target.value) == (self.type == 'CloudWatch')",
-                "target.value must be set for CloudWatch metrics, and target.averageValue for other types",
+                "target.value must be set if type is CloudWatch, and target.averageValue must be set for other types",
             ),
         )
     }
 
     type: MetricType = Field(
-        description="`ConcurrentRequests`: running and queued requests. `QueueDepth`: queued requests, for pods only. "
-        "`InvocationsPerInstance`: requests per minute, on SageMaker only. `CloudWatch`: any CloudWatch metric, on "
-        "SageMaker only."
+        description="`ConcurrentRequests`: running and queued requests. `QueueDepth`: queued requests (pods only). "
+        "`InvocationsPerInstance`: requests per minute (SageMaker only). `CloudWatch`: any CloudWatch metric "
+        "(SageMaker only)."
     )
-    target: MetricTarget = Field(description="Target of the metric.")
+    target: MetricTarget = Field(description="Target value of the metric.")
     cloud_watch: CloudWatch | None = Field(
-        default=None, description="CloudWatch metric to track, with type CloudWatch."
+        default=None, description="CloudWatch metric to track if `type` is `CloudWatch`."
     )
 
 
@@ -140,10 +147,14 @@ class PolicyType(StrEnum):
 
 
 class ScalingPolicy(APIObject):
-    """How many replicas may be added or removed per period."""
+    """A limit on the number of pods that are added or removed in a period."""
 
-    type: PolicyType = Field(description="Unit of `value`: Pods, or Percent of the current pods.")
-    value: Positive = Field(description="Replicas, or percent, to add or remove per period, such as 2.")
+    type: PolicyType = Field(
+        description="Unit of `value`: `Pods` (a number of pods) or `Percent` (a percentage of the current pods)."
+    )
+    value: Positive = Field(
+        description="Maximum number or percentage of pods to add or remove in each period, such as 2."
+    )
     period_seconds: Annotated[Int32, Field(ge=1, le=1800)] = Field(
         description="Length of the period in seconds, such as 60."
     )
@@ -162,29 +173,30 @@ class ScalingRules(APIObject):
 
     stabilization_window_seconds: Seconds | None = Field(
         default=None,
-        description="For pods: window from which the autoscaler uses the most conservative recommendation; default: 0 "
-        "for scaling up, 300 for scaling down. On SageMaker: cooldown after a scaling activity; default: 60 for "
-        "scaling up, 300 for scaling down.",
+        description="For pods, the number of seconds for which the autoscaler considers past recommendations. The most "
+        "conservative recommendation applies. Default: 0 for scaleUp and 300 for scaleDown. On SageMaker, the cooldown "
+        "in seconds after a scaling activity. Default: 60 for scaleUp and 300 for scaleDown.",
     )
     select_policy: SelectPolicy | None = Field(
         default=None,
-        description="Policy that applies: the one with the largest (`Max`) or the smallest (`Min`) change. `Disabled` "
-        "turns off scaling in this direction; on SageMaker, it is allowed only for scaleDown.",
+        description="Which policy applies. `Max`: the policy that allows the largest change. `Min`: the policy that "
+        "allows the smallest change. `Disabled`: no scaling in this direction. SageMaker supports only `Disabled`, and "
+        "only for scaleDown.",
     )
     policies: tuple[ScalingPolicy, ...] | None = Field(
         default=None,
         min_length=1,
         max_length=8,
         json_schema_extra=ATOMIC_LIST,
-        description="How many replicas may be added or removed per period. For pods only.",
+        description="Limits on the number of pods that are added or removed in a period. For pods only.",
     )
 
 
 class Behavior(APIObject):
     """How fast the replica count changes."""
 
-    scale_up: ScalingRules | None = Field(default=None, description="Scale-up behavior.")
-    scale_down: ScalingRules | None = Field(default=None, description="Scale-down behavior.")
+    scale_up: ScalingRules | None = Field(default=None, description="How fast the replica count increases.")
+    scale_down: ScalingRules | None = Field(default=None, description="How fast the replica count decreases.")
 
 
 _CRON_FIELD = "[0-9A-Za-z*,/-]{1,64}"
@@ -216,28 +228,31 @@ class Schedule(APIObject):
         Format(Form("^[A-Za-z0-9_+/-]+$", "must be an IANA time zone, such as Europe/Madrid or UTC")),
     ] = Field(
         default="UTC",
-        description="IANA time zone, such as Europe/Madrid.",
+        description="IANA time zone of `start` and `end`, such as Europe/Madrid.",
     )
     start: Cron = Field(
-        description="Start, as five cron fields: minute hour day-of-month month day-of-week, such as `0 8 * * MON-FRI`."
+        description="When the schedule starts, as five cron fields (minute, hour, day of month, month, day of week), "
+        "such as `0 8 * * MON-FRI`."
     )
-    end: Cron = Field(description="End, as five cron fields. The bounds of `autoscaling` then apply again.")
+    end: Cron = Field(
+        description="When the schedule ends, as five cron fields. The bounds of `autoscaling` then apply again."
+    )
     min_replicas: Positive | None = Field(
-        default=None, description="Lower bound on replicas. Default: the bound in `autoscaling`."
+        default=None, description="Lower bound on the replica count. Default: the lower bound in `autoscaling`."
     )
     max_replicas: Positive | None = Field(
-        default=None, description="Upper bound on replicas. Default: the bound in `autoscaling`."
+        default=None, description="Upper bound on the replica count. Default: the upper bound in `autoscaling`."
     )
 
 
 class Autoscaling(APIObject):
-    """Autoscaling, which makes the replica count follow the load."""
+    """Settings for autoscaling, which adjusts the replica count to the load."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
             (
                 "self.minReplicas >= 1",
-                "minReplicas must be at least 1: neither a real-time endpoint nor a pod metric can scale up from zero",
+                "minReplicas must be at least 1 because neither a real-time endpoint nor pods can scale up from zero",
             ),
             ("self.minReplicas <= self.maxReplicas", "minReplicas must not be greater than maxReplicas"),
             (
@@ -246,7 +261,10 @@ class Autoscaling(APIObject):
                     "(has(s.minReplicas) ? s.minReplicas : self.minReplicas) <= "
                     "(has(s.maxReplicas) ? s.maxReplicas : self.maxReplicas))"
                 ),
-                "minReplicas of a schedule must not be greater than its maxReplicas (defaults: those of autoscaling)",
+                (
+                    "minReplicas of a schedule must not be greater than its maxReplicas; a bound that is not set "
+                    "defaults to the bound in autoscaling"
+                ),
             ),
             (
                 (
@@ -259,20 +277,23 @@ class Autoscaling(APIObject):
     }
 
     min_replicas: Annotated[Int32, Field(ge=0, le=10_000)] = Field(
-        default=1, description="Lower bound on replicas, at least 1."
+        default=1, description="Lower bound on the replica count, which must be at least 1."
     )
-    max_replicas: Annotated[Int32, Field(ge=1, le=10_000)] = Field(description="Upper bound on replicas, such as 4.")
+    max_replicas: Annotated[Int32, Field(ge=1, le=10_000)] = Field(
+        description="Upper bound on the replica count, such as 4."
+    )
     metrics: tuple[Metric, ...] = Field(
         default=(),
         max_length=5,
         json_schema_extra=ATOMIC_LIST,
-        description="Metrics to track. The metric that needs the most replicas decides. Default: ConcurrentRequests "
-        "with target 5 on SageMaker, QueueDepth with target 5 for pods.",
+        description="Metrics to track. The metric that requires the most replicas determines the replica count. "
+        "Default: ConcurrentRequests with a target of 5 on SageMaker, and QueueDepth with a target of 5 for pods.",
     )
     behavior: Behavior = Field(default=Behavior(), description="How fast the replica count changes.")
     schedules: tuple[Schedule, ...] = Field(
         default=(),
         max_length=20,
         json_schema_extra=list_map("name"),
-        description="Bounds for certain hours. The most recent start or end of a schedule decides.",
+        description="Bounds for certain hours. The most recent start or end of a schedule determines which bounds are "
+        "in effect.",
     )

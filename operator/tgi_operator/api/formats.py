@@ -60,9 +60,11 @@ class Format:
 
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_LETTERS = "lowercase letters, digits and '-', beginning and ending with a letter or digit"
+_LETTERS = "lowercase letters, digits and '-', starting and ending with a letter or digit"
 
-OwnName = Annotated[str, Field(max_length=63), Format(Form(f"^{_LABEL}$", f"must be {_LETTERS}, such as office-hours"))]
+OwnName = Annotated[
+    str, Field(max_length=63), Format(Form(f"^{_LABEL}$", f"must consist of {_LETTERS}, such as office-hours"))
+]
 """A name that the spec gives to one of its parts."""
 
 NameOfObject = Annotated[
@@ -71,7 +73,7 @@ NameOfObject = Annotated[
     Format(
         Form(
             "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-            "must be the name of an object: lowercase letters, digits, '-' and '.', such as hub-token",
+            "must be the name of an object (lowercase letters, digits, '-' and '.'), such as hub-token",
         )
     ),
 ]

@@ -26,30 +26,33 @@ DEFAULT_GPU_RESOURCE = "nvidia.com/gpu"
 
 
 class GPU(APIObject):
-    """GPUs of each pod."""
+    """GPUs for each pod."""
 
     resource_name: LabelKey = Field(
-        default=DEFAULT_GPU_RESOURCE, description="Extended resource of the device plugin, such as nvidia.com/gpu."
+        default=DEFAULT_GPU_RESOURCE,
+        description="Extended resource that the device plugin registers, such as nvidia.com/gpu.",
     )
-    count: Annotated[Int32, Field(ge=1, le=16)] = Field(default=1, description="Number of GPUs of each pod, such as 2.")
+    count: Annotated[Int32, Field(ge=1, le=16)] = Field(
+        default=1, description="Number of GPUs for each pod, such as 2."
+    )
     products: tuple[LabelValue, ...] = Field(
         default=(),
         max_length=16,
         json_schema_extra=SET_LIST,
-        description="GPU products to run on: values of the node label `nvidia.com/gpu.product`, such as NVIDIA-L4. "
-        "Default: any GPU.",
+        description="GPU products that the pods can run on, as values of the `nvidia.com/gpu.product` node label, such "
+        "as NVIDIA-L4. Default: any product.",
     )
 
 
 class AccessMode(StrEnum):
-    """Access modes of a PVC that pods on several nodes, or one after the other, can use."""
+    """Access modes of a PVC that multiple pods can use, at the same time or one after the other."""
 
     READ_WRITE_ONCE = "ReadWriteOnce"
     READ_WRITE_MANY = "ReadWriteMany"
 
 
 class Cache(APIObject):
-    """A PVC that keeps the weights. A Job downloads them once, and pods start without access to the Hub."""
+    """A PVC that stores the weights. A Job downloads the weights once, and pods start without access to the Hub."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -77,17 +80,20 @@ class Cache(APIObject):
     )
     size: Quantity | None = Field(
         default=None,
-        description="Size of a new PVC, such as 100Gi. It can grow if the storage class allows volume expansion.",
+        description="Size of a new PVC, such as 100Gi. You can increase the size later if the storage class allows "
+        "volume expansion.",
     )
     storage_class_name: ObjectName | None = Field(
         default=None,
         json_schema_extra=cel(("self == oldSelf", "storageClassName of a PVC is immutable")),
-        description="Storage class of the new PVC, such as efs. Default: the default of the cluster. Immutable.",
+        description="Storage class of the new PVC, such as efs. Default: the cluster's default storage class. "
+        "Immutable.",
     )
     access_mode: AccessMode | None = Field(
         default=None,
         json_schema_extra=cel(("self == oldSelf", "accessMode of a PVC is immutable")),
-        description="Access mode of the new PVC. Default: ReadWriteMany, which pods on several nodes need. Immutable.",
+        description="Access mode of the new PVC. Default: ReadWriteMany, which pods on different nodes require. "
+        "Immutable.",
     )
     sub_path: (
         Annotated[
@@ -96,26 +102,28 @@ class Cache(APIObject):
             Format(
                 Form(
                     "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
-                    "must be a folder without a slash at the beginning or the end, such as models/zephyr-7b",
+                    "must be a folder without a leading or trailing slash, such as models/zephyr-7b",
                 )
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="Folder in the volume, such as models. Several TGIEndpoints can share a folder.",
+        description="Folder on the volume, such as models. Multiple TGIEndpoints can share a folder.",
     )
 
 
 class TopologySpreadConstraint(APIObject):
-    """How the pods are spread. The label selector matches the pods of this resource."""
+    """How the pods are spread across topology domains. The operator adds a label selector for these pods."""
 
     topology_key: LabelKey = Field(
-        description="Node label that pods are spread across, such as topology.kubernetes.io/zone."
+        description="Node label that defines a topology domain, such as topology.kubernetes.io/zone."
     )
-    max_skew: Positive = Field(default=1, description="Maximum difference between the pod counts of two domains.")
+    max_skew: Positive = Field(
+        default=1, description="Maximum difference between the numbers of pods in any two domains."
+    )
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
-        default="ScheduleAnyway", description="Behavior of the scheduler if it cannot meet the constraint."
+        default="ScheduleAnyway", description="How the scheduler handles a pod that does not satisfy the constraint."
     )
 
 
@@ -130,12 +138,13 @@ class Resources(APIObject):
     limits: dict[str, Quantity] = Field(
         default={},
         max_length=16,
-        description="Resource limits of the container, such as `memory: 48Gi`. /dev/shm counts as memory.",
+        description="Resource limits of the container, such as `memory: 48Gi`. Files in /dev/shm count toward the "
+        "memory limit.",
     )
 
 
 class PodDefault(StrEnum):
-    """Parts of the pod that the operator adds by default."""
+    """A part of the pod that the operator adds by default."""
 
     GPU_REQUEST = "GPURequest"
     LIVENESS_PROBE = "LivenessProbe"
@@ -146,7 +155,9 @@ class PodDefault(StrEnum):
 class PodDisruptionBudget(APIObject):
     """How many pods may be unavailable during voluntary disruptions such as a node drain."""
 
-    max_unavailable: CountOrPercent = Field(description="Number or percentage of pods, such as 1 or 25%.")
+    max_unavailable: CountOrPercent = Field(
+        description="Maximum number or percentage of unavailable pods, such as 1 or 25%."
+    )
 
 
 class PodMonitor(APIObject):
@@ -155,43 +166,48 @@ class PodMonitor(APIObject):
     labels: dict[str, LabelValue] = Field(
         default={},
         max_length=16,
-        description="Labels that your Prometheus selects PodMonitors by, such as `release: prometheus`.",
+        description="Labels by which your Prometheus selects the PodMonitor, such as `release: prometheus`.",
     )
     interval: Annotated[
-        str, Field(max_length=16), Format(Form("^[1-9][0-9]*(s|m)$", "must be seconds or minutes, such as 15s or 1m"))
+        str,
+        Field(max_length=16),
+        Format(Form("^[1-9][0-9]*(s|m)$", "must be a number of seconds or minutes, such as 15s or 1m")),
     ] = Field(default="15s", description="Scrape interval, such as 15s.")
 
 
 class InCluster(APIObject):
     """Serving in pods of this cluster."""
 
-    gpu: GPU = Field(default=GPU(), description="GPUs of each pod.")
-    resources: Resources = Field(default=Resources(), description="CPU, memory and ephemeral storage of each pod.")
+    gpu: GPU = Field(default=GPU(), description="GPUs for each pod.")
+    resources: Resources = Field(default=Resources(), description="CPU, memory and ephemeral storage for each pod.")
     shared_memory_size: Quantity | None = Field(
-        default=None, description="Size of /dev/shm, which GPUs use to exchange data, such as 8Gi. Default: 1Gi."
+        default=None,
+        description="Size of /dev/shm, which the GPUs use to exchange data, such as 8Gi. Default: 1Gi.",
     )
     cache: Cache | None = Field(
         default=None,
-        description="PVC that keeps the weights. Default: each pod downloads them when it starts.",
+        description="PVC that stores the weights. If this field is not set, each pod downloads the weights when it "
+        "starts.",
     )
     startup_timeout_seconds: Annotated[Int32, Field(ge=60, le=86400)] | None = Field(
         default=None,
-        description="Seconds that a container has to load the model and pass its health check, such as 1800. Default: "
-        "estimated from the parameter count in the model's name, otherwise 900.",
+        description="Time in seconds for a container to load the model and pass the health check, such as 1800. "
+        "Default: an estimate based on the parameter count in the model's name, or 900 if the name contains none.",
     )
     termination_grace_period_seconds: Annotated[Int32, Field(ge=30, le=86400)] = Field(
         default=480,
-        description="Seconds that a pod has to finish accepted requests before it is killed. TGI itself needs 180 of "
-        "them.",
+        description="Time in seconds for a pod to finish accepted requests before it is killed. TGI itself needs 180 "
+        "of these seconds.",
     )
     node_selector: dict[str, LabelValue] = Field(
-        default={}, max_length=32, description="Node labels that the pods require, such as `pool: gpu`."
+        default={}, max_length=32, description="Labels that a node must have to run the pods, such as `pool: gpu`."
     )
     tolerations: tuple[Toleration, ...] | None = Field(
         default=None,
         max_length=32,
         json_schema_extra=ATOMIC_LIST,
-        description="Node taints that the pods tolerate. Default: the NoSchedule taint of `gpu.resourceName`.",
+        description="Tolerations of the pods. Default: a toleration for the NoSchedule taint whose key is "
+        "`gpu.resourceName`.",
     )
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
         default=(),
@@ -203,28 +219,32 @@ class InCluster(APIObject):
         default=None, description="Priority class of the pods, such as high-priority."
     )
     runtime_class_name: ObjectName | None = Field(
-        default=None, description="Runtime class of the pods, such as nvidia if it is not the default on the nodes."
+        default=None,
+        description="Runtime class of the pods, such as nvidia if the nodes do not use it by default.",
     )
     service_account_name: NameOfObject | None = Field(
         default=None,
-        description="Service account of the pods and of the Job that downloads weights. Its IAM role reads `s3://`.",
+        description="Service account of the pods and of the Job that downloads the weights. For an `s3://` URI, its "
+        "IAM role must be able to read the bucket.",
     )
     pod_disruption_budget: PodDisruptionBudget | None = Field(
-        default=None, description="Limit for voluntary disruptions. Default: one pod at a time may be unavailable."
+        default=None,
+        description="Limit on voluntary disruptions. Default: at most one pod may be unavailable at a time.",
     )
     pod_monitor: PodMonitor = Field(default=PodMonitor(), description="How Prometheus scrapes the pods.")
     omit_defaults: tuple[PodDefault, ...] = Field(
         default=(),
         max_length=4,
         json_schema_extra=SET_LIST,
-        description="Defaults that the operator omits from the pod. `GPURequest`: the GPU requests and limits, and the "
-        "default toleration. `LivenessProbe`: the liveness probe. `PreStopHook`: the wait for requests in progress. "
+        description="Defaults to omit from the pod. `GPURequest`: the GPU request and limit, and the default "
+        "toleration. `LivenessProbe`: the liveness probe. `PreStopHook`: the hook that waits for requests in progress. "
         "`SharedMemory`: the volume at /dev/shm.",
     )
     pod_template: PodTemplate | None = Field(
         default=None,
-        description="Overrides: a PodTemplateSpec merged over the rendered pod, with precedence over all other fields. "
-        "Lists with named items are merged by name; other lists are replaced. TGI's container is named `tgi`.",
+        description="Changes to the rendered pod, as fields of a PodTemplateSpec. They take precedence over all other "
+        "fields. Lists with named items are merged by name, and other lists are replaced. The name of the TGI "
+        "container is `tgi`.",
     )
 
     @property
@@ -234,14 +254,14 @@ class InCluster(APIObject):
 
 
 class OnFailure(StrEnum):
-    """The reaction to a revision that does not become ready in time."""
+    """The response to a change that has failed."""
 
     ROLLBACK = "Rollback"
     HOLD = "Hold"
 
 
 class Rollout(APIObject):
-    """How a change is rolled out to the pods."""
+    """How changes are rolled out to the pods."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -251,27 +271,30 @@ class Rollout(APIObject):
                     "string(self.maxSurge) != '0%' || string(self.maxUnavailable) != '0' && "
                     "string(self.maxUnavailable) != '0%'"
                 ),
-                "maxSurge and maxUnavailable must not both be 0, because then no pod could be replaced",
+                "maxSurge and maxUnavailable must not both be 0; otherwise, no pod could be replaced",
             ),
         )
     }
 
     max_surge: CountOrPercent | None = Field(
-        default=None, description="Pods that may exist in addition to `replicas`, such as 1. Each needs free GPUs."
+        default=None,
+        description="Number or percentage of pods that may be created beyond the replica count, such as 1. Each "
+        "additional pod needs free GPUs.",
     )
     max_unavailable: CountOrPercent | None = Field(
         default=None,
-        description="Pods that may be unavailable, such as 25%. If neither field is set, a new pod serves first, or an "
-        "old pod makes room for it.",
+        description="Number or percentage of pods that may be unavailable, such as 25%. If neither `maxSurge` nor "
+        "`maxUnavailable` is set, a new pod starts before an old pod is terminated. If the nodes have no room for a "
+        "new pod, an old pod is terminated first.",
     )
     progress_deadline_seconds: Positive | None = Field(
         default=None,
-        description="Seconds without progress after which a change is reported as failed. Default: the startup timeout "
-        "plus 600.",
+        description="Time in seconds without progress after which a change is reported as failed. Default: the startup "
+        "timeout plus 600.",
     )
     on_failure: OnFailure = Field(
         default=OnFailure.ROLLBACK,
-        description="The reaction to a change that has failed. Rollback: the operator restores the last revision that "
-        "served, and tries the change again only if the spec changes or a user requests it. Hold: the pods stay "
-        "unchanged.",
+        description="Response to a failed change. `Rollback`: the operator restores the last revision that "
+        "served. It tries the change again only if the spec changes or a user requests a retry. `Hold`: the pods stay "
+        "as they are.",
     )

@@ -17,7 +17,7 @@ Region = Annotated[
     Format(
         Form(
             "^.?$|([^0-9][a-z]|[^a-z])$",
-            "must be an AWS region without the final letter of an Availability Zone, such as us-east-1",
+            "must be an AWS region without the letter of an Availability Zone, such as us-east-1",
         ),
         Form("^[a-z]{2,4}(-[a-z]+)+-[0-9]+[a-z]?$", "must be an AWS region, such as us-east-1"),
     ),
@@ -36,7 +36,7 @@ InstanceType = Annotated[
     str,
     Field(max_length=64),
     Format(
-        Form("^ml[.]", "must begin with ml., as instance types of SageMaker do, such as ml.g5.12xlarge"),
+        Form("^ml[.]", "must be a SageMaker instance type, which begins with ml., such as ml.g5.12xlarge"),
         Form("^ml[.][a-z0-9-]+[.][a-z0-9-]+$", "must be ml.FAMILY.SIZE, such as ml.g5.12xlarge", prefix="ml."),
     ),
 ]
@@ -67,7 +67,7 @@ class VPCConfig(APIObject):
 
 
 class RoutingStrategy(StrEnum):
-    """`RoutingStrategy` of a production variant, those that fit TGI."""
+    """The values of `RoutingStrategy` of a production variant that are suitable for TGI."""
 
     LEAST_OUTSTANDING_REQUESTS = "LEAST_OUTSTANDING_REQUESTS"
     RANDOM = "RANDOM"
@@ -78,7 +78,7 @@ class RoutingConfig(APIObject):
     """`RoutingConfig` of a production variant."""
 
     routing_strategy: RoutingStrategy = Field(
-        description="How requests are distributed across the instances, such as LEAST_OUTSTANDING_REQUESTS."
+        description="Strategy for distributing requests, such as LEAST_OUTSTANDING_REQUESTS."
     )
 
 
@@ -100,19 +100,21 @@ class SageMaker(APIObject):
         "json_schema_extra": cel(
             (
                 "has(self.endpointName) == has(oldSelf.endpointName)",
-                "endpointName is immutable; create a new TGIEndpoint to change it",
+                "endpointName is immutable; to use a different name, create a new TGIEndpoint",
             ),
         )
     }
 
     region: Region = Field(
-        json_schema_extra=also_cel(("self == oldSelf", "region is immutable; create a new TGIEndpoint to change it")),
+        json_schema_extra=also_cel(
+            ("self == oldSelf", "region is immutable; to use a different region, create a new TGIEndpoint")
+        ),
         description="AWS region, such as us-east-1. Immutable.",
     )
     execution_role_arn: RoleARN = Field(
         alias="executionRoleARN",
-        description="IAM role that SageMaker assumes to pull the image, read the weights and write logs, such as "
-        "arn:aws:iam::111122223333:role/NAME.",
+        description="ARN of the IAM role that SageMaker assumes to pull the image, read the weights and write logs, "
+        "such as arn:aws:iam::111122223333:role/NAME.",
     )
     instance_type: InstanceType = Field(description="SageMaker instance type, such as ml.g5.12xlarge.")
     endpoint_name: (
@@ -122,7 +124,7 @@ class SageMaker(APIObject):
             Format(
                 Form(
                     "^[a-z0-9](-?[a-z0-9])*$",
-                    "must be lowercase letters and digits, joined by single '-', such as zephyr-7b",
+                    "must consist of lowercase letters and digits, separated by single '-', such as zephyr-7b",
                 )
             ),
         ]
@@ -130,24 +132,27 @@ class SageMaker(APIObject):
     ) = Field(
         default=None,
         json_schema_extra=also_cel(
-            ("self == oldSelf", "endpointName is immutable; create a new TGIEndpoint to change it")
+            ("self == oldSelf", "endpointName is immutable; to use a different name, create a new TGIEndpoint")
         ),
-        description="Name of the endpoint, which an administrator of the operator must allow for the namespace. "
-        "Default: NAMESPACE-NAME-HASH, cut to 63 characters. Immutable.",
+        description="Name of the endpoint. An administrator of the operator must allow the namespace to use this name. "
+        "Default: NAMESPACE-NAME-HASH, shortened to 63 characters. Immutable.",
     )
     volume_size_in_gb: Annotated[Int32, Field(ge=1, le=512)] | None = Field(
         default=None,
         alias="volumeSizeInGB",
-        description="Size of the EBS volume in GB. AWS rejects it for instance types with NVMe disks, which all "
-        "current GPU families have.",
+        description="Size of the EBS volume in GB. AWS rejects this setting for instance types with NVMe disks, which "
+        "include all current GPU families.",
     )
     container_startup_health_check_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
         default=None,
-        description="Seconds that the container has to download the model, load it and pass its health check, such as "
-        "1800. Default: estimated from the parameter count in the model's name, otherwise 900.",
+        description="Time in seconds for the container to download the model, load it and pass the health check, such "
+        "as 1800. Default: an estimate based on the parameter count in the model's name, or 900 if the name contains "
+        "none.",
     )
     model_data_download_timeout_in_seconds: Annotated[Int32, Field(ge=60, le=3600)] | None = Field(
-        default=None, description="Seconds that the download from S3 may take. Default: the startup timeout."
+        default=None,
+        description="Maximum time in seconds for the download from S3. Default: the value of "
+        "containerStartupHealthCheckTimeoutInSeconds.",
     )
     vpc_config: VPCConfig | None = Field(default=None, description="VPC that the endpoint is connected to.")
     kms_key_id: (
@@ -160,7 +165,7 @@ class SageMaker(APIObject):
     ) = Field(
         default=None,
         alias="kmsKeyID",
-        description="KMS key for the EBS volume, such as alias/models. NVMe disks use their own keys.",
+        description="KMS key that encrypts the EBS volume, such as alias/models. NVMe disks use their own keys.",
     )
     enable_network_isolation: bool | None = Field(
         default=None,
@@ -181,8 +186,8 @@ class SageMaker(APIObject):
     ) = Field(
         default=None,
         alias="inferenceAMIVersion",
-        description="AMI of the instances, which contains the GPU driver. Default: the AMI that matches the CUDA "
-        "version of the image.",
+        description="Inference AMI of the instances, which includes the GPU driver. Default: the AMI that matches the "
+        "CUDA version of the image.",
     )
     tags: tuple[Tag, ...] = Field(
         default=(),

@@ -22,18 +22,20 @@ URI = Annotated[
         Form("^(hf|s3|pvc)://", "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"),
         Form(
             "^hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
-            "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta, with any revision in model.revision",
+            "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta, without a revision (set "
+            "model.revision instead)",
             prefix=HF_SCHEME,
         ),
         Form(
             "^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?$",
-            "must be a folder of safetensors files that ends with a slash: s3://BUCKET/FOLDER/, such as "
+            "must be a folder of safetensors files with a trailing slash (s3://BUCKET/FOLDER/), such as "
             "s3://my-models/zephyr-7b/",
             prefix=S3_SCHEME,
         ),
         Form(
             "^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$",
-            "must be pvc://CLAIM/FOLDER, the name of a PVC and a folder in it, such as pvc://weights/zephyr-7b",
+            "must be pvc://CLAIM/FOLDER, where CLAIM is a PVC and FOLDER is a folder on it, such as "
+            "pvc://weights/zephyr-7b",
             prefix=PVC_SCHEME,
         ),
     ),
@@ -48,13 +50,13 @@ class SecretKeyRef(APIObject):
         str,
         Field(min_length=1, max_length=253),
         Format(
-            Form("^[-._a-zA-Z0-9]+$", "must be a key of a Secret: letters, digits, '-', '_' and '.', such as token")
+            Form("^[-._a-zA-Z0-9]+$", "must be a key in a Secret (letters, digits, '-', '_' and '.'), such as token")
         ),
-    ] = Field(description="Key in the Secret whose value is the token, such as token.")
+    ] = Field(description="Key in the Secret that contains the token, such as token.")
 
 
 class Model(APIObject):
-    """Source of the weights."""
+    """The model to serve."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
@@ -70,8 +72,9 @@ class Model(APIObject):
     }
 
     uri: URI = Field(
-        description="`hf://OWNER/NAME` on the Hugging Face Hub, such as hf://HuggingFaceH4/zephyr-7b-beta; "
-        "`s3://BUCKET/FOLDER/` with safetensors files; or, with inCluster, `pvc://CLAIM/FOLDER` on an existing PVC.",
+        description="Location of the weights: a model on the Hugging Face Hub (`hf://OWNER/NAME`, such as "
+        "hf://HuggingFaceH4/zephyr-7b-beta), a folder of safetensors files in Amazon S3 (`s3://BUCKET/FOLDER/`) or, "
+        "for pods only, a folder on an existing PVC (`pvc://CLAIM/FOLDER`).",
     )
     revision: (
         Annotated[
@@ -80,25 +83,26 @@ class Model(APIObject):
             Format(
                 Form(
                     "^[A-Za-z0-9][A-Za-z0-9._/-]*$",
-                    "must be a commit, branch or tag of the model on the Hub, such as main or a commit hash",
+                    "must be a commit hash, branch or tag of the model on the Hub, such as main",
                 )
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="Commit, branch or tag on the Hub, such as main. To prevent unexpected changes, pin a commit.",
+        description="Commit hash, branch or tag of the model on the Hub, such as main. To prevent unexpected changes, "
+        "pin a commit.",
     )
     allow_pickle: bool | None = Field(
         default=None,
-        description="Whether to load `.bin` weights if there are no safetensors files. `.bin` files are pickle files, "
-        "which can run code. Applies to weights that a Job downloads or checks (with `inCluster.cache` or `pvc://`). "
-        "Otherwise, TGI decides.",
+        description="Whether to load `.bin` weights if the model has no safetensors files. `.bin` files are pickle "
+        "files, which can run code. This field applies only to weights that a Job downloads or checks "
+        "(`inCluster.cache` or a `pvc://` URI). In all other cases, TGI decides.",
     )
     token_secret_ref: SecretKeyRef | None = Field(
         default=None,
-        description="Hub token for gated or private models. On SageMaker, a change to the Secret rolls out a new "
-        "revision, and everyone with the permission DescribeModel can read the token. Pods only reference the Secret.",
+        description="Hub token for gated or private models. On SageMaker, changing the Secret rolls out a new "
+        "revision, and anyone with the DescribeModel permission can read the token. Pods only reference the Secret.",
     )
 
     @property
@@ -143,7 +147,7 @@ class Quantize(StrEnum):
 
 
 class EnvVar(APIObject):
-    """A launcher option as an environment variable."""
+    """A launcher option, set as an environment variable."""
 
     name: Annotated[
         str,
@@ -151,11 +155,11 @@ class EnvVar(APIObject):
         Format(
             Form(
                 "^[A-Za-z_][A-Za-z0-9_]*$",
-                "must be the name of an environment variable: letters, digits and _, such as MAX_BATCH_TOTAL_TOKENS",
+                "must be the name of an environment variable (letters, digits and '_'), such as MAX_BATCH_TOTAL_TOKENS",
             )
         ),
     ] = Field(description="Name of the variable, such as MAX_BATCH_TOTAL_TOKENS.")
-    value: str = Field(min_length=1, max_length=1024, description="Value, exactly as the launcher expects it.")
+    value: str = Field(min_length=1, max_length=1024, description="Value in the format that the launcher expects.")
 
 
 class Runtime(APIObject):
@@ -179,19 +183,19 @@ class Runtime(APIObject):
         Annotated[
             str,
             Field(max_length=32),
-            Format(Form("^[0-9]+[.][0-9]+([.][0-9]+)?$", "must be a version of TGI, such as 3.3.6 or 3.3")),
+            Format(Form("^[0-9]+[.][0-9]+([.][0-9]+)?$", "must be a TGI version, such as 3.3.6 or 3.3")),
         ]
         | None
     ) = Field(
         default=None,
-        description="Version of TGI, such as 3.3.6. Default: the newest known version for the backend when the "
-        "resource is created. An upgrade of the operator does not change it.",
+        description="TGI version, such as 3.3.6. Default: the newest version that the operator supports on the backend "
+        "when the resource is created. Upgrading the operator does not change the version.",
     )
     image: (
         Annotated[
             str,
             Field(min_length=1, max_length=255),
-            Format(Form("^[!-~]+$", "must be a container image without spaces, such as REGISTRY/REPOSITORY:TAG")),
+            Format(Form("^[!-~]+$", "must be a container image name without spaces, such as REGISTRY/REPOSITORY:TAG")),
         ]
         | None
     ) = Field(
@@ -199,44 +203,49 @@ class Runtime(APIObject):
         description="Container image to use instead of `version`. SageMaker pulls only from Amazon ECR.",
     )
     dtype: DType | None = Field(
-        default=None, description="Sets `DTYPE`: data type that the weights are loaded as, such as bfloat16."
+        default=None, description="Sets `DTYPE`, the data type of the loaded weights, such as bfloat16."
     )
     quantize: Quantize | None = Field(
-        default=None, description="Sets `QUANTIZE`: quantization of the weights, such as awq."
+        default=None, description="Sets `QUANTIZE`, the quantization method of the weights, such as awq."
     )
     num_shard: Annotated[Int32, Field(ge=1, le=64)] | None = Field(
         default=None,
-        description="Sets `NUM_SHARD`: number of GPUs that the model is sharded across. Default: all GPUs of the "
+        description="Sets `NUM_SHARD`, the number of GPUs that the model is sharded across. Default: all GPUs of the "
         "instance or pod, or fewer if the attention heads of a known model cannot be split evenly across them.",
     )
     max_input_tokens: Positive | None = Field(
-        default=None, description="Sets `MAX_INPUT_TOKENS`: longest prompt in tokens, such as 4096."
+        default=None, description="Sets `MAX_INPUT_TOKENS`, the maximum length of a prompt in tokens, such as 4096."
     )
     max_total_tokens: Positive | None = Field(
         default=None,
-        description="Sets `MAX_TOTAL_TOKENS`: longest prompt and answer together, in tokens, such as 8192.",
+        description="Sets `MAX_TOTAL_TOKENS`, the maximum combined length of a prompt and its answer in tokens, such "
+        "as 8192.",
     )
     max_batch_prefill_tokens: Positive | None = Field(
-        default=None, description="Sets `MAX_BATCH_PREFILL_TOKENS`: prompt tokens of one prefill batch, such as 4096."
+        default=None,
+        description="Sets `MAX_BATCH_PREFILL_TOKENS`, the maximum number of prompt tokens in a prefill batch, such as "
+        "4096.",
     )
     max_concurrent_requests: Positive | None = Field(
-        default=None, description="Sets `MAX_CONCURRENT_REQUESTS`, such as 128. TGI rejects further requests with 429."
+        default=None,
+        description="Sets `MAX_CONCURRENT_REQUESTS`, the maximum number of concurrent requests, such as 128. TGI "
+        "rejects further requests with status 429.",
     )
     trust_remote_code: bool | None = Field(
         default=None,
-        description="Sets `TRUST_REMOTE_CODE`: whether to run code that comes with the model. If true, pin "
-        "`model.revision`.",
+        description="Sets `TRUST_REMOTE_CODE`, which controls whether TGI runs code from the model repository. If you "
+        "set this field to true, pin `model.revision`.",
     )
     env: tuple[EnvVar, ...] = Field(
         default=(),
         max_length=60,
         json_schema_extra=list_map("name"),
-        description="Other launcher options as environment variables.",
+        description="Additional launcher options as environment variables.",
     )
 
 
 class DeletionPolicy(StrEnum):
-    """The effect that deleting the resource has on the objects of its backend."""
+    """The action to take when the resource is deleted."""
 
     DELETE = "Delete"
     RETAIN = "Retain"
@@ -270,21 +279,24 @@ _NO_POLICIES = (
 
 
 class Spec(APIObject):
-    """Desired state: a model that TGI serves on a backend."""
+    """Desired state of the endpoint."""
 
     model_config = APIObject.model_config | {
         "json_schema_extra": cel(
-            (_ONE_BACKEND, f"exactly one backend must be set: {', '.join(BACKENDS)}"),
+            (_ONE_BACKEND, f"exactly one backend must be set: {' or '.join(BACKENDS)}"),
             (
                 _SAME_BACKEND,
                 (
                     "the backend of an existing resource is immutable; create a second TGIEndpoint with the other "
-                    "backend, move the traffic, and delete this one"
+                    "backend, move the traffic to it, and then delete this one"
                 ),
             ),
             (
                 _ISOLATED_ONLY_FROM_S3,
-                "enableNetworkIsolation requires an s3:// model.uri, because it blocks access to the Hugging Face Hub",
+                (
+                    "enableNetworkIsolation requires an s3:// model.uri because the isolated container cannot access "
+                    "the Hugging Face Hub"
+                ),
             ),
             (
                 "has(self.inCluster) || !self.model.uri.startsWith('pvc://')",
@@ -292,13 +304,13 @@ class Spec(APIObject):
             ),
             (
                 "!has(self.inCluster) || !has(self.inCluster.cache) || !self.model.uri.startsWith('pvc://')",
-                "inCluster.cache must not be set with a pvc:// model.uri, whose weights are already on a PVC",
+                "inCluster.cache must not be set with a pvc:// model.uri because the weights are already on a PVC",
             ),
             (
                 "!has(self.inCluster) || has(self.inCluster.cache) || !self.model.uri.startsWith('s3://')",
                 (
-                    "with inCluster, an s3:// model.uri requires inCluster.cache, the PVC that the weights are "
-                    "downloaded to"
+                    "for pods, an s3:// model.uri requires inCluster.cache, which sets the PVC for the downloaded "
+                    "weights"
                 ),
             ),
             ("!has(self.rollout) || has(self.inCluster)", "rollout requires inCluster"),
@@ -321,15 +333,15 @@ class Spec(APIObject):
             (
                 f"!has(self.autoscaling) || has(self.inCluster) || {_NO_POLICIES}",
                 (
-                    "on SageMaker, behavior may contain only stabilizationWindowSeconds, and selectPolicy Disabled in "
-                    "scaleDown"
+                    "on SageMaker, autoscaling.behavior may contain only stabilizationWindowSeconds and, in scaleDown, "
+                    "selectPolicy with the value Disabled"
                 ),
             ),
         )
     }
 
     model: Model = Field(description="Model to serve.")
-    runtime: Runtime = Field(default=Runtime(), description="Version and launcher options of TGI.")
+    runtime: Runtime = Field(default=Runtime(), description="TGI version and launcher options.")
     replicas: Annotated[Int32, Field(ge=0, le=INT32_MAX)] | None = Field(
         default=None,
         description="Number of instances or pods, such as 2. Default: the current replica count, or 1 for a new "
@@ -337,16 +349,18 @@ class Spec(APIObject):
     )
     autoscaling: Autoscaling | None = Field(
         default=None,
-        description="Autoscaling, which makes the replica count follow the load. Mutually exclusive with `replicas`.",
+        description="Settings for autoscaling, which adjusts the replica count to the load. Mutually exclusive with "
+        "`replicas`.",
     )
-    rollout: Rollout | None = Field(default=None, description="How a change is rolled out to the pods of `inCluster`.")
+    rollout: Rollout | None = Field(default=None, description="How changes are rolled out. For pods only.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.DELETE,
-        description="Action when the resource is deleted. `Delete`: the operator deletes what it created. `Retain`: on "
-        "SageMaker, the endpoint keeps running and continues to be billed; for pods, the PVC with the weights is kept.",
+        description="Action to take when the resource is deleted. `Delete`: the operator deletes everything that it "
+        "created. `Retain`: on SageMaker, the endpoint keeps running and continues to be billed. In the cluster, the "
+        "operator keeps the PVC with the weights.",
     )
-    sage_maker: SageMaker | None = Field(default=None, description="Serve on Amazon SageMaker.")
-    in_cluster: InCluster | None = Field(default=None, description="Serve in pods of this cluster.")
+    sage_maker: SageMaker | None = Field(default=None, description="Settings for serving on Amazon SageMaker.")
+    in_cluster: InCluster | None = Field(default=None, description="Settings for serving in pods of this cluster.")
 
     @property
     def backend(self) -> str:

@@ -38,7 +38,7 @@ def refresh() -> None:
     )
     target = Path(str(files("tgi_operator.engines.tgi").joinpath(images.CATALOGUE)))
     target.write_text(f"{json.dumps(table, indent=1)}\n")
-    sys.stdout.write(f"{len(table['versions'])} versions, {len(table['registries'])} regions: {target}\n")
+    sys.stdout.write(f"Wrote {len(table['versions'])} versions and {len(table['registries'])} regions to {target}\n")
 
 
 def convert(inference: Mapping[str, Any], source: str) -> dict[str, Any]:

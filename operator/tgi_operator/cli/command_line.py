@@ -94,16 +94,22 @@ def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:
         cls=Option,
         group=_KUBERNETES,
         metavar="NAMESPACE",
-        help="Namespace. Default: the namespace of the kubeconfig's context.",
+        help="Namespace. Default: the namespace of the kubeconfig context.",
     )
-    @click.option("--context", cls=Option, group=_KUBERNETES, metavar="CONTEXT", help="Context in the kubeconfig.")
+    @click.option(
+        "--context",
+        cls=Option,
+        group=_KUBERNETES,
+        metavar="CONTEXT",
+        help="Kubeconfig context. Default: the current context.",
+    )
     @click.option(
         "--kubeconfig",
         cls=Option,
         group=_KUBERNETES,
         metavar="FILE",
         type=click.Path(),
-        help="Kubeconfig file. Default: the file in KUBECONFIG, or ~/.kube/config.",
+        help="Kubeconfig file. Default: the file that KUBECONFIG specifies, or ~/.kube/config.",
     )
     @wraps(function)
     def command(

@@ -21,8 +21,8 @@ _RETRY = re.compile(r"\bretrying at (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)", re.IGNOR
 """The operator's announcement of its next attempt in the messages of conditions."""
 
 _UNSEEN = (
-    "The operator has not reported on this resource. Run `kubectl tgi version` to see whether the operator is running, "
-    "and check whether it watches this namespace."
+    "The operator has not reported on this resource yet. To see whether the operator is running, run `kubectl tgi "
+    "version`. Also check whether the operator watches this namespace."
 )
 _WIDTH = 100
 """Columns of the text that is the same for every resource with that reason."""
@@ -111,10 +111,10 @@ def _what_to_do(resource: Object, main: Object | None) -> str:
     if main is None:
         return _UNSEEN
     if not fields.is_current(resource):
-        return "Wait until the operator has reported on the latest change of the spec."
+        return "Wait until the operator has reported on the latest change to the spec."
     reason = Reason.known(main["reason"])
     if reason is None:
-        return f"This version of the client does not know the reason {main['reason']}. See the documentation."
+        return f"This version of the client does not recognize the {main['reason']} reason. See the documentation."
     return reason.fix
 
 

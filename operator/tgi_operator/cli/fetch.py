@@ -40,11 +40,11 @@ def _fetched(
 ) -> Path:
     source = parse(uri)
     if revision is not None and not isinstance(source, HubModel):
-        raise LastingError(f"{uri} has no revisions; --revision is only for hf:// models")
+        raise LastingError(f"{uri} has no revisions; use --revision only with hf:// models")
     if isinstance(source, Folder):
         return source.path
     if directory is None:
-        raise LastingError(f"{uri} needs a directory to fetch the weights into")
+        raise LastingError(f"{uri} needs a directory for the weights; add the DIRECTORY argument")
     target = Path(directory).absolute()
     try:
         target.mkdir(parents=True, exist_ok=True)

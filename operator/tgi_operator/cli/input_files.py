@@ -18,7 +18,7 @@ _MOST_CHARACTERS = 4 * 2**20
 """The API server accepts requests of up to 3 MiB. A List of several TGIEndpoints is still read."""
 
 _SUFFIXES = (".yaml", ".yml", ".json")
-_WANTED = f"{KIND} of {API_VERSION}"
+_WANTED = f"{API_VERSION} {KIND}"
 
 
 class UnreadableError(ValueError):
@@ -43,7 +43,7 @@ def texts(file: str) -> list[Text]:
     inside = _read(file, lambda: sorted(path.iterdir()))
     found = [each for each in inside if each.suffix in _SUFFIXES and each.is_file()]
     if not found:
-        raise UnreadableError(f"{file}: no files end in {', '.join(_SUFFIXES)}")
+        raise UnreadableError(f"{file}: the folder contains no .yaml, .yml or .json files")
     return [_text(each) for each in found]
 
 
@@ -78,7 +78,8 @@ def of(file: str) -> list[tuple[str, Document]]:
     if not ours:
         seen = ", ".join(dict.fromkeys(_kind(document) for _, document in everything))
         name = read[0].name if len(read) == 1 else file
-        raise UnreadableError(f"{name}: contains no {_WANTED}, {f'only {seen}' if seen else 'because it is empty'}")
+        reason = f"; found only {seen}" if seen else " because it is empty"
+        raise UnreadableError(f"{name}: contains no {_WANTED}{reason}")
     return ours
 
 
@@ -118,7 +119,7 @@ class _Loader(yaml.SafeLoader):
         """Return the value of a document. Raises MarkedYAMLError."""
         if _expanded_size(node, {}) > _MOST_CHARACTERS:
             raise yaml.MarkedYAMLError(
-                problem=f"with all aliases expanded, the document has more than {_MOST_CHARACTERS:,} characters",
+                problem=f"the document has more than {_MOST_CHARACTERS:,} characters after all aliases are expanded",
                 problem_mark=node.start_mark,
             )
         return super().construct_document(node)
@@ -159,7 +160,7 @@ def _unrolled(document: Any) -> Iterable[Any]:
 
 def _kind(document: Document) -> str:
     kind, version = document.get("kind"), document.get("apiVersion")
-    return f"{kind or '(no kind)'} of {version or '(no apiVersion)'}"
+    return f"{version or '(no apiVersion)'} {kind or '(no kind)'}"
 
 
 def _on_one_line(error: yaml.YAMLError) -> str:

@@ -107,7 +107,7 @@ def _refuse_not_serving(resource: Object) -> None:
         return
     why = fields.condition(resource, ConditionType.READY) or available
     raise Failure(
-        f"{fields.named(resource)} does not accept requests: {why['reason']}: {why['message']}\n{_how(resource)}"
+        f"{fields.named(resource)} is not accepting requests: {why['reason']}: {why['message']}\n{_how(resource)}"
     )
 
 

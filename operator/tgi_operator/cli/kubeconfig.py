@@ -26,7 +26,10 @@ def namespace(access: Access) -> str:
     contexts = (context for each in files for context in each.get("contexts") or ())
     found = next((each.get("context") or {} for each in contexts if each.get("name") == current), None)
     if found is None and access.context:
-        raise Failure(f"the kubeconfig has no context {access.context!r}; run kubectl config get-contexts to list them")
+        raise Failure(
+            f"the kubeconfig has no context named {access.context!r}; to list all contexts, run kubectl config "
+            "get-contexts"
+        )
     return str((found or {}).get("namespace") or _DEFAULT)
 
 
@@ -47,6 +50,6 @@ def _kubeconfigs(access: Access) -> Iterator[dict[str, Any]]:
         try:
             found = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise Failure(f"{path}: not a valid kubeconfig: {' '.join(str(error).split())}") from None
+            raise Failure(f"{path}: invalid kubeconfig: {' '.join(str(error).split())}") from None
         if isinstance(found, dict):
             yield found

@@ -34,9 +34,9 @@ def start(commands: Group, name: str, arguments: Sequence[str]) -> int:
 @click.group(cls=Group)
 @click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
 def group() -> None:
-    """Run the operator, check TGIEndpoints, send prompts to them, and fetch weights.
+    """Run the operator, check TGIEndpoints, send prompts to them and fetch weights.
 
-    The kubectl plugin `kubectl tgi` shows and explains the resources in a cluster.
+    To show and explain the resources in a cluster, use the kubectl tgi plugin.
     """
 
 
@@ -80,16 +80,16 @@ def shown_default(default: Any) -> str:
 @group.command(
     "run",
     cls=RunCommand,
-    short_help="Run the operator: watch TGIEndpoints and reconcile them.",
+    short_help="Run the operator, which watches and reconciles TGIEndpoints.",
     examples=("tgi-operator run --log-format text", "tgi-operator run --backends inCluster --watch-namespaces ml,dev"),
     page="docs/operations.md#settings",
 )
 def run_command(**settings: str | None) -> int:
-    """Run the operator until SIGTERM or SIGINT.
+    """Run the operator until it receives SIGTERM or SIGINT.
 
-    It connects to the cluster in KUBECONFIG. Without this variable, it connects to the cluster that its pod runs in or,
-    outside a pod, to the cluster in ~/.kube/config. You can set each option as an environment variable too; the option
-    takes precedence. Separate the items of a LIST with commas.
+    The operator connects to the cluster that KUBECONFIG specifies. If this variable is not set, the operator connects
+    to the cluster that its pod runs in or, outside a pod, to the cluster in ~/.kube/config. You can also set each
+    option as an environment variable, but the option takes precedence. Separate the items of a LIST with commas.
     """
     from tgi_operator.cli.run import run as operate
 
@@ -105,8 +105,10 @@ def run_command(**settings: str | None) -> int:
     ),
 )
 @click.argument("name", help="Name of the TGIEndpoint.")
-@click.argument("prompt", help="The prompt.")
-@click.option("--chat", is_flag=True, help="Send the prompt as a chat message: TGI applies the model's chat template.")
+@click.argument("prompt", help="Prompt to send.")
+@click.option(
+    "--chat", is_flag=True, help="Send the prompt as a chat message, to which TGI applies the model's chat template."
+)
 @click.option("--no-stream", is_flag=True, help="Print the answer only when it is complete.")
 @click.option(
     "--max-new-tokens",
@@ -120,7 +122,7 @@ def run_command(**settings: str | None) -> int:
 def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat: bool, no_stream: bool) -> None:
     """Send PROMPT to the TGIEndpoint NAME and print the answer as it arrives.
 
-    For SageMaker, you need AWS credentials with permission to invoke and describe the endpoint, and to read its tags.
+    For SageMaker, you need AWS credentials with permission to invoke the endpoint, to describe it and to list its tags.
     For pods, the command sends the prompt through the API server.
     """
     from tgi_operator.cli import answers
@@ -145,7 +147,11 @@ def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat:
     ),
     page="docs/operations.md#fetching-weights",
 )
-@click.argument("source", help="hf://OWNER/NAME, s3://BUCKET/PREFIX/, or file:///PATH, which the command only checks.")
+@click.argument(
+    "source",
+    help="Location of the weights: hf://OWNER/NAME, s3://BUCKET/PREFIX/ or file:///PATH. The command only checks the "
+    "files in a file:/// location.",
+)
 @click.argument(
     "directory",
     required=False,
@@ -159,20 +165,20 @@ def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat:
     default=10.0,
     show_default=True,
     metavar="NUMBER",
-    help="Interval of progress lines, in seconds.",
+    help="Interval between progress lines, in seconds.",
 )
 def fetch(
     source: str, directory: str | None, revision: str | None, progress_seconds: float, *, allow_pickle: bool
 ) -> int:
-    """Fetch the weights of SOURCE into DIRECTORY and check them."""
+    """Fetch the weights from SOURCE into DIRECTORY and check them."""
     from tgi_operator.cli.fetch import fetch as fill
 
     return fill(source, directory, revision, progress_seconds, allow_pickle=allow_pickle)
 
 
-@group.group("catalog", short_help="List the container images of TGI on SageMaker.")
+@group.group("catalog", short_help="List the TGI container images for SageMaker.")
 def catalog() -> None:
-    """List the container images of TGI on SageMaker."""
+    """List the TGI container images for SageMaker."""
 
 
 @catalog.command(
@@ -183,7 +189,7 @@ def catalog() -> None:
 @click.option("--region", default="us-east-1", show_default=True, metavar="REGION", help="AWS region.")
 @output_option
 def list_catalog(region: str, form: str | None) -> None:
-    """List the TGI versions that the operator knows, with their images."""
+    """List the known TGI versions and their container images."""
     from tgi_operator.cli.catalog import list_images
 
     list_images(region, form)
@@ -197,7 +203,7 @@ def list_catalog(region: str, form: str | None) -> None:
 def refresh() -> None:
     """Regenerate the image catalog in the installed package.
 
-    This needs the SageMaker SDK, an optional dependency of about 1 GB.
+    The command needs the SageMaker SDK, an optional dependency of about 1 GB.
     """
     from tgi_operator.cli.catalog import refresh as regenerate
 

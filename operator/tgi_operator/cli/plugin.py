@@ -52,7 +52,7 @@ def group() -> None:
 
 @group.command(
     "status",
-    short_help="Explain a resource: conditions, action, next retry, Events.",
+    short_help="Explain the state of a resource.",
     examples=("kubectl tgi status zephyr-7b", "kubectl tgi status zephyr-7b -n ml -o json"),
 )
 @_name_argument
@@ -61,8 +61,8 @@ def group() -> None:
 def status(access: Access, name: str, form: str | None) -> None:
     """Explain the state of the TGIEndpoint NAME.
 
-    Shows the reason and the action to take, the time of the next retry, the conditions, the pods or the names in AWS,
-    and recent Events.
+    Shows the reason, the action to take, the time of the next retry, the conditions, the pods or the AWS resources, and
+    recent Events.
     """
     from tgi_operator.cli.explain import status as explain
 
@@ -88,8 +88,8 @@ def status(access: Access, name: str, form: str | None) -> None:
 def wait(access: Access, name: str, condition: str, timeout: float) -> None:
     """Wait until a condition of the TGIEndpoint NAME is True for the current spec.
 
-    Exits with code 5 as soon as the resource is Stalled, because then it needs a change, and with code 6 when the
-    timeout expires.
+    Exits with code 5 as soon as the resource is Stalled, which means that a user must change something. Exits with code
+    6 when the timeout expires.
     """
     from tgi_operator.cli.until import wait as until
 
@@ -107,7 +107,7 @@ def wait(access: Access, name: str, condition: str, timeout: float) -> None:
 def retry(access: Access, name: str, timeout: float) -> None:
     """Request an immediate retry of the TGIEndpoint NAME.
 
-    The operator reads everything about the resource again and retries what failed. The command sets the
+    The operator reads the complete state of the resource again and retries any failed operation. The command sets the
     tgi-operator.dev/requestedAt annotation and waits until status.lastHandledRequest has the same value.
     """
     from tgi_operator.cli.until import retry as request
@@ -138,8 +138,8 @@ def retry(access: Access, name: str, timeout: float) -> None:
 def chat(access: Access, name: str, prompt: str | None, max_new_tokens: int) -> None:
     """Chat with the model of the TGIEndpoint NAME, using the model's chat template.
 
-    Sends PROMPT and prints the answer. Without PROMPT, sends each line of standard input as the next prompt of a
-    conversation. Press Ctrl-D to end the conversation.
+    Sends PROMPT and prints the answer. If you omit PROMPT, the command sends each line of standard input as the next
+    prompt in a conversation. To end the conversation, press Ctrl-D.
     """
     from tgi_operator.cli.invoke import chat as talk
 
@@ -159,7 +159,7 @@ def _lines() -> Iterator[str]:
 
 @group.command(
     "logs",
-    short_help="Print the logs of the pods, or their location in CloudWatch.",
+    short_help="Print the logs, or their location in CloudWatch.",
     examples=("kubectl tgi logs zephyr-7b", "kubectl tgi logs zephyr-7b --tail 500"),
 )
 @_name_argument
@@ -175,7 +175,7 @@ def _lines() -> Iterator[str]:
 def logs(access: Access, name: str, tail: int) -> None:
     """Print the last log lines of the containers that serve the TGIEndpoint NAME or fetch its weights.
 
-    For SageMaker, print the CloudWatch log group and the AWS CLI command that reads it.
+    For SageMaker, prints the CloudWatch log group and an AWS CLI command that reads it.
     """
     from tgi_operator.cli.reaching import logs as show
 
@@ -186,7 +186,7 @@ def logs(access: Access, name: str, tail: int) -> None:
 @_name_argument
 @cluster_options
 def url(access: Access, name: str) -> None:
-    """Print the URL of the TGIEndpoint NAME for requests."""
+    """Print the URL for requests to the TGIEndpoint NAME."""
     from tgi_operator.cli.reaching import url as show
 
     show(access, name)

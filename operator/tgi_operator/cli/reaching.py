@@ -9,7 +9,7 @@ from tgi_operator.cli.command_line import Access, Failure
 from tgi_operator.intake import Object
 from tgi_operator.kube import APIError
 
-_SIGNED = "Requests to this URL need an AWS signature (Signature Version 4, service sagemaker).\n"
+_SIGNED = "You must sign requests to this URL with AWS Signature Version 4 for the sagemaker service.\n"
 
 
 def url(access: Access, name: str) -> None:
@@ -17,7 +17,7 @@ def url(access: Access, name: str) -> None:
     resource = target.run(_resource(access, name))
     found = fields.status(resource).get("url")
     if not found:
-        raise Failure(f"{fields.named(resource)} has no URL yet; run kubectl tgi status {name}")
+        raise Failure(f"{fields.named(resource)} has no URL yet; for details, run kubectl tgi status {name}")
     if not fields.is_in_cluster(resource):
         sys.stderr.write(_SIGNED)
     sys.stdout.write(f"{found}\n")
@@ -49,16 +49,16 @@ async def _logs(access: Access, name: str, lines: int) -> list[str]:
                     continue
                 found += [f"[{meta['name']}/{container}] {line}\n" for line in log.splitlines()]
     if not found:
-        sys.stderr.write(f"No logs found for {fields.named(resource)}; run kubectl tgi status {name}\n")
+        sys.stderr.write(f"No logs found for {fields.named(resource)}; for details, run kubectl tgi status {name}\n")
     return found
 
 
 def _cloud_watch(resource: Object) -> list[str]:
     endpoint = fields.endpoint_name(resource)
     if endpoint is None:
-        raise Failure(f"{fields.named(resource)} has no endpoint yet, so it has no logs")
+        raise Failure(f"{fields.named(resource)} has no endpoint yet, so there are no logs")
     group, region = log_group(endpoint), fields.region(resource)
     return [
-        f"The logs are in the CloudWatch log group {group} in {region}. To read them:\n",
+        f"The logs are in the {group} CloudWatch log group in {region}. To read the logs, run:\n",
         f"aws logs tail {group} --region {region} --since 1h\n",
     ]

@@ -47,7 +47,7 @@ def run(flags: dict[str, str]) -> int:
         sys.stderr.write(f"tgi-operator: {error}\n")
         return ExitCode.USAGE
     except asyncio.CancelledError:
-        logger.info("Stopped during the start")
+        logger.info("Stopped during startup")
     return ExitCode.SUCCESS
 
 
@@ -114,6 +114,6 @@ def _namespace(settings: Settings) -> str:
 
 def _end() -> None:
     """End the process immediately, with all its connections and threads, as `kill -9` would."""
-    logger.error("This operator is no longer the leader, and exits")
+    logger.error("This operator is no longer the leader and is exiting")
     logging.shutdown()
     os._exit(ExitCode.NOT_LEADING)

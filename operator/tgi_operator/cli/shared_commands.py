@@ -26,7 +26,7 @@ def _plan(name: str) -> click.Command:
         "plan",
         cls=Command,
         page=_page(name, "plan"),
-        short_help="Show what the operator would do with a file, offline.",
+        short_help="Show what the operator would do with a file (works offline).",
         examples=(
             f"{name} plan -f endpoint.yaml",
             f"{name} plan -f manifests/ --strict -o github",
@@ -54,10 +54,10 @@ def _plan(name: str) -> click.Command:
     def plan(access: Access, filename: str, form: str, *, strict: bool) -> int:
         """Show what the operator would do for the TGIEndpoints in FILE.
 
-        For SageMaker, shows the AWS calls. For pods, shows the objects. For an invalid resource, shows the errors.
+        Shows the AWS calls for SageMaker, the Kubernetes objects for pods, and the errors for an invalid resource.
 
-        The command needs no cluster, no AWS account and no credentials. The kubeconfig sets only the default namespace.
-        Environment variables such as TGI_OPERATOR_AWS_REGIONS provide the operator's settings.
+        You do not need a cluster, an AWS account or credentials. The command reads only the default namespace from the
+        kubeconfig. It reads the operator's settings from environment variables such as TGI_OPERATOR_AWS_REGIONS.
         """
         from tgi_operator.cli import kubeconfig
         from tgi_operator.cli.plan import plan as run
@@ -72,13 +72,13 @@ def _version(name: str) -> click.Command:
         "version",
         cls=Command,
         page=_page(name, "version"),
-        short_help="Show the versions of this client, the operator and the CRD.",
+        short_help="Show the versions of this client, the operators and the CRD.",
         examples=(f"{name} version", f"{name} version -o json"),
     )
     @output_option
     @cluster_options
     def version(access: Access, form: str | None) -> int:
-        """Show the versions of this client, of the operators in the cluster, and of the CRD."""
+        """Show the versions of this client, the operators in the cluster and the CRD."""
         from tgi_operator.cli.versions import version as run
 
         return run(access, form)
@@ -93,7 +93,7 @@ def _completion(group: Group, name: str) -> click.Command:
         "completion",
         cls=Command,
         page=_page(name, "completion"),
-        short_help="Print a script that completes commands in a shell.",
+        short_help="Print a shell completion script.",
         examples=(
             f"source <({name} completion bash)",
             f"{name} completion fish > ~/.config/fish/completions/{program}.fish",
@@ -101,7 +101,7 @@ def _completion(group: Group, name: str) -> click.Command:
     )
     @click.argument("shell", type=click.Choice(_SHELLS), help="Name of the shell.")
     def completion(shell: str) -> None:
-        """Print a script that completes commands and options in a shell."""
+        """Print a shell completion script for commands and options."""
         from click.shell_completion import get_completion_class
 
         found: Any = get_completion_class(shell)

@@ -16,8 +16,8 @@ from tgi_operator.kube import APIError, Kube, NoClusterError
 _T = TypeVar("_T")
 
 NO_CRD = (
-    f"the cluster has no CustomResourceDefinition {PLURAL}.{GROUP}; install the operator, "
-    "or apply its CRD with kubectl apply --server-side -f crds/tgiendpoints.yaml"
+    f"the cluster has no {PLURAL}.{GROUP} CustomResourceDefinition; install the operator, "
+    "or run kubectl apply --server-side -f crds/tgiendpoints.yaml"
 )
 
 
@@ -47,4 +47,6 @@ async def resource(kube: Kube, access: Access, name: str) -> Object:
         return found
     if await kube.get(f"/apis/{API_VERSION}") is None:
         raise Failure(NO_CRD)
-    raise Failure(f"TGIEndpoint {namespace}/{name} does not exist; run kubectl get tgi --all-namespaces to list all")
+    raise Failure(
+        f"TGIEndpoint {namespace}/{name} does not exist; to list all TGIEndpoints, run kubectl get tgi --all-namespaces"
+    )

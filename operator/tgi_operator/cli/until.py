@@ -93,7 +93,7 @@ def _may_pass(error: Exception) -> bool:
 
 def _timed_out(name: str, resource: Object | None, seconds: float) -> str:
     if resource is None:
-        return f"{name}: the API server did not answer within {seconds:g} seconds"
+        return f"{name}: the API server did not respond within {seconds:g} seconds"
     ready = fields.condition(resource, "Ready")
     state = f"{ready['reason']}: {ready['message']}" if ready else "the operator has not reported on the resource"
     return (

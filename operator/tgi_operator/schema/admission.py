@@ -66,12 +66,12 @@ def _of_names(metadata: object) -> list[str]:
     name, namespace = metadata["name"], metadata.get("namespace") or "default"
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not _SUBDOMAIN.fullmatch(name):
         problems.append(
-            f"metadata.name: must be up to {_LONGEST_NAME} lowercase letters, digits, '-' and '.', beginning and "
+            f"metadata.name: must be up to {_LONGEST_NAME} lowercase letters, digits, '-' and '.', starting and "
             f"ending with a letter or digit, not {wording.quoted(name)}"
         )
     if not isinstance(namespace, str) or not re.fullmatch(_LABEL, namespace):
         problems.append(
-            "metadata.namespace: must be up to 63 lowercase letters, digits and '-', beginning and ending with a "
+            "metadata.namespace: must be up to 63 lowercase letters, digits and '-', starting and ending with a "
             f"letter or digit, not {wording.quoted(namespace)}"
         )
     return problems

@@ -43,15 +43,15 @@ def crd() -> dict[str, Any]:
     """Return the CustomResourceDefinition manifest."""
     schema = {
         "type": "object",
-        "description": "A large language model that Text Generation Inference (TGI) serves on Amazon SageMaker or "
-        "in pods.",
+        "description": "TGIEndpoint serves a large language model with Text Generation Inference (TGI) on Amazon "
+        "SageMaker or in pods.",
         "required": ["spec"],
         **cel(
             (
                 _SERVICE_NAME,
                 (
-                    "with inCluster, the name must also be valid for a Service: up to 63 lowercase letters, digits and "
-                    "'-', beginning with a letter"
+                    "if inCluster is set, metadata.name must be a valid Service name: up to 63 lowercase letters, "
+                    "digits and '-', starting with a letter and ending with a letter or digit"
                 ),
             )
         ),
@@ -114,7 +114,7 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def _bounded(spec: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a spec with the rule that bounds its texts."""
-    message = f"all texts of a spec together must have at most {size.MOST_CHARACTERS:,} characters"
+    message = f"all strings of a spec together must have at most {size.MOST_CHARACTERS:,} characters"
     return _beside(spec, cel((size.rule_of_texts(spec), message)))
 
 

@@ -26,15 +26,15 @@ _CONDITIONS = {
     ConditionType.AVAILABLE: ("always", "The endpoint accepts requests, with this revision or an older one."),
     ConditionType.RECONCILING: (
         "only while True",
-        "The operator or AWS is making changes, and continues automatically.",
+        "The operator or AWS is making changes and continues automatically.",
     ),
     ConditionType.STALLED: (
         "only while True",
-        "A user must change something; the reason and the message describe what.",
+        "A user must change something. The reason and the message describe what.",
     ),
     ConditionType.SCALING_ACTIVE: (
-        "with `spec.autoscaling`",
-        "The replica count follows the load. If the condition is False, the reason shows the cause.",
+        "if `spec.autoscaling` is set",
+        "The replica count follows the load. If the condition is False, the reason shows why.",
     ),
 }
 """By type: when the condition exists, and its meaning while it is True."""
@@ -43,36 +43,38 @@ _REFERENCE = f"""{_HEADER}
 
 # Reference
 
-A `{KIND}` of `{API_VERSION}` has a `spec`, which you write, and a `status`, which the operator writes.
+A `{KIND}` in the `{API_VERSION}` API has a `spec`, which you write, and a `status`, which the operator
+writes.
 
-Paths are relative to `spec` or `status`; `[]` stands for an item of a list. A field in **bold** is required if its
-parent is set.
+The paths in the tables are relative to `spec` or `status`, and `[]` stands for any item of a list. A field in **bold**
+is required if its parent is set.
 
-The API server checks bounds and rules. The operator checks the rest before it creates anything. Without a cluster,
-`tgi-operator plan -f FILE` performs both checks, except for changes to immutable fields: for those, run
-`kubectl apply --dry-run=server -f FILE`. If the [settings](operations.md#settings) of your operator differ from the
-defaults, set the same environment variables for `plan`, such as `TGI_OPERATOR_AWS_REGIONS`. For problems, see
-[Troubleshooting](troubleshooting.md).
+The API server enforces the bounds and the rules on this page. The operator performs all other checks before it creates
+anything. To run both sets of checks without a cluster, use `tgi-operator plan -f FILE`. Only the API server can detect
+changes to immutable fields, which you can check with `kubectl apply --dry-run=server -f FILE`. If the
+[settings](operations.md#settings) of your operator differ from the defaults, set the same environment variables for
+`plan`, such as `TGI_OPERATOR_AWS_REGIONS`. If you have problems, see [Troubleshooting](troubleshooting.md).
 """
 
 _SIZES = """
 ## Size
 
-Every list, map and string has a maximum size. All strings of a spec together (names, values and map keys) have at most
-{characters:,} characters. The API server admits a spec of up to {spec} KiB of JSON, and a status of up to {status} KiB.
-Put longer scripts and files into a ConfigMap, and mount the ConfigMap.
+Every list, map and string has a maximum size. All strings in a spec together, including names, values and map keys, can
+have at most {characters:,} characters. The API server accepts up to {spec} KiB of JSON for a spec and up to {status}
+KiB for a status. If you need longer scripts or files, put them in a ConfigMap and mount the ConfigMap.
 """
 
 _POD_TEMPLATE = f"""{_HEADER}
 
 # podTemplate reference
 
-`spec.inCluster.podTemplate` changes the TGI pods, as [Change the pod](pods.md#change-the-pod) describes. Its fields
-have the same names as those of a PodTemplateSpec. The API server drops fields that are not listed here, and kubectl
-rejects them.
+The `spec.inCluster.podTemplate` field changes the TGI pods, as described in [Change the pod](pods.md#change-the-pod).
+Its fields have the same names as the fields of a PodTemplateSpec. The API server drops any field that is not listed
+here, and kubectl rejects a manifest that contains such a field.
 
-Paths are relative to `spec.inCluster.podTemplate`; `[]` stands for an item of a list. A field in **bold** is required
-if its parent is set. `spec.initContainers[]` has the same fields as `spec.containers[]`, and also `restartPolicy`.
+The paths in the table are relative to `spec.inCluster.podTemplate`, and `[]` stands for any item of a list. A field in
+**bold** is required if its parent is set. `spec.initContainers[]` has the same fields as `spec.containers[]`, plus
+`restartPolicy`.
 """
 
 _TROUBLESHOOTING = """{header}
@@ -301,6 +303,7 @@ def _counts(schema: Schema, what: str, unit: str) -> list[str]:
     least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}")
     if most is None:
         return []
+    unit = unit.removesuffix("s") if most == 1 else unit
     return [f"{least} to {most} {unit}" if least else f"up to {most} {unit}"]
 
 

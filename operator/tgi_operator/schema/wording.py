@@ -19,7 +19,7 @@ _MISSING = "missing"
 _LONGEST_QUOTE = 80
 
 _WORDS: Mapping[str, str] = {
-    "string_type": "must be text",
+    "string_type": "must be a string",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -34,7 +34,7 @@ _WORDS: Mapping[str, str] = {
     "string_too_short": "must have {min_length} or more characters",
     "too_long": "must have at most {max_length} items",
     "too_short": "must have {min_length} or more items",
-    "greater_than": "must be more than {gt:g}",
+    "greater_than": "must be greater than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",

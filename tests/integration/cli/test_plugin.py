@@ -106,7 +106,7 @@ def test_a_resource_that_is_not_there(tgi: Plugin) -> None:
     code, out, err = tgi("status", "zephyr")
     assert (code, out) == (ExitCode.FAILED, "")
     missing = f"TGIEndpoint {tgi.namespace}/zephyr does not exist"
-    assert err == f"kubectl tgi: {missing}; run kubectl get tgi --all-namespaces to list all\n"
+    assert err == f"kubectl tgi: {missing}; to list all TGIEndpoints, run kubectl get tgi --all-namespaces\n"
 
 
 def test_the_context_and_the_kubeconfig_are_those_of_the_options(tgi: Plugin, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_prompt_is_not_sent_where_nothing_serves(tgi: Plugin) -> None:
     code, out, err = tgi("chat", "zephyr", "Hello!")
     assert (code, out) == (ExitCode.FAILED, "")
     assert err.startswith(
-        f"kubectl tgi: {tgi.namespace}/zephyr does not accept requests: QuotaExceeded: The quota is 0."
+        f"kubectl tgi: {tgi.namespace}/zephyr is not accepting requests: QuotaExceeded: The quota is 0."
     )
 
 
@@ -380,5 +380,5 @@ def test_kubectl_finds_the_plugin_and_its_completions(tgi: Plugin) -> None:
     assert (shown.returncode, shown.stdout.splitlines()[0]) == (0, f"{tgi.namespace}/zephyr: Not observed")
     missing = run("tgi", "wait", "zephyr", "--timeout", "1")
     assert missing.returncode == ExitCode.TIMED_OUT
-    assert "status\tExplain a resource" in run("__complete", "tgi", "sta").stdout
+    assert "status\tExplain the state of a resource" in run("__complete", "tgi", "sta").stdout
     assert "--namespace\t" in run("__complete", "tgi", "status", "--n").stdout

@@ -26,16 +26,21 @@ def test_without_the_crd_every_command_says_so(
     monkeypatch.setenv("KUBECONFIG", str(empty.kubeconfig))
     for command in (["status", "zephyr"], ["wait", "zephyr"], ["url", "zephyr"], ["chat", "zephyr", "Hello!"]):
         assert plugin.main(command) == ExitCode.FAILED
-        assert "kubectl tgi: the cluster has no CustomResourceDefinition tgiendpoints." in capsys.readouterr().err
+        assert "kubectl tgi: the cluster has no tgiendpoints.tgi-operator.dev" in capsys.readouterr().err
     assert main.main(["invoke", "zephyr", "Hello!"]) == ExitCode.FAILED
-    assert "the cluster has no CustomResourceDefinition" in capsys.readouterr().err
+    assert "the cluster has no tgiendpoints.tgi-operator.dev CustomResourceDefinition" in capsys.readouterr().err
     assert plugin.main(["version"]) == ExitCode.SUCCESS
-    assert "CRD: none (the cluster has no CustomResourceDefinition" in capsys.readouterr().out
+    assert (
+        "CRD: none (the cluster has no tgiendpoints.tgi-operator.dev CustomResourceDefinition"
+        in capsys.readouterr().out
+    )
     log = tmp_path / "operator.log"
     command = [str(Path(sys.executable).with_name("tgi-operator")), "run", "--log-format", "text", "--http-port", "0"]
     with log.open("w") as output, subprocess.Popen([*command, "--http-address", "127.0.0.1"], stderr=output) as process:
         try:
-            expected = "Cannot read TGIEndpoints: the cluster has no CustomResourceDefinition"
+            expected = (
+                "Cannot read TGIEndpoints: the cluster has no tgiendpoints.tgi-operator.dev CustomResourceDefinition"
+            )
             wait_until(lambda: expected in log.read_text(), log.read_text)
         finally:
             process.terminate()

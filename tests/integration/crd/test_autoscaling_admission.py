@@ -70,23 +70,26 @@ REFUSED = [
     (sagemaker(metrics=[QUEUE]), "on SageMaker, autoscaling.metrics[].type must be one of"),
     (pods(metrics=[QUEUE, QUEUE]), "each metric type except CloudWatch may appear only once"),
     (pods(metrics=[{"type": "QueueDepth", "target": {}}]), "exactly one of averageValue and value must be set"),
-    (pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]), "and target.averageValue for other types"),
+    (
+        pods(metrics=[{"type": "QueueDepth", "target": {"value": 1}}]),
+        "and target.averageValue must be set for other types",
+    ),
     (
         sagemaker(metrics=[{"type": "CloudWatch", "target": {"value": 1}}]),
-        "cloudWatch must be set with type",
+        "cloudWatch must be set if type is CloudWatch",
     ),
     (
         sagemaker(metrics=[custom(metrics=[CLOUD_WATCH, CLOUD_WATCH])]),
-        "with more than one metric, expression must be set",
+        "if there is more than one metric, expression must be set",
     ),
     (sagemaker(metrics=[custom(expression="a")]), "each metric must have an id"),
     (
         sagemaker(behavior={"scaleUp": {"selectPolicy": "Disabled"}}),
-        "on SageMaker, behavior may contain only stabilizationWindowSeconds",
+        "on SageMaker, autoscaling.behavior may contain only stabilizationWindowSeconds",
     ),
     (
         sagemaker(behavior={"scaleDown": {"policies": [ONE_A_MINUTE]}}),
-        "on SageMaker, behavior may contain only stabilizationWindowSeconds",
+        "on SageMaker, autoscaling.behavior may contain only stabilizationWindowSeconds",
     ),
     (pods(schedules=[HOURS]), "minReplicas or maxReplicas must be set"),
     (pods(schedules=[{**HOURS, "minReplicas": 5}]), "minReplicas of a schedule must not be greater"),

@@ -24,7 +24,7 @@ SMALLEST: Spec = {
 }
 SCHEMES = "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"
 ON_HUB = "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta"
-FOLDER = "must be a folder of safetensors files that ends with a slash: s3://BUCKET/FOLDER/"
+FOLDER = "must be a folder of safetensors files with a trailing slash (s3://BUCKET/FOLDER/)"
 FROM_S3 = {"model": {"uri": "s3://weights/falcon/"}}
 
 
@@ -162,7 +162,7 @@ REFUSED = [
     pytest.param(runtime(quantize="FP8"), 'spec.runtime.quantize: Unsupported value: "FP8"', id="quantize in capitals"),
     pytest.param(runtime(numShard=0), "should be greater than or equal to 1", id="no shards"),
     pytest.param(runtime(numShard="4"), "spec.runtime.numShard in body must be of type", id="a number as a text"),
-    pytest.param(runtime(version="latest"), "must be a version of TGI, such as 3.3.6", id="a version that moves"),
+    pytest.param(runtime(version="latest"), "must be a TGI version, such as 3.3.6", id="a version that moves"),
     pytest.param(
         runtime(env=[{"name": "QUANTIZE", "value": ""}]),
         "spec.runtime.env[0].value in body should be at least 1 chars long",
@@ -182,7 +182,11 @@ REFUSED = [
             ("tiiuae/falcon-7b", "a uri without its scheme", SCHEMES),
             ("hf://falcon-7b", "a Hub uri without its owner", ON_HUB),
             ("hf://tiiuae/falcon-7b/main", "a Hub uri with too many parts", ON_HUB),
-            ("hf://tiiuae/falcon-7b@main", "a Hub uri with a revision", "with any revision in model.revision"),
+            (
+                "hf://tiiuae/falcon-7b@main",
+                "a Hub uri with a revision",
+                "without a revision (set model.revision instead)",
+            ),
             ("https://huggingface.co/tiiuae/falcon-7b", "the address of a web page", SCHEMES),
             ("s3://weights/falcon", "a prefix of S3 that may be a file", FOLDER),
             ("s3://weights/falcon/model.tar.gz", "an archive", FOLDER),
@@ -207,7 +211,8 @@ REFUSED = [
     ),
     pytest.param(
         spec(enableNetworkIsolation=True),
-        "enableNetworkIsolation requires an s3:// model.uri, because it blocks access to the Hugging Face Hub",
+        "enableNetworkIsolation requires an s3:// model.uri because the isolated container cannot access the "
+        "Hugging Face Hub",
         id="isolation from the Hub that the model comes from",
     ),
     *(
@@ -225,20 +230,22 @@ REFUSED = [
     *(
         pytest.param(spec(instanceType=name), message, id=reason)
         for name, reason, message in (
-            ("g5.12xlarge", "an instance type of EC2", "must begin with ml., as instance types of SageMaker do"),
+            ("g5.12xlarge", "an instance type of EC2", "must be a SageMaker instance type, which begins with ml."),
             ("ml.g5", "an instance type without its size", "must be ml.FAMILY.SIZE, such as ml.g5.12xlarge"),
-            ("ML.G5.12XLARGE", "an instance type in capitals", "must begin with ml."),
+            ("ML.G5.12XLARGE", "an instance type in capitals", "must be a SageMaker instance type"),
         )
     ),
     pytest.param(spec(region="Ireland"), "must be an AWS region, such as us-east-1", id="a region by another name"),
-    pytest.param(spec(region="us-east-1a"), "without the final letter of an Availability Zone", id="a zone"),
+    pytest.param(spec(region="us-east-1a"), "without the letter of an Availability Zone", id="a zone"),
     pytest.param(
         spec(endpointName="a" * 64),
         "spec.sageMaker.endpointName: Too long: may not be more than 63 bytes",
         id="64 chars",
     ),
     *(
-        pytest.param(spec(endpointName=name), "must be lowercase letters and digits, joined by single", id=reason)
+        pytest.param(
+            spec(endpointName=name), "must consist of lowercase letters and digits, separated by single", id=reason
+        )
         for name, reason in (
             ("Falcon", "an endpoint name in capitals, which AWS would lower"),
             ("falcon.7b", "an endpoint name with a dot"),
@@ -298,7 +305,7 @@ NAMED = spec(endpointName="chat")
         pytest.param(
             SMALLEST,
             spec(region="us-east-1"),
-            "region is immutable; create a new TGIEndpoint to change it",
+            "region is immutable; to use a different region, create a new TGIEndpoint",
             id="the region",
         ),
         pytest.param(NAMED, spec(endpointName="talk"), "endpointName is immutable", id="the endpoint's name"),

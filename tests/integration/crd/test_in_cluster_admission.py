@@ -351,7 +351,7 @@ def test_name_of_a_service_is_accepted(endpoints: Endpoints, name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHER_NAMES)
 def test_the_name_must_be_that_of_a_service(endpoints: Endpoints, name: str) -> None:
-    with pytest.raises(ApiError, match="the name must also be valid for a Service"):
+    with pytest.raises(ApiError, match=r"metadata\.name must be a valid Service name"):
         endpoints.create(spec(), name)
     assert endpoints.create({"model": SMALLEST["model"], "sageMaker": SAGEMAKER}, name), "on SageMaker it is free"
 

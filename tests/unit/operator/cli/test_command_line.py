@@ -243,7 +243,7 @@ def test_kubectl_completes_the_plugin(capsys: pytest.CaptureFixture[str]) -> Non
     assert plugin.complete(["wait", "zephyr", "--for", ""]) == 0
     assert capsys.readouterr().out == "Ready\nAvailable\n:4\n"
     assert plugin.complete([""]) == 0
-    assert "\nstatus\tExplain a resource" in capsys.readouterr().out
+    assert "\nstatus\tExplain the state of a resource" in capsys.readouterr().out
 
 
 def test_chat_sends_the_whole_conversation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ def test_every_reason_says_what_to_do(reason: Reason) -> None:
 
 def test_a_reason_of_a_newer_operator_is_named() -> None:
     assert (
-        "does not know the reason FromTheFuture"
+        "does not recognize the FromTheFuture reason"
         in explained(resource(condition("Ready", "False", "FromTheFuture")))["action"]
     )
 

@@ -146,7 +146,7 @@ def test_where_nothing_serves_the_reason_is_shown_and_nothing_is_sent(
     code, client, cluster = ask(monkeypatch, resource, OWNED)
     assert (code, client.prompts, cluster.paths) == (1, [], [])
     assert capsys.readouterr().err == (
-        "tgi-operator: ml/victim does not accept requests: ContainerNotHealthy: The ping failed.\n"
+        "tgi-operator: ml/victim is not accepting requests: ContainerNotHealthy: The ping failed.\n"
         "For details, run kubectl tgi status victim -n ml\n"
     )
 

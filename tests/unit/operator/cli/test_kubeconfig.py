@@ -61,7 +61,7 @@ def test_several_kubeconfigs_are_merged_the_first_one_wins(tmp_path: Path, monke
 
 def test_a_context_that_is_not_there(tmp_path: Path) -> None:
     written(tmp_path / ".kube" / "config", "a", a="ml")
-    with pytest.raises(Failure, match="no context 'b'"):
+    with pytest.raises(Failure, match="no context named 'b'"):
         kubeconfig.namespace(Access(context="b"))
 
 
@@ -74,7 +74,7 @@ def test_a_current_context_that_is_not_there_has_the_default_namespace(tmp_path:
 def test_a_kubeconfig_that_is_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
     path.write_text(text)
-    with pytest.raises(Failure, match=f"{path}: not a valid kubeconfig: "):
+    with pytest.raises(Failure, match=f"{path}: invalid kubeconfig: "):
         kubeconfig.namespace(Access(kubeconfig=str(path)))
 
 

@@ -23,7 +23,7 @@ spec:
     instanceType: ml.g5.2xlarge
 """
 CALLS = ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
-WANTED = "TGIEndpoint of tgi-operator.dev/v1alpha1"
+WANTED = "tgi-operator.dev/v1alpha1 TGIEndpoint"
 
 
 @pytest.fixture
@@ -101,30 +101,33 @@ MERGES = "a: &a {x: x}\n" + "".join(NINE_OF_EACH).replace("[", "{<<: [").replace
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", f"contains no {WANTED}, because it is empty"),
-        ("---\n---\n", f"contains no {WANTED}, because it is empty"),
+        ("", f"contains no {WANTED} because it is empty"),
+        ("---\n---\n", f"contains no {WANTED} because it is empty"),
         (
             "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
-            f"contains no {WANTED}, only Kustomization of kustomize.config.k8s.io/v1beta1",
+            f"contains no {WANTED}; found only kustomize.config.k8s.io/v1beta1 Kustomization",
         ),
-        ("resources: [a.yaml]\n", f"contains no {WANTED}, only (no kind) of (no apiVersion)"),
+        ("resources: [a.yaml]\n", f"contains no {WANTED}; found only (no apiVersion) (no kind)"),
         (
             "apiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Secret\n---\napiVersion: v1\nkind: Service\n",
-            f"contains no {WANTED}, only Secret of v1, Service of v1",
+            f"contains no {WANTED}; found only v1 Secret, v1 Service",
         ),
         (
             SMALLEST.replace("v1alpha1", "v1beta1"),
-            f"TGIEndpoint of tgi-operator.dev/v1beta1 is not supported; use {WANTED}",
+            f"tgi-operator.dev/v1beta1 TGIEndpoint is not supported; use {WANTED}",
         ),
         (
             f"{SMALLEST}---\n{SMALLEST.replace('TGIEndpoint', 'TgiEndpoint')}",
-            f"TgiEndpoint of tgi-operator.dev/v1alpha1 is not supported; use {WANTED}",
+            f"tgi-operator.dev/v1alpha1 TgiEndpoint is not supported; use {WANTED}",
         ),
         ("a: b: c\n", "invalid YAML: line 1, column 5: mapping values are not allowed here"),
         ("a: \0\n", "invalid YAML: unacceptable character #x0000: special characters are not allowed in"),
-        (ALIASES, "invalid YAML: line 1, column 1: with all aliases expanded, the document has more than 4,194,304"),
-        (MERGES, "invalid YAML: line 1, column 1: with all aliases expanded, the document has more than 4,194,304"),
-        (f"a: &a {'x' * 2**16}\nb: [{', '.join(['*a'] * 100)}]", "invalid YAML: line 1, column 1: with all aliases"),
+        (ALIASES, "invalid YAML: line 1, column 1: the document has more than 4,194,304 characters"),
+        (MERGES, "invalid YAML: line 1, column 1: the document has more than 4,194,304 characters"),
+        (
+            f"a: &a {'x' * 2**16}\nb: [{', '.join(['*a'] * 100)}]",
+            "invalid YAML: line 1, column 1: the document has more than",
+        ),
         (f"a: {'9' * 5000}", "cannot be converted to JSON: Exceeds the limit"),
         ("a: " + " [\n" * 1000, "a value contains itself or is nested too deeply"),
         ("a: &a\n  b: *a\n", "a value contains itself or is nested too deeply"),
@@ -142,7 +145,7 @@ def test_what_has_nothing_to_plan(file: Path, capsys: pytest.CaptureFixture[str]
 
 def test_what_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert planned(file, capsys) == (1, "", f"{file}: no such file\n")
-    assert planned(tmp_path, capsys) == (1, "", f"{tmp_path}: no files end in .yaml, .yml, .json\n")
+    assert planned(tmp_path, capsys) == (1, "", f"{tmp_path}: the folder contains no .yaml, .yml or .json files\n")
     file.write_bytes(b"a: \xff\n")
     assert planned(file, capsys) == (1, "", f"{file}: not UTF-8 text\n")
     assert planned(file / "x.yaml", capsys) == (1, "", f"{file}/x.yaml: Not a directory\n")
@@ -157,7 +160,7 @@ def test_everything_wrong_is_told(file: Path, capsys: pytest.CaptureFixture[str]
         f"default/falcon-7b: InvalidSpec: {problem}"
         for problem in (
             'unknown field "spec.sageMaker.instancetype": did you mean instanceType?',
-            "spec.runtime.version: must be text, not 3.3 (put it in quotes)",
+            "spec.runtime.version: must be a string, not 3.3 (put it in quotes)",
             'spec.sageMaker.region: must be an AWS region, such as us-east-1, not "Ireland"',
         )
     ]

@@ -9,7 +9,7 @@ from tgi_operator.cli.main import main
     ("flag", "value", "words"),
     [
         ("--sweep-interval", "x", "--sweep-interval (TGI_OPERATOR_SWEEP_INTERVAL) is 'x': must be a number"),
-        ("--sweep-interval", "0", "is '0': must be more than 0"),
+        ("--sweep-interval", "0", "is '0': must be greater than 0"),
         ("--sweep-interval", "4000", "is '4000': must be at most 3600"),
         ("--workers", "2.5", "is '2.5': must be a whole number"),
         ("--workers", "0", "is '0': must be at least 1"),

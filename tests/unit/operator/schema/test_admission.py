@@ -105,7 +105,7 @@ def test_names_with_pods_are_those_of_services() -> None:
         assert admitted(manifest(incluster.SMALLEST, name))
     for name in incluster.OTHER_NAMES:
         (problem,) = problems(incluster.SMALLEST, name)
-        assert problem.startswith("with inCluster, the name must also be valid for a Service")
+        assert problem.startswith("if inCluster is set, metadata.name must be a valid Service name")
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_names_with_pods_are_those_of_services() -> None:
         (
             sagemaker.runtime(version=3.3, image=True),
             [
-                "spec.runtime.version: must be text, not 3.3 (put it in quotes)",
-                "spec.runtime.image: must be text, not true (put it in quotes)",
+                "spec.runtime.version: must be a string, not 3.3 (put it in quotes)",
+                "spec.runtime.image: must be a string, not true (put it in quotes)",
             ],
         ),
         (sagemaker.runtime(numShard="4"), ['spec.runtime.numShard: must be a whole number, not "4"']),
@@ -145,7 +145,7 @@ def test_names_with_pods_are_those_of_services() -> None:
             sagemaker.runtime(env=[{"name": "1", "value": "x"}]),
             [
                 (
-                    "spec.runtime.env[0].name: must be the name of an environment variable: letters, digits and _, "
+                    "spec.runtime.env[0].name: must be the name of an environment variable (letters, digits and '_'), "
                     'such as MAX_BATCH_TOTAL_TOKENS, not "1"'
                 )
             ],

@@ -86,8 +86,8 @@ def test_largest_spec_is_small_and_documented() -> None:
     assert most <= 256 * 1024
     words = " ".join(REFERENCE.read_text().split())
     assert f"{size.MOST_CHARACTERS:,} characters" in words
-    assert f"The API server admits a spec of up to {ceil(most / 1024)} KiB" in words
-    assert f"a status of up to {ceil(size.most_bytes_of_a_status(STATUS) / 1024)} KiB" in words
+    assert f"The API server accepts up to {ceil(most / 1024)} KiB of JSON for a spec" in words
+    assert f"up to {ceil(size.most_bytes_of_a_status(STATUS) / 1024)} KiB for a status" in words
 
 
 def annotated(characters: int) -> dict[str, Any]:
