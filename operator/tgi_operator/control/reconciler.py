@@ -244,7 +244,7 @@ class Reconciler:
             logger.debug("%s", describe(error), extra={"object": str(key)})
             return Failed("conflict")
         logger.warning("%s", describe(error), extra={"object": str(key)})
-        message = f"{describe(error)}; check the operator's Role, quotas and admission webhooks"
+        message = f"{describe(error)}; check the operator's Role, the quotas and the admission webhooks"
         await self._report(key, Reason.KUBERNETES_ERROR, message, number - 1)
         return Failed("conflict" if conflict else "kubernetes-error")
 
@@ -253,8 +253,8 @@ class Reconciler:
         item = self._store.get(key)
         if item is not None and _is_worth_an_event(number - 1):
             message = (
-                f"{error}; install the CRD of this version of the operator, and check admission webhooks and the "
-                "operator's Role"
+                f"{error}; install the CRD of this version of the operator, and check the admission webhooks "
+                "and the operator's Role"
             )
             await self._events.post(item, *of_note(Note(Reason.STATUS_REFUSED, message)))
         return Failed("status-refused")

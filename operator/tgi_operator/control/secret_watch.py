@@ -83,8 +83,8 @@ class SecretWatch:
                 failures = 1 if clock() - began > _CALM_SECONDS else failures + 1
                 if failures % _REMINDER == 1:
                     logger.warning(
-                        "Secrets %s: cannot be watched: %s; the operator notices a changed Hub token late; check the "
-                        "Role",
+                        "Cannot watch Secrets %s: %s; check the operator's Role. Until then, the operator detects a "
+                        "changed Hub token with a delay.",
                         f"in {namespace}" if namespace else "in all namespaces",
                         describe(error),
                     )
@@ -116,7 +116,7 @@ class SecretWatch:
                         break
         except TimeoutError:
             # The connection was dead, or the API server did not end the watch in time.
-            logger.debug("A watch of Secrets timed out and continues")
+            logger.debug("A watch of Secrets timed out and is being restarted")
         except APIError as error:
             if error.status != _GONE:
                 raise
@@ -129,7 +129,7 @@ class SecretWatch:
         """Report an event. Return its version, or an empty one if the watch cannot continue from there."""
         change, body = event["type"], event["object"]
         if change == "ERROR":
-            logger.debug("A watch of Secrets ends: %s", body.get("message"))
+            logger.debug("A watch of Secrets ended: %s", body.get("message"))
             return ""
         meta = body["metadata"]
         version = str(meta["resourceVersion"])

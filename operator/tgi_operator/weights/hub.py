@@ -95,7 +95,7 @@ class _Download:
         folder.require_space(self._cache.directory, needed)
         for file in files:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:
-                text = f"{file.name} has {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// uri"
+                text = f"{file.name} is {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// uri"
                 raise LastingError(f"hf://{self._model}: {text}")
         with Progress(total, lambda: sum(self._cache.arrived(commit, file) for file in files), seconds):
             self._fetch_all(commit, files)
