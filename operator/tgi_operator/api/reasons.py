@@ -43,13 +43,13 @@ class Reason(StrEnum):
     # Serving
     IN_SERVICE = (
         "InService",
-        "This generation of the spec is rolled out and serving.",
+        "This generation of the spec is rolled out and serving requests.",
         "No action is needed.",
         _DESCRIBE,
     )
     SCALING = (
         "Scaling",
-        "The endpoint is serving this generation of the spec while its replica count is changing.",
+        "The endpoint is serving requests with this generation of the spec while its replica count is changing.",
         "Wait.",
         _DESCRIBE,
     )
@@ -127,7 +127,7 @@ class Reason(StrEnum):
             "A scaling policy that this resource does not own already tracks the metric, and AWS accepts only one "
             "policy per metric. The endpoint continues to serve requests."
         ),
-        "Delete the policy that the message names or remove the metric from `spec.autoscaling.metrics`.",
+        "Delete the policy that the message names, or remove the metric from `spec.autoscaling.metrics`.",
         (
             "aws application-autoscaling describe-scaling-policies --service-namespace sagemaker --region REGION \\\n"
             "  --resource-id endpoint/ENDPOINT/variant/AllTraffic"
@@ -253,8 +253,8 @@ class Reason(StrEnum):
     KUBERNETES_ERROR = (
         "KubernetesError",
         (
-            "More than three times in a row, the API server has rejected a request from the operator or has not "
-            "responded. The operator retries within a minute."
+            "The API server has rejected the operator's requests or has not responded more than three times in a row. "
+            "The operator retries within a minute."
         ),
         (
             "Find out why the API server rejects the request that the message names. Possible causes are a missing "
@@ -281,7 +281,7 @@ class Reason(StrEnum):
     # A user must change the spec
     INVALID_SPEC = (
         "InvalidSpec",
-        "A field of the spec, or a combination of fields, is invalid.",
+        "A field or a combination of fields in the spec is invalid.",
         (
             "Change the fields that the message names. If the CRD is older than the operator, apply the CRD of the "
             "operator's version."
@@ -522,7 +522,7 @@ class Reason(StrEnum):
     )
     UPDATE_ROLLBACK_FAILED = (
         "UpdateRollbackFailed",
-        "The update and its rollback failed. Instances of both revisions might be serving.",
+        "The update and its rollback failed. Instances of both revisions might be serving requests.",
         (
             "Change the spec to roll out another revision, or delete the endpoint in AWS so that the operator "
             "recreates it."
@@ -532,7 +532,7 @@ class Reason(StrEnum):
     CONTAINER_NOT_HEALTHY = (
         "ContainerNotHealthy",
         "The container did not start or did not pass its health check in time.",
-        "Read the log group that the message names and change the spec.",
+        "Read the log group that the message names, and change the spec.",
         _ENDPOINT_LOGS,
     )
     MODEL_DOWNLOAD_FAILED = (
@@ -551,7 +551,10 @@ class Reason(StrEnum):
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
         "A node cannot pull the container image.",
-        "Check `spec.runtime.version` or `spec.runtime.image`, and `imagePullSecrets` in `spec.inCluster.podTemplate`.",
+        (
+            "Check `spec.runtime.version` or `spec.runtime.image`, and check `imagePullSecrets` in "
+            "`spec.inCluster.podTemplate`."
+        ),
         _PODS,
     )
     CRASH_LOOP_BACK_OFF = (
@@ -568,7 +571,7 @@ class Reason(StrEnum):
     )
     OUT_OF_GPU_MEMORY = (
         "OutOfGPUMemory",
-        "The model, or one batch of requests, does not fit in GPU memory.",
+        "The model or one batch of requests does not fit in GPU memory.",
         (
             "Lower `maxBatchPrefillTokens` or `maxTotalTokens` in `spec.runtime`, quantize the model, or use more or "
             "larger GPUs."
@@ -614,7 +617,7 @@ class Reason(StrEnum):
             "permission, the tags of the endpoint do not name the resource, or another user removed the finalizer. A "
             "remaining endpoint continues to be billed."
         ),
-        "Delete the object that the message names in AWS or in the cluster.",
+        "In AWS or in the cluster, delete the object that the message names.",
         _ENDPOINT,
     )
     RETAINED = (

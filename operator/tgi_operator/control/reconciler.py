@@ -110,7 +110,7 @@ class Reconciler:
         except Exception:
             logger.exception("The reconciliation failed", extra={"object": str(key)})
             message = (
-                "Internal error; the operator retries automatically. Report it as a bug, with the traceback from the "
+                "Internal error; the operator retries automatically. Report it as a bug, and include the traceback from the "
                 "operator's log."
             )
             await self._report(key, Reason.RECONCILE_ERROR, message, failures)

@@ -99,7 +99,7 @@ The `STATUS` column shows the ready and desired replica counts, followed by at m
 
 | word | condition | meaning |
 |---|---|---|
-| none | `Ready` is True | This generation of the spec is rolled out and serving. |
+| none | `Ready` is True | This generation of the spec is rolled out and serving requests. |
 | `wait` | `Stalled` is not True | The operator, AWS or Kubernetes continues automatically. |
 | `act` | `Stalled` is True | A user must change something. The reason and the message describe what. |
 

@@ -146,7 +146,7 @@ class _Download:
             self._cache.discard(commit, file)
             raise PassingError(
                 f"hf://{self._model}: {file.name} does not have the size and the digest ({file.digest}) that the Hub "
-                "announces; the file was removed and is fetched again"
+                "announces; the file was removed and will be fetched again"
             )
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
