@@ -110,8 +110,8 @@ class Reconciler:
         except Exception:
             logger.exception("The reconciliation failed", extra={"object": str(key)})
             message = (
-                "Internal error; the operator retries automatically. Report it as a bug, and include the traceback from the "
-                "operator's log."
+                "Internal error; the operator retries automatically. Report it as a bug, and include the traceback "
+                "from the operator's log."
             )
             await self._report(key, Reason.RECONCILE_ERROR, message, failures)
             return Failed("error")
