@@ -147,7 +147,7 @@ REFUSALS = {
     "a variable that locks everybody out": Refusal(
         Reason.CONFLICTING_OPTIONS,
         with_runtime(env=[{"name": "API_KEY", "value": "x"}]),
-        ("spec.runtime.env", "API_KEY", "remove it"),
+        ("spec.runtime.env", "API_KEY", "remove API_KEY"),
     ),
 }
 
