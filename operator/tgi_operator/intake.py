@@ -112,7 +112,7 @@ def _reduced(body: Object, reduce: Reduce) -> Object | None:
     except (LookupError, TypeError, AttributeError) as error:
         meta = body.get("metadata") or {}
         name = f"{meta.get('namespace')}/{meta.get('name')}"
-        logger.error("%s %s: cannot be read, and is left out: %r", body.get("kind"), name, error)  # noqa: TRY400
+        logger.error("%s %s: cannot be read and is skipped: %r", body.get("kind"), name, error)  # noqa: TRY400
         return None
 
 

@@ -64,7 +64,7 @@ class _Events:
                 event = await in_background(self._read, line)
             except (ValueError, LookupError) as error:
                 # An unreadable object does not affect the others: the watch continues.
-                logger.error("A watch event of %d bytes cannot be read and is left out: %r", len(line), error)  # noqa: TRY400
+                logger.error("A watch event of %d bytes cannot be read and is skipped: %r", len(line), error)  # noqa: TRY400
                 continue
             if event is not None and (event["type"] not in CHANGES or self._keep(event["object"])):
                 yield json.dumps(event).encode() + b"\n"

@@ -60,7 +60,7 @@ def test_an_update_rolled_back_is_shown_and_not_repeated(cloud: Cloud) -> None:
     cloud.control.script(cloud.endpoint_name("falcon-7b"), "rollback", on="update")
     cloud.apply("falcon-7b", NEW)
     stalled = cloud.wait_reason("falcon-7b", "Stalled", "UpdateRolledBack")
-    assert "To retry, change the spec or set the annotation " in stalled["message"]
+    assert "To retry, change the spec or set the tgi-operator.dev/requestedAt annotation" in stalled["message"]
     assert cloud.condition("falcon-7b", "Available")["status"] == "True"
     assert "timed out" in cloud.kubectl("wait", "--for=condition=Ready", "tgi/falcon-7b", "--timeout=3s", check=False)
     assert cloud.accepted("UpdateEndpoint") == 1

@@ -46,7 +46,7 @@ def test_a_resource_of_a_backend_that_is_off_is_reported_and_let_go(backend: Bac
         simulation.run_until(lambda: simulation.reason("Stalled", OTHER) == "BackendOff", within=MINUTE)
         message = simulation.condition("Stalled", OTHER)["message"]
         assert message.startswith(f"spec.{other}: ")
-        assert "setting `backends`" in message
+        assert "`backends` setting" in message
         simulation.run(3600)
         assert simulation.leftovers() == []
         assert simulation.server.objects["deployments"] == {}

@@ -98,13 +98,13 @@ REFUSALS = {
     "SageMaker where it is off": Refusal(
         Reason.BACKEND_OFF,
         SPEC,
-        ("spec.sageMaker", "does not serve the backend", "ask an administrator to add sageMaker"),
+        ("spec.sageMaker", "this backend is not enabled for the operator", "ask an administrator to add sageMaker"),
         {"backends": "inCluster"},
     ),
     "pods where they are off": Refusal(
         Reason.BACKEND_OFF,
         PODS,
-        ("spec.inCluster", "does not serve the backend", "ask an administrator to add inCluster"),
+        ("spec.inCluster", "this backend is not enabled for the operator", "ask an administrator to add inCluster"),
         {"backends": "sageMaker"},
     ),
     "a role of another namespace": Refusal(
@@ -147,7 +147,7 @@ REFUSALS = {
     "a variable that locks everybody out": Refusal(
         Reason.CONFLICTING_OPTIONS,
         with_runtime(env=[{"name": "API_KEY", "value": "x"}]),
-        ("spec.runtime.env", "API_KEY", "remove it"),
+        ("spec.runtime.env", "API_KEY", "remove API_KEY"),
     ),
 }
 

@@ -775,7 +775,7 @@ def test_a_spec_that_is_too_large_costs_only_itself(serving: Simulation, restart
         serving.restart()
     serving.run(120)
     assert is_stalled(serving, "InvalidSpec")
-    assert "but the operator reads at most 262144 bytes; make it smaller" in serving.condition("Stalled")["message"]
+    assert "but the limit is 262144 bytes; make it smaller" in serving.condition("Stalled")["message"]
     assert serving.condition("Available")["status"] == "True"
     serving.delete()
     serving.run_until(serving.is_gone, within=600)

@@ -43,45 +43,45 @@ class Reason(StrEnum):
     # Serving
     IN_SERVICE = (
         "InService",
-        "This generation of the spec is rolled out and serving.",
+        "This generation of the spec is rolled out and serving requests.",
         "No action is needed.",
         _DESCRIBE,
     )
     SCALING = (
         "Scaling",
-        "The endpoint serves this generation of the spec while its replica count changes.",
+        "The endpoint is serving requests with this generation of the spec while its replica count is changing.",
         "Wait.",
         _DESCRIBE,
     )
     SERVING = (
         "Serving",
-        "Reason of the `Available` condition: the endpoint accepts requests, with this revision or an older one.",
+        "`Available` is True because the endpoint accepts requests with this revision or an older one.",
         "No action is needed.",
         _DESCRIBE,
     )
     NOT_SERVING = (
         "NotServing",
-        "Reason of the `Available` condition: no instance or pod accepts requests.",
+        "`Available` is False because no instance or pod accepts requests.",
         "See the reason of the `Ready` condition.",
         _DESCRIBE,
     )
     SERVING_UNKNOWN = (
         "ServingUnknown",
-        "Reason of the `Available` condition: the operator cannot determine whether the endpoint accepts requests.",
+        "`Available` is Unknown because the operator cannot determine whether the endpoint accepts requests.",
         "See the reason of the `Ready` condition.",
         _DESCRIBE,
     )
     SCALED_TO_ZERO = (
         "ScaledToZero",
-        "The replica count is 0, so no pods serve requests.",
-        "Scale up the Deployment, or set `spec.replicas`.",
+        "The replica count is 0, so no pods are serving requests.",
+        "Scale up the Deployment or set `spec.replicas`.",
         _DEPLOYMENT,
     )
 
     # Following the load (ScalingActive)
     AUTOSCALING = (
         "Autoscaling",
-        "The replica count follows the load within the bounds in effect.",
+        "The replica count follows the load within the current bounds.",
         "No action is needed.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
     )
@@ -94,8 +94,8 @@ class Reason(StrEnum):
     NO_METRICS = (
         "NoMetrics",
         (
-            "The autoscaler has no value for the metric and keeps the current replica count. TGI reports metrics "
-            "only after its first request."
+            "The autoscaler has no value for the metric, so it keeps the current replica count. TGI does not report "
+            "metrics until after its first request."
         ),
         "Send a request. If this persists, check that Prometheus scrapes the pods.",
         _HPA,
@@ -103,18 +103,21 @@ class Reason(StrEnum):
     METRICS_API_MISSING = (
         "MetricsAPIMissing",
         (
-            "The cluster does not serve a custom metrics API. In addition, KEDA is not installed, or "
-            "`--prometheus-address` is not set."
+            "The cluster does not serve a custom metrics API, and the operator cannot use KEDA because KEDA is not "
+            "installed or `--prometheus-address` is not set."
         ),
         (
-            "Install a metrics adapter or KEDA as [Scaling](scaling.md) describes. The operator detects the metrics "
-            "API within 30 seconds. After you install KEDA, restart the operator."
+            "Install a metrics adapter or KEDA as described in [Scaling](scaling.md). The operator detects the "
+            "metrics API within 30 seconds. If you install KEDA, restart the operator afterward."
         ),
         "kubectl get apiservices | grep metrics",
     )
     SCALING_FAILED = (
         "ScalingFailed",
-        "The autoscaler requested a different replica count, but the request failed. It retries automatically.",
+        (
+            "The autoscaler requested a different replica count, but the request failed. The autoscaler retries "
+            "automatically."
+        ),
         "Resolve the autoscaler error in the message.",
         f"{_HPA}\n{_ACTIVITIES}",
     )
@@ -122,7 +125,7 @@ class Reason(StrEnum):
         "PolicyConflict",
         (
             "A scaling policy that this resource does not own already tracks the metric, and AWS accepts only one "
-            "policy per metric. The endpoint continues to serve."
+            "policy per metric. The endpoint continues to serve requests."
         ),
         "Delete the policy that the message names, or remove the metric from `spec.autoscaling.metrics`.",
         (
@@ -134,9 +137,9 @@ class Reason(StrEnum):
         "ScalingUnknown",
         (
             "The operator cannot read from Application Auto Scaling, so it does not know whether the replica count "
-            "follows the load. It retries within 5 minutes."
+            "follows the load. The operator retries within 5 minutes."
         ),
-        "Resolve the AWS error in the message. Often, the operator's role lacks a permission.",
+        "Resolve the AWS error in the message. The operator's role often lacks a permission.",
         _ACTIVITIES,
     )
 
@@ -144,27 +147,33 @@ class Reason(StrEnum):
     CREATING = (
         "Creating",
         (
-            "The endpoint or its pods are being created, and the containers load the model. This usually takes "
-            "several minutes, and longer for larger models."
+            "The endpoint or its pods are being created, and the containers are loading the model. This usually takes "
+            "several minutes, or longer for larger models."
         ),
         "Wait. If this takes longer than the startup timeout, read the container logs.",
         f"{_ENDPOINT_LOGS}\n{_POD_LOGS}",
     )
     FETCHING_WEIGHTS = (
         "FetchingWeights",
-        "A Job downloads the weights to the PVC. The pods start when the Job is complete.",
+        "A Job is downloading the weights to the PVC. The pods start after the Job completes.",
         "Wait. The message shows the progress.",
         _FETCH_LOGS,
     )
     UPDATING = (
         "Updating",
-        "A new revision is being rolled out. The old revision continues to serve until the new one is ready.",
+        (
+            "A new revision is being rolled out. The old revision continues to serve requests until the new one is "
+            "ready."
+        ),
         "Wait.",
         _DESCRIBE,
     )
     SYSTEM_UPDATING = (
         "SystemUpdating",
-        "AWS is performing maintenance on the endpoint, which continues to serve. Changes wait until AWS is done.",
+        (
+            "AWS is performing maintenance on the endpoint, which continues to serve requests. Changes wait until the "
+            "maintenance is complete."
+        ),
         "Wait.",
         _ENDPOINT,
     )
@@ -176,17 +185,17 @@ class Reason(StrEnum):
     )
     UNSCHEDULABLE = (
         "Unschedulable",
-        "No node has room for a pod. The pod starts automatically once it fits.",
+        "No node has room for a pod. The pod starts automatically as soon as a node has room for it.",
         (
-            "Resolve the scheduler error in the message: free or add GPUs, or change `gpu`, `nodeSelector` or "
-            "`tolerations` in `spec.inCluster`."
+            "Resolve the scheduler error in the message. For example, free or add GPUs, or change `gpu`, "
+            "`nodeSelector` or `tolerations` in `spec.inCluster`."
         ),
         _PODS,
     )
     DELETING = (
         "Deleting",
-        "The endpoint and everything that belongs to it are being deleted.",
-        "Wait. SageMaker deletes an endpoint only after any change in progress is complete.",
+        "The endpoint is being deleted, along with everything that the operator created for it.",
+        "Wait. SageMaker does not delete an endpoint until any change in progress is complete.",
         _ENDPOINT,
     )
     REPLACING = (
@@ -197,25 +206,28 @@ class Reason(StrEnum):
     )
     THROTTLED = (
         "Throttled",
-        "AWS is throttling requests. The operator slows down and retries automatically.",
-        "Wait. If this persists, find out what else in the account calls SageMaker.",
+        "AWS is throttling requests. The operator reduces its request rate and retries automatically.",
+        "Wait. If this persists, find out which other clients in the account call SageMaker.",
         _OPERATOR_LOGS,
     )
     AWS_UNAVAILABLE = (
         "AWSUnavailable",
         (
-            "AWS does not respond, or reports internal errors. If this persists for two sweeps and at least a minute, "
-            "`Ready` and `Available` are Unknown until the operator can read from AWS again. The operator retries "
-            "automatically, and the endpoint continues to serve."
+            "AWS is not responding or is reporting internal errors. If this persists for two sweeps and at least a "
+            "minute, `Ready` and `Available` become Unknown until the operator can read from AWS again. The operator "
+            "retries automatically, and the endpoint continues to serve requests."
         ),
         "Wait. If this persists, check the AWS Health Dashboard and the network between the operator and AWS.",
         _OPERATOR_LOGS,
     )
     CREDENTIALS_EXPIRED = (
         "CredentialsExpired",
-        "The operator's AWS credentials have expired or are unavailable. The operator requests new ones automatically.",
         (
-            "If this persists, check the operator's role. With EKS Pod Identity, also check the Pod Identity "
+            "The operator's AWS credentials have expired or are unavailable. The operator automatically requests new "
+            "credentials."
+        ),
+        (
+            "If this persists, check the operator's role. If you use EKS Pod Identity, also check the Pod Identity "
             "association and the add-on."
         ),
         _OPERATOR_LOGS,
@@ -223,10 +235,10 @@ class Reason(StrEnum):
     INSUFFICIENT_CAPACITY = (
         "InsufficientCapacity",
         (
-            "AWS has no free instances of this type. The operator retries after 1 to 30 minutes, up to 50 times. The "
-            "message shows the time of the next attempt."
+            "AWS has no available instances of this type. The operator retries after 1 to 30 minutes, up to 50 times. "
+            "The message shows the time of the next attempt."
         ),
-        "Wait, or use another `instanceType`. To use another region, create a new TGIEndpoint.",
+        "Wait or use another `instanceType`. To use another region, create a new TGIEndpoint.",
         _ENDPOINT,
     )
     INTERNAL_FAILURE = (
@@ -241,20 +253,20 @@ class Reason(StrEnum):
     KUBERNETES_ERROR = (
         "KubernetesError",
         (
-            "The API server rejected requests from the operator, or did not respond, more than three times in a row. "
+            "The API server has rejected the operator's requests or has not responded more than three times in a row. "
             "The operator retries within a minute."
         ),
         (
-            "Check why the request that the message names is rejected: a missing permission in the operator's Role, a "
-            "quota, or an admission webhook."
+            "Find out why the API server rejects the request that the message names. Possible causes are a missing "
+            "permission in the operator's Role, a quota, or an admission webhook."
         ),
         _OPERATOR_LOGS,
     )
     UNKNOWN_ENDPOINT_STATUS = (
         "UnknownEndpointStatus",
         (
-            "AWS reports an EndpointStatus that this version of the operator does not recognize, so the operator "
-            "changes nothing. `Ready` and `Available` are Unknown."
+            "AWS reports an `EndpointStatus` that this version of the operator does not recognize, so the operator "
+            "makes no changes. `Ready` and `Available` are Unknown."
         ),
         "Upgrade the operator.",
         _ENDPOINT,
@@ -262,33 +274,36 @@ class Reason(StrEnum):
     RECONCILE_ERROR = (
         "ReconcileError",
         "An internal error occurred in the operator. The operator retries automatically.",
-        "Report it as a bug, with the traceback from the operator's log.",
+        "Report the error as a bug, and include the traceback from the operator's log.",
         _OPERATOR_LOGS,
     )
 
     # A user must change the spec
     INVALID_SPEC = (
         "InvalidSpec",
-        "A field of the spec, or a combination of fields, is invalid.",
-        "Change the fields that the message names. If the CRD is older than the operator, apply the matching CRD.",
+        "A field or a combination of fields in the spec is invalid.",
+        (
+            "Change the fields that the message names. If the CRD is older than the operator, apply the CRD of the "
+            "operator's version."
+        ),
         _PLAN,
     )
     UNKNOWN_REGION = (
         "UnknownRegion",
         (
-            "`spec.sageMaker.region` is not an AWS region, or the operator is not allowed to use it. The operator does "
-            "not connect to it."
+            "`spec.sageMaker.region` is not an AWS region, or the operator is not allowed to use that region. The "
+            "operator does not connect to it."
         ),
         (
             "Create a new TGIEndpoint in another region, or ask an administrator to add the region to "
-            "`--aws-regions`. The operator then restarts and continues. Until then, the deletion of a resource that "
-            "was deployed in that region does not complete."
+            "`--aws-regions`. The operator then restarts and continues. Until then, a resource that was deployed in "
+            "that region cannot be deleted completely."
         ),
         "kubectl get tgi NAME -o jsonpath='{.spec.sageMaker.region}'",
     )
     UNKNOWN_VERSION = (
         "UnknownVersion",
-        "The operator does not know of an image for that TGI version.",
+        "The operator does not know of an image for this TGI version.",
         (
             "Set `spec.runtime.version` to a version that the message or `tgi-operator catalog list` shows, or set "
             "`spec.runtime.image`."
@@ -297,45 +312,51 @@ class Reason(StrEnum):
     )
     UNSUPPORTED_INSTANCE_TYPE = (
         "UnsupportedInstanceType",
-        "TGI does not run on that instance type, or the operator's instance table does not contain it.",
+        "TGI does not run on this instance type, or the operator's instance table does not contain it.",
         "Use an instance type that the message lists.",
         _PLAN,
     )
     UNSUPPORTED_GPU = (
         "UnsupportedGPU",
-        "TGI does not run on a GPU in `spec.inCluster.gpu.products`.",
+        "`spec.inCluster.gpu.products` lists a GPU that TGI does not run on.",
         "Remove the product that the message names.",
         "kubectl get nodes -L nvidia.com/gpu.product",
     )
     INVALID_NUM_SHARD = (
         "InvalidNumShard",
-        "`spec.runtime.numShard` does not match the number of GPUs or the attention heads of the model.",
+        (
+            "`spec.runtime.numShard` is incompatible with the number of GPUs or with the number of attention heads in "
+            "the model."
+        ),
         "Change `spec.runtime.numShard` or the number of GPUs as the message describes.",
         _PLAN,
     )
     CONFLICTING_OPTIONS = (
         "ConflictingOptions",
-        "Launcher options conflict with each other, or one has an invalid value.",
+        "Launcher options conflict with each other, or one of them has an invalid value.",
         "Change the options that the message names.",
         _PLAN,
     )
     SECRET_NOT_FOUND = (
         "SecretNotFound",
         "The Secret that `spec.model.tokenSecretRef` names does not exist in the namespace.",
-        "Create it with the command in the message. The operator detects the change within a minute.",
+        "Create the Secret with the command in the message. The operator detects the change within a minute.",
         _SECRET,
     )
     SECRET_KEY_NOT_FOUND = (
         "SecretKeyNotFound",
-        "The Secret that `spec.model.tokenSecretRef` names lacks the key, or the value of the key is empty.",
+        (
+            "The Secret that `spec.model.tokenSecretRef` names does not contain the key, or the value of the key is "
+            "empty."
+        ),
         "Add the key to the Secret. The operator detects the change within a minute.",
         "kubectl describe secret SECRET",
     )
     BACKEND_OFF = (
         "BackendOff",
         (
-            "The backend that the spec names is not enabled for this operator, which changes nothing. An existing "
-            "endpoint continues to serve."
+            "The backend that the spec selects is not enabled for this operator, so the operator makes no changes. An "
+            "existing endpoint continues to serve requests."
         ),
         (
             "Ask an administrator to add the backend to the `backends` setting, or create a TGIEndpoint with the other "
@@ -346,35 +367,39 @@ class Reason(StrEnum):
     POD_NOT_RESTRICTED = (
         "PodNotRestricted",
         (
-            "`spec.inCluster.podTemplate` requests access beyond the pod: host paths, privileges, additional "
-            "capabilities, or a container without its security profiles. Existing pods continue to serve."
+            "`spec.inCluster.podTemplate` requests access beyond the pod, such as host paths, privileges or "
+            "additional capabilities, or it disables a security profile of a container. Existing pods continue to "
+            "serve requests."
         ),
-        "Remove the field that the message names, or ask an administrator to set `pod-template: unrestricted`.",
+        ("Remove the field that the message names, or ask an administrator to set `pod-template` to `unrestricted`."),
         _PLAN,
     )
     USE_NOT_ALLOWED = (
         "UseNotAllowed",
         (
-            "A Secret or service account that the spec names does not exist or lacks the label "
-            '`tgi-operator.dev/allow-use: "true"`. Existing pods or instances continue to serve.'
+            "A Secret or service account that the spec names does not exist or does not have the "
+            '`tgi-operator.dev/allow-use: "true"` label. Existing pods or instances continue to serve requests.'
         ),
-        "Run the `kubectl label` command in the message. The operator detects the label within a minute.",
+        (
+            "Run the `kubectl label` command in the message, or create the object with the label. The operator "
+            "detects the change within a minute."
+        ),
         _SECRET,
     )
     PVC_NOT_FOUND = (
         "PVCNotFound",
         "A PersistentVolumeClaim (PVC) that the spec names does not exist in the namespace.",
         (
-            "Create the PVC, and the pod starts automatically. Or specify another PVC in "
-            "`spec.inCluster.cache.claimName` or `spec.model.uri`."
+            "Create the PVC or specify another one in `spec.inCluster.cache.claimName` or `spec.model.uri`. After you "
+            "create the PVC, the pod starts automatically."
         ),
         f"kubectl get pvc\n{_PODS}",
     )
     REJECTED_BY_AWS = (
         "RejectedByAWS",
         (
-            "AWS rejected a request. The operator does not repeat an invalid request until the spec changes. After an "
-            "error that the operator does not recognize, the message shows the time of the next attempt."
+            "AWS rejected a request. The operator does not repeat an invalid request until the spec changes. If the "
+            "operator does not recognize the error, it retries, and the message shows the time of the next attempt."
         ),
         "Resolve the AWS error in the message.",
         _DESCRIBE,
@@ -382,13 +407,13 @@ class Reason(StrEnum):
     REJECTED_BY_KUBERNETES = (
         "RejectedByKubernetes",
         (
-            "The API server rejected an object that the operator rendered from the spec. Often, the cause is "
-            "`spec.inCluster.podTemplate`, or a change to the object by another user or controller. The message shows "
+            "The API server rejected an object that the operator rendered from the spec. The cause is often "
+            "`spec.inCluster.podTemplate` or a change to the object by another user or controller. The message shows "
             "the time of the next attempt."
         ),
         (
-            "Resolve the error in the message: change `spec.inCluster.podTemplate`, or the policy that rejects the "
-            "object."
+            "Resolve the error in the message. For example, change `spec.inCluster.podTemplate` or the policy that "
+            "rejects the object."
         ),
         _DEPLOYMENT,
     )
@@ -397,11 +422,12 @@ class Reason(StrEnum):
     NOT_OWNED = (
         "NotOwned",
         (
-            "An object with that name exists and is not owned by this resource, or another TGIEndpoint with the same "
-            "endpoint name takes precedence. The operator never changes an object that the resource does not own."
+            "An object with the same name exists but is not owned by this resource, or another TGIEndpoint with the "
+            "same endpoint name takes precedence. The operator never changes an object that the resource does not "
+            "own."
         ),
         (
-            "Use another name. To hand an endpoint over to this resource, add the tags that the message names; the "
+            "Use another name. To hand over an endpoint to this resource, add the tags that the message names. The "
             "operator detects the change within a minute."
         ),
         "aws sagemaker list-tags --resource-arn ARN --region REGION",
@@ -409,8 +435,9 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = (
         "QuotaExceeded",
         (
-            "A quota of the AWS account, or a ResourceQuota in the namespace, is exhausted. The operator retries "
-            "automatically, on SageMaker every 10 to 30 minutes. The message shows the time of the next attempt."
+            "A quota of the AWS account or a ResourceQuota in the namespace is exhausted. The operator retries "
+            "automatically. On SageMaker, it retries every 10 to 30 minutes. The message shows the time of the next "
+            "attempt."
         ),
         (
             "In AWS Service Quotas, request an increase for the quota that the message names. In the cluster, raise "
@@ -453,8 +480,8 @@ class Reason(StrEnum):
             "shows the time of the next attempt."
         ),
         (
-            "Check `spec.model.uri`. Check that the role in `spec.sageMaker.executionRoleARN` has the "
-            "s3:GetObject and s3:ListBucket permissions."
+            "Check `spec.model.uri`, and check that the role in `spec.sageMaker.executionRoleARN` has the "
+            "`s3:GetObject` and `s3:ListBucket` permissions."
         ),
         "aws s3 ls s3://BUCKET/FOLDER/",
     )
@@ -473,29 +500,29 @@ class Reason(StrEnum):
             "SageMaker cannot assume the role in `spec.sageMaker.executionRoleARN`. The operator retries after 1 to 10 "
             "minutes. The message shows the time of the next attempt."
         ),
-        "Check that the role exists and that its trust policy names sagemaker.amazonaws.com.",
+        "Check that the role exists and that its trust policy names `sagemaker.amazonaws.com`.",
         _ROLE,
     )
 
     # A user must change the cause of a failed attempt
     ENDPOINT_FAILED = (
         "EndpointFailed",
-        "SageMaker could not create the endpoint. The message shows the FailureReason from AWS.",
+        "SageMaker could not create the endpoint. The message shows the `FailureReason` from AWS.",
         "Read the container logs and change the spec.",
         f"{_ENDPOINT}\n{_ENDPOINT_LOGS}",
     )
     UPDATE_ROLLED_BACK = (
         "UpdateRolledBack",
-        "The new revision failed, and AWS or the operator rolled back to the last revision that served.",
+        ("The new revision failed, and AWS or the operator rolled back to the last revision that served requests."),
         (
-            "Read the container logs and change the spec. For pods, to try the same spec again, set the "
+            "Read the container logs and change the spec. To try the same spec again, set the "
             "`tgi-operator.dev/requestedAt` annotation."
         ),
         _ENDPOINT_LOGS,
     )
     UPDATE_ROLLBACK_FAILED = (
         "UpdateRollbackFailed",
-        "The update and its rollback failed. Instances of both revisions might be serving.",
+        "The update and its rollback failed. Instances of both revisions might be serving requests.",
         (
             "Change the spec to roll out another revision, or delete the endpoint in AWS so that the operator "
             "recreates it."
@@ -511,20 +538,23 @@ class Reason(StrEnum):
     MODEL_DOWNLOAD_FAILED = (
         "ModelDownloadFailed",
         (
-            "The weights could not be downloaded. The operator retries: on SageMaker every 30 minutes, up to 5 times, "
-            "and in the cluster after pauses of up to one hour. The message shows the time of the next attempt. The "
-            "operator does not retry if the error message asks for a change, such as access to a gated model."
+            "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times. "
+            "In the cluster, it retries after pauses of up to one hour. The message shows the time of the next "
+            "attempt. The operator does not retry if the error requires a change, such as access to a gated model."
         ),
         (
             "Check the URI, the revision, the token and the role. If the message does not show a time for the next "
-            "attempt, and the cause is outside the spec, set the `tgi-operator.dev/requestedAt` annotation to retry."
+            "attempt and the cause is outside the spec, set the `tgi-operator.dev/requestedAt` annotation to retry."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
     IMAGE_PULL_FAILED = (
         "ImagePullFailed",
         "A node cannot pull the container image.",
-        "Check `spec.runtime.version` or `spec.runtime.image`, and `imagePullSecrets` in `spec.inCluster.podTemplate`.",
+        (
+            "Check `spec.runtime.version` or `spec.runtime.image`, and check `imagePullSecrets` in "
+            "`spec.inCluster.podTemplate`."
+        ),
         _PODS,
     )
     CRASH_LOOP_BACK_OFF = (
@@ -541,7 +571,7 @@ class Reason(StrEnum):
     )
     OUT_OF_GPU_MEMORY = (
         "OutOfGPUMemory",
-        "The model, or one batch of requests, does not fit in GPU memory.",
+        "The model or one batch of requests does not fit in GPU memory.",
         (
             "Lower `maxBatchPrefillTokens` or `maxTotalTokens` in `spec.runtime`, quantize the model, or use more or "
             "larger GPUs."
@@ -562,8 +592,8 @@ class Reason(StrEnum):
     )
     PROGRESS_DEADLINE_EXCEEDED = (
         "ProgressDeadlineExceeded",
-        "A change is taking longer than expected. In the cluster, the old pods continue to serve.",
-        "On SageMaker, contact AWS Support: a change cannot be canceled. In the cluster, check the new pods.",
+        "A change is taking longer than expected. In the cluster, the old pods continue to serve requests.",
+        ("On SageMaker, contact AWS Support because a change cannot be canceled. In the cluster, check the new pods."),
         f"{_ENDPOINT}\n{_PODS}",
     )
     OUT_OF_SERVICE = (
@@ -576,55 +606,55 @@ class Reason(StrEnum):
     # Events only
     DELETED = (
         "Deleted",
-        "The endpoint or its pods, and everything that belongs to them, have been deleted.",
+        ("The endpoint or its pods have been deleted, along with everything that the operator created for them."),
         "No action is needed.",
         "kubectl get events --field-selector reason=Deleted",
     )
     LEFT_ALONE = (
         "LeftAlone",
         (
-            "The resource was deleted, but an endpoint or a PVC might remain: the operator lacked a permission, the "
-            "tags of the endpoint do not name the resource, or another user removed the finalizer. A remaining "
-            "endpoint continues to be billed."
+            "The resource was deleted, but an endpoint or a PVC might remain because the operator lacked a "
+            "permission, the tags of the endpoint do not name the resource, or another user removed the finalizer. A "
+            "remaining endpoint continues to be billed."
         ),
-        "Delete what the message names, in AWS or in the cluster.",
+        "In AWS or in the cluster, delete the object that the message names.",
         _ENDPOINT,
     )
     RETAINED = (
         "Retained",
         "The resource was deleted with `deletionPolicy: Retain`. A retained endpoint continues to be billed.",
-        "Delete what the message names when you no longer need it.",
+        "When you no longer need the objects that the message names, delete them.",
         _ENDPOINT,
     )
     SCALED = (
         "Scaled",
-        "The replica count changed. The message names who or what requested it.",
+        "The replica count changed. The message shows who or what requested the change.",
         "No action is needed.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling.history}'",
     )
     BOUNDS_CHANGED = (
         "BoundsChanged",
-        "Different scaling bounds are now in effect: a schedule began or ended, or the spec changed.",
+        "The scaling bounds changed because a schedule began or ended, or because the spec changed.",
         "No action is needed.",
         "kubectl get tgi NAME -o jsonpath='{.status.scaling}'",
     )
     AUTOSCALING_STOPPED = (
         "AutoscalingStopped",
-        "`autoscaling` was removed from the spec. The replica count stays as it is.",
+        "`autoscaling` was removed from the spec. The replica count does not change.",
         "No action is needed.",
         _DESCRIBE,
     )
     TAGS_RESTORED = (
         "TagsRestored",
         "The operator reverted the tags of the endpoint to match the spec.",
-        "No action is needed. To change tags, change `spec.sageMaker.tags`.",
+        "No action is needed. To change the tags, edit `spec.sageMaker.tags`.",
         "aws sagemaker list-tags --resource-arn ARN --region REGION",
     )
     COLLECTION_FAILED = (
         "CollectionFailed",
         (
-            "Models, endpoint configurations or Jobs of old revisions could not be deleted. They cost nothing and do "
-            "not affect `Ready`. The operator retries after 1 to 60 minutes."
+            "Models, endpoint configurations or Jobs of old revisions could not be deleted. These objects cost "
+            "nothing and do not affect `Ready`. The operator retries after 1 to 60 minutes."
         ),
         "Resolve the error in the message.",
         _OPERATOR_LOGS,
@@ -635,14 +665,14 @@ class Reason(StrEnum):
             "The API server rejected the status that the operator wrote, so the status might be out of date. The "
             "operator retries within a minute."
         ),
-        "Apply the CRD of this version of the operator and check admission webhooks and the operator's Role.",
+        ("Apply the CRD of this version of the operator, and check the admission webhooks and the operator's Role."),
         _OPERATOR_LOGS,
     )
     COLLECTED = "Collected", "The operator deleted objects of old revisions.", "No action is needed.", _DESCRIBE
     RESTORED = (
         "Restored",
         "The operator restored an object that another user or controller deleted or changed.",
-        "No action is needed. To change it permanently, change the spec.",
+        "No action is needed. To change the object permanently, change the spec.",
         _DESCRIBE,
     )
 

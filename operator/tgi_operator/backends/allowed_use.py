@@ -37,7 +37,7 @@ def unlabelled(reference: Reference, namespace: str, labels: Mapping[str, str]) 
     kind, name = reference.kind, reference.name
     return Problem(
         Reason.USE_NOT_ALLOWED,
-        f'{reference.field}: {kind} {namespace}/{name} lacks the label {LABEL_ALLOW_USE}: "true"; use another {kind}, '
+        f'{reference.field}: {kind} {namespace}/{name} lacks the label {LABEL_ALLOW_USE}: "true"; use another {kind} '
         f"or run `kubectl label {kind.casefold()} {name} -n {namespace} {LABEL_ALLOW_USE}=true`",
     )
 
@@ -57,7 +57,7 @@ async def first_problem(reader: LabelReader, namespace: str, references: Iterabl
             return Problem(
                 Reason.USE_NOT_ALLOWED,
                 f"{reference.field}: {reference.kind} {namespace}/{reference.name} does not exist; create it with the "
-                f'label {LABEL_ALLOW_USE}: "true", or remove the field',
+                f'label {LABEL_ALLOW_USE}: "true" or remove the field',
             )
         problem = unlabelled(reference, namespace, labels)
         if problem is not None:

@@ -51,7 +51,7 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
     if not value:
         return Problem(
             Reason.SECRET_KEY_NOT_FOUND,
-            f"{where} has no value for key {reference.key!r}; add the key, or specify another key",
+            f"{where} has no value for key {reference.key!r}; add the key or specify another one",
         )
     if len(value) > _LONGEST or not value.isascii():
         return Problem(

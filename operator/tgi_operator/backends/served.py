@@ -1,4 +1,4 @@
-"""The backends that this operator serves, from its setting `backends`."""
+"""The backends that this operator serves, from its `backends` setting."""
 
 from collections.abc import Container, Mapping
 from typing import Any, get_args
@@ -14,7 +14,7 @@ def problem(served: Container[str], fields: Mapping[str, Any]) -> Problem | None
         if name in fields and name not in served:
             return Problem(
                 Reason.BACKEND_OFF,
-                f"spec.{name}: this operator does not serve the backend; ask an administrator to add {name} to the "
-                "setting `backends`, or create a TGIEndpoint with another backend",
+                f"spec.{name}: this backend is not enabled for the operator; ask an administrator to add {name} to the "
+                "`backends` setting, or create a TGIEndpoint with the other backend",
             )
     return None

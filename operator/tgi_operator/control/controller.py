@@ -242,6 +242,6 @@ class Controller:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error(
-                "A background task has crashed; the liveness probe fails from now on", exc_info=task.exception()
+                "A background task has crashed; the liveness probe will fail from now on", exc_info=task.exception()
             )
             self._crashed = True

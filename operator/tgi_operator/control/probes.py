@@ -67,7 +67,7 @@ class Server:
         try:
             await web.TCPSite(self._runner, self._address, self._port).start()
         except OSError as error:
-            logger.warning("No probes and no metrics yet: %s (see --http-port)", error)
+            logger.warning("Probes and metrics are not available yet: %s (see --http-port)", error)
             return False
         return True
 
@@ -84,13 +84,14 @@ class Server:
         await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return _answer(ok=self._controller.is_alive(), otherwise="no reconciliation has finished for too long")
+        otherwise = "a background task has crashed, or no reconciliation has finished recently"
+        return _answer(ok=self._controller.is_alive(), otherwise=otherwise)
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if not self._standing.leads:
             # A standby is ready when it can take over.
             return _answer(ok=self._standing.is_ready, otherwise="the Lease cannot be read")
-        return _answer(ok=self._controller.ready.is_set(), otherwise="not all resources have been seen yet")
+        return _answer(ok=self._controller.ready.is_set(), otherwise="not all resources have been read yet")
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         if self._access is not None:

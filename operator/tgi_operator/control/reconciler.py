@@ -109,8 +109,8 @@ class Reconciler:
         except Exception:
             logger.exception("The reconciliation failed", extra={"object": str(key)})
             message = (
-                "Internal error; the operator retries automatically. Report it as a bug, with the traceback from the "
-                "operator's log."
+                "Internal error; the operator retries automatically. Report it as a bug, and include the traceback "
+                "from the operator's log."
             )
             await self._report(key, Reason.RECONCILE_ERROR, message, failures)
             return Failed("error")
@@ -243,7 +243,7 @@ class Reconciler:
             logger.debug("%s", describe(error), extra={"object": str(key)})
             return Failed("conflict")
         logger.warning("%s", describe(error), extra={"object": str(key)})
-        message = f"{describe(error)}; check the operator's Role, quotas and admission webhooks"
+        message = f"{describe(error)}; check the operator's Role, the quotas and the admission webhooks"
         await self._report(key, Reason.KUBERNETES_ERROR, message, number - 1)
         return Failed("conflict" if conflict else "kubernetes-error")
 
@@ -252,8 +252,8 @@ class Reconciler:
         item = self._store.get(key)
         if item is not None and _is_worth_an_event(number - 1):
             message = (
-                f"{error}; install the CRD of this version of the operator, and check admission webhooks and the "
-                "operator's Role"
+                f"{error}; install the CRD of this version of the operator, and check the admission webhooks "
+                "and the operator's Role"
             )
             await self._events.post(item, *of_note(Note(Reason.STATUS_REFUSED, message)))
         return Failed("status-refused")

@@ -63,7 +63,8 @@ class SecretWatch:
         )
         where = f"in {namespace}" if namespace else "in all namespaces"
         failed = (
-            f"Secrets {where}: cannot be watched: %s; the operator detects a changed Hub token late; check the Role"
+            f"Cannot watch Secrets {where}: %s; check the operator's Role. Until then, the operator detects a changed "
+            "Hub token with a delay."
         )
         return Follower(source, _Secrets(namespace, self._seen, self._referenced), failed)
 

@@ -77,7 +77,7 @@ class Workers(Generic[K]):
             while not self._closed and (key := self.queue.take(lane)) is not None:
                 await self._handle(key)
         except Exception:
-            logger.exception("A worker has crashed; the liveness probe fails from now on")
+            logger.exception("A worker has crashed; the liveness probe will fail from now on")
             self._crashed = True
         finally:
             # Before the task ends, so that a key that is queued in between starts another task.
@@ -109,7 +109,7 @@ class Workers(Generic[K]):
         if isinstance(outcome, Failed):
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             seconds = outcome.seconds if outcome.seconds is not None else backoff(failures)
-            logger.debug("Outcome %s; again in %.1f s", outcome.label, seconds, extra={"object": str(key)})
+            logger.debug("Outcome: %s; retrying in %.1f s", outcome.label, seconds, extra={"object": str(key)})
             self.queue.add_after(key, seconds)
             return
         self._failures.pop(key, None)

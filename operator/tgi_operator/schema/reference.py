@@ -82,9 +82,9 @@ _TROUBLESHOOTING = """{header}
 # Troubleshooting
 
 ```sh
-kubectl get tgi NAME -o wide       # Ready, its reason and its message
-kubectl describe tgi NAME          # all conditions, and the Events
-tgi-operator plan -f FILE          # the problems of a file, without a cluster
+kubectl get tgi NAME -o wide       # the Ready condition, its reason and its message
+kubectl describe tgi NAME          # all conditions and Events
+tgi-operator plan -f FILE          # the problems in a file, without a cluster
 ```
 
 ## Do I need to act?
@@ -97,24 +97,25 @@ deepseek-r1-70b   False   InsufficientCapacity   0/1 wait   DeepSeek-R1-Dis…  
 mixtral-8x7b      False   QuotaExceeded          0/2 act    Mixtral-8x7B-In…   g5.48xlarge
 ```
 
-`STATUS` shows the ready and the desired replicas, and at most one word:
+The `STATUS` column shows the ready and desired replica counts, followed by at most one word:
 
 | word | condition | meaning |
 |---|---|---|
-| none | `Ready` is True | This generation of the spec is rolled out and serving. |
+| none | `Ready` is True | This generation of the spec is rolled out and serving requests. |
 | `wait` | `Stalled` is not True | The operator, AWS or Kubernetes continues automatically. |
 | `act` | `Stalled` is True | A user must change something. The reason and the message describe what. |
 
-`act` without replica counts means that the operator has not created anything yet. For many reasons, the operator also
+If `act` appears without replica counts, the operator has not created anything yet. In many cases, the operator also
 retries automatically, and the message shows the time of the next attempt. `Ready` and `Available` are Unknown while the
-operator cannot read from AWS. `Available` shows whether the endpoint accepts requests, whichever revision it runs.
+operator cannot read from AWS. `Available` shows whether the endpoint accepts requests, regardless of the revision that
+is running.
 
 `status.summary`, `status.model` and `status.hardware` are for display only, and their format may change. Programs
-should read the conditions.
+should read the conditions instead.
 
 ## Wait for an endpoint
 
-`kubectl wait --for=condition=Ready` waits until its timeout even if a user must act first. To fail fast, wait for
+`kubectl wait --for=condition=Ready` waits until it times out, even if a user must act first. To fail fast, wait for
 `Ready` and `Stalled` at the same time:
 
 ```bash
@@ -125,10 +126,10 @@ kill "$ready" "$stalled" 2>/dev/null
 kubectl wait --for=condition=Ready tgi/NAME --timeout=1s || {{ kubectl get tgi NAME -o wide; false; }}
 ```
 
-Run this script after `kubectl apply`. Its last command succeeds if the endpoint is Ready. kubectl ignores conditions of
-an older generation of the spec. `wait -n` needs bash 4.3 or newer.
+Run this script after `kubectl apply`. Its last command succeeds only if the endpoint is Ready. kubectl ignores
+conditions that belong to an older generation of the spec. `wait -n` requires Bash 4.3 or later.
 
-To wait until a resource and its AWS resources are deleted:
+To delete a resource and wait until its AWS resources are deleted too:
 
 ```bash
 kubectl delete tgi NAME --wait=false
@@ -141,9 +142,10 @@ kubectl wait --for=delete tgi/NAME --timeout=30m
 
 ## Read container logs
 
-On SageMaker, containers log to the CloudWatch log group `/aws/sagemaker/Endpoints/ENDPOINT`. If a container failed, the
-message of `Ready` contains the name of the log group and a link. For pods, `status.lastFailure` contains the last log
-lines. `kubectl logs` shows the full log:
+On SageMaker, containers write their logs to the `/aws/sagemaker/Endpoints/ENDPOINT` log group in CloudWatch. If a
+container fails, the message of the `Ready` condition contains the name of the log group and a link to it.
+
+In the cluster, `status.lastFailure` contains the last log lines, and `kubectl logs` shows the full log:
 
 ```sh
 kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
@@ -152,7 +154,8 @@ kubectl logs -l tgi-operator.dev/name=NAME,app.kubernetes.io/component=server
 ## Retry now
 
 To make the operator check the resource again and immediately repeat a failed attempt,
-[request a retry](operations.md#request-an-immediate-retry). Kubernetes restarts pods automatically.
+[request a retry](operations.md#request-an-immediate-retry). You do not need to restart pods because Kubernetes restarts
+them automatically.
 
 ```sh
 kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
@@ -160,8 +163,9 @@ kubectl annotate tgi NAME --overwrite tgi-operator.dev/requestedAt="$(date +%s)"
 
 ## Reasons
 
-This section lists every `reason` of a condition or an Event, with its fix and a command that shows more. In the
-commands, `ENDPOINT` is `status.sageMaker.endpointName`, and `REGION` is `spec.sageMaker.region`.
+This section lists every reason that a condition or an Event can have, along with a fix and a command that shows more
+details. In the commands, replace `ENDPOINT` with the value of `status.sageMaker.endpointName` and `REGION` with the
+value of `spec.sageMaker.region`.
 """
 
 
@@ -173,10 +177,10 @@ _SYMPTOMS = (
     ),
     (
         "`READY` is False, but the endpoint answers requests.",
-        "`Available`, and the reason of `Ready`",
+        "the `Available` condition and the reason of `Ready`",
         (Reason.UPDATING, Reason.UPDATE_ROLLED_BACK),
     ),
-    ("The deletion takes a long time.", "the message of `Ready`", (Reason.DELETING, Reason.ACCESS_DENIED)),
+    ("Deleting the resource takes a long time.", "the message of `Ready`", (Reason.DELETING, Reason.ACCESS_DENIED)),
     (
         "The replica count does not follow the load.",
         "the `ScalingActive` condition",
@@ -187,7 +191,7 @@ _SYMPTOMS = (
         "the message, which names the permission",
         (Reason.ACCESS_DENIED, Reason.INVALID_EXECUTION_ROLE, Reason.MODEL_DATA_NOT_READABLE),
     ),
-    ("A deleted resource still costs money.", "the Events of the namespace", (Reason.LEFT_ALONE, Reason.RETAINED)),
+    ("A deleted resource still costs money.", "the Events in the namespace", (Reason.LEFT_ALONE, Reason.RETAINED)),
 )
 """Symptom, the place to look, and the reasons behind it."""
 
@@ -230,7 +234,7 @@ def _sizes() -> str:
 def troubleshooting() -> str:
     """Return the text of docs/troubleshooting.md."""
     symptoms = [f"| {symptom} | {look} | {', '.join(map(_link, usual))} |" for symptom, look, usual in _SYMPTOMS]
-    table = "\n".join(("| symptom | look at | usual reasons |", "|---|---|---|", *symptoms))
+    table = "\n".join(("| symptom | where to look | usual reasons |", "|---|---|---|", *symptoms))
     page = _TROUBLESHOOTING.format(header=_HEADER, symptoms=table)
     return "\n".join([page.rstrip(), *map(_section, Reason)]) + "\n"
 

@@ -27,7 +27,7 @@ def inside(folder: Path, relative: str) -> Path:
     """Return the path of a name from another source. Raises LastingError if it leads outside."""
     parts = relative.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in relative or parts[0] == STATE:
-        raise LastingError(f"the name {relative!r} cannot be a file in {folder}; rename it at the source")
+        raise LastingError(f"the file name {relative!r} is not allowed in {folder}; rename the file at the source")
     return folder.joinpath(*parts)
 
 
@@ -48,7 +48,7 @@ def is_contained(directory: Path, path: Path) -> bool:
 def require_contained(directory: Path, path: Path) -> None:
     """Raise LastingError if a link on the path to `path` leads out of the directory."""
     if not is_contained(directory, path):
-        raise LastingError(f"{path} is a link that leads out of {directory}; remove it")
+        raise LastingError(f"{path} is a link that points outside {directory}; remove it")
 
 
 def require_only(folder: Path, names: Collection[str]) -> None:

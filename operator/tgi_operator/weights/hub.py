@@ -95,7 +95,7 @@ class _Download:
         folder.require_space(self._cache.directory, needed)
         for file in files:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:
-                text = f"{file.name} has {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// uri"
+                text = f"{file.name} is {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// uri"
                 raise LastingError(f"hf://{self._model}: {text}")
         with Progress(total, lambda: sum(self._cache.arrived(commit, file) for file in files), seconds):
             self._fetch_all(commit, files)
@@ -146,7 +146,7 @@ class _Download:
             self._cache.discard(commit, file)
             raise PassingError(
                 f"hf://{self._model}: {file.name} does not have the size and the digest ({file.digest}) that the Hub "
-                "announces; the file was removed and is fetched again"
+                "announces; the file was removed and will be fetched again"
             )
 
     def _patiently(self, call: Callable[[], Result]) -> Result:

@@ -43,10 +43,10 @@ def _remedy(error: OSError, status: int | None, model: str, revision: str, *, wi
     if isinstance(error, GatedRepoError):
         ask = f"request access at {ENDPOINT}/{model}"
         if with_token:
-            return f"the model is gated, and the token of {_SECRET} has no access ({status}); {ask} with its account"
+            return f"the model is gated, and the token in {_SECRET} has no access ({status}); {ask} with its account"
         return f"the model is gated ({status}); {ask} and set {_SECRET}"
     if isinstance(error, RepositoryNotFoundError):
-        secret = f"the token of {_SECRET} must be allowed to read the model" if with_token else f"set {_SECRET}"
+        secret = f"the token in {_SECRET} must be allowed to read the model" if with_token else f"set {_SECRET}"
         return f"the model does not exist ({status}); check spec.model.uri, and if the model is private, {secret}"
     if isinstance(error, RevisionNotFoundError):
         return f"the revision {revision!r} does not exist ({status}); check spec.model.revision"
@@ -54,7 +54,7 @@ def _remedy(error: OSError, status: int | None, model: str, revision: str, *, wi
         return f"a file of the commit no longer exists ({status}); check spec.model.revision"
     if status in (401, 403):
         if with_token:
-            return f"the Hub rejects the token of {_SECRET} ({status})"
+            return f"the Hub rejected the token in {_SECRET} ({status})"
         return f"the Hub requires a token ({status}); set {_SECRET}"
     return None
 

@@ -202,7 +202,7 @@ def test_a_key_that_leads_elsewhere_is_refused_before_anything_is_read(
 
     done = fetch(URI, claim)
     assert done.returncode == 3
-    assert f"the name {name!r} cannot be a file in {claim}" in done.stderr
+    assert f"the file name {name!r} is not allowed in {claim}" in done.stderr
     assert (fetched(claim), downloads(aws)) == ({}, set())
 
 

@@ -95,7 +95,7 @@ def test_item_that_is_not_made_as_its_kind_is_left_out(caplog: pytest.LogCapture
     broken: list[Object] = [{"kind": "X"}, {"kind": "X", "metadata": None}, {"kind": "X", "metadata": [3]}]
     found = read_page(json.dumps({"items": [*broken[:2], *items]}), strict)
     assert [each["metadata"]["name"] for each in found["items"]] == ["a", "b"]
-    assert caplog.text.count("cannot be read, and is left out") == 2
+    assert caplog.text.count("cannot be read and is skipped") == 2
 
 
 @pytest.mark.parametrize("change", ["ADDED", "MODIFIED", "DELETED"])

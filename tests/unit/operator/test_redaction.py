@@ -79,7 +79,7 @@ def test_what_looks_like_a_secret_is_taken_out(text: str, left: str) -> None:
     "text",
     [
         "MAX_TOTAL_TOKENS=1234567890 is more than the model has",
-        "spec.model.tokenSecretRef: Secret ml/hub has no value for key 'token'; add the key, or specify another key",
+        "spec.model.tokenSecretRef: Secret ml/hub has no value for key 'token'; add the key or specify another one",
         "`max_input_tokens` must be < `max_total_tokens`. Given: 4096 and 2048",
         "container tgi exited with code 1; raise spec.inCluster.resources.limits.memory",
         "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/ml-falcon-7b",

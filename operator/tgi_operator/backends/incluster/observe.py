@@ -169,7 +169,7 @@ class Observer:
                 continue
             if not names.is_ours(body["metadata"].get("labels", {}), owner):
                 foreign = (
-                    f"{kind.name} {owner.namespace}/{name}: exists, but is not owned by this resource; delete it, or "
+                    f"{kind.name} {owner.namespace}/{name}: exists but is not owned by this resource; delete it or "
                     "create a TGIEndpoint with another name"
                 )
                 return replace(situation, children=found, foreign=foreign)
@@ -271,7 +271,7 @@ class Observer:
             # 400: an invalid node selector. The API server refuses the Deployment for it with a better message.
             if error.status not in (400, 403):
                 raise
-            logger.warning("The room on nodes cannot be determined, so no pod is replaced in place: %s", error)
+            logger.warning("Cannot determine whether nodes have room, so no pod is replaced in place: %s", error)
             return Room.UNREADABLE
         return capacity.room(demand, nodes, old, bound=situation.in_place_only)
 

@@ -90,7 +90,7 @@ class OptionalAPIs:
             try:
                 await self._discover()
             except (APIError, aiohttp.ClientError, TimeoutError) as error:
-                logger.warning("The APIs that the cluster serves could not be read: %s", error)
+                logger.warning("Cannot discover the APIs that the cluster serves: %s", error)
 
     async def close(self) -> None:
         """Stop all watches."""
@@ -138,7 +138,7 @@ class OptionalAPIs:
         )
         objects = _Objects(kind, namespace, self._children, self._changed)
         self._objects.append(objects)
-        return Follower(source, objects, f"{kind.name}s cannot be watched: %s; check the Role")
+        return Follower(source, objects, f"Cannot watch {kind.name}s: %s; check the operator's Role")
 
     def _end(self, kind: Kind) -> None:
         """Forget the objects of a kind that is no longer served. They no longer exist."""

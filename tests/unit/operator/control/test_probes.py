@@ -90,7 +90,7 @@ async def serving() -> AsyncIterator[Serving]:
 
 
 async def test_readiness_is_the_controllers_for_a_leader_and_the_leases_for_a_standby(serving: Serving) -> None:
-    assert await serving.get("/readyz") == (503, "not all resources have been seen yet\n")
+    assert await serving.get("/readyz") == (503, "not all resources have been read yet\n")
     serving.controller.ready.set()
     assert await serving.get("/readyz") == (200, "ok\n")
     serving.standing.leads = False

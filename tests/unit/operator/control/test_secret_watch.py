@@ -188,7 +188,7 @@ async def test_failure_is_followed_by_another_list(
         server.scripts = [[error]]
     assert (await run())[-1] == "ml/a@3"
     assert server.asked()[-2:] == ["list secrets", "watch secrets from 10"]
-    assert "Secrets in all namespaces: cannot be watched" in caplog.text
+    assert "Cannot watch Secrets in all namespaces: " in caplog.text
 
 
 async def test_server_that_only_fails_is_asked_rarely_and_never_given_up(server: Server, run: Run) -> None:

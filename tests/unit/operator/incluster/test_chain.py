@@ -283,7 +283,7 @@ def test_failed_fetch_is_for_a_person_to_end() -> None:
     planned = cluster.step()
     assert is_stalled(planned)
     assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
-    assert "set the annotation tgi-operator.dev/requestedAt to retry" in message(planned)
+    assert "set the tgi-operator.dev/requestedAt annotation to retry" in message(planned)
     assert "the model does not exist" in message(planned)
     failure = planned.status.last_failure
     assert failure is not None
@@ -432,7 +432,7 @@ def test_pod_whose_predecessor_never_terminates_is_stalled_after_the_deadline() 
     for _ in range(3):
         planned = cluster.step()
         assert (reason(planned), is_stalled(planned)) == (Reason.PROGRESS_DEADLINE_EXCEEDED, True)
-        assert "waits for pod old-0 to terminate" in message(planned)
+        assert "is waiting for pod old-0 to terminate" in message(planned)
         cluster.later(60)
 
 
@@ -557,7 +557,7 @@ def test_new_pod_waits_for_the_old_pod_that_terminates_in_its_place() -> None:
     cluster.pods(ending, pod("old-1", "0123456789"), unschedulable("new", cluster.revision))
     planned = cluster.step()
     assert (reason(planned), is_stalled(planned)) == (Reason.UPDATING, False)
-    assert "A new pod waits for pod old-0 to terminate." in message(planned)
+    assert "A new pod is waiting for pod old-0 to terminate." in message(planned)
 
 
 ONCE = spec(TWO, cache={"size": "1Gi", "accessMode": "ReadWriteOnce"})
@@ -1094,7 +1094,7 @@ def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
 
 def test_object_that_is_not_owned_is_left_alone() -> None:
     words = (
-        "Service ml/zephyr-7b: exists, but is not owned by this resource; delete it, or create a TGIEndpoint with "
+        "Service ml/zephyr-7b: exists but is not owned by this resource; delete it or create a TGIEndpoint with "
         "another name"
     )
     planned = Cluster(foreign=words).plan()

@@ -48,7 +48,7 @@ def test_revision_that_does_not_become_ready_is_rolled_back() -> None:
     assert cluster.revision == last
     for _ in range(3):
         assert (reason(planned), is_stalled(planned)) == (Reason.UPDATE_ROLLED_BACK, True)
-        assert f"Revision {failed} was not ready within the deadline" in message(planned)
+        assert f"Revision {failed} did not become ready within the deadline" in message(planned)
         assert "CUDA error: out of memory" in message(planned)
         assert kstatus(cluster.shown()) == "Failed"
         shown = cluster.shown()["status"]

@@ -93,7 +93,7 @@ def variables_of(total: int) -> dict[str, Any]:
             {"env": [{"name": "API_KEY", "value": "x"}]},
             {},
             Reason.CONFLICTING_OPTIONS,
-            "API_KEY would lock out SageMaker; remove it",
+            "API_KEY would lock out SageMaker, and IAM already protects the endpoint; remove API_KEY",
             id="a key that SageMaker cannot send",
         ),
         pytest.param(

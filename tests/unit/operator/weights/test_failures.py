@@ -52,7 +52,7 @@ def s3_error(code: str, status: int, operation: str = "ListObjectsV2") -> Client
             hub_error(HfHubHTTPError, 401),
             True,
             LastingError,
-            "the Hub rejects the token of spec.model.tokenSecretRef (401)",
+            "the Hub rejected the token in spec.model.tokenSecretRef (401)",
         ),
         (
             hub_error(HfHubHTTPError, 403),

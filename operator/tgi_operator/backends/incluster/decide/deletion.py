@@ -35,10 +35,9 @@ def _note(situation: Situation) -> Note:
         # No permission: if the namespace is being deleted, the RoleBinding is deleted first, and the PVC with the
         # namespace.
         message = (
-            f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']}: not deleted, because the "
-            "operator is not allowed to list PersistentVolumeClaims; delete it, unless you delete its namespace"
+            f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']}: not deleted because the "
+            "operator is not allowed to list PersistentVolumeClaims; delete it, unless you are deleting its namespace"
         )
         return Note(Reason.LEFT_ALONE, message)
-    return Note(
-        Reason.DELETED, "Deleted; Kubernetes garbage collection removes the pods and all other objects of the resource."
-    )
+    message = "Deleted; Kubernetes garbage collection removes the pods and all other objects that the resource owns."
+    return Note(Reason.DELETED, message)

@@ -45,9 +45,9 @@ def fetching(situation: Situation) -> Plan[Step] | Ask | None:
     if is_true(job, "Complete"):
         return None
     if situation.resource.requested and is_true(job, "Failed"):
-        return _replaced(situation, job, "failed", "as requested")
+        return _replaced(situation, job, "failed; as requested,")
     if not is_applied(job, wanted):
-        return _replaced(situation, job, "is replaced", "because its input has changed")
+        return _replaced(situation, job, "is being replaced because its input has changed;")
     return _failed(situation, job) if is_true(job, "Failed") else _running(situation, job)
 
 
@@ -107,7 +107,7 @@ def _failed(situation: Situation, job: Object) -> Plan[Step]:
     why = found.message if found is not None and found.message else str(failure.get("message", ""))
     name = job["metadata"]["name"]
     if failure.get("reason") == _FAILED_FOR_GOOD:
-        message = f"Job {name} failed: {why}; set the annotation {REQUEST_ANNOTATION} to retry"
+        message = f"Job {name} failed: {why}; set the {REQUEST_ANNOTATION} annotation to retry"
         return _plan(situation, stalled(Reason.MODEL_DOWNLOAD_FAILED, message, available=situation.available), found)
     attempts = _attempts(job)
     due = parse(str(failure["lastTransitionTime"])) + timedelta(
@@ -115,17 +115,17 @@ def _failed(situation: Situation, job: Object) -> Plan[Step]:
     )
     left = (due - situation.now).total_seconds()
     if left <= 0:
-        return _replaced(situation, job, "failed", "automatically", attempts + 1)
+        return _replaced(situation, job, "failed;", attempts + 1)
     message = f"Job {name} failed: {why}. Retrying at {rfc3339(due)}."
     verdict = stalled if attempts >= _QUIET_ATTEMPTS else progressing
     plan = _plan(situation, verdict(Reason.MODEL_DOWNLOAD_FAILED, message, available=situation.available), found)
     return plan.sooner(left + 1)
 
 
-def _replaced(situation: Situation, job: Object, what: str, why: str, attempts: int = 0) -> Plan[Step]:
+def _replaced(situation: Situation, job: Object, what: str, attempts: int = 0) -> Plan[Step]:
     """Return the plan that replaces a Job. A Job is immutable and cannot be restarted."""
     assert situation.desired.job is not None  # noqa: S101 - `fetching` has checked it
-    message = f"Job {job['metadata']['name']} {what}; another Job fetches {situation.spec.model.uri}, {why}."
+    message = f"Job {job['metadata']['name']} {what} another Job is fetching {situation.spec.model.uri}."
     verdict = progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available)
     another = Apply.of(situation.desired.job)
     if attempts:

@@ -20,8 +20,8 @@ REFUSED_SECONDS = 60
 ROOM_SECONDS = 60
 
 _FIXES = {
-    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota, or lower the replica count",
-    Reason.REJECTED_BY_KUBERNETES: "change spec.inCluster.podTemplate, or the policy that rejects the pods",
+    Reason.QUOTA_EXCEEDED: "raise the ResourceQuota or lower the replica count",
+    Reason.REJECTED_BY_KUBERNETES: "change spec.inCluster.podTemplate or the policy that rejects the pods",
 }
 
 
@@ -96,7 +96,7 @@ def _serving(situation: Situation, deployed: Deployed, found: Trouble | None) ->
     if deployed.complete and deployed.wanted == wanted:
         return serving(Reason.IN_SERVICE, f"{counted}.")
     if deployed.wanted == wanted == deployed.replicas == 0:
-        message = "The replica count is 0, so no pods serve requests; scale the Deployment, or set spec.replicas"
+        message = "The replica count is 0, so no pods serve requests; scale up the Deployment or set spec.replicas"
         return Verdict(ConditionStatus.TRUE, ConditionStatus.FALSE, Reason.SCALED_TO_ZERO, message)
     if _served_before(situation) and _serves_alone(situation, deployed):
         return serving(Reason.SCALING, f"{counted}; more are starting.")
@@ -110,8 +110,8 @@ def describe_replacement(situation: Situation, chosen: Strategy) -> str:
     if chosen.replacement == "Surge":
         return "A new pod becomes ready before an old pod terminates."
     if situation.in_place_only:
-        return "Only one node can attach the volume: an old pod terminates before a new pod starts."
-    return "A new pod fits only in the place of an old pod: an old pod terminates before a new pod starts."
+        return "Only one node can attach the volume, so an old pod terminates before a new pod starts."
+    return "A new pod fits only in place of an old pod, so an old pod terminates before a new pod starts."
 
 
 def _served(situation: Situation, verdict: Verdict) -> Status:
@@ -136,7 +136,7 @@ def _not_serving(situation: Situation, deployed: Deployed, found: Trouble | None
     verdict = progressing(reason, message, available=situation.available)
     ending = _ending(situation, found)
     if ending:
-        found, message = None, f"{counted} A new pod waits for pod {ending} to terminate."
+        found, message = None, f"{counted} A new pod is waiting for pod {ending} to terminate."
         verdict = progressing(Reason.UPDATING, message, available=situation.available)
     if found is not None:
         message = f"{counted} Pod {found.pod}: {found.message}{_hint(situation)}"
@@ -152,8 +152,8 @@ def _rolled_back(situation: Situation) -> Verdict:
     known = failure is not None and failure.revision == desired.rolled_back_from
     why = f": {failure.message.rstrip('.')}" if failure is not None and known else ""
     message = (
-        f"Revision {desired.rolled_back_from} was not ready within the deadline and was rolled back to revision "
-        f"{desired.revision}{why}; change the spec, or set the annotation {REQUEST_ANNOTATION} to retry"
+        f"Revision {desired.rolled_back_from} did not become ready within the deadline and was rolled back to revision "
+        f"{desired.revision}{why}; change the spec, or set the {REQUEST_ANNOTATION} annotation to retry"
     )
     return stalled(Reason.UPDATE_ROLLED_BACK, message, available=situation.available)
 
@@ -181,7 +181,7 @@ def _hint(situation: Situation) -> str:
     if situation.room is not Room.UNREADABLE:
         return ""
     return (
-        " The operator is not allowed to read the room on nodes, so the old pods keep serving; "
+        " The operator is not allowed to check whether nodes have room, so the old pods continue to serve requests; "
         "set spec.rollout.maxSurge to 0 to replace pods in place."
     )
 

@@ -116,12 +116,12 @@ def _privileges(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield the privileges that the security context of a container requests."""
     for name in ("privileged", "allowPrivilegeEscalation"):
         if context.get(name):
-            yield f"{where}.{name}", "true is not allowed, because containers must not gain privileges"
+            yield f"{where}.{name}", "true is not allowed because containers must not gain privileges"
     added = mapping(context.get("capabilities")).get("add")
     if added:
         yield (
             f"{where}.capabilities.add",
-            f"{_shown(added)} is not allowed, because containers must not add capabilities",
+            f"{_shown(added)} is not allowed because containers must not add capabilities",
         )
 
 
@@ -131,7 +131,7 @@ def _weakened(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
         yield f"{where}.allowPrivilegeEscalation", "it must remain false"
     dropped = mapping(context.get("capabilities")).get("drop")
     if not _drops_all(dropped):
-        yield f"{where}.capabilities.drop", f"{_shown(dropped)} is not allowed, because it must include ALL"
+        yield f"{where}.capabilities.drop", f"{_shown(dropped)} is not allowed because it must include ALL"
 
 
 def _drops_all(dropped: object) -> bool:

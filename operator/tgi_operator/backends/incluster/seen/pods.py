@@ -117,8 +117,8 @@ def _unschedulable(pod: Object) -> Trouble | None:
     return Trouble(
         _name(pod),
         Reason.PVC_NOT_FOUND,
-        f"PersistentVolumeClaim {claim}: does not exist; create it, and the pod starts automatically, or specify "
-        "another PVC in the spec",
+        f"PersistentVolumeClaim {claim}: does not exist; create it or specify another PVC in the spec, and the pod "
+        "starts automatically",
         stalled=True,
     )
 

@@ -124,7 +124,7 @@ def verdict(situation: Situation, failure: LastFailure) -> Verdict:
     if not may_be_retried(failure):
         # Not all AWS error messages end with a period.
         what = f"Revision {failure.revision} failed: {failure.message.removesuffix('.')}."
-        how = f"To retry, change the spec or set the annotation {REQUEST_ANNOTATION}."
+        how = f"To retry, change the spec or set the {REQUEST_ANNOTATION} annotation."
         message = f"{what} {how}{_advice(situation, failure)}"
         return stalled(reason, message, available=available)
     retry = RETRIES[failure.reason]

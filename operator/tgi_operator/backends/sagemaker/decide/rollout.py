@@ -93,7 +93,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     if blocked is not None:
         return resized(situation, blocked)
     serving = situation.live_revision or endpoint.config_name
-    message = f"Rolling out revision {desired.revision}; {serving} continues to serve."
+    message = f"Rolling out revision {desired.revision}; {serving} continues to serve requests."
     verdict = progressing(Reason.UPDATING, message, available=situation.available)
     retypes = _retypes(situation)
     remember = _begun(situation, registration_lost=retypes)
@@ -105,9 +105,10 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
 def _stuck(situation: Situation) -> Plan[Step]:
     """Return the verdict if a rollback failed and the spec wants the very configuration that is in use."""
     message = (
-        f'The rollback of endpoint "{situation.place.endpoint}" failed, and AWS does not accept an update to the '
-        f"configuration in use: {(situation.living.failure_reason or NO_REASON).removesuffix('.')}. Change a field of "
-        "the spec that rolls out another revision, or delete the endpoint in AWS so that the operator recreates it."
+        f'The rollback of endpoint "{situation.place.endpoint}" failed: '
+        f"{(situation.living.failure_reason or NO_REASON).removesuffix('.')}. AWS does not accept an update to the "
+        "configuration in use. Change the spec to roll out another revision, or delete the endpoint in AWS so that the "
+        "operator recreates it."
     )
     verdict = stalled(Reason.UPDATE_ROLLBACK_FAILED, message, available=situation.available)
     return collecting(situation, verdict, memory.undone(situation.memory, situation.living.last_modified))

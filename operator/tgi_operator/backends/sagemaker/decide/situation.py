@@ -147,7 +147,7 @@ class Situation:
         tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(owner).items())
         return (
             f'Endpoint "{self.place.endpoint}" in {self.place.region}: exists, but its tags do not name this resource; '
-            f"to hand it over to this resource, add the tags {tags}, or create a TGIEndpoint with another "
+            f"add the tags {tags} to hand it over to this resource, or create a TGIEndpoint with another "
             "spec.sageMaker.endpointName"
         )
 
@@ -268,7 +268,7 @@ class Situation:
             return with_verdict(self.status, generation, verdict, now, **fields)
         fields = {"last_handled_request": self.resource.handled_request, **fields}
         if self.name_problem is not None and self.was_created_for_it:
-            warning = f"The endpoint remains, but once deleted, it is not recreated: {self.name_problem.message}"
+            warning = f"If the endpoint is deleted, the operator will not recreate it: {self.name_problem.message}"
             verdict = replace(verdict, message=f"{verdict.message} {warning}")
         never_requested = self.endpoint is None and self.status.sage_maker is None and remember is None
         if self.foreign is not None or never_requested:

@@ -92,7 +92,7 @@ def api_key(spec: Spec, _: SageMaker) -> Problem | None:
     if any(variable.name == "API_KEY" for variable in spec.runtime.env):
         return Problem(
             Reason.CONFLICTING_OPTIONS,
-            "spec.runtime.env: API_KEY would lock out SageMaker; remove it, because IAM already protects the endpoint",
+            "spec.runtime.env: API_KEY would lock out SageMaker, and IAM already protects the endpoint; remove API_KEY",
         )
     return None
 
