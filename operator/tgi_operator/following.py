@@ -37,10 +37,10 @@ class Sink(Protocol):
         """An object was listed, added or changed."""
 
     def gone(self, body: Body) -> None:
-        """An object was deleted."""
+        """An object is gone."""
 
     def end(self) -> None:
-        """The list is complete. What was known before and was not in it is gone."""
+        """The list is complete. Objects that were known before and are not in it are gone."""
 
 
 @dataclass(frozen=True)
