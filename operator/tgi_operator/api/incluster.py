@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tgi_operator.api.formats import Form, Format, NameOfObject
+from tgi_operator.api.formats import ClaimName, Form, Format, ServiceAccountName
 from tgi_operator.api.objects import (
     ATOMIC_LIST,
     SET_LIST,
@@ -75,7 +75,7 @@ class Cache(APIObject):
         )
     }
 
-    claim_name: NameOfObject | None = Field(
+    claim_name: ClaimName | None = Field(
         default=None, description="Name of an existing PVC in the namespace, such as weights."
     )
     size: Quantity | None = Field(
@@ -222,7 +222,7 @@ class InCluster(APIObject):
         default=None,
         description="Runtime class of the pods, such as nvidia if the nodes do not use it by default.",
     )
-    service_account_name: NameOfObject | None = Field(
+    service_account_name: ServiceAccountName | None = Field(
         default=None,
         description="Service account of the pods and of the Job that downloads the weights. For an `s3://` URI, its "
         "IAM role must be able to read the bucket.",

@@ -74,7 +74,7 @@ class Reason(StrEnum):
     SCALED_TO_ZERO = (
         "ScaledToZero",
         "The replica count is 0, so no pods are serving requests.",
-        "Scale up the Deployment or set `spec.replicas`.",
+        "To start pods, set `spec.replicas`, for example with `kubectl scale tgi/NAME --replicas=1`.",
         _DEPLOYMENT,
     )
 
@@ -107,8 +107,8 @@ class Reason(StrEnum):
             "installed or `--prometheus-address` is not set."
         ),
         (
-            "Install a metrics adapter or KEDA as described in [Scaling](scaling.md). The operator detects the "
-            "metrics API within 30 seconds. If you install KEDA, restart the operator afterward."
+            "Install a metrics adapter or KEDA as described in [Scaling](scaling.md). The operator detects either one "
+            "within 30 seconds of its installation."
         ),
         "kubectl get apiservices | grep metrics",
     )
@@ -540,7 +540,8 @@ class Reason(StrEnum):
         (
             "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times. "
             "In the cluster, it retries after pauses of up to one hour. The message shows the time of the next "
-            "attempt. The operator does not retry if the error requires a change, such as access to a gated model."
+            "attempt. The operator does not retry if you must first fix the cause, for example, by getting access to a "
+            "gated model."
         ),
         (
             "Check the URI, the revision, the token and the role. If the message does not show a time for the next "

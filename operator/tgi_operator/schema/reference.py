@@ -51,7 +51,7 @@ is required if its parent is set.
 
 The API server enforces the bounds and the rules on this page. The operator performs all other checks before it creates
 anything. To run both sets of checks without a cluster, use `tgi-operator plan -f FILE`. Only the API server can detect
-changes to immutable fields, which you can check with `kubectl apply --dry-run=server -f FILE`. If the
+changes to immutable fields. To check for such changes, run `kubectl apply --dry-run=server -f FILE`. If the
 [settings](operations.md#settings) of your operator differ from the defaults, set the same environment variables for
 `plan`, such as `TGI_OPERATOR_AWS_REGIONS`. If you have problems, see [Troubleshooting](troubleshooting.md).
 """
@@ -196,6 +196,7 @@ _SYMPTOMS = (
 """Symptom, the place to look, and the reasons behind it."""
 
 _WIDTH = 120
+_RULES = "x-kubernetes-validations"
 _TABLE = ("| field | type | bounds | default | meaning |", "|---|---|---|---|---|")
 
 _REPEATED = re.compile(r"\| \W*spec\.initContainers\[\]\.(?!restartPolicy)")
@@ -254,12 +255,12 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 def _rows(schema: Schema, path: str) -> Iterator[str]:
     """Yield a table row for each field of an object. The rows of nested objects follow their field."""
-    required = schema.get("required", ())
+    required, least = schema.get("required", ()), _least(schema)
     for name, child in schema.get("properties", {}).items():
         full = f"{path}{name}"
         label = f"**`{full}`**" if name in required else f"`{full}`"
         default = f"`{child['default']}`" if "default" in child else ""
-        cells = (label, _type(child), _bounds(child), default, _sentence(child))
+        cells = (label, _type(child), _bounds(child, least.get(name)), default, _sentence(child))
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
         if full in _PAGES_OF_THEIR_OWN:
             continue
@@ -277,29 +278,36 @@ def _type(schema: Schema) -> str:
     return str(schema.get("format", schema["type"]))
 
 
-def _bounds(schema: Schema) -> str:
-    """Return a short description of the API server's checks of one value."""
+def _bounds(schema: Schema, least: int | None = None) -> str:
+    """Return a short description of the API server's checks of one value, which a rule limits to at least `least`."""
     said = []
     if "enum" in schema:
-        said.append(", ".join(f"`{value}`" for value in schema["enum"]))
-    low, high = schema.get("minimum"), schema.get("maximum")
+        said.append(", ".join(f"`{value}`" if value else "an empty string" for value in schema["enum"]))
+    low, high = schema.get("minimum") if least is None else least, schema.get("maximum")
     if low is not None:
         said.append(f"{low} or more" if high in (None, INT32_MAX) else f"{low} to {high}")
     said += _counts(schema, "Length", "characters") + _counts(schema, "Items", "items")
     said += _counts(schema, "Properties", "fields" if "properties" in schema else "entries")
     if "pattern" in schema:
-        said.append(f"`{schema['pattern']}`")
+        # A rule rejects the B of a quantity, because its message is better than that of the pattern.
+        said.append(f"`{schema['pattern'].replace('B?$', '$')}`")
     said += [rule["message"] for rule in _formats(schema)]
     if "items" in schema and (inner := _bounds(schema["items"])):
         said.append(f"each {inner}")
     return "; ".join(said)
 
 
+def _least(schema: Schema) -> Mapping[str, int]:
+    """Return the lower bounds of fields that rules of an object set, because their messages give the reason."""
+    rules = (re.fullmatch(r"self[.](\w+) >= (\d+)", each["rule"]) for each in schema.get(_RULES, ()))
+    return {found[1]: int(found[2]) for found in rules if found}
+
+
 def _formats(schema: Schema) -> list[Mapping[str, str]]:
     """Return the rules of a single value that describe its format, whatever it begins with."""
     if "properties" in schema or "items" in schema or "additionalProperties" in schema:
         return []
-    rules = schema.get("x-kubernetes-validations", ())
+    rules = schema.get(_RULES, ())
     return [rule for rule in rules if "oldSelf" not in rule["rule"] and "startsWith" not in rule["rule"]]
 
 
@@ -314,7 +322,7 @@ def _counts(schema: Schema, what: str, unit: str) -> list[str]:
 def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
     """Yield (path, message) of every CEL rule that is not in the tables."""
     formats = _formats(schema)
-    for rule in schema.get("x-kubernetes-validations", ()):
+    for rule in schema.get(_RULES, ()):
         if rule in formats:
             continue
         yield f"`{path}`" if path else "", rule["message"]
