@@ -120,7 +120,7 @@ def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity
 
 def _follows(situation: Situation) -> Activity:
     assert situation.spec.autoscaling is not None  # noqa: S101 - only called with autoscaling
-    bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling))
+    bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling, situation.means))
     return Activity(
         True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} pods based on {names}."
     )
