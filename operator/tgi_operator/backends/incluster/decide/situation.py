@@ -49,8 +49,8 @@ class Situation:
     object. `monitored` means that the cluster has PodMonitors. `means` are the scaling facilities of the cluster.
     `serving_pods_from` and `node_wait_seconds` are the settings with these names. The other fields are read only when a
     rule asks for them and are None until then: `room`, the room for one more pod; `last_good`, the pod template of the
-    last revision that served, empty if it is gone; `progress`, the last line that the Job printed; `warning`, the
-    newest Warning Event about the Job or its pod; `claims`, the PVCs of a resource that is being deleted; and
+    last revision that served requests, empty if it is gone; `progress`, the last line that the Job printed; `warning`,
+    the newest Warning Event about the Job or its pod; `claims`, the PVCs of a resource that is being deleted; and
     `claims_hidden`, whether the operator is not allowed to list them.
     """
 
