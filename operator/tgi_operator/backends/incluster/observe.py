@@ -213,7 +213,7 @@ class Observer:
         return without_token(log.strip(), situation.desired.token)[-256:]
 
     async def _last_good(self, situation: Situation) -> Object:
-        """Return the pod template of the last revision that served from its ReplicaSet, or an empty one."""
+        """Return the pod template of the last revision that served requests from its ReplicaSet, or an empty one."""
         owner, revision = situation.owner, situation.status.current_revision
         deployment = situation.deployed.body["metadata"]["uid"] if situation.deployed is not None else None
         selector = f"{names.LABEL_NAME}={owner.name},{names.LABEL_REVISION}={revision}"

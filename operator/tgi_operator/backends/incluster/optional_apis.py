@@ -151,7 +151,7 @@ class OptionalAPIs:
         )
         objects = _Objects(kind, namespace, self._children, self._changed)
         self._objects.append(objects)
-        return Follower(source, objects, f"Cannot watch {kind.name}s: %s; check the operator's Role")
+        return Follower(source, objects, f"Cannot watch {kind.plural}: %s; check the operator's Role")
 
     def _end(self, kind: Kind) -> None:
         """Forget the objects of a kind that is no longer served. They no longer exist."""

@@ -66,7 +66,7 @@ def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
     spec, before, now = situation.spec, situation.status, rfc3339(situation.now)
     if spec.autoscaling is None:
         by_spec = spec.replicas is not None
-        why = scaling.SPEC_REPLICAS if by_spec else "Another user or controller scaled the Deployment."
+        why = scaling.SPEC_REPLICAS if by_spec else "another user or controller scaled the Deployment"
         return scaling.scaling_status(before, ScalingStatus(), replicas, why, now)
     bounds, hpa = situation.bounds, _hpa(situation)
     found = ScalingStatus(

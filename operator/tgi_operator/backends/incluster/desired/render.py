@@ -38,7 +38,7 @@ class Desired:
     token: HubToken | None = field(repr=False)
     volume: Volume | None = None
     rolled_back_from: str | None = None
-    """The revision of the inputs, if it failed, so that the template is that of the last revision that served."""
+    """The revision of the inputs, if it failed. The template is then that of the last revision that served requests."""
     former_inputs: tuple[str, ...] = field(default=(), repr=False)
     """The digests as earlier versions computed them, from the token too."""
 
