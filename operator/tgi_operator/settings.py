@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from tgi_operator import __version__
 
@@ -22,6 +22,12 @@ GROUPS = {
         "workers",
         "image",
         "prometheus_address",
+        "keda_authentication",
+        "keda_trigger_metadata",
+        "queue_size_metric",
+        "concurrent_requests_metric",
+        "monitor_kind",
+        "monitor_labels",
         "node_wait_seconds",
     ),
     "Policy options": ("pod_template", "require_labels", "serving_pods_from", "allowed_roles_file"),
@@ -45,6 +51,24 @@ GROUPS = {
     "Logging options": ("log_format", "log_level"),
 }
 """The settings by the group in which `tgi-operator run --help` shows them."""
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _pairs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [item.partition("=") for item in _list(value)]
+    if not all(name and sign for name, sign, _ in pairs):
+        raise ValueError("must be NAME=VALUE, separated by commas")
+    return {name: found for name, _, found in pairs}
+
+
+_MetricName = Annotated[str, Field(max_length=253, pattern=r"^[!-~]+$")]
+_Pairs = Annotated[dict[str, Annotated[str, Field(max_length=253)]], BeforeValidator(_pairs)]
+"""Names and values, as NAME=VALUE separated by commas."""
 
 
 class Settings(BaseModel):
@@ -132,6 +156,37 @@ class Settings(BaseModel):
         max_length=2048,
         description="URL of the Prometheus server that KEDA queries for the metrics of the pods. If empty, the "
         "operator does not use KEDA.",
+    )
+    keda_authentication: str = Field(
+        default="",
+        max_length=253,
+        description="Name of the ClusterTriggerAuthentication that KEDA uses to query Prometheus. If empty, KEDA sends "
+        "no credentials.",
+    )
+    keda_trigger_metadata: _Pairs = Field(
+        default={},
+        max_length=16,
+        description="Additional metadata of KEDA's Prometheus triggers, such as awsRegion=us-east-1 for Amazon Managed "
+        "Service for Prometheus or authModes=bearer.",
+    )
+    queue_size_metric: _MetricName = Field(
+        default="tgi_queue_size",
+        description="Name of the metric for QueueDepth in the custom metrics API.",
+    )
+    concurrent_requests_metric: _MetricName = Field(
+        default="tgi_concurrent_requests",
+        description="Name of the metric for ConcurrentRequests in the custom metrics API.",
+    )
+    monitor_kind: Literal["PodMonitor", "PodMonitoring", "none"] = Field(
+        default="PodMonitor",
+        description="Kind of object that the operator creates so that Prometheus scrapes the pods: PodMonitor for the "
+        "Prometheus Operator, PodMonitoring for Google Cloud Managed Service for Prometheus, or none.",
+    )
+    monitor_labels: _Pairs = Field(
+        default={},
+        max_length=16,
+        description="Labels of each PodMonitor or PodMonitoring, such as release=prometheus. "
+        "spec.inCluster.podMonitor.labels can override them.",
     )
     node_wait_seconds: float = Field(
         default=300,
@@ -223,7 +278,3 @@ def _less(value: float, name: str, info: ValidationInfo) -> float:
     if limit is not None and value >= limit:
         raise ValueError(f"must be less than {name}, which is {limit:g}")
     return value
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())

@@ -762,7 +762,7 @@ def test_a_spec_of_another_crd_is_reported_as_plan_does(simulation: Simulation) 
     assert is_stalled(simulation, "InvalidSpec")
     assert simulation.condition("Stalled")["message"] == (
         'unknown field "spec.sageMaker.instancetype": did you mean instanceType?; '
-        "spec.replicas: must be at least 0, not -1; change it, or install the CRD of this version of the operator"
+        "spec.replicas: must be at least 0, not -1; change it, or install the CRD for this version of the operator"
     )
 
 

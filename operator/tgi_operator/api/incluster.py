@@ -295,6 +295,6 @@ class Rollout(APIObject):
     on_failure: OnFailure = Field(
         default=OnFailure.ROLLBACK,
         description="Response to a failed change. `Rollback`: the operator restores the last revision that "
-        "served. It tries the change again only if the spec changes or a user requests a retry. `Hold`: the pods stay "
-        "as they are.",
+        "served requests. It tries the change again only if the spec changes or a user requests a retry. `Hold`: the "
+        "pods stay as they are.",
     )

@@ -43,32 +43,35 @@ class Reason(StrEnum):
     # Serving
     IN_SERVICE = (
         "InService",
-        "This generation of the spec is rolled out and serving requests.",
+        "The current generation of the spec is rolled out and serving requests.",
         "No action is needed.",
         _DESCRIBE,
     )
     SCALING = (
         "Scaling",
-        "The endpoint is serving requests with this generation of the spec while its replica count is changing.",
+        (
+            "The endpoint is serving requests with the current generation of the spec while its replica count is "
+            "changing."
+        ),
         "Wait.",
         _DESCRIBE,
     )
     SERVING = (
         "Serving",
-        "`Available` is True because the endpoint accepts requests with this revision or an older one.",
+        "`Available` is True because the endpoint accepts requests with the current revision or an older one.",
         "No action is needed.",
         _DESCRIBE,
     )
     NOT_SERVING = (
         "NotServing",
         "`Available` is False because no instance or pod accepts requests.",
-        "See the reason of the `Ready` condition.",
+        "See the reason in the `Ready` condition.",
         _DESCRIBE,
     )
     SERVING_UNKNOWN = (
         "ServingUnknown",
         "`Available` is Unknown because the operator cannot determine whether the endpoint accepts requests.",
-        "See the reason of the `Ready` condition.",
+        "See the reason in the `Ready` condition.",
         _DESCRIBE,
     )
     SCALED_TO_ZERO = (
@@ -88,7 +91,7 @@ class Reason(StrEnum):
     ENDPOINT_NOT_IN_SERVICE = (
         "EndpointNotInService",
         "The replica count does not follow the load until the endpoint is in service.",
-        "Wait. If this persists, see the reason of the `Ready` condition.",
+        "Wait. If this persists, see the reason in the `Ready` condition.",
         _DESCRIBE,
     )
     NO_METRICS = (
@@ -139,7 +142,7 @@ class Reason(StrEnum):
             "The operator cannot read from Application Auto Scaling, so it does not know whether the replica count "
             "follows the load. The operator retries within 5 minutes."
         ),
-        "Resolve the AWS error in the message. The operator's role often lacks a permission.",
+        "Resolve the AWS error in the message. A common cause is a missing permission in the operator's role.",
         _ACTIVITIES,
     )
 
@@ -213,9 +216,9 @@ class Reason(StrEnum):
     AWS_UNAVAILABLE = (
         "AWSUnavailable",
         (
-            "AWS is not responding or is reporting internal errors. If this persists for two sweeps and at least a "
-            "minute, `Ready` and `Available` become Unknown until the operator can read from AWS again. The operator "
-            "retries automatically, and the endpoint continues to serve requests."
+            "AWS is not responding or is reporting internal errors. After two failed sweeps (periodic lists of the "
+            "endpoints in a region) and at least a minute, `Ready` and `Available` become Unknown until the operator "
+            "can read from AWS again. The operator retries automatically, and the endpoint continues to serve requests."
         ),
         "Wait. If this persists, check the AWS Health Dashboard and the network between the operator and AWS.",
         _OPERATOR_LOGS,
@@ -253,8 +256,8 @@ class Reason(StrEnum):
     KUBERNETES_ERROR = (
         "KubernetesError",
         (
-            "The API server has rejected the operator's requests or has not responded more than three times in a row. "
-            "The operator retries within a minute."
+            "More than three times in a row, the API server has rejected the operator's requests or has failed to "
+            "respond. The operator retries within a minute."
         ),
         (
             "Find out why the API server rejects the request that the message names. Possible causes are a missing "
@@ -283,8 +286,8 @@ class Reason(StrEnum):
         "InvalidSpec",
         "A field or a combination of fields in the spec is invalid.",
         (
-            "Change the fields that the message names. If the CRD is older than the operator, apply the CRD of the "
-            "operator's version."
+            "Change the fields that the message names. If the CRD is older than the operator, apply the CRD that "
+            "matches the operator's version."
         ),
         _PLAN,
     )
@@ -666,7 +669,7 @@ class Reason(StrEnum):
             "The API server rejected the status that the operator wrote, so the status might be out of date. The "
             "operator retries within a minute."
         ),
-        ("Apply the CRD of this version of the operator, and check the admission webhooks and the operator's Role."),
+        ("Apply the CRD for this version of the operator, and check the admission webhooks and the operator's Role."),
         _OPERATOR_LOGS,
     )
     COLLECTED = "Collected", "The operator deleted objects of old revisions.", "No action is needed.", _DESCRIBE

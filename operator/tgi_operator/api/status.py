@@ -177,7 +177,7 @@ class InClusterStatus(APIObject):
     )
     last_progress_time: Time | None = Field(
         default=None,
-        description="When the reason of the Ready condition, the revision or the number of ready pods last changed.",
+        description="When the reason in the Ready condition, the revision or the number of ready pods last changed.",
     )
     unhealthy_pods: tuple[UnhealthyPod, ...] | None = Field(
         default=None,
@@ -281,7 +281,7 @@ class Status(APIObject):
     current_revision: str | None = Field(
         default=None,
         max_length=63,
-        description="Revision that is serving or that served before the change in progress.",
+        description="Revision that is serving requests or that served them before the change in progress.",
     )
     update_revision: str | None = Field(
         default=None, max_length=63, description="Revision that the operator last requested."

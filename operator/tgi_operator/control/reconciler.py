@@ -252,7 +252,7 @@ class Reconciler:
         item = self._store.get(key)
         if item is not None and _is_worth_an_event(number - 1):
             message = (
-                f"{error}; install the CRD of this version of the operator, and check the admission webhooks "
+                f"{error}; install the CRD for this version of the operator, and check the admission webhooks "
                 "and the operator's Role"
             )
             await self._events.post(item, *of_note(Note(Reason.STATUS_REFUSED, message)))
@@ -290,7 +290,7 @@ class Reconciler:
                 spec = Spec.model_validate(fields)
         except ValidationError as error:
             found = "; ".join(wording.of_spec(error))
-            message = f"{found}; change it, or install the CRD of this version of the operator"
+            message = f"{found}; change it, or install the CRD for this version of the operator"
             problem = Problem(Reason.INVALID_SPEC, message)
         return Resource(
             owner=Owner(self._cluster, item.key.namespace, item.key.name, item.uid),

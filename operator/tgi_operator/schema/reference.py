@@ -22,15 +22,15 @@ Schema = Mapping[str, Any]
 _HEADER = "<!-- Generated from operator/tgi_operator/api by `make crds`. Do not edit. -->"
 
 _CONDITIONS = {
-    ConditionType.READY: ("always", "This generation of the spec is rolled out and serving."),
-    ConditionType.AVAILABLE: ("always", "The endpoint accepts requests, with this revision or an older one."),
+    ConditionType.READY: ("always", "The current generation of the spec is rolled out and serving requests."),
+    ConditionType.AVAILABLE: ("always", "The endpoint accepts requests, with the current revision or an older one."),
     ConditionType.RECONCILING: (
         "only while True",
         "The operator or AWS is making changes and continues automatically.",
     ),
     ConditionType.STALLED: (
         "only while True",
-        "A user must change something. The reason and the message describe what.",
+        "A user must make a change. The reason and the message describe what to change.",
     ),
     ConditionType.SCALING_ACTIVE: (
         "if `spec.autoscaling` is set",
@@ -101,14 +101,14 @@ The `STATUS` column shows the ready and desired replica counts, followed by at m
 
 | word | condition | meaning |
 |---|---|---|
-| none | `Ready` is True | This generation of the spec is rolled out and serving requests. |
+| none | `Ready` is True | The current generation of the spec is rolled out and serving requests. |
 | `wait` | `Stalled` is not True | The operator, AWS or Kubernetes continues automatically. |
-| `act` | `Stalled` is True | A user must change something. The reason and the message describe what. |
+| `act` | `Stalled` is True | A user must make a change. The reason and the message describe what to change. |
 
 If `act` appears without replica counts, the operator has not created anything yet. In many cases, the operator also
 retries automatically, and the message shows the time of the next attempt. `Ready` and `Available` are Unknown while the
-operator cannot read from AWS. `Available` shows whether the endpoint accepts requests, regardless of the revision that
-is running.
+operator cannot determine the state of the endpoint in AWS. `Available` shows whether the endpoint accepts requests,
+regardless of the revision that is running.
 
 `status.summary`, `status.model` and `status.hardware` are for display only, and their format may change. Programs
 should read the conditions instead.
@@ -143,7 +143,7 @@ kubectl wait --for=delete tgi/NAME --timeout=30m
 ## Read container logs
 
 On SageMaker, containers write their logs to the `/aws/sagemaker/Endpoints/ENDPOINT` log group in CloudWatch. If a
-container fails, the message of the `Ready` condition contains the name of the log group and a link to it.
+container fails, the message in the `Ready` condition contains the name of the log group and a link to it.
 
 In the cluster, `status.lastFailure` contains the last log lines, and `kubectl logs` shows the full log:
 
@@ -177,10 +177,10 @@ _SYMPTOMS = (
     ),
     (
         "`READY` is False, but the endpoint answers requests.",
-        "the `Available` condition and the reason of `Ready`",
+        "the `Available` condition and the `Ready` reason",
         (Reason.UPDATING, Reason.UPDATE_ROLLED_BACK),
     ),
-    ("Deleting the resource takes a long time.", "the message of `Ready`", (Reason.DELETING, Reason.ACCESS_DENIED)),
+    ("Deleting the resource takes a long time.", "the `Ready` message", (Reason.DELETING, Reason.ACCESS_DENIED)),
     (
         "The replica count does not follow the load.",
         "the `ScalingActive` condition",

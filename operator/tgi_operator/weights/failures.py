@@ -35,7 +35,7 @@ def of_volume(error: OSError, directory: Path) -> LastingError | None:
     if error.errno in _FULL:
         return LastingError(f"the volume of {directory} is full; use a larger PVC")
     if error.errno in _DENIED:
-        return LastingError(f"{where}; the volume must be writable for uid {os.getuid()} and gid {os.getgid()}")
+        return LastingError(f"{where}; the volume must be writable by uid {os.getuid()} and gid {os.getgid()}")
     if error.errno in _NAME:
         return LastingError(where)
     return None

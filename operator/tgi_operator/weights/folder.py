@@ -57,7 +57,10 @@ def require_only(folder: Path, names: Collection[str]) -> None:
     others = sorted(name for name in present if name.endswith(SAFETENSORS) and name not in names)
     if others:
         raise LastingError(
-            f"{folder} has {len(others)} weight files that are not part of the model, such as {others[0]}; remove them"
+            f"{folder} has 1 weight file that is not part of the model, {others[0]}; remove it"
+            if len(others) == 1
+            else f"{folder} has {len(others)} weight files that are not part of the model, such as {others[0]}; "
+            "remove them"
         )
 
 
@@ -76,7 +79,8 @@ def check(folder: Path, *, allow_pickle: bool) -> None:
     if not allow_pickle and any(name.endswith(PICKLED) for name in weights(present)):
         raise LastingError(f"{folder}: {ONLY_PICKLE}")
     if missing := sorted(listed - present):
-        raise LastingError(f"{folder} lacks {len(missing)} of the files in {_INDEX}, such as {missing[0]}; copy them")
+        example, them = (missing[0], "it") if len(missing) == 1 else (f"such as {missing[0]}", "them")
+        raise LastingError(f"{folder} lacks {len(missing)} of the files in {_INDEX}, {example}; copy {them}")
 
 
 def write_atomically(path: Path, text: str) -> None:

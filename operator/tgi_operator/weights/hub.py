@@ -112,9 +112,9 @@ class _Download:
             sibling = listed[name]
             digest = sibling.lfs.sha256 if sibling.lfs else str(sibling.blob_id)
             if not digests.is_digest(digest):
-                text = f"the Hub announces the digest {digest!r} for {name}, so the file cannot be verified"
+                text = f"the Hub reports the unsupported digest {digest!r} for {name}, so the file cannot be verified"
                 raise LastingError(
-                    f"hf://{self._model}: {text}; use a Hub that announces SHA-256 digests or Git blob IDs"
+                    f"hf://{self._model}: {text}; use a Hub that provides SHA-256 digests or Git blob IDs"
                 )
             found.append(HubFile(name, sibling.size or 0, digest))
         return found
@@ -145,8 +145,8 @@ class _Download:
         if not self._cache.is_verified(commit, file):
             self._cache.discard(commit, file)
             raise PassingError(
-                f"hf://{self._model}: {file.name} does not have the size and the digest ({file.digest}) that the Hub "
-                "announces; the file was removed and will be fetched again"
+                f"hf://{self._model}: {file.name} does not match the size or digest ({file.digest}) that the Hub "
+                "reports; the file was removed and will be fetched again"
             )
 
     def _patiently(self, call: Callable[[], Result]) -> Result:

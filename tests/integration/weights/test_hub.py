@@ -246,7 +246,7 @@ def test_a_file_that_is_not_what_the_hub_announces_is_removed(
 
     done = fetch(URI, cache)
     assert done.returncode == 1
-    assert_one_line(fetch, done.stderr, f"{name} does not have the size and the digest")
+    assert_one_line(fetch, done.stderr, f"{name} does not match the size or digest")
     assert forged not in contents(cache).values()
     assert not (cache / "models--acme--tiny-7b" / "refs" / "main").exists()
 

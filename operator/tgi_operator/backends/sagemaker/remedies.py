@@ -1,7 +1,7 @@
 """Remedies for errors: the status to show, and the time of the next attempt. Pure, except for the jitter of pauses."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -233,9 +233,10 @@ def _not_scaling(
     reason = handling.reason
     if error.meaning is Meaning.METRIC_TAKEN:
         foreign = status.scaling.foreign_policies if status.scaling else None
-        listed = f"Other policies on this target: {', '.join(foreign)}." if foreign else _UNNAMED_POLICY
+        listed = _named(foreign) if foreign else _UNNAMED_POLICY
         message, reason = f"{message} {listed}", Reason.POLICY_CONFLICT
-        verdict = serving(Reason.IN_SERVICE, f"{status.ready_replicas or 0} instances ready.")
+        ready = status.ready_replicas or 0
+        verdict = serving(Reason.IN_SERVICE, f"{ready} {'instance' if ready == 1 else 'instances'} ready.")
     else:
         verdict = (stalled if handling.stalled else progressing)(reason, message, available=available)
     status = with_verdict(status, generation, verdict, at)
@@ -243,6 +244,11 @@ def _not_scaling(
         activity = scaling.Activity(active=False, reason=reason, message=message)
         status = scaling.with_activity(status, generation, activity, at)
     return Remedy(status, after)
+
+
+def _named(policies: Sequence[str]) -> str:
+    noun = "policy" if len(policies) == 1 else "policies"
+    return f"Other {noun} on this target: {', '.join(policies)}."
 
 
 def _not_collected(resource: Resource, error: AWSError, failures: int, now: datetime) -> Remedy:

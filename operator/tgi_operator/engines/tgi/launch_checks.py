@@ -178,7 +178,7 @@ def prefill_smaller_than_prompt(launch: Launch) -> Problem | None:
     if prefill < longest:
         return _conflict(
             f"spec.runtime: MAX_BATCH_PREFILL_TOKENS {prefill} must not be less than MAX_INPUT_TOKENS {longest} "
-            "with PREFILL_CHUNKING 0"
+            "when PREFILL_CHUNKING is 0"
         )
     return None
 

@@ -28,7 +28,8 @@ def collecting(
     status = situation.report(verdict, remember, **fields)
     if not old:
         return Plan(status)
-    note = Note(Reason.COLLECTED, f"Deleted the models and endpoint configurations of revisions {', '.join(old)}.")
+    deleted = f"{'revision' if len(old) == 1 else 'revisions'} {', '.join(old)}"
+    note = Note(Reason.COLLECTED, f"Deleted the models and endpoint configurations of {deleted}.")
     return Plan(
         status,
         collection=steps.delete_sets(situation.place, old),

@@ -18,7 +18,7 @@ from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 _SCALABLE = frozenset({state.IN_SERVICE, state.UPDATING, state.SYSTEM_UPDATING, state.ROLLING_BACK})
 """EndpointStatus in which a scalable target can be registered."""
 
-_BY_OTHERS = "Changed in AWS by another user."
+_BY_OTHERS = "changed in AWS by another user"
 
 
 def with_scaling_status(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
