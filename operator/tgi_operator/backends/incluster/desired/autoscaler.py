@@ -111,7 +111,7 @@ def _trigger(owner: Owner, metric: Metric, prometheus: str) -> Object:
 
 
 def query(owner: Owner, series: Iterable[str]) -> str:
-    """Return the PromQL for the sum of some series over the pods that serve.
+    """Return the PromQL for the sum of some series over the serving pods.
 
     TGI has no series until its first request, and scraped pods without series have nothing to do, so their value is 0.
     Pods that are not scraped have no value.
