@@ -108,7 +108,7 @@ class Settings(BaseModel):
         default=(),
         max_length=64,
         description="AWS regions that resources can use. If empty, resources can use all regions that this version "
-        "knows. To use a region that is newer than the operator, list all regions that you use.",
+        "supports. To use a region that is newer than the operator, list all regions that you use.",
     )
     watch_namespaces: tuple[str, ...] = Field(
         default=(), description="Namespaces to watch. If empty, the operator watches all namespaces."
@@ -130,10 +130,10 @@ class Settings(BaseModel):
     )
     serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
         default=None,
-        description="Namespaces whose pods can reach the pods that serve, in addition to the resource's own "
-        "namespace. The operator creates a NetworkPolicy for each resource with spec.inCluster. If you set *, all "
-        "namespaces can reach the pods, and the operator deletes the NetworkPolicies that it created. If this is not "
-        "set, the operator does not change NetworkPolicies.",
+        description="Namespaces whose pods can reach the serving pods, in addition to the resource's own namespace. "
+        "The operator creates a NetworkPolicy for each resource with spec.inCluster. If you set *, all namespaces can "
+        "reach the pods, and the operator deletes the NetworkPolicies that it created. If this is not set, the "
+        "operator does not change NetworkPolicies.",
     )
     cluster_id: str = Field(
         default="",
@@ -217,7 +217,7 @@ class Settings(BaseModel):
         default="",
         max_length=63,
         description="Namespace of the Lease. If empty, the operator uses the namespace of its pod or, outside a pod, "
-        "the default namespace.",
+        "the namespace named default.",
     )
     lease_duration: int = Field(
         default=15,

@@ -306,7 +306,7 @@ class Reason(StrEnum):
     )
     UNKNOWN_VERSION = (
         "UnknownVersion",
-        "The operator does not know of an image for this TGI version.",
+        "The operator has no image for this TGI version.",
         (
             "Set `spec.runtime.version` to a version that the message or `tgi-operator catalog list` shows, or set "
             "`spec.runtime.image`."

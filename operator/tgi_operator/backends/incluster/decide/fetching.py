@@ -35,7 +35,7 @@ _FAILED_FOR_GOOD = "PodFailurePolicy"
 
 
 def fetching(situation: Situation) -> Plan[Step] | Ask | None:
-    """The desired weights are not on their PVC yet. A Job fetches them, and pods that serve keep serving."""
+    """The desired weights are not on their PVC yet. A Job fetches them, and the serving pods keep serving."""
     wanted, job = situation.desired.job, situation.job
     if wanted is None or situation.up_to_date:
         return None

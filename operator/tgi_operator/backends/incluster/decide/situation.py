@@ -224,7 +224,7 @@ class Situation:
 
     @property
     def network_policy(self) -> Object | None:
-        """The object that should decide which pods reach those that serve."""
+        """The object that should decide which pods reach the serving pods."""
         return network_policy(self.owner, self.serving_pods_from)
 
     @property

@@ -123,7 +123,7 @@ def _trigger(owner: Owner, metric: Metric, means: Means) -> Object:
 
 
 def query(owner: Owner, series: Sequence[str]) -> str:
-    """Return the PromQL for the sum of some series over the pods that serve.
+    """Return the PromQL for the sum of some series over the serving pods.
 
     TGI has no series until its first request, and scraped pods without series have nothing to do, so their value is 0.
     Pods that are not scraped have no value. Google Cloud's PromQL matches the names of series only exactly.
