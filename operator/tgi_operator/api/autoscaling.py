@@ -252,8 +252,10 @@ class Autoscaling(APIObject):
         "json_schema_extra": cel(
             (
                 "self.minReplicas >= 1",
-                "minReplicas must be at least 1 because neither real-time endpoints nor metrics from pods allow scaling "
-                "up from zero",
+                (
+                    "minReplicas must be at least 1 because neither real-time endpoints nor metrics from pods allow "
+                    "scaling up from zero"
+                ),
             ),
             ("self.minReplicas <= self.maxReplicas", "minReplicas must not be greater than maxReplicas"),
             (

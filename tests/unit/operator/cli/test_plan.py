@@ -161,8 +161,10 @@ def test_everything_wrong_is_told(file: Path, capsys: pytest.CaptureFixture[str]
         for problem in (
             'unknown field "spec.sageMaker.instancetype": did you mean instanceType?',
             "spec.runtime.version: must be a string, not 3.3 (put it in quotes)",
-            "spec.sageMaker.region: must be an AWS region, such as us-east-1 (not an Availability Zone, such as "
-            'us-east-1a), not "Ireland"',
+            (
+                "spec.sageMaker.region: must be an AWS region, such as us-east-1 (not an Availability Zone, such as "
+                'us-east-1a), not "Ireland"'
+            ),
         )
     ]
 
