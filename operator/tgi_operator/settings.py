@@ -193,7 +193,7 @@ class Settings(BaseModel):
         ge=0,
         le=86_400,
         description="Seconds that a new pod waits for a node during a rollout before an old pod makes room for it. A "
-        "cluster autoscaler can add a node in this time. If the number of nodes is fixed, 0 makes rollouts faster.",
+        "cluster autoscaler can add a node during this time. If the number of nodes is fixed, 0 makes rollouts faster.",
     )
     workers: int = Field(
         default=8,
