@@ -116,7 +116,8 @@ class Settings(BaseModel):
     backends: tuple[BackendName, ...] = Field(
         default=("sageMaker", "inCluster"),
         min_length=1,
-        description="Backends that the operator serves. It needs no permissions or credentials for other backends.",
+        description="Backends that the operator serves. The operator needs no permissions or credentials for other "
+        "backends.",
     )
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
@@ -132,8 +133,8 @@ class Settings(BaseModel):
         default=None,
         description="Namespaces whose pods can reach the serving pods, in addition to the resource's own namespace. "
         "The operator creates a NetworkPolicy for each resource with spec.inCluster. If you set *, all namespaces can "
-        "reach the pods, and the operator deletes the NetworkPolicies that it created. If this is not set, the "
-        "operator does not change NetworkPolicies.",
+        "reach the pods, and the operator deletes the NetworkPolicies that it created. If you do not set this option, "
+        "the operator does not change NetworkPolicies.",
     )
     cluster_id: str = Field(
         default="",

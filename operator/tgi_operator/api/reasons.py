@@ -91,7 +91,7 @@ class Reason(StrEnum):
     ENDPOINT_NOT_IN_SERVICE = (
         "EndpointNotInService",
         "The replica count does not follow the load until the endpoint is in service.",
-        "Wait. If this persists, see the reason in the `Ready` condition.",
+        "Wait. If the problem persists, see the reason in the `Ready` condition.",
         _DESCRIBE,
     )
     NO_METRICS = (
@@ -100,7 +100,7 @@ class Reason(StrEnum):
             "The autoscaler has no value for the metric, so it keeps the current replica count. TGI does not report "
             "metrics until after its first request."
         ),
-        "Send a request. If this persists, check that Prometheus scrapes the pods.",
+        "Send a request. If the problem persists, check that Prometheus scrapes the pods.",
         _HPA,
     )
     METRICS_API_MISSING = (
@@ -153,7 +153,7 @@ class Reason(StrEnum):
             "The endpoint or its pods are being created, and the containers are loading the model. This usually takes "
             "several minutes, or longer for larger models."
         ),
-        "Wait. If this takes longer than the startup timeout, read the container logs.",
+        "Wait. If the startup takes longer than the startup timeout, read the container logs.",
         f"{_ENDPOINT_LOGS}\n{_POD_LOGS}",
     )
     FETCHING_WEIGHTS = (
@@ -210,17 +210,18 @@ class Reason(StrEnum):
     THROTTLED = (
         "Throttled",
         "AWS is throttling requests. The operator reduces its request rate and retries automatically.",
-        "Wait. If this persists, find out which other clients in the account call SageMaker.",
+        "Wait. If the problem persists, find out which other clients in the account call SageMaker.",
         _OPERATOR_LOGS,
     )
     AWS_UNAVAILABLE = (
         "AWSUnavailable",
         (
-            "AWS is not responding or is reporting internal errors. After two failed sweeps (periodic lists of the "
+            "AWS is not responding or is reporting internal errors. After two failed sweeps (periodic listings of the "
             "endpoints in a region) and at least a minute, `Ready` and `Available` become Unknown until the operator "
-            "can read from AWS again. The operator retries automatically, and the endpoint continues to serve requests."
+            "can read from AWS again. The operator retries automatically. Requests to the endpoint do not pass through "
+            "the operator."
         ),
-        "Wait. If this persists, check the AWS Health Dashboard and the network between the operator and AWS.",
+        "Wait. If the problem persists, check the AWS Health Dashboard and the network between the operator and AWS.",
         _OPERATOR_LOGS,
     )
     CREDENTIALS_EXPIRED = (
@@ -230,8 +231,8 @@ class Reason(StrEnum):
             "credentials."
         ),
         (
-            "If this persists, check the operator's role. If you use EKS Pod Identity, also check the Pod Identity "
-            "association and the add-on."
+            "If the problem persists, check the operator's role. If you use EKS Pod Identity, also check the Pod "
+            "Identity association and the add-on."
         ),
         _OPERATOR_LOGS,
     )
@@ -250,7 +251,7 @@ class Reason(StrEnum):
             "AWS reported an internal error (`Request to service failed`). The operator retries after 1 to 30 minutes, "
             "up to 50 times. The message shows the time of the next attempt."
         ),
-        "Wait. If this persists, contact AWS Support.",
+        "Wait. If the problem persists, contact AWS Support.",
         _ENDPOINT,
     )
     KUBERNETES_ERROR = (
@@ -295,7 +296,7 @@ class Reason(StrEnum):
         "UnknownRegion",
         (
             "`spec.sageMaker.region` is not an AWS region, or the operator is not allowed to use that region. The "
-            "operator does not connect to it."
+            "operator does not connect to the region."
         ),
         (
             "Create a new TGIEndpoint in another region, or ask an administrator to add the region to "
@@ -315,7 +316,7 @@ class Reason(StrEnum):
     )
     UNSUPPORTED_INSTANCE_TYPE = (
         "UnsupportedInstanceType",
-        "TGI does not run on this instance type, or the operator's instance table does not contain it.",
+        "TGI does not run on this instance type, or the type is not in the operator's instance table.",
         "Use an instance type that the message lists.",
         _PLAN,
     )
@@ -336,7 +337,7 @@ class Reason(StrEnum):
     )
     CONFLICTING_OPTIONS = (
         "ConflictingOptions",
-        "Launcher options conflict with each other, or one of them has an invalid value.",
+        "Launcher options conflict with each other, or an option has an invalid value.",
         "Change the options that the message names.",
         _PLAN,
     )
@@ -457,7 +458,7 @@ class Reason(StrEnum):
         (
             "Check the policy of the operator's role. If the message contains `sts:AssumeRoleWithWebIdentity`, the "
             "role is missing, or its trust policy does not name the cluster's issuer and the operator's service "
-            "account. If it contains `OpenIDConnect`, IAM has no identity provider for the cluster's issuer."
+            "account. If the message contains `OpenIDConnect`, IAM has no identity provider for the cluster's issuer."
         ),
         _OPERATOR_LOGS,
     )
@@ -491,8 +492,8 @@ class Reason(StrEnum):
     IMAGE_NOT_FOUND = (
         "ImageNotFound",
         (
-            "Amazon ECR does not contain the image or does not allow SageMaker to pull it. The operator retries after "
-            "1 to 30 minutes. The message shows the time of the next attempt."
+            "Amazon ECR does not contain the image or does not allow SageMaker to pull the image. The operator retries "
+            "after 1 to 30 minutes. The message shows the time of the next attempt."
         ),
         "Check the region and `spec.runtime.image` or `spec.runtime.version`, or push the image.",
         "aws ecr describe-images --repository-name REPOSITORY --region REGION",
@@ -548,7 +549,8 @@ class Reason(StrEnum):
         ),
         (
             "Check the URI, the revision, the token and the role. If the message does not show a time for the next "
-            "attempt and the cause is outside the spec, set the `tgi-operator.dev/requestedAt` annotation to retry."
+            "attempt and the cause is outside the spec, then to retry, set the `tgi-operator.dev/requestedAt` "
+            "annotation."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
@@ -590,7 +592,10 @@ class Reason(StrEnum):
     )
     PROBE_FAILED = (
         "ProbeFailed",
-        "A pod is running but does not pass its health check. If this persists, the kubelet restarts the container.",
+        (
+            "A pod is running but does not pass its health check. If the check keeps failing, the kubelet restarts the "
+            "container."
+        ),
         "Read the container logs.",
         _POD_LOGS,
     )
@@ -618,7 +623,7 @@ class Reason(StrEnum):
         "LeftAlone",
         (
             "The resource was deleted, but an endpoint or a PVC might remain because the operator lacked a "
-            "permission, the tags of the endpoint do not name the resource, or another user removed the finalizer. A "
+            "permission, the tags of the endpoint did not name the resource, or another user removed the finalizer. A "
             "remaining endpoint continues to be billed."
         ),
         "In AWS or in the cluster, delete the object that the message names.",
@@ -657,7 +662,7 @@ class Reason(StrEnum):
     COLLECTION_FAILED = (
         "CollectionFailed",
         (
-            "Models, endpoint configurations or Jobs of old revisions could not be deleted. These objects cost "
+            "Models, endpoint configurations or Jobs from old revisions could not be deleted. These objects cost "
             "nothing and do not affect `Ready`. The operator retries after 1 to 60 minutes."
         ),
         "Resolve the error in the message.",
@@ -672,7 +677,7 @@ class Reason(StrEnum):
         ("Apply the CRD for this version of the operator, and check the admission webhooks and the operator's Role."),
         _OPERATOR_LOGS,
     )
-    COLLECTED = "Collected", "The operator deleted objects of old revisions.", "No action is needed.", _DESCRIBE
+    COLLECTED = "Collected", "The operator deleted objects from old revisions.", "No action is needed.", _DESCRIBE
     RESTORED = (
         "Restored",
         "The operator restored an object that another user or controller deleted or changed.",

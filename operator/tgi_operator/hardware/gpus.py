@@ -43,6 +43,6 @@ def _gpu(product: str) -> Instance:
     if row is None:
         return _ANY
     if "unsupported" in row:
-        raise UnsupportedGPUError(f"{product} cannot run TGI because {row['unsupported']}; remove it")
+        raise UnsupportedGPUError(f"{product} cannot run TGI because {row['unsupported']}; remove {product}")
     major, minor = row["capability"].split(".")
     return Instance(product, 1, row["memoryMiB"], (int(major), int(minor)))

@@ -215,7 +215,12 @@ def reference() -> str:
         parts += [f"\n## {title}\n", *rows, *(["\nRules:\n", *rules] if rules else [])]
     parts += ["\n## Conditions\n", "| type | exists | True means |", "|---|---|---|"]
     parts += [f"| `{kind}` | {there} | {meaning} |" for kind, (there, meaning) in _CONDITIONS.items()]
-    parts += ["\n## Reasons\n", "Reasons of conditions and Events.\n", "| reason | meaning |", "|---|---|"]
+    parts += [
+        "\n## Reasons\n",
+        "Reasons that can appear in conditions and Events.\n",
+        "| reason | meaning |",
+        "|---|---|",
+    ]
     parts += [f"| [`{reason}`](troubleshooting.md#{reason.lower()}) | {reason.means} |" for reason in Reason]
     return "\n".join(parts) + "\n"
 

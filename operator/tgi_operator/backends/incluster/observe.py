@@ -167,8 +167,8 @@ class Observer:
                 continue
             if not names.is_ours(body["metadata"].get("labels", {}), owner):
                 foreign = (
-                    f"{kind.name} {owner.namespace}/{name}: exists but is not owned by this resource; delete it or "
-                    "create a TGIEndpoint with another name"
+                    f"{kind.name} {owner.namespace}/{name}: exists but is not owned by this resource; delete the "
+                    f"{kind.name} or create a TGIEndpoint with another name"
                 )
                 return replace(situation, children=found, foreign=foreign)
             self._children.put(body)

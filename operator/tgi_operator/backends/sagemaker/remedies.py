@@ -247,14 +247,14 @@ def _not_scaling(
 
 
 def _named(policies: Sequence[str]) -> str:
-    noun = "policy" if len(policies) == 1 else "policies"
-    return f"Other {noun} on this target: {', '.join(policies)}."
+    which = "Another policy" if len(policies) == 1 else "Other policies"
+    return f"{which} on this target: {', '.join(policies)}."
 
 
 def _not_collected(resource: Resource, error: AWSError, failures: int, now: datetime) -> Remedy:
     """The remains of old revisions could not be deleted. They cost nothing and do not affect serving."""
     after = _jittered(min(_COLLECTION_FIRST * 2.0 ** min(failures - 1, 32), _COLLECTION_LONGEST))
-    message = f"Models or endpoint configurations of old revisions remain: {error.operation}: {error.message}"
+    message = f"Models or endpoint configurations from old revisions remain: {error.operation}: {error.message}"
     ready = conditions.get(resource.status.conditions, ConditionType.READY)
     if ready is None:
         return Remedy(resource.status, after)

@@ -125,8 +125,8 @@ def test_an_answer_of_s3(error: Exception, kind: type[FetchError], words: str) -
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENOSPC, "the volume of /claim is full; use a larger PVC"),
-        (errno.EDQUOT, "the volume of /claim is full; use a larger PVC"),
+        (errno.ENOSPC, "the volume that contains /claim is full; use a larger PVC"),
+        (errno.EDQUOT, "the volume that contains /claim is full; use a larger PVC"),
         (errno.EROFS, "/claim/x: Read-only file system; the volume must be writable by uid"),
         (errno.EACCES, "/claim/x: Permission denied"),
         (errno.ENAMETOOLONG, "/claim/x: File name too long"),

@@ -107,7 +107,7 @@ def _failed(situation: Situation, job: Object) -> Plan[Step]:
     why = found.message if found is not None and found.message else str(failure.get("message", ""))
     name = job["metadata"]["name"]
     if failure.get("reason") == _FAILED_FOR_GOOD:
-        message = f"Job {name} failed: {why}; set the {REQUEST_ANNOTATION} annotation to retry"
+        message = f"Job {name} failed: {why}; to retry, set the {REQUEST_ANNOTATION} annotation"
         return _plan(situation, stalled(Reason.MODEL_DOWNLOAD_FAILED, message, available=situation.available), found)
     attempts = _attempts(job)
     due = parse(str(failure["lastTransitionTime"])) + timedelta(

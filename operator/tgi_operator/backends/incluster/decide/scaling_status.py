@@ -96,7 +96,7 @@ def _activity(situation: Situation) -> Activity | None:
     if not situation.means.measures:
         message = (
             "Autoscaling is not possible: the cluster does not serve a custom metrics API, and KEDA is not configured "
-            "(--prometheus-address); install a metrics adapter or KEDA as docs/scaling.md describes"
+            "(--prometheus-address); install a metrics adapter or KEDA; see Scaling in the documentation"
         )
         return Activity(False, Reason.METRICS_API_MISSING, message)
     return _obstacle(situation, deployed, hpa) or _follows(situation)

@@ -154,7 +154,7 @@ def _rolled_back(situation: Situation) -> Verdict:
     why = f": {failure.message.rstrip('.')}" if failure is not None and known else ""
     message = (
         f"Revision {desired.rolled_back_from} did not become ready within the deadline and was rolled back to revision "
-        f"{desired.revision}{why}; change the spec, or set the {REQUEST_ANNOTATION} annotation to retry"
+        f"{desired.revision}{why}; to retry, change the spec or set the {REQUEST_ANNOTATION} annotation"
     )
     return stalled(Reason.UPDATE_ROLLED_BACK, message, available=situation.available)
 

@@ -32,7 +32,7 @@ class Regions:
         return Problem(
             Reason.UNKNOWN_REGION,
             f"spec.sageMaker.region: {why}; {do} a new TGIEndpoint in {which} region, or ask an administrator to add "
-            "this region to --aws-regions",
+            f"{region} to --aws-regions",
         )
 
 
