@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ _PATHS = {
 _REFRESH = "argocd.argoproj.io/refresh=normal"
 
 
+DELIVERED = replace(ALL, values={})
+"""The installation in the repository, which has the default values of the chart."""
+
+
 @dataclass
 class Delivery:
     """All parts, and the state that Argo CD reports."""
@@ -70,9 +74,9 @@ class Delivery:
 
     def start_operator(self) -> None:
         """Start the operator as the pods of its Deployment would."""
-        self.operator = operator_of(self.cluster.plane, self.aws, self.folder)
+        self.operator = operator_of(self.cluster.plane, self.aws, self.folder, DELIVERED)
         # Unchanged, because this is the namespace that it is written for.
-        self.aws.control.policy(ALL.name, json.loads(POLICY.read_text()))
+        self.aws.control.policy(DELIVERED.name, json.loads(POLICY.read_text()))
         self.operator.start()
 
     def stop_operator(self) -> None:
