@@ -681,6 +681,9 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
     assert is_stalled(simulation, "SecretKeyNotFound")
     assert set(simulation.amazon.made("ListEndpoints", *CREATES)) <= {"ListEndpoints"}
     simulation.server.put_secret("ml", "hub", token="hf_secret1\n")
+    simulation.run(5)
+    assert is_stalled(simulation, "SecretKeyNotFound"), "pods would get the newline"
+    simulation.server.put_secret("ml", "hub", token="hf_secret1")
     simulation.run_until(simulation.is_ready, within=400)
     first = simulation.status()["currentRevision"]
     simulation.server.put_secret("ml", "hub", token="hf_secret2")
