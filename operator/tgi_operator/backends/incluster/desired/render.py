@@ -83,8 +83,9 @@ def desired(
 ) -> Desired:
     """Return the desired objects in the cluster for a resource that passed the checks.
 
-    `secrets` are the values that the spec takes from Secrets. `fetcher` is the image that fetches weights. `running` is the image
-    that runs, or None if none runs. `modes` are the access modes of the PVC that the spec names, empty if unknown.
+    `secrets` are the values that the spec takes from Secrets. `fetcher` is the image that fetches weights. `running` is
+    the image that runs, or None if none runs. `modes` are the access modes of the PVC that the spec names, empty if
+    unknown.
     """
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
