@@ -1,7 +1,6 @@
 """Reads the values that a spec takes from Secrets."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Protocol
 
 from tgi_operator.api.identifiers import LABEL_ALLOW_USE
@@ -39,25 +38,28 @@ async def values(reader: SecretReader, resource: Resource, *, require_label: boo
     """
     assert resource.spec is not None  # noqa: S101 - only called for a readable spec
     namespace = resource.owner.namespace
-    secrets: dict[str, Secret | None] = {}
     found: dict[str, SecretValue] = {}
-    for field, reference in _references(resource.spec):
-        if reference.name not in secrets:
-            secrets[reference.name] = await reader.secret(namespace, reference.name)
-        value = _value(secrets[reference.name], namespace, field, reference, require_label=require_label)
-        if isinstance(value, Problem):
-            return value
-        found[field] = value
+    # One Secret at a time, because each can have 1 MiB.
+    for name, references in _references(resource.spec).items():
+        secret = await reader.secret(namespace, name)
+        for field, reference in references:
+            value = _value(secret, namespace, field, reference, require_label=require_label)
+            if isinstance(value, Problem):
+                return value
+            found[field] = value
     env = {name: found[_field(name)] for name in resource.spec.runtime.secret_env}
     return SecretValues(found.get(_TOKEN), env)
 
 
-def _references(spec: Spec) -> Iterator[tuple[str, SecretKeyRef]]:
-    """Yield each field that names a key of a Secret."""
+def _references(spec: Spec) -> dict[str, list[tuple[str, SecretKeyRef]]]:
+    """Return the fields that name a key of a Secret, by the name of the Secret."""
+    fields = {_field(name): reference for name, reference in spec.runtime.secret_env.items()}
     if spec.model.token_secret_ref is not None:
-        yield _TOKEN, spec.model.token_secret_ref
-    for name, reference in spec.runtime.secret_env.items():
-        yield _field(name), reference
+        fields = {_TOKEN: spec.model.token_secret_ref, **fields}
+    found: dict[str, list[tuple[str, SecretKeyRef]]] = {}
+    for field, reference in fields.items():
+        found.setdefault(reference.name, []).append((field, reference))
+    return found
 
 
 def _field(variable: str) -> str:
