@@ -11,6 +11,7 @@ from tgi_operator.backends.incluster.desired.strategy import SURGE
 from tgi_operator.backends.incluster.kinds import POD_MONITOR, Object
 from tgi_operator.backends.plans.schedules import Bounds
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.secret_values import SecretValues
 
 _OWNER = Owner("c-1", "ml", "zephyr-7b", "0f0e0d0c-0000-4000-8000-000000000001")
 
@@ -33,7 +34,7 @@ def made() -> list[Object]:
     assert spec.in_cluster
     assert spec.autoscaling
     resource = Resource(_OWNER, 1, deleting=False, spec=spec, status=Status())
-    wanted = render.desired(resource, spec.in_cluster, None, "registry.example/tgi-operator:1")
+    wanted = render.desired(resource, spec.in_cluster, SecretValues(), "registry.example/tgi-operator:1")
     assert wanted.claim
     assert wanted.job
     scalers = [autoscaler(_OWNER, spec.autoscaling, Bounds(1, 4), means) for means in _MEANS]

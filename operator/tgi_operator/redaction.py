@@ -1,7 +1,8 @@
 """Redaction of secrets in text from other sources, before it is reported or cut."""
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 REDACTED = "[redacted]"
 
@@ -32,19 +33,27 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` without these secrets, pieces of them, and everything that looks like a secret."""
-    known = [secret for secret in secrets if secret]
+    """Return `text` without these secrets, pieces of them, and everything that looks like a secret.
+
+    The secrets are also recognized as they are quoted in JSON.
+    """
+    known = {form for secret in secrets if secret for form in (secret, json.dumps(secret)[1:-1])}
     text = _without_pieces(text, [secret for secret in known if len(secret) >= PIECE])
-    for secret in known:
-        if len(secret) < PIECE:
-            text = text.replace(secret, REDACTED)
+    short = sorted((re.escape(secret) for secret in known if len(secret) < PIECE), key=len, reverse=True)
+    if short:
+        # In one pass, because a short secret may also be a part of the replacement.
+        text = re.sub("|".join(short), REDACTED, text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
 
 
 def _without_pieces(text: str, secrets: Iterable[str]) -> str:
-    pieces = {secret[at : at + PIECE] for secret in secrets for at in range(len(secret) - PIECE + 1)}
+    # A text is shorter than the secrets can be, and a set of all their pieces would take most of the time.
+    present = set(_pieces(text))
+    pieces = {piece for secret in secrets for piece in _pieces(secret) if piece in present}
+    if not pieces:
+        return text
     kept: list[str] = []
     end = 0
     for start in range(len(text) - PIECE + 1):
@@ -54,3 +63,7 @@ def _without_pieces(text: str, secrets: Iterable[str]) -> str:
             kept += [text[end:start], REDACTED]
         end = start + PIECE
     return "".join([*kept, text[end:]])
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (text[start : start + PIECE] for start in range(len(text) - PIECE + 1))

@@ -12,9 +12,9 @@ import pytest
 from simulation.amazon import DENIED
 from simulation.simulation import CLUSTER, ENDPOINT, REGION, SPEC, Simulation
 from tgi_operator.api.identifiers import FINALIZER
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.sagemaker.desired import names
+from tgi_operator.backends.secret_values import SecretValue
 from tgi_operator.engines.tgi import images
 from tgi_sandbox.aws.lifecycle import Outcome, Status, system_update
 
@@ -681,6 +681,9 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
     assert is_stalled(simulation, "SecretKeyNotFound")
     assert set(simulation.amazon.made("ListEndpoints", *CREATES)) <= {"ListEndpoints"}
     simulation.server.put_secret("ml", "hub", token="hf_secret1\n")
+    simulation.run(5)
+    assert is_stalled(simulation, "SecretKeyNotFound"), "pods would get the newline"
+    simulation.server.put_secret("ml", "hub", token="hf_secret1")
     simulation.run_until(simulation.is_ready, within=400)
     first = simulation.status()["currentRevision"]
     simulation.server.put_secret("ml", "hub", token="hf_secret2")
@@ -695,7 +698,7 @@ def test_a_missing_secret_costs_nothing_and_a_changed_one_rolls_the_endpoint(sim
 def earlier_version() -> Iterator[None]:
     """Run the operator like earlier versions, which derived revisions and digests from the token itself."""
     with pytest.MonkeyPatch.context() as earlier:
-        earlier.setattr(HubToken, "fingerprint", property(lambda token: token.value))
+        earlier.setattr(SecretValue, "fingerprint", property(lambda token: token.value))
         yield
 
 

@@ -16,6 +16,7 @@ POLL_SECONDS = 5.0
 """How often a pod that waits for a condition checks it again."""
 
 HASH = "pod-template-hash"
+JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,8 @@ class Workloads:
         self._pods += 1
         template = owner["spec"]["template"]
         meta = owner["metadata"]
-        labels = {**template["metadata"].get("labels", {}), **({HASH: revision} if revision else {})}
+        added = {HASH: revision} if revision else {JOB_NAME: meta["name"]}
+        labels = {**template["metadata"].get("labels", {}), **added}
         pod: Object = {
             "metadata": {
                 "name": f"{meta['name']}-{self._pods}",

@@ -343,17 +343,17 @@ class Reason(StrEnum):
     )
     SECRET_NOT_FOUND = (
         "SecretNotFound",
-        "The Secret that `spec.model.tokenSecretRef` names does not exist in the namespace.",
+        "A Secret that `spec.model.tokenSecretRef` or `spec.runtime.env` names does not exist in the namespace.",
         "Create the Secret with the command in the message. The operator detects the change within a minute.",
         _SECRET,
     )
     SECRET_KEY_NOT_FOUND = (
         "SecretKeyNotFound",
         (
-            "The Secret that `spec.model.tokenSecretRef` names does not contain the key, or the value of the key is "
-            "empty."
+            "A Secret that `spec.model.tokenSecretRef` or `spec.runtime.env` names does not contain the key, or the "
+            "value of the key is empty, starts or ends with whitespace, or is not one line of text."
         ),
-        "Add the key to the Secret. The operator detects the change within a minute.",
+        "Change the key in the Secret as the message describes. The operator detects the change within a minute.",
         "kubectl describe secret SECRET",
     )
     BACKEND_OFF = (

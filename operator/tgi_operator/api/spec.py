@@ -15,6 +15,9 @@ HF_SCHEME = "hf://"
 S3_SCHEME = "s3://"
 PVC_SCHEME = "pvc://"
 
+MOST_SECRET_VARIABLES = 16
+"""The operator reads each Secret whenever it observes the resource, and searches each reported text for its values."""
+
 URI = Annotated[
     str,
     Field(max_length=1024),
@@ -52,7 +55,10 @@ class SecretKeyRef(APIObject):
         Format(
             Form("^[-._a-zA-Z0-9]+$", "must be a key in a Secret (letters, digits, '-', '_' and '.'), such as token")
         ),
-    ] = Field(description="Key in the Secret that contains the token, such as token.")
+    ] = Field(
+        description="Key in the Secret, such as token. Its value must be one line of at most 1,024 bytes without "
+        "whitespace at the start or end."
+    )
 
 
 class Model(APIObject):
@@ -146,8 +152,24 @@ class Quantize(StrEnum):
     FP8 = "fp8"
 
 
+class EnvVarSource(APIObject):
+    """The source of the value of a variable."""
+
+    secret_key_ref: SecretKeyRef = Field(
+        description="Key of a Secret in the namespace of the resource. On SageMaker, changing the Secret rolls out a "
+        "new revision, and anyone with the DescribeModel permission can read the value. Pods only reference the Secret "
+        "and read the value when they start."
+    )
+
+
 class EnvVar(APIObject):
     """A launcher option, set as an environment variable."""
+
+    model_config = APIObject.model_config | {
+        "json_schema_extra": cel(
+            ("has(self.value) != has(self.valueFrom)", "exactly one of value and valueFrom must be set")
+        )
+    }
 
     name: Annotated[
         str,
@@ -159,7 +181,14 @@ class EnvVar(APIObject):
             )
         ),
     ] = Field(description="Name of the variable, such as MAX_BATCH_TOTAL_TOKENS.")
-    value: str = Field(min_length=1, max_length=1024, description="Value in the format that the launcher expects.")
+    value: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+        default=None, description="Value in the format that the launcher expects."
+    )
+    value_from: EnvVarSource | None = Field(
+        default=None,
+        description="Source of a secret value, such as that of `API_KEY` or `AWS_SECRET_ACCESS_KEY`, for at most 16 "
+        "variables. Options that the operator checks, such as `MAX_BATCH_TOTAL_TOKENS`, must have a `value`.",
+    )
 
 
 class Runtime(APIObject):
@@ -175,6 +204,10 @@ class Runtime(APIObject):
             (
                 "!has(self.dtype) || !has(self.quantize) || self.quantize.startsWith('bitsandbytes')",
                 "at most one of dtype and quantize may be set, except with bitsandbytes",
+            ),
+            (
+                f"!has(self.env) || self.env.map(e, has(e.valueFrom) ? 1 : 0).sum() <= {MOST_SECRET_VARIABLES}",
+                f"at most {MOST_SECRET_VARIABLES} variables in env may have valueFrom",
             ),
         )
     }
@@ -242,6 +275,16 @@ class Runtime(APIObject):
         json_schema_extra=list_map("name"),
         description="Additional launcher options as environment variables.",
     )
+
+    @property
+    def literal_env(self) -> dict[str, str]:
+        """The variables of `env` whose value is in the spec."""
+        return {each.name: each.value for each in self.env if each.value is not None}
+
+    @property
+    def secret_env(self) -> dict[str, SecretKeyRef]:
+        """The variables of `env` whose value is in a Secret."""
+        return {each.name: each.value_from.secret_key_ref for each in self.env if each.value_from is not None}
 
 
 class DeletionPolicy(StrEnum):

@@ -5,8 +5,8 @@ import json
 
 from pydantic import BaseModel
 
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.secret_values import SecretValues
 
 REVISION_LENGTH = 10
 _INPUTS_LENGTH = 16
@@ -27,21 +27,25 @@ def is_revision(text: str) -> bool:
     return len(text) == REVISION_LENGTH and set(text) <= set("0123456789abcdef")
 
 
-def inputs_digests(resource: Resource, token: HubToken | None, block: BaseModel) -> tuple[str, str]:
+def inputs_digests(resource: Resource, secrets: SecretValues, block: BaseModel) -> tuple[str, str]:
     """Return a digest of everything in the rendering that a user can change, and the digest of earlier versions.
 
-    Both are independent of the renderer. `block` is the backend's part of the spec. `token` is the Hub token if the
-    rendering depends on it, else None. The reference to the token is part of `spec.model` anyway. The digest identifies
-    the token by its fingerprint, and in earlier versions by its value. Fields with their default value are omitted, so
+    Both are independent of the renderer. `block` is the backend's part of the spec. `secrets` are the values that the
+    rendering depends on. The references to Secrets are part of the spec anyway. The digest identifies the values by
+    fingerprints, and in earlier versions the Hub token by its value. Fields with their default value are omitted, so
     that a field that a newer operator adds changes no digest.
     """
     assert resource.spec is not None  # noqa: S101 - a spec that the types refuse is never rendered
     parts = (resource.spec.model, resource.spec.runtime, block)
     described = [part.model_dump(mode="json", by_alias=True, exclude_defaults=True) for part in parts]
+    variables = secrets.env_fingerprint(secrets.env)
+    more = [] if variables is None else [variables]
 
     def identified_by(secret: str | None) -> str:
-        return digest(json.dumps([*described, secret, resource.render_request], sort_keys=True))[:_INPUTS_LENGTH]
+        content = [*described, secret, resource.render_request, *more]
+        return digest(json.dumps(content, sort_keys=True))[:_INPUTS_LENGTH]
 
+    token = secrets.token
     if token is None:
         inputs = identified_by(None)
         return inputs, inputs

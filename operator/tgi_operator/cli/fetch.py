@@ -13,6 +13,7 @@ from tgi_operator.weights.failures import FetchError, LastingError, of_volume
 from tgi_operator.weights.progress import say
 from tgi_operator.weights.source import Folder, HubModel, parse
 
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _TERMINATION_MESSAGE_BYTES = 4096
 
 
@@ -23,11 +24,12 @@ def fetch(uri: str, directory: str | None, revision: str | None, progress_second
     # An unhandled signal does not end the first process of a container. The next run resumes the files on the volume.
     signal.signal(signal.SIGTERM, _end)
     token = os.environ.get("HF_TOKEN", "").strip() or None
+    secrets = [token or "", *(os.environ.get(name, "") for name in _SECRETS)]
     try:
         found = _fetched(uri, directory, revision, token, progress_seconds, allow_pickle=allow_pickle)
         folder.check(found, allow_pickle=allow_pickle)
     except FetchError as error:
-        text = redacted(str(error), [token] if token else [])
+        text = redacted(str(error), secrets)
         sys.stderr.write(f"tgi-operator: {text}\n")
         _leave_message(text)
         return error.exit_code

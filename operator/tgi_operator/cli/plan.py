@@ -8,10 +8,9 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
-from tgi_operator.api.spec import Spec
+from tgi_operator.api.spec import SecretKeyRef, Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends import served
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import render as pods
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
 from tgi_operator.backends.incluster.desired.monitor import KINDS, Monitoring, monitor
@@ -23,6 +22,7 @@ from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.decide import steps
 from tgi_operator.backends.sagemaker.desired import places, render
 from tgi_operator.backends.sagemaker.refusals import Refusals
+from tgi_operator.backends.secret_values import SecretValue, SecretValues
 from tgi_operator.cli import input_files
 from tgi_operator.cli import plan_reports as reports
 from tgi_operator.cli.given_settings import InvalidSettingsError, given_settings
@@ -141,9 +141,10 @@ def _calls(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Docum
     if settings.allowed_roles_file:
         # Only users with the administrators' file know which names are allowed.
         _refuse(refusals.name_problem(resource))
-    reference = spec.model.token_secret_ref
-    token = HubToken(f"(key {reference.key} of Secret {reference.name})", "") if reference else None
-    desired = render.desired(places.generated(resource.key, resource.fields), resource, spec, target, token, None)
+    desired = render.desired(
+        places.generated(resource.key, resource.fields), resource, spec, target, _placeholders(spec), None
+    )
+    _refuse(refusals.rendered_problem(desired))
     made = [*steps.create(desired, replicas(spec))]
     if spec.autoscaling is not None and desired.scaling is not None:
         made.append(steps.register(desired.scaling.register(_bounds(spec.autoscaling))))
@@ -155,8 +156,7 @@ def _calls(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Docum
 def _objects(resource: Resource, spec: Spec, target: InCluster, settings: Settings) -> Iterable[Document]:
     refusals = PodRefusals(settings)
     _refuse(refusals.problem(spec, target))
-    token = HubToken("(the token)", "") if spec.model.token_secret_ref else None
-    desired = pods.desired(resource, target, token, settings.image)
+    desired = pods.desired(resource, target, _placeholders(spec), settings.image)
     _refuse(refusals.rendered_problem(desired))
     deployment = desired.deployment(replicas(spec), asked(desired.rollout) or IN_PLACE)
     policy = network_policy(desired.owner, settings.serving_pods_from)
@@ -174,6 +174,17 @@ def replicas(spec: Spec) -> int:
     if spec.replicas is not None:
         return spec.replicas
     return spec.autoscaling.min_replicas if spec.autoscaling is not None else 1
+
+
+def _placeholders(spec: Spec) -> SecretValues:
+    """Return references in place of the values of Secrets."""
+    token = spec.model.token_secret_ref
+    env = {name: _placeholder(found) for name, found in spec.runtime.secret_env.items()}
+    return SecretValues(None if token is None else _placeholder(token), env)
+
+
+def _placeholder(reference: SecretKeyRef) -> SecretValue:
+    return SecretValue(f"(key {reference.key} of Secret {reference.name})", "")
 
 
 def _bounds(autoscaling: Autoscaling) -> Bounds:

@@ -9,7 +9,7 @@ from tgi_operator.following import Body, Follower, Source
 
 LABELLED = {"labelSelector": f"{LABEL_ALLOW_USE}=true"}
 OPAQUE = {"fieldSelector": "type=Opaque"}
-"""Tokens are in Opaque Secrets. Secrets of Helm releases and service account tokens are large or irrelevant."""
+"""Values for containers are in Opaque Secrets. Helm releases and service account tokens are large or irrelevant."""
 
 SecretName = tuple[str, str]
 """Namespace and name."""
@@ -64,7 +64,7 @@ class SecretWatch:
         where = f"in {namespace}" if namespace else "in all namespaces"
         failed = (
             f"Cannot watch Secrets {where}: %s; check the operator's Role. Until the problem is fixed, the operator "
-            "detects a changed Hub token only after a delay."
+            "detects a changed Secret only after a delay."
         )
         return Follower(source, _Secrets(namespace, self._seen, self._referenced), failed)
 

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,8 @@ class Item:
     """One TGIEndpoint as last seen.
 
     `outline` is the spec without its large fields. A large spec itself is `packed`. `refused` is the problem of a spec
-    that is too large to be parsed at all. `place` is the place of its endpoint on SageMaker.
+    that is too large to be parsed at all. `place` is the place of its endpoint on SageMaker. `secrets` are namespace
+    and name of each Secret whose values the operator reads for it.
     """
 
     key: Key
@@ -52,6 +53,7 @@ class Item:
     place: Place | None = None
     packed: bytes | None = None
     refused: str = ""
+    secrets: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -65,12 +67,6 @@ class Item:
     def held(self) -> bool:
         """Whether the resource has our finalizer."""
         return FINALIZER in self.finalizers
-
-    @property
-    def secret(self) -> tuple[str, str] | None:
-        """Namespace and name of the Secret that it refers to."""
-        reference = self.outline.get("model", {}).get("tokenSecretRef")
-        return (self.key.namespace, reference["name"]) if reference else None
 
     @property
     def as_rival(self) -> Rival:
@@ -104,7 +100,16 @@ def item(body: Mapping[str, Any]) -> Item:
         place=places.shown(key, outline, status),
         packed=zlib.compress(text, 1) if large and not refused else None,
         refused=refused,
+        secrets=frozenset((key.namespace, name) for name in _secrets(spec)),
     )
+
+
+def _secrets(spec: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the Secrets whose values the operator reads for a spec."""
+    token = spec.get("model", {}).get("tokenSecretRef")
+    env = spec.get("runtime", {}).get("env") or ()
+    references = (token, *(each.get("valueFrom", {}).get("secretKeyRef") for each in env))
+    yield from (reference["name"] for reference in references if reference)
 
 
 def reduced(body: Object) -> Object:
@@ -169,8 +174,8 @@ class Store:
         if old is not None:
             self._unlink(old)
         self._items[new.key] = new
-        if new.secret is not None:
-            self._by_secret.setdefault(new.secret, set()).add(new.key)
+        for secret in new.secrets:
+            self._by_secret.setdefault(secret, set()).add(new.key)
         if new.place is not None:
             self._by_place[new.place] = (*self._by_place.get(new.place, ()), new.key)
         if old is None:
@@ -237,13 +242,12 @@ class Store:
             self._by_place[old.place] = keys_left
             if not keys_left:
                 del self._by_place[old.place]
-        if old.secret is None:
-            return
-        keys = self._by_secret.get(old.secret, set())
-        keys.discard(old.key)
-        if not keys:
-            self._by_secret.pop(old.secret, None)
-            self._secrets.pop(old.secret, None)
+        for secret in old.secrets:
+            keys = self._by_secret.get(secret, set())
+            keys.discard(old.key)
+            if not keys:
+                self._by_secret.pop(secret, None)
+                self._secrets.pop(secret, None)
 
 
 def _differs(old: Item, new: Item) -> bool:

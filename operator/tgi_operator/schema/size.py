@@ -10,7 +10,7 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-MOST_CHARACTERS = 16_384
+MOST_CHARACTERS = 15_000
 """Characters of all texts of a spec together. A typical spec has about 1,000."""
 
 _BYTES_OF_A_CHARACTER = 6

@@ -9,7 +9,9 @@ from tgi_operator.exit_codes import ExitCode
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_NAME = {errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
+_UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+_FAULTY = {errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ENODEV, errno.ENXIO, errno.EUCLEAN}
+_PATH = {errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EFBIG}
 _QUERY = re.compile(r"\?[^\s'\")]+")
 
 
@@ -29,16 +31,36 @@ class LastingError(FetchError):
     exit_code = ExitCode.LASTING
 
 
-def of_volume(error: OSError, directory: Path) -> LastingError | None:
-    """Return the lasting failure of the volume, or None if the error is of another kind."""
+def of_volume(error: OSError, directory: Path) -> FetchError | None:
+    """Return the failure of the volume, or None if the error is one of the network.
+
+    The libraries wrap the errors of their sockets, so an error number for files is an error of the volume, as is any
+    error with a file name. A call for an open file, such as a write, has an error number but no file name.
+    """
     where = f"{error.filename or directory}: {error.strerror}"
     if error.errno in _FULL:
         return LastingError(f"the volume that contains {directory} is full; use a larger PVC")
+    # symlink(2) fails with EPERM if the file system has no links. Only links and renames have two paths.
+    if error.errno in _UNSUPPORTED or (error.errno == errno.EPERM and error.filename2 is not None):
+        return LastingError(
+            f"{where}; the file system of the volume cannot rename, link or lock files; use a PVC with another storage "
+            "class, or copy the weights to the volume yourself and use a pvc:// URI"
+        )
     if error.errno in _DENIED:
         return LastingError(f"{where}; the volume must be writable by uid {os.getuid()} or gid {os.getgid()}")
-    if error.errno in _NAME:
+    if error.errno in _PATH:
         return LastingError(where)
-    return None
+    return of_faulty_volume(error, directory) or (PassingError(where) if error.filename is not None else None)
+
+
+def of_faulty_volume(error: OSError, directory: Path) -> PassingError | None:
+    """Return the failure of a volume whose storage does not respond correctly, or None for any other error."""
+    if error.errno not in _FAULTY:
+        return None
+    return PassingError(
+        f"{error.filename or directory}: {error.strerror}; the storage of the volume has failed; if this does not end, "
+        "check the volume and its storage driver"
+    )
 
 
 def line(error: BaseException) -> str:

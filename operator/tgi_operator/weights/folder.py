@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from tgi_operator.weights.failures import LastingError
+from tgi_operator.weights.failures import LastingError, of_faulty_volume
 from tgi_operator.weights.progress import gib
 from tgi_operator.weights.selection import PICKLED, SAFETENSORS, weights
 
@@ -66,13 +66,14 @@ def require_only(folder: Path, names: Collection[str]) -> None:
 
 
 def check(folder: Path, *, allow_pickle: bool) -> None:
-    """Raise LastingError unless the folder contains a model that TGI can load."""
+    """Raise FetchError unless the folder contains a model that TGI can load."""
     try:
         present = {path.name for path in folder.iterdir() if path.is_file()}
         index = json.loads((folder / _INDEX).read_text()) if _INDEX in present else {}
         listed = set(index.get("weight_map", {}).values())
     except (OSError, ValueError, AttributeError) as error:
-        raise LastingError(f"{folder} cannot be read as a model folder: {error}") from error
+        faulty = of_faulty_volume(error, folder) if isinstance(error, OSError) else None
+        raise faulty or LastingError(f"{folder} cannot be read as a model folder: {error}") from error
     if _CONFIG not in present:
         raise LastingError(f"{folder} has no {_CONFIG}; use a folder that contains a model in Hugging Face Hub layout")
     if not weights(present):

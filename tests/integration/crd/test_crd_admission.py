@@ -112,7 +112,13 @@ def test_smallest_resource_is_accepted_and_not_taken_for_current(endpoints: Endp
     assert created["spec"] == SMALLEST | {"deletionPolicy": "Delete"}
 
 
+KEY = {"secretKeyRef": {"name": "keys", "key": "api"}}
+
 ACCEPTED = [
+    pytest.param(
+        runtime(env=[{"name": f"A{number}", "valueFrom": KEY} for number in range(16)] + [{"name": "B", "value": "1"}]),
+        id="as many Secrets as can be",
+    ),
     pytest.param(spec(FROM_S3, enableNetworkIsolation=True), id="isolation from the network with weights from S3"),
     pytest.param(spec(enableNetworkIsolation=False), id="a model of the Hub, and no isolation said aloud"),
     pytest.param(spec({"model": {"uri": "s3://weights/"}}), id="a whole bucket"),
@@ -172,6 +178,29 @@ REFUSED = [
         runtime(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]),
         'spec.runtime.env[1]: Duplicate value: {"name":"A"}',
         id="an option twice",
+    ),
+    pytest.param(
+        runtime(env=[{"name": "A", "value": "1", "valueFrom": KEY}]),
+        "exactly one of value and valueFrom must be set",
+        id="an option with two values",
+    ),
+    pytest.param(
+        runtime(env=[{"name": "A"}]), "exactly one of value and valueFrom must be set", id="an option without a value"
+    ),
+    pytest.param(
+        runtime(env=[{"name": "A", "valueFrom": {}}]),
+        "spec.runtime.env[0].valueFrom.secretKeyRef: Required value",
+        id="a value from nowhere",
+    ),
+    pytest.param(
+        runtime(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ml/keys", "key": "k"}}}]),
+        "must be the name of an object",
+        id="a Secret of another namespace",
+    ),
+    pytest.param(
+        runtime(env=[{"name": f"A{number}", "valueFrom": KEY} for number in range(17)]),
+        "at most 16 variables in env may have valueFrom",
+        id="too many Secrets",
     ),
     pytest.param(
         runtime(env=[{"name": "1A", "value": "1"}]), "must be the name of an environment variable", id="no name"

@@ -12,7 +12,6 @@ from kubernetes.aio.client.configuration import Configuration
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import living, pod_template
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.desired.strategy import SURGE, asked
@@ -20,6 +19,7 @@ from tgi_operator.backends.incluster.kinds import Object, kind_of
 from tgi_operator.backends.incluster.seen.children import slim
 from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.secret_values import SecretValue, SecretValues
 from tgi_operator.kube import Kube
 from tgi_sandbox.cluster import ControlPlane
 
@@ -97,7 +97,9 @@ def read(described: dict[str, Any], namespace: str) -> tuple[Resource, InCluster
 def rendered(described: dict[str, Any], namespace: str, living_deployment: Object | None = None) -> Desired:
     resource, target = read(described, namespace)
     deployment = slim(living_deployment) if living_deployment is not None else None
-    return living.desired(resource, target, HubToken("hf_token", "s-1"), "registry/tgi-operator:1", deployment)
+    return living.desired(
+        resource, target, SecretValues(SecretValue("hf_token", "s-1")), "registry/tgi-operator:1", deployment
+    )
 
 
 def manifests(described: dict[str, Any], namespace: str) -> list[Object]:

@@ -17,6 +17,7 @@ from tgi_operator.backends.incluster.desired.strategy import SURGE, asked
 from tgi_operator.backends.incluster.kinds import Object, kind_of
 from tgi_operator.backends.incluster.seen.coverage import covers
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.secret_values import SecretValues
 from tgi_sandbox.cluster import ControlPlane, build
 from tgi_sandbox.cluster.api import ApiError
 
@@ -50,7 +51,11 @@ EVERYTHING = spec(
             "maxBatchPrefillTokens": 2048,
             "maxConcurrentRequests": 64,
             "trustRemoteCode": True,
-            "env": [{"name": "API_KEY", "value": "pa$$word"}, {"name": "CUDA_GRAPHS", "value": "0"}],
+            "env": [
+                {"name": "API_KEY", "value": "pa$$word"},
+                {"name": "CUDA_GRAPHS", "value": "0"},
+                {"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}},
+            ],
         },
         "replicas": 3,
         "rollout": {"maxSurge": "25%", "maxUnavailable": "10%", "progressDeadlineSeconds": 3600},
@@ -177,7 +182,7 @@ class Namespace:
         assert checks.first_problem(read, read.in_cluster) is None
         owner = Owner("c-1", self.name, name, "0f0e0d0c-0000-4000-8000-000000000001")
         resource = Resource(owner, 1, deleting=False, spec=read, status=Status())
-        wanted = render.desired(resource, read.in_cluster, None, "ghcr.io/tgi-operator/tgi-operator:0.1.0")
+        wanted = render.desired(resource, read.in_cluster, SecretValues(), "ghcr.io/tgi-operator/tgi-operator:0.1.0")
         deployment = wanted.deployment(read.replicas or 1, asked(read.rollout) or SURGE)
         policy = network_policy(owner, ("gateway", "monitoring"))
         made = (wanted.service, wanted.budget, policy, wanted.claim, wanted.job, deployment)

@@ -7,9 +7,9 @@ from hypothesis import given
 
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.naming import inputs_digests
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.secret_values import SecretValue, SecretValues
 from unit.operator.incluster.given import TOKEN, desired, spec
 from unit.operator.incluster.test_render import specs
 
@@ -17,11 +17,15 @@ OWNER = Owner("c-1", "ml", "zephyr-7b", "u-1")
 BASE = spec({"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}})
 
 
-def digests(described: dict[str, Any], token: str | None = TOKEN, request: str = "") -> tuple[str, str]:
+def digests(
+    described: dict[str, Any], token: str | None = TOKEN, request: str = "", env: dict[str, SecretValue] | None = None
+) -> tuple[str, str]:
     read = Spec.model_validate(described)
     assert read.in_cluster is not None
     resource = Resource(OWNER, 1, False, read, Status(), render_request=request)
-    return inputs_digests(resource, HubToken(token, "ml/hub/token") if token else None, read.in_cluster)
+    return inputs_digests(
+        resource, SecretValues(SecretValue(token, "ml/hub/token") if token else None, env or {}), read.in_cluster
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,23 @@ def test_without_a_token_earlier_versions_made_the_same_digest() -> None:
 def test_digest_is_the_same_for_years() -> None:
     """Another digest of the same inputs applies the new rendering of every resource at the next upgrade."""
     assert digests(BASE) == ("fd494c4b8ed94d6a", "6ba6abbe2c99cef7")
+
+
+WITH_ENV = BASE | {"runtime": {"env": [{"name": "A", "value": "x"}]}}
+FROM_SECRET = BASE | {
+    "runtime": {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "api"}}}]}
+}
+
+
+def test_digest_of_variables_is_the_same_for_years() -> None:
+    assert digests(WITH_ENV) == ("6b6439f419943d27", "f8fb107858258f83")
+
+
+def test_digest_changes_with_secret_variables() -> None:
+    values = [{"A": SecretValue(value, "ml/keys/api")} for value in ("first", "second")]
+    found = [digests(FROM_SECRET, env=env) for env in (None, *values)]
+    for each in zip(*found, strict=True):
+        assert len(set(each)) == 3
 
 
 @given(specs, specs)

@@ -1,5 +1,6 @@
 """No reported text contains a secret, or a part of one."""
 
+import json
 import string
 
 import pytest
@@ -55,6 +56,15 @@ def test_text_around_a_token_stays(text: str, left: str) -> None:
 
 def test_a_short_secret_is_taken_out_as_a_whole() -> None:
     assert redacted("the key is abc1, not abc", ["abc1", ""]) == f"the key is {REDACTED}, not abc"
+    assert redacted("minio, red", ["red", "minio"]) == f"{REDACTED}, {REDACTED}"
+
+
+@pytest.mark.parametrize("secret", ['a"b', 'qu"ote\\s-and-more', "tökën-of-the-ledger", "ö"])
+def test_a_secret_that_json_quotes_is_taken_out(secret: str) -> None:
+    for text in (secret, json.dumps({"value": secret})):
+        left = redacted(f"refused: {text}", [secret])
+        assert secret not in left
+        assert json.dumps(secret)[1:-1] not in left
 
 
 @pytest.mark.parametrize(

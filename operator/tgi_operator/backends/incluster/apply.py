@@ -1,12 +1,12 @@
 """Applies one step as one request to the API server."""
 
-from tgi_operator.backends.hub_token import without_token
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.incluster.desired.manifests import content_digest
 from tgi_operator.backends.incluster.kinds import kind_of
 from tgi_operator.backends.incluster.seen.children import Children
+from tgi_operator.backends.secret_values import without_secrets
 from tgi_operator.kube import APIError
 
 _REFUSALS = frozenset({400, 403, 422})
@@ -34,5 +34,5 @@ async def apply(cluster: Cluster, children: Children, situation: Situation, step
     except APIError as error:
         if error.status not in _REFUSALS and _UNKNOWN_FIELD not in str(error):
             raise
-        message = without_token(str(error), situation.rendered.token if situation.rendered else None)
+        message = without_secrets(str(error), situation.rendered.secrets if situation.rendered else None)
         raise RefusedError(f"{body['kind']} {name}: {message}") from None

@@ -11,7 +11,6 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
 from tgi_operator.backends import allowed_use, secrets
 from tgi_operator.backends.computing import compute
-from tgi_operator.backends.hub_token import without_token
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.fetching import newest_fetcher
@@ -38,6 +37,7 @@ from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.quantities import count
 from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.secret_values import without_secrets
 from tgi_operator.kube import APIError
 from tgi_operator.settings import Settings
 
@@ -101,11 +101,11 @@ class Observer:
         """Return the situation with the desired objects, or with the problem of the spec."""
         resource, spec = situation.resource, situation.spec
         target = _target(resource)
-        token = await compute(resource, self._refusals.problem, spec, target) or await secrets.token(
+        found = await compute(resource, self._refusals.problem, spec, target) or await secrets.values(
             self._cluster, resource, require_label=self._require_labels
         )
-        if isinstance(token, Problem):
-            return replace(situation, problem=token)
+        if isinstance(found, Problem):
+            return replace(situation, problem=found)
         # The rendering depends on the living Deployment, which the watch may not have reported yet.
         situation = await self._complete(situation, [(DEPLOYMENT, resource.owner.name)])
         deployment = situation.deployed.body if situation.deployed is not None else None
@@ -113,7 +113,7 @@ class Observer:
         modes = await self._access_modes(resource, target)
         image = self._settings.image
         desired = await compute(
-            resource, living.desired, resource, target, token, image, deployment, jobs, servers, modes
+            resource, living.desired, resource, target, found, image, deployment, jobs, servers, modes
         )
         problem = await self._forbidden(situation, desired)
         if problem is not None:
@@ -210,7 +210,7 @@ class Observer:
         except (APIError, aiohttp.ClientError, TimeoutError) as error:
             logger.debug("The Job's log cannot be read: %s", error, extra={"object": f"{owner.namespace}/{owner.name}"})
             return ""
-        return without_token(log.strip(), situation.desired.token)[-256:]
+        return without_secrets(log.strip(), situation.desired.secrets)[-256:]
 
     async def _last_good(self, situation: Situation) -> Object:
         """Return the pod template of the last revision that served requests from its ReplicaSet, or an empty one."""
@@ -250,7 +250,7 @@ class Observer:
             events, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""), default={}
         )
         message = str(newest_event.get("message", ""))
-        return without_token(message, situation.desired.token)[:_LONGEST_WARNING]
+        return without_secrets(message, situation.desired.secrets)[:_LONGEST_WARNING]
 
     async def _room(self, situation: Situation) -> Room:
         """Return the room for one more pod."""

@@ -23,12 +23,12 @@ class Applier:
         self._endpoints = endpoints
 
     async def apply(self, situation: Situation, step: Step) -> None:
-        """Make one call. Raises AWSError, without the Hub token that AWS may quote from a request."""
+        """Make one call. Raises AWSError, without the secret values that AWS may quote from a request."""
         try:
             await self._call(situation, step)
         except AWSError as error:
-            token = situation.rendered.token if situation.rendered is not None else None
-            raise error.without(token) from None
+            secrets = situation.rendered.secrets if situation.rendered is not None else None
+            raise error.without(secrets) from None
 
     async def _call(self, situation: Situation, step: Step) -> None:
         operation = OPERATIONS[step.operation]

@@ -10,7 +10,6 @@ from tgi_operator.api.status import ConditionStatus
 from tgi_operator.api.times import rfc3339_exact
 from tgi_operator.backends import secrets
 from tgi_operator.backends.computing import compute
-from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.resource import Resource
@@ -33,6 +32,7 @@ from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 from tgi_operator.backends.sagemaker.seen.state import Endpoint, Listed, Observed, Outage
 from tgi_operator.backends.sagemaker.sweep.endpoints import EndpointSweep, Followed, Listing
 from tgi_operator.backends.sagemaker.sweep.scalable_targets import ScalableTargetSweep
+from tgi_operator.backends.secret_values import SecretValues, without_secrets
 from tgi_operator.backends.secrets import SecretReader
 
 ROUNDS = 6
@@ -157,10 +157,12 @@ class Observer:
         problem = await compute(resource, self._refusals.problem, resource, spec, target)
         if problem is not None:
             return problem, None
-        token = await secrets.token(self._secrets, resource, require_label=self._require_labels)
-        if isinstance(token, Problem):
-            return token, None
-        return None, await compute(resource, render.desired, place, resource, spec, target, token, running)
+        found = await secrets.values(self._secrets, resource, require_label=self._require_labels)
+        if isinstance(found, Problem):
+            return found, None
+        desired = await compute(resource, render.desired, place, resource, spec, target, found, running)
+        problem = self._refusals.rendered_problem(desired)
+        return (problem, None) if problem is not None else (None, desired)
 
     def _follow_scaling(self, situation: Situation, key: Key) -> bool:
         """Follow a scalable target, or stop following it. Return whether it is to be read."""
@@ -218,7 +220,7 @@ class Observer:
                 raise
             followed.saw(None)
             return None
-        endpoint = as_endpoint(described, situation.rendered.token if situation.rendered is not None else None)
+        endpoint = as_endpoint(described, situation.rendered.secrets if situation.rendered is not None else None)
         followed.saw(Listed(endpoint.status, endpoint.last_modified))
         return endpoint
 
@@ -304,8 +306,8 @@ class Observer:
     }
 
 
-def as_endpoint(described: Mapping[str, Any], token: HubToken | None = None) -> Endpoint:
-    """Return the relevant part of a DescribeEndpoint response, without the Hub token that AWS may quote."""
+def as_endpoint(described: Mapping[str, Any], secrets: SecretValues | None = None) -> Endpoint:
+    """Return the relevant part of a DescribeEndpoint response, without the secret values that AWS may quote."""
     variants = described.get("ProductionVariants") or [{}]
     pending = described.get("PendingDeploymentSummary") or {}
     return Endpoint(
@@ -313,7 +315,7 @@ def as_endpoint(described: Mapping[str, Any], token: HubToken | None = None) -> 
         status=described["EndpointStatus"],
         config_name=described.get("EndpointConfigName", ""),
         last_modified=rfc3339_exact(described["LastModifiedTime"]),
-        failure_reason=without_token(described.get("FailureReason") or "", token) or None,
+        failure_reason=without_secrets(described.get("FailureReason") or "", secrets) or None,
         pending_config_name=pending.get("EndpointConfigName"),
         current_count=variants[0].get("CurrentInstanceCount"),
         desired_count=variants[0].get("DesiredInstanceCount"),

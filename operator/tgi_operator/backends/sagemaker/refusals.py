@@ -1,6 +1,6 @@
 """Refusals that follow only from the spec and the settings. They do not depend on AWS.
 
-The operator and `tgi-operator plan` use the same list: `problem`.
+The operator and `tgi-operator plan` make the same two checks: before the requests are rendered, and afterwards.
 """
 
 from tgi_operator.api.problem import Problem
@@ -9,6 +9,7 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.aws.regions import Regions
 from tgi_operator.backends.sagemaker.desired import checks
+from tgi_operator.backends.sagemaker.desired.render import Desired
 from tgi_operator.backends.sagemaker.permissions import Permissions
 from tgi_operator.settings import Settings
 
@@ -27,6 +28,10 @@ class Refusals:
             or self._permissions.role_problem(resource.owner.namespace, target.execution_role_arn)
             or checks.first_problem(spec, target)
         )
+
+    def rendered_problem(self, desired: Desired) -> Problem | None:
+        """Return the first problem of the rendered requests, or None if they can be sent."""
+        return checks.environment_too_large(desired)
 
     def region_problem(self, region: str) -> Problem | None:
         """Return why a resource must not name a region, or None if it can. It comes before any connection."""

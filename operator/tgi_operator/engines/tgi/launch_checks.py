@@ -61,6 +61,10 @@ _LARGEST = {"port": 2**16 - 1, "u32": 2**32 - 1, "unsigned": 2**64 - 1}
 """Largest value of the launcher's number types."""
 
 
+_CHECKED_TEXTS = frozenset({"LORA_ADAPTERS", "PREFILL_CHUNKING", "PREFIX_CACHING"})
+"""Options that are checked although the launcher takes any text for them."""
+
+
 def _conflict(message: str) -> Problem:
     return Problem(Reason.CONFLICTING_OPTIONS, message)
 
@@ -74,6 +78,17 @@ def reserved_name(launch: Launch) -> Problem | None:
         why = launcher_options.FORBIDDEN.get(variable.name)
         if why is not None:
             return _conflict(f"spec.runtime.env: {variable.name}: {why}; remove {variable.name}")
+    return None
+
+
+def checked_value(launch: Launch) -> Problem | None:
+    """The value of an option that is checked must be known, so it cannot come from a Secret."""
+    for name in launch.runtime.secret_env:
+        if name in typed_options() or name in _CHECKED_TEXTS:
+            return _conflict(
+                f"spec.runtime.env: {name} comes from a Secret, but the operator must check its value; set value "
+                "instead of valueFrom"
+            )
     return None
 
 
@@ -244,6 +259,7 @@ def lora_adapters(launch: Launch) -> Problem | None:
 
 CHECKS: tuple[Check, ...] = (
     reserved_name,
+    checked_value,
     set_twice,
     wrong_value,
     zero,

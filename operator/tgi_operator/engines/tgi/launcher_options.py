@@ -48,13 +48,13 @@ def options(runtime: Runtime, version: tuple[int, ...] | None) -> dict[str, str]
     """Return the launcher options of `runtime` by environment name, with booleans as exactly true or false.
 
     `version` is TGI's. If it is None, because it is not known, the present names are used. An option that is both typed
-    and in `runtime.env` has its typed value here. `checks` refuses it.
+    and in `runtime.env` has its typed value here. `checks` refuses it. Variables from Secrets are not included.
     """
     typed = {name: getattr(runtime, field) for field, name in TYPED_OPTIONS.items()}
     environment = {name: _text(value) for name, value in typed.items() if value is not None}
     if version is not None and version < _INPUT_TOKENS_SINCE and "MAX_INPUT_TOKENS" in environment:
         environment["MAX_INPUT_LENGTH"] = environment.pop("MAX_INPUT_TOKENS")
-    return {variable.name: variable.value for variable in runtime.env} | environment
+    return runtime.literal_env | environment
 
 
 def _text(value: object) -> str:

@@ -250,3 +250,26 @@ def test_a_setting_that_is_none_is_told(
     code, out, err = planned(file, capsys)
     assert (code, out) == (2, "")
     assert err.startswith("tgi-operator: --pod-template (TGI_OPERATOR_POD_TEMPLATE) is 'free': ")
+
+
+@pytest.mark.parametrize("backend", ["SageMaker", "pods"])
+def test_a_secret_is_shown_as_a_reference(backend: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = {"valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}
+    resource = yaml.safe_load(SMALLEST)
+    resource["spec"]["runtime"] = {"env": [{"name": "HTTPS_PROXY", **reference}]}
+    if backend == "pods":
+        resource["spec"]["inCluster"] = {}
+        del resource["spec"]["sageMaker"]
+    file.write_text(yaml.safe_dump(resource))
+    code, out, err = planned(file, capsys)
+    assert (code, err) == (0, "")
+    if backend == "pods":
+        assert {"name": "HTTPS_PROXY", **reference} in [
+            variable
+            for document in yaml.safe_load_all(out)
+            if document["kind"] == "Deployment"
+            for variable in document["spec"]["template"]["spec"]["containers"][0]["env"]
+        ]
+    else:
+        (model,) = [document["CreateModel"] for document in yaml.safe_load_all(out) if "CreateModel" in document]
+        assert model["PrimaryContainer"]["Environment"]["HTTPS_PROXY"] == "(key url of Secret proxy)"

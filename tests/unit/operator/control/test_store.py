@@ -31,6 +31,14 @@ def with_secret(version: int, name: str | None, resource: str = "falcon") -> Ite
     return item(body(version, meta={"name": resource}, spec={"model": model}))
 
 
+def variables(*secrets: str) -> list[dict[str, Any]]:
+    """Return variables with values from these Secrets, and one with a value."""
+    return [
+        {"name": "A", "value": "x"},
+        *({"name": name, "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}} for name in secrets),
+    ]
+
+
 def test_item_keeps_what_a_reconciliation_needs() -> None:
     found = item(
         body(
@@ -46,7 +54,7 @@ def test_item_keeps_what_a_reconciliation_needs() -> None:
     )
     assert found == Item(KEY, "u-1", "7", 3, True, ("other", FINALIZER), {"model": {"uri": "hf://a/b"}}, OURS)
     assert found.held
-    assert found.secret is None
+    assert found.secrets == frozenset()
 
 
 def test_new_item_has_no_finalizers_and_no_status() -> None:
@@ -55,7 +63,7 @@ def test_new_item_has_no_finalizers_and_no_status() -> None:
 
 
 def test_secret_is_in_the_namespace_of_the_resource() -> None:
-    assert with_secret(1, "hub").secret == ("ml", "hub")
+    assert with_secret(1, "hub").secrets == {("ml", "hub")}
 
 
 def test_what_was_never_seen_is_worth_a_look() -> None:
@@ -187,6 +195,18 @@ def test_resource_that_refers_to_another_secret_now_hears_of_that_one() -> None:
     assert store.secret_changed("ml", "new", "100") == {KEY}
 
 
+def test_resource_hears_of_every_secret_that_it_refers_to() -> None:
+    store = Store()
+    model = {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}
+    store.put(item(body(1, spec={"model": model, "runtime": {"env": variables("keys", "proxy", "keys")}})))
+    assert store.secrets() == {("ml", "hub"), ("ml", "keys"), ("ml", "proxy")}
+    for name in ("hub", "keys", "proxy"):
+        assert store.secret_changed("ml", name, "100") == {KEY}
+    store.put(replace(item(body(2, spec={"model": model})), generation=2))
+    assert store.secrets() == {("ml", "hub")}
+    assert store.secret_changed("ml", "keys", "101") == set()
+
+
 def test_resource_that_is_gone_hears_of_no_secret() -> None:
     store = Store()
     store.put(with_secret(1, "hub"))
@@ -285,6 +305,7 @@ def spec_of(size: int) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "deletionPolicy": "Retain",
         "model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}},
+        "runtime": {"env": variables("keys")},
         "sageMaker": {"region": "eu-west-1", "endpointName": "ml-falcon", "env": ["ü"]},
     }
     missing = size - len(json.dumps(spec, ensure_ascii=False, separators=(",", ":")).encode())
@@ -300,7 +321,7 @@ def test_spec_of_any_size_that_is_admitted_is_kept(size: int) -> None:
 
 
 def test_large_spec_takes_no_more_memory_than_its_text() -> None:
-    spec = spec_of(1_000) | {"runtime": {"env": [[] for _ in range(60_000)]}}
+    spec = spec_of(1_000) | {"runtime": {"env": [{} for _ in range(60_000)]}}
     tracemalloc.start()
     found = item(body(1, spec=spec))
     kept = tracemalloc.get_traced_memory()[0]
@@ -315,7 +336,7 @@ def test_outline_of_a_large_spec_has_what_lanes_names_and_deletion_need(size: in
     assert found.place == Place(Scope("", "eu-west-1"), "ml-falcon")
     assert found.outline["sageMaker"] == {"region": "eu-west-1", "endpointName": "ml-falcon"}
     assert found.outline["deletionPolicy"] == "Retain"
-    assert found.secret == ("ml", "hub")
+    assert found.secrets == {("ml", "hub"), ("ml", "keys")}
 
 
 def test_spec_that_is_too_large_is_refused_and_not_kept() -> None:

@@ -11,7 +11,6 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.api.times import rfc3339
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.decide import chain
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
@@ -24,6 +23,7 @@ from tgi_operator.backends.incluster.seen.capacity import Room
 from tgi_operator.backends.incluster.seen.children import Child
 from tgi_operator.backends.plans.planning import Ask, Plan
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.secret_values import SecretValue, SecretValues
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OWNER = Owner("c-1", "ml", "zephyr-7b", "u-1")
@@ -62,14 +62,20 @@ def resource(
 
 
 def desired(
-    described: Mapping[str, Any], token: str | None = None, *, image: str | None = None, owner: Owner = OWNER
+    described: Mapping[str, Any],
+    token: str | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    image: str | None = None,
+    owner: Owner = OWNER,
 ) -> Desired:
     wanted = resource(described, owner=owner)
-    return render.desired(wanted, target(wanted), hub_token(token), FETCHER, image)
+    return render.desired(wanted, target(wanted), secret_values(token, env), FETCHER, image)
 
 
-def hub_token(value: str | None) -> HubToken | None:
-    return HubToken(value, "s-1") if value is not None else None
+def secret_values(token: str | None, env: Mapping[str, str] | None = None) -> SecretValues:
+    variables = {name: SecretValue(value, f"s-1/{name}") for name, value in (env or {}).items()}
+    return SecretValues(None if token is None else SecretValue(token, "s-1"), variables)
 
 
 def target(wanted: Resource) -> InCluster:
@@ -143,6 +149,7 @@ class Cluster:
 
     described: Mapping[str, Any] = field(default_factory=lambda: MINIMAL)
     token: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
     status: Status = field(default_factory=Status)
     generation: int = 1
     now: datetime = NOW
@@ -178,7 +185,8 @@ class Cluster:
         deployment = copy.deepcopy(self.children.get(("Deployment", OWNER.name)))
         if deployment is not None and "deletionTimestamp" in deployment["metadata"]:
             deployment = None
-        return living.desired(self.resource, target(self.resource), hub_token(self.token), FETCHER, deployment, jobs)
+        values = secret_values(self.token, self.env)
+        return living.desired(self.resource, target(self.resource), values, FETCHER, deployment, jobs)
 
     @property
     def seen(self) -> Situation:

@@ -8,7 +8,7 @@ import pytest
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import fetch_job, names, volumes
 from tgi_operator.backends.incluster.kinds import Object
-from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, spec, target
+from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, secret_values, spec, target
 
 HUB = "hf://HuggingFaceH4/zephyr-7b-beta"
 FROM_S3 = {"model": {"uri": "s3://weights/zephyr/7b/"}}
@@ -23,11 +23,11 @@ def source(described: dict[str, Any]) -> fetch_job.Source:
     return fetch_job.source(OWNER, read.model, read.in_cluster)
 
 
-def job(described: dict[str, Any], image: str = FETCHER) -> Object:
+def job(described: dict[str, Any], image: str = FETCHER, env: dict[str, str] | None = None) -> Object:
     wanted = resource(described)
     assert wanted.spec is not None
     volume = volumes.volume(OWNER, wanted.spec.model, target(wanted))
-    return fetch_job.job(OWNER, wanted.spec, target(wanted), source(described), image, volume=volume)
+    return fetch_job.job(OWNER, wanted.spec, target(wanted), source(described), image, secret_values(None, env), volume)
 
 
 def pod_of(made: Object) -> Object:
@@ -147,6 +147,44 @@ def test_job_is_told_what_to_fetch() -> None:
         "file:///models/zephyr/7b",
         "/models/zephyr/7b",
     ]
+
+
+def secret(name: str, key: str) -> dict[str, Any]:
+    """Return a variable that takes its value from the Secret `keys`."""
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": "keys", "key": key}}}
+
+
+KEYS = {"runtime": {"env": [secret("AWS_SECRET_ACCESS_KEY", "secret"), secret("API_KEY", "api")]}}
+
+
+def test_job_has_the_secret_values_that_it_needs_by_reference() -> None:
+    made = job(spec(FROM_S3 | KEYS, **CACHED), env={"AWS_SECRET_ACCESS_KEY": "minio-secret", "API_KEY": "api-key"})
+    assert pod_of(made)["containers"][0]["env"] == [secret("AWS_SECRET_ACCESS_KEY", "secret"), NO_NODE_ROLE]
+    assert "minio-secret" not in str(made)
+
+
+@pytest.mark.parametrize(
+    ("env", "same"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "minio-secret", "API_KEY": "rotated"}, True),
+        ({"AWS_SECRET_ACCESS_KEY": "rotated", "API_KEY": "api-key"}, False),
+    ],
+    ids=["one that only the pods have", "one of the job"],
+)
+def test_another_secret_value_makes_another_job_only_if_the_job_has_it(env: dict[str, str], *, same: bool) -> None:
+    described = spec(FROM_S3 | KEYS, **CACHED)
+    before = job(described, env={"AWS_SECRET_ACCESS_KEY": "minio-secret", "API_KEY": "api-key"})
+    after = job(described, env=env)
+    assert (before == after) is same
+    assert before["metadata"]["name"] == after["metadata"]["name"], "it replaces the job that failed"
+
+
+def test_a_hub_in_a_secret_has_its_own_job() -> None:
+    names_of_jobs = {
+        job(spec({"runtime": {"env": env}}, **CACHED))["metadata"]["name"]
+        for env in ([], [secret("HF_ENDPOINT", "a")], [secret("HF_ENDPOINT", "b")], [secret("HTTPS_PROXY", "b")])
+    }
+    assert len(names_of_jobs) == 3
 
 
 def test_job_never_reads_what_its_node_is_allowed_to() -> None:

@@ -136,6 +136,16 @@ def test_token_is_a_reference() -> None:
     }
 
 
+def test_secret_variables_are_references_after_all_others() -> None:
+    reference = {"valueFrom": {"secretKeyRef": {"name": "keys", "key": "api"}}}
+    env = [{"name": "API_KEY", **reference}, {"name": "ZZZ", "value": "z"}]
+    found = desired(spec(GATED | {"runtime": {"env": env}}), TOKEN, env={"API_KEY": "secret-of-the-api"})
+    (container,) = found.template["spec"]["containers"]
+    assert [each["name"] for each in container["env"][-3:]] == ["ZZZ", "HF_TOKEN", "API_KEY"]
+    assert container["env"][-1] == {"name": "API_KEY", **reference}
+    assert "secret-of-the-api" not in f"{found} {found.template} {found.job}"
+
+
 def test_another_value_of_the_token_changes_no_pod_and_the_job_only() -> None:
     one, other = desired(spec(GATED), TOKEN), desired(spec(GATED), "hf_other")
     assert (one.revision, one.inputs, one.template) == (other.revision, other.inputs, other.template)

@@ -87,6 +87,12 @@ def test_by_default_only_the_token_is_used_which_is_checked_elsewhere(volumes: A
     assert found(spec(GATED, **volumes), token="hf_x") == set()
 
 
+def test_secrets_of_runtime_variables_are_checked_elsewhere() -> None:
+    keys = {"name": "API_KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "api"}}}
+    both = spec({"runtime": {"env": [keys]}}, podTemplate={"spec": {"containers": [env(**DB)]}})
+    assert {name for _, name, _ in found(both)} == {"db"}
+
+
 def test_the_job_is_checked_too_where_the_pods_have_another_account() -> None:
     other = {"spec": {"serviceAccountName": "quiet"}}
     assert found(spec(serviceAccountName="reader", podTemplate=other, **CACHED)) == {

@@ -13,7 +13,7 @@ from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.desired.strategy import SURGE
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.resource import Owner
-from unit.operator.incluster.given import CACHED, FETCHER, OWNER, TOKEN, desired, resource, spec, target
+from unit.operator.incluster.given import CACHED, FETCHER, OWNER, TOKEN, desired, resource, secret_values, spec, target
 
 GATED = {"model": {"uri": "hf://meta-llama/Llama-3.1-8B", "tokenSecretRef": {"name": "hub", "key": "token"}}}
 
@@ -185,7 +185,9 @@ def test_revision_is_another_exactly_when_the_pod_is(described: dict[str, Any], 
 def test_revision_knows_nothing_of_the_fetcher() -> None:
     """An upgrade of the operator replaces no pod."""
     wanted = resource(BASE)
-    one, other = (render.desired(wanted, target(wanted), None, image) for image in (FETCHER, "operator:next"))
+    one, other = (
+        render.desired(wanted, target(wanted), secret_values(None), image) for image in (FETCHER, "operator:next")
+    )
     assert one.revision == other.revision
     assert one.job is not None
     assert other.job is not None

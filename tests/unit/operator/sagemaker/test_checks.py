@@ -9,7 +9,9 @@ from tgi_operator.api.reasons import Reason
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.sagemaker.desired import checks
+from tgi_operator.backends.secret_values import SecretValue
 from tgi_operator.engines.tgi import images
+from unit.operator.sagemaker.test_render import desired, spec
 
 
 def first_problem(runtime: dict[str, Any] | None = None, **sage_maker: Any) -> Problem | None:
@@ -30,14 +32,16 @@ def variables(number: int, size: int = 1) -> dict[str, Any]:
     return {"env": [{"name": f"V{index:02}", "value": "x" * size} for index in range(number)]}
 
 
+SECRET: dict[str, Any] = {"name": "V98", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+
 # HF_MODEL_ID, SM_NUM_GPUS and their values.
 OPERATORS_OWN_BYTES = len("HF_MODEL_ID") + len("HuggingFaceH4/zephyr-7b-beta") + len("SM_NUM_GPUS") + len("4")
 
 
-def variables_of(total: int) -> dict[str, Any]:
-    """Return variables that make an environment of so many bytes in all."""
-    described = variables(32, 1000)
-    missing = total - OPERATORS_OWN_BYTES - 32 * (3 + 1000)
+def variables_of(total: int, number: int) -> dict[str, Any]:
+    """Return variables that make an environment of this many bytes in total, with one variable more than `number`."""
+    described = variables(number, 1000)
+    missing = total - OPERATORS_OWN_BYTES - number * (3 + 1000)
     described["env"].append({"name": "V99", "value": "x" * (missing - 3)})
     return described
 
@@ -103,13 +107,6 @@ def variables_of(total: int) -> dict[str, Any]:
             "numShard is 8, but the number of GPUs is 4",
             id="what the checks of TGI find",
         ),
-        pytest.param(
-            variables_of(32 * 1024 + 1),
-            {},
-            Reason.INVALID_SPEC,
-            "35 variables totaling 32769 bytes exceed the SageMaker limits; use at most 100 variables and 32768",
-            id="an environment one byte too large",
-        ),
     ],
 )
 def test_what_cannot_work_is_refused(
@@ -137,11 +134,29 @@ def test_what_cannot_work_is_refused(
         pytest.param({"numShard": 4}, {}, id="a shard for each GPU"),
         pytest.param({"env": [{"name": "API_KEYS", "value": "x"}]}, {}, id="a variable named alike"),
         pytest.param(variables(60), {}, id="as many variables as the CRD allows"),
-        pytest.param(variables_of(32 * 1024), {}, id="an environment just as large as may be"),
     ],
 )
 def test_near_miss_passes(runtime: dict[str, Any], sage_maker: dict[str, Any]) -> None:
     assert first_problem(runtime, **sage_maker) is None
+
+
+@pytest.mark.parametrize("secret", [0, 1000], ids=["in the spec", "with a value from a Secret"])
+@pytest.mark.parametrize("above", [0, 1], ids=["as large as possible", "one byte too large"])
+def test_environment_has_the_limit_of_aws(secret: int, above: int) -> None:
+    size = 32 * 1024 + above - (secret and secret + len("V98"))
+    runtime = variables_of(size, 31 if secret else 32)
+    found = {}
+    if secret:
+        runtime["env"].append(SECRET)
+        found["V98"] = SecretValue("s" * secret, "s-1")
+    problem = checks.environment_too_large(desired(spec({"runtime": runtime}), env=found))
+    if not above:
+        assert problem is None
+        return
+    assert problem is not None
+    assert problem.reason is Reason.INVALID_SPEC
+    assert "35 variables with 32769 bytes exceed the limits of SageMaker" in problem.message
+    assert "use at most 100 variables and 32768 bytes" in problem.message
 
 
 @pytest.mark.parametrize("region", images.catalogue()["registries"])

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.sagemaker.aws.client import from_botocore
 from tgi_operator.backends.sagemaker.aws.errors import NOT_FOUND, AWSError, Meaning, failure, meaning
 from tgi_operator.backends.sagemaker.remedies import HANDLING
+from tgi_operator.backends.secret_values import SecretValue, SecretValues
 
 ARN = "arn:aws:sagemaker:us-east-2:111122223333"
 INVALID_ROLE = (
@@ -313,7 +313,7 @@ def test_call_that_did_not_get_through(error: BotoCoreError, expected: Meaning) 
 @given(st.text(min_size=8), st.text(), st.text())
 def test_secret_is_removed_wherever_aws_quotes_it(secret: str, before: str, after: str) -> None:
     error = AWSError(Meaning.REJECTED, "CreateModel", "ValidationException", f"{before}{secret}{after}{secret}")
-    clean = error.without(HubToken(secret, "s-1"))
+    clean = error.without(SecretValues(SecretValue(secret, "s-1")))
     assert secret not in clean.message.replace("[redacted]", "")
     assert (clean.meaning, clean.operation, clean.code) == (error.meaning, error.operation, error.code)
 

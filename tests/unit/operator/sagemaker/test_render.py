@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tgi_operator.api.sagemaker import RoutingStrategy
 from tgi_operator.api.spec import DType, Quantize, Spec
 from tgi_operator.api.status import Status
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.sagemaker.aws.scope import Scope
 from tgi_operator.backends.sagemaker.desired import checks, names, places, render
 from tgi_operator.backends.sagemaker.desired.render import Desired
+from tgi_operator.backends.secret_values import SecretValue, SecretValues
 from tgi_operator.engines.tgi import images
 from tgi_sandbox.aws.validation import validate as validate_as_aws
 
@@ -46,13 +46,18 @@ def spec(changes: dict[str, Any] | None = None, **sage_maker: Any) -> dict[str, 
     return MINIMAL | (changes or {}) | {"sageMaker": MINIMAL["sageMaker"] | sage_maker}
 
 
-def desired(described: dict[str, Any], token: str | None = None, image: str | None = None) -> Desired:
+def desired(
+    described: dict[str, Any],
+    token: str | None = None,
+    image: str | None = None,
+    env: dict[str, SecretValue] | None = None,
+) -> Desired:
     spec = Spec.model_validate(described)
     resource = Resource(OWNER, 1, deleting=False, spec=spec, status=Status(), fields=described)
     assert spec.sage_maker is not None
-    hub_token = HubToken(token, "s-1") if token is not None else None
+    secrets = SecretValues(SecretValue(token, "s-1") if token is not None else None, env or {})
     return render.desired(
-        places.generated(resource.key, resource.fields), resource, spec, spec.sage_maker, hub_token, image
+        places.generated(resource.key, resource.fields), resource, spec, spec.sage_maker, secrets, image
     )
 
 
@@ -234,8 +239,8 @@ def test_same_spec_is_the_same_revision_and_another_way_to_write_it_too(
 @given(specs())
 def test_token_is_never_in_what_is_printed(described: dict[str, Any]) -> None:
     wanted = desired(described, TOKEN)
-    assert wanted.token is not None
-    assert wanted.token.value == TOKEN
+    assert wanted.secrets.token is not None
+    assert wanted.secrets.token.value == TOKEN
     for text in (repr(wanted), str(wanted), f"{wanted}", repr(replace(wanted, replicas=2))):
         assert TOKEN not in text
 
@@ -253,10 +258,28 @@ def test_token_has_the_name_of_the_version(version: str, names: set[str]) -> Non
     assert {name for name, value in values.items() if value == TOKEN} == names
 
 
+FROM_SECRET = spec(
+    {"runtime": {"env": [{"name": "PROXY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "proxy"}}}]}}
+)
+
+
+def test_secret_variable_is_in_the_environment_and_in_nothing_printed() -> None:
+    made = desired(FROM_SECRET, env={"PROXY": SecretValue("secret-of-the-proxy", "ml/keys/proxy")})
+    assert made.create_model()["PrimaryContainer"]["Environment"]["PROXY"] == "secret-of-the-proxy"
+    assert "secret-of-the-proxy" not in f"{made} {made!r} {made.tags} {made.revision} {made.rendered_from}"
+
+
+def test_another_secret_value_is_another_revision() -> None:
+    values = [SecretValue("first", "ml/keys/proxy"), SecretValue("second", "ml/keys/proxy")]
+    made = [desired(FROM_SECRET, env={"PROXY": value}) for value in (*values, values[0])]
+    assert made[0].revision != made[1].revision
+    assert made[0].revision == made[2].revision
+
+
 def test_another_token_is_another_revision() -> None:
     revisions = {desired(spec(), token).revision for token in (None, TOKEN, "hf_other")}
     assert len(revisions) == 3
-    assert desired(spec()).token is None
+    assert desired(spec()).secrets.token is None
 
 
 @pytest.mark.parametrize(

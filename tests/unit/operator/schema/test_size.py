@@ -105,12 +105,12 @@ def annotated(characters: int) -> dict[str, Any]:
 
 def test_budget_of_characters_is_kept() -> None:
     assert admitted(annotated(size.MOST_CHARACTERS))
-    with pytest.raises(NotAdmittedError, match="must have at most 16,384 characters"):
+    with pytest.raises(NotAdmittedError, match="must have at most 15,000 characters"):
         admitted(annotated(size.MOST_CHARACTERS + 1))
 
 
 def test_keys_of_maps_count() -> None:
     manifest = annotated(16_000)
     manifest["spec"]["inCluster"]["nodeSelector"] = {"k" * 400: ""}
-    with pytest.raises(NotAdmittedError, match="16,384 characters"):
+    with pytest.raises(NotAdmittedError, match="15,000 characters"):
         admitted(manifest)

@@ -2,11 +2,13 @@
 
 import errno
 import os
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -123,18 +125,54 @@ def test_an_answer_of_s3(error: Exception, kind: type[FetchError], words: str) -
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "kind", "words"),
     [
-        (errno.ENOSPC, "the volume that contains /claim is full; use a larger PVC"),
-        (errno.EDQUOT, "the volume that contains /claim is full; use a larger PVC"),
-        (errno.EROFS, "/claim/x: Read-only file system; the volume must be writable by uid"),
-        (errno.EACCES, "/claim/x: Permission denied"),
-        (errno.ENAMETOOLONG, "/claim/x: File name too long"),
-        (errno.EIO, None),
-        (errno.ECONNRESET, None),
+        (errno.ENOSPC, LastingError, "the volume that contains /claim is full; use a larger PVC"),
+        (errno.EDQUOT, LastingError, "the volume that contains /claim is full; use a larger PVC"),
+        (errno.EROFS, LastingError, "/claim/x: Read-only file system; the volume must be writable by uid"),
+        (errno.EACCES, LastingError, "/claim/x: Permission denied; the volume must be writable by uid"),
+        (errno.EPERM, LastingError, "/claim/x: Operation not permitted; the volume must be writable by uid"),
+        (errno.ENOSYS, LastingError, "/claim/x: Function not implemented; the file system of the volume cannot rename"),
+        (errno.ENOTSUP, LastingError, "/claim/x: Operation not supported; the file system of the volume cannot"),
+        (errno.ENOLCK, LastingError, "/claim/x: No locks available; the file system of the volume cannot"),
+        (errno.ENAMETOOLONG, LastingError, "/claim/x: File name too long"),
+        (errno.EIO, PassingError, "/claim/x: Input/output error; the storage of the volume has failed"),
+        (errno.ESTALE, PassingError, "/claim/x: Stale file handle; the storage of the volume has failed"),
+        (errno.ENOENT, PassingError, "/claim/x: No such file or directory"),
+        (errno.EINVAL, PassingError, "/claim/x: Invalid argument"),
+        (errno.ETIMEDOUT, PassingError, "/claim/x: Connection timed out"),
     ],
 )
-def test_what_the_volume_refuses(number: int, words: str | None) -> None:
+def test_what_the_volume_refuses(number: int, kind: type[FetchError], words: str) -> None:
     failure = failures.of_volume(OSError(number, os.strerror(number), "/claim/x"), CLAIM)
 
-    assert (words or "None") in str(failure)
+    assert type(failure) is kind
+    assert str(failure).startswith(words)
+
+
+def test_a_file_system_without_links() -> None:
+    refused = OSError(errno.EPERM, os.strerror(errno.EPERM), "/claim/blobs/x", None, "/claim/snapshots/x")
+
+    assert "cannot rename, link or lock files" in str(failures.of_volume(refused, CLAIM))
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSYS, errno.EROFS])
+def test_a_call_for_an_open_file_fails_for_the_volume(number: int) -> None:
+    assert str(failures.of_volume(OSError(number, os.strerror(number)), CLAIM)).startswith("/claim: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)),
+        OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)),
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        requests.ConnectionError("HTTPConnectionPool(...): Max retries exceeded"),
+        requests.Timeout(),
+        hub_error(HfHubHTTPError, 503),
+        LocalEntryNotFoundError("no connection, or no copy"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_the_network_is_not_one_of_the_volume(error: OSError) -> None:
+    assert failures.of_volume(error, CLAIM) is None

@@ -1,6 +1,8 @@
 """Files that can be written into a folder, and whether it contains a model."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tgi_operator.weights import folder
-from tgi_operator.weights.failures import LastingError
+from tgi_operator.weights.failures import LastingError, PassingError
 
 HERE = Path("/claim/model")
 INDEX = "model.safetensors.index.json"
@@ -129,3 +131,12 @@ def test_a_link_that_leads_out_of_the_directory_is_refused(tmp_path: Path) -> No
     folder.require_contained(claim, claim / "inside" / "x")
     with pytest.raises(LastingError, match="is a link that points outside"):
         folder.require_contained(claim, claim / "outside" / "x")
+
+
+def test_a_volume_that_fails_is_read_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    with pytest.raises(PassingError, match="Input/output error; the storage of the volume has failed"):
+        folder.check(tmp_path, allow_pickle=False)

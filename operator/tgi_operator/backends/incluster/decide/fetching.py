@@ -183,4 +183,4 @@ def _is_late(situation: Situation, reason: Reason) -> bool:
 
 def _trouble(situation: Situation) -> Trouble | None:
     newest = newest_fetcher(situation)
-    return pods.trouble(newest, situation.desired.token) if newest is not None else None
+    return pods.trouble(newest, situation.desired.secrets) if newest is not None else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Unpack
 
 from tgi_operator.api import conditions
@@ -174,15 +175,15 @@ class Situation:
         """Whether a pod of the live revision would fit if other pods used less, or left the node of its volume."""
         return any(pods.lacks_room(pod, bound=self.in_place_only) for pod in self.live_servers)
 
-    @property
+    @cached_property
     def troubles(self) -> tuple[Trouble, ...]:
-        """The problem that keeps pods of the live revision from serving, without the Hub token.
+        """The problem that keeps pods of the live revision from serving, without secret values.
 
         Pods that ended permanently, such as evicted ones, count only while no pod is ready.
         """
-        token = self.rendered.token if self.rendered else None
+        secrets = self.rendered.secrets if self.rendered else None
         relevant = (pod for pod in self.live_servers if not self.available or not pods.is_over(pod))
-        return tuple(found for pod in relevant if (found := pods.trouble(pod, token)) is not None)
+        return tuple(found for pod in relevant if (found := pods.trouble(pod, secrets)) is not None)
 
     @property
     def bounds(self) -> Bounds:

@@ -3,17 +3,16 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from tgi_operator.api.incluster import InCluster
-from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, Model, SecretKeyRef, Spec
-from tgi_operator.backends.hub_token import HubToken
+from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, EnvVar, Model, Spec
 from tgi_operator.backends.incluster.desired import names, placement
-from tgi_operator.backends.incluster.desired.manifests import literal, manifest
+from tgi_operator.backends.incluster.desired.manifests import literal, manifest, variable_from_secret
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import JOB, Object
 from tgi_operator.backends.incluster.seen.pods import FETCHER
 from tgi_operator.backends.resource import Owner
+from tgi_operator.backends.secret_values import SecretValues
 from tgi_operator.exit_codes import ExitCode
 
 DATA = "/data"
@@ -34,6 +33,8 @@ _SHARED = re.compile(
 
 _READ_ONLY_SOURCES = frozenset({"configMap", "secret", "projected"})
 """Volumes of `podTemplate` that the Job also has, such as those with CA bundles."""
+
+HUB_TOKEN = "HF_TOKEN"  # noqa: S105 - the name of a variable
 
 _METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
 
@@ -112,19 +113,20 @@ def job(
     target: InCluster,
     found: Source,
     image: str,
-    token: HubToken | None = None,
+    secrets: SecretValues,
     volume: Volume | None = None,
 ) -> Object:
     """Return the Job that fetches the weights, or checks them for a pvc:// URI.
 
     Its name depends on what it fetches and where: another source, revision or PVC is another Job. The rest of its
-    input, such as tolerations or the value of the token, makes another manifest with the same name.
+    input, such as tolerations or the values of Secrets, makes another manifest with the same name.
     """
     assert found.fetch is not None  # noqa: S101 - only called with a source to fetch or check
     model = spec.model
     uri, folder = found.fetch
+    on_hub = uri.startswith(HF_SCHEME)
     shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name) and each.name != _METADATA_DISABLED]
-    hub = [each.value for each in shared if each.name == "HF_ENDPOINT"]
+    hub = [each.value or _variable(each)["valueFrom"] for each in shared if each.name == "HF_ENDPOINT"]
     options = ["--allow-pickle"] if model.allow_pickle else []
     what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts, *options], sort_keys=True)
     arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else []), *options]
@@ -134,10 +136,10 @@ def job(
         "command": ["tgi-operator"],
         "args": [literal(argument) for argument in arguments],
         "env": [
-            *({"name": each.name, "value": literal(each.value)} for each in shared),
+            *map(_variable, shared),
             # Without a service account that has a role, the Job must not use the permissions of the node.
             {"name": _METADATA_DISABLED, "value": "true"},
-            *(token_environment(model.token_secret_ref) if uri.startswith(HF_SCHEME) else []),
+            *([variable_from_secret(HUB_TOKEN, model.token_secret_ref)] if on_hub and model.token_secret_ref else []),
         ],
         "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
         "volumeMounts": [*found.mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the container's own
@@ -184,9 +186,20 @@ def job(
         "template": {"metadata": metadata, "spec": pod},
     }
     made = manifest(JOB, owner, names.job_name(owner, what), job_spec)
-    if token is not None and uri.startswith(HF_SCHEME):
-        made["metadata"]["annotations"] = {names.ANNOTATION_TOKEN: token.fingerprint}
+    fingerprints = {
+        names.ANNOTATION_TOKEN: secrets.token.fingerprint if secrets.token is not None and on_hub else None,
+        names.ANNOTATION_SECRETS: secrets.env_fingerprint([each.name for each in shared]),
+    }
+    known = {name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint is not None}
+    if known:
+        made["metadata"]["annotations"] = known
     return made
+
+
+def _variable(given: EnvVar) -> Object:
+    if given.value_from is not None:
+        return variable_from_secret(given.name, given.value_from.secret_key_ref)
+    return {"name": given.name, "value": literal(given.value or "")}
 
 
 def _add_changes(metadata: Object, pod: Object, changes: Object) -> None:
@@ -212,12 +225,3 @@ def _add_changes(metadata: Object, pod: Object, changes: Object) -> None:
     mounted = {each["name"] for each in mounts}
     pod["volumes"] += [volume for name, volume in volumes.items() if name in mounted]
     pod["containers"][0]["volumeMounts"] += mounts
-
-
-def token_environment(reference: SecretKeyRef | None) -> list[dict[str, Any]]:
-    """Return the variable with the Hub token, by reference."""
-    if reference is None:
-        return []
-    return [
-        {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": reference.name, "key": reference.key}}},
-    ]

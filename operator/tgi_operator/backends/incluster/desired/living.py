@@ -16,17 +16,17 @@ from dataclasses import replace
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.backends import naming
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import names, render
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.secret_values import SecretValues
 
 
 def desired(
     resource: Resource,
     target: InCluster,
-    token: HubToken | None,
+    secrets: SecretValues,
     fetcher: str,
     deployment: Object | None,
     jobs: Iterable[Object] = (),
@@ -35,17 +35,17 @@ def desired(
 ) -> Desired:
     """Return the desired objects for the live `deployment`, `jobs` and `servers`. See render.desired."""
     if deployment is None:
-        return render.desired(resource, target, token, fetcher, modes=modes)
+        return render.desired(resource, target, secrets, fetcher, modes=modes)
     template: Object = deployment["spec"]["template"]
     revision = names.revision(template)
-    rendered = render.desired(resource, target, token, fetcher, resource.status.image, modes)
+    rendered = render.desired(resource, target, secrets, fetcher, resource.status.image, modes)
     if rendered.revision == revision:
         # The revision of the Deployment proves the image that the status remembers.
         return rendered
     # An unnamed version keeps the image that runs, unless `podTemplate` names one.
     named = _image(rendered.template) != rendered.image
     running = None if named else _running(_image(template), resource.status.image, servers)
-    rendered = render.desired(resource, target, token, fetcher, running, modes)
+    rendered = render.desired(resource, target, secrets, fetcher, running, modes)
     # A label that cannot be a revision was changed by another user.
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tgi_operator.api.identifiers import API_VERSION, KIND
+from tgi_operator.api.spec import SecretKeyRef
 from tgi_operator.backends import naming
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import DEPLOYMENT, Kind, Object
@@ -66,6 +67,11 @@ def _stamp(made: Object) -> str:
     if made["kind"] == DEPLOYMENT.name:
         spec["template"] = names.revision(spec["template"])
     return content_digest(made | {"spec": spec})
+
+
+def variable_from_secret(name: str, reference: SecretKeyRef) -> Object:
+    """Return the environment variable with the value of a key of a Secret, by reference."""
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": reference.name, "key": reference.key}}}
 
 
 def literal(value: str) -> str:

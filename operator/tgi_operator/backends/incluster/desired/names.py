@@ -27,6 +27,9 @@ ANNOTATION_APPLIED = f"{GROUP}/applied"
 ANNOTATION_TOKEN = f"{GROUP}/token"
 """Annotation of the Job: the fingerprint of the Hub token, so that another token replaces a Job that failed."""
 
+ANNOTATION_SECRETS = f"{GROUP}/secrets"
+"""Annotation of the Job: the fingerprint of its other values from Secrets, for the same purpose."""
+
 ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
 """Annotation of the Job: how many Jobs before it failed to fetch the same weights."""
 

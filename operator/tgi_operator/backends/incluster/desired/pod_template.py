@@ -6,8 +6,8 @@ from math import ceil
 from tgi_operator.api.incluster import InCluster, PodDefault
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import drain, names, placement
-from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, Source, token_environment
-from tgi_operator.backends.incluster.desired.manifests import literal
+from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, HUB_TOKEN, Source
+from tgi_operator.backends.incluster.desired.manifests import literal, variable_from_secret
 from tgi_operator.backends.incluster.desired.overlay import overlay
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import Object
@@ -39,8 +39,8 @@ def pod_template(
 ) -> Object:
     """Return the PodTemplateSpec without a revision, with `podTemplate` merged over it.
 
-    It depends on the reference to the Hub token and not on its value: a running server no longer uses the token, and a
-    container that is starting reads the current value.
+    It depends on the references to Secrets and not on their values: a running server no longer uses the Hub token, and
+    a container that is starting reads the current values.
     """
     own: Object = {"labels": names.server_labels(owner)}
     pod: Object = {
@@ -78,7 +78,7 @@ def pod_template(
 
 
 def environment(spec: Spec, target: InCluster, image: str, source: Source) -> dict[str, str]:
-    """Return the environment variables of TGI's container, except the token."""
+    """Return the environment variables of TGI's container, except those from Secrets."""
     shards = spec.runtime.num_shard or sharding.default_shards(spec.model, target.gpu.count)
     own = {
         "MODEL_ID": source.model_id,
@@ -104,12 +104,13 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
     variables = environment(spec, target, image, source)
     graceful = int(variables.get("GRACEFUL_TERMINATION_TIMEOUT", drain.TGI_GRACEFUL_SECONDS))
     longest = drain.seconds(target.termination_grace_period_seconds, graceful)
-    token = [] if source.offline else token_environment(spec.model.token_secret_ref)
+    token = {HUB_TOKEN: spec.model.token_secret_ref} if spec.model.token_secret_ref and not source.offline else {}
+    secret = [variable_from_secret(name, found) for name, found in (token | spec.runtime.secret_env).items()]
     mounts = [{"name": each["name"], "mountPath": "/dev/shm"} for each in _shared_memory(target)]  # noqa: S108 - the container's own
     container: Object = {
         "name": names.CONTAINER,
         "image": image,
-        "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *token],
+        "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *secret],
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(spec, target),
         "volumeMounts": [*source.served_mounts, *mounts],

@@ -15,12 +15,13 @@ _TOKENS = frozenset({"serviceAccountToken", "podCertificate"})
 
 
 def references(desired: Desired, spec: Spec) -> tuple[Reference, ...]:
-    """Return the objects that pods and Job use, except the Secret of the Hub token: it is checked when it is read."""
+    """Return the objects that pods and Job use, except the Secrets whose values the operator has read and checked."""
     pod = mapping(desired.template.get("spec"))
     job = mapping(desired.job["spec"]["template"]["spec"]) if desired.job is not None else {}
     named = spec.in_cluster.service_account_name if spec.in_cluster is not None else None
-    token = spec.model.token_secret_ref.name if spec.model.token_secret_ref is not None else None
-    secrets = (Reference("Secret", name, f"{_TEMPLATE}.{field}") for field, name in _secrets(pod) if name != token)
+    token = () if spec.model.token_secret_ref is None else (spec.model.token_secret_ref,)
+    read = {each.name for each in (*token, *spec.runtime.secret_env.values())}
+    secrets = (Reference("Secret", name, f"{_TEMPLATE}.{field}") for field, name in _secrets(pod) if name not in read)
     return (*_accounts(job, named), *_accounts(pod, named), *secrets)
 
 

@@ -1,4 +1,4 @@
-"""spec -> the objects of a resource. Pure: the same spec, token and image give the same objects and revision."""
+"""spec -> the objects of a resource. Pure: the same spec, secrets and image give the same objects and revision."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from tgi_operator.api.incluster import AccessMode, Cache, InCluster, Rollout
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends import naming
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template, volumes
 from tgi_operator.backends.incluster.desired.manifests import content_digest, manifest
 from tgi_operator.backends.incluster.desired.strategy import Strategy, count_or_percent
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, SERVICE, Object
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.secret_values import SecretValues
 from tgi_operator.engines.tgi import images
 
 
@@ -35,12 +35,12 @@ class Desired:
     budget: Object
     claim: Object | None
     job: Object | None
-    token: HubToken | None = field(repr=False)
+    secrets: SecretValues = field(repr=False)
     volume: Volume | None = None
     rolled_back_from: str | None = None
     """The revision of the inputs, if it failed. The template is then that of the last revision that served requests."""
     former_inputs: tuple[str, ...] = field(default=(), repr=False)
-    """The digests as earlier versions computed them, from the token too."""
+    """The digests as earlier versions computed them, from the Hub token too."""
 
     def deployment(self, replicas: int | None, strategy: Strategy) -> Object:
         """Return the Deployment with the replica count and strategy. None leaves the count to another controller."""
@@ -75,15 +75,16 @@ def image(spec: Spec, running: str | None) -> str:
 def desired(
     resource: Resource,
     target: InCluster,
-    token: HubToken | None,
+    secrets: SecretValues,
     fetcher: str,
     running: str | None = None,
     modes: Collection[str] = (),
 ) -> Desired:
     """Return the desired objects in the cluster for a resource that passed the checks.
 
-    `token` is the Hub token if the spec names one. `fetcher` is the image that fetches weights. `running` is the image
-    that runs, or None if none runs. `modes` are the access modes of the PVC that the spec names, empty if unknown.
+    `secrets` are the values that the spec takes from Secrets. `fetcher` is the image that fetches weights. `running` is
+    the image that runs, or None if none runs. `modes` are the access modes of the PVC that the spec names, empty if
+    unknown.
     """
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
@@ -93,12 +94,13 @@ def desired(
     template = pod_template.pod_template(owner, spec, target, image_uri, source, volume)
     revision = content_digest(template)
     template["metadata"]["labels"][names.LABEL_REVISION] = revision
-    inputs, _ = naming.inputs_digests(resource, None, target)
+    inputs, _ = naming.inputs_digests(resource, SecretValues(), target)
+    token = SecretValues(secrets.token)
     deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
     return Desired(
         owner=owner,
         inputs=inputs,
-        former_inputs=() if source.offline or token is None else naming.inputs_digests(resource, token, target),
+        former_inputs=() if source.offline or secrets.token is None else naming.inputs_digests(resource, token, target),
         revision=revision,
         image=image_uri,
         template=template,
@@ -108,8 +110,8 @@ def desired(
         service=_service(owner),
         budget=_budget(owner, target),
         claim=_claim(owner, target.cache),
-        job=fetch_job.job(owner, spec, target, source, fetcher, token, volume) if source.offline else None,
-        token=token,
+        job=fetch_job.job(owner, spec, target, source, fetcher, secrets, volume) if source.offline else None,
+        secrets=secrets,
         volume=volume,
     )
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.times import parse
-from tgi_operator.backends.hub_token import HubToken, without_token
 from tgi_operator.backends.incluster.kinds import Object, condition, is_true
+from tgi_operator.backends.secret_values import SecretValues, without_secrets
 from tgi_operator.engines.tgi import failure_texts
 
 MESSAGE_LIMIT = 1024
@@ -58,16 +58,16 @@ class Trouble:
     exit_code: int | None = None
 
 
-def trouble(pod: Object, token: HubToken | None = None) -> Trouble | None:
+def trouble(pod: Object, secrets: SecretValues | None = None) -> Trouble | None:
     """Return the problem that keeps a pod from serving, or None if it serves, is ending or has just started.
 
-    The problem does not contain the Hub token.
+    The problem does not contain secret values.
     """
     if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
         return None
     found = next((found for check in _CHECKS if (found := check(pod)) is not None), None)
-    # Truncate last, because a truncated token might not be recognized.
-    return replace(found, message=_cut(without_token(found.message, token))) if found is not None else None
+    # Truncate last, because a truncated value might not be recognized.
+    return replace(found, message=_cut(without_secrets(found.message, secrets))) if found is not None else None
 
 
 def is_over(pod: Object) -> bool:

@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 
 from tgi_operator.api.reasons import Reason
-from tgi_operator.backends.hub_token import HubToken, without_token
+from tgi_operator.backends.secret_values import SecretValues, without_secrets
 
 
 class Meaning(StrEnum):
@@ -72,9 +72,9 @@ class AWSError(Exception):
         """Whether there was no answer, so that the next call would probably time out too."""
         return self.code in _UNANSWERED
 
-    def without(self, token: HubToken | None) -> "AWSError":
-        """Return the error without the Hub token, which AWS may quote from the request."""
-        return AWSError(self.meaning, self.operation, self.code, without_token(self.message, token))
+    def without(self, secrets: SecretValues | None) -> "AWSError":
+        """Return the error without the secret values, which AWS may quote from the request."""
+        return AWSError(self.meaning, self.operation, self.code, without_secrets(self.message, secrets))
 
 
 _BY_CODE = {

@@ -97,10 +97,9 @@ def api_key(spec: Spec, _: SageMaker) -> Problem | None:
     return None
 
 
-def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
-    """A container's environment is limited."""
-    image = render.image(spec.runtime, target.region, None)
-    values = render.environment(spec, target, image, None)
+def environment_too_large(desired: render.Desired) -> Problem | None:
+    """A container's environment is limited, including the values from Secrets."""
+    values = desired.model["PrimaryContainer"]["Environment"]
     size = sum(len(name.encode()) + len(value.encode()) for name, value in values.items())
     if len(values) > MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
         return Problem(
@@ -124,7 +123,6 @@ CHECKS: tuple[Check, ...] = (
     unsupported_instance,
     api_key,
     unlaunchable,
-    environment_too_large,
     misscaled,
 )
 

@@ -1,4 +1,4 @@
-"""spec -> AWS requests. Pure: the same spec, token and image give the same requests and revision, for years."""
+"""spec -> AWS requests. Pure: the same spec, secrets and image give the same requests and revision, for years."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from typing import Any
 from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Runtime, Spec
 from tgi_operator.backends import naming
-from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.sagemaker.desired import names, scaling_policies
 from tgi_operator.backends.sagemaker.desired.places import Place
 from tgi_operator.backends.sagemaker.desired.scaling_policies import Scaling
+from tgi_operator.backends.secret_values import SecretValues
 from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.hardware.instances import instance
 from tgi_operator.models import sharding, sizes
@@ -42,7 +42,7 @@ class Desired:
     replicas: int | None
     tags: Mapping[str, str]
     scaling: Scaling | None = None
-    token: HubToken | None = field(default=None, repr=False)
+    secrets: SecretValues = field(default_factory=SecretValues, repr=False)
     former_rendered_from: str = field(default="", repr=False)
     """The digest as earlier versions computed it, from the token itself."""
 
@@ -120,26 +120,28 @@ def follows_running_image(runtime: Runtime) -> bool:
 
 
 def desired(
-    where: Place, resource: Resource, spec: Spec, target: SageMaker, token: HubToken | None, running: str | None
+    where: Place, resource: Resource, spec: Spec, target: SageMaker, secrets: SecretValues, running: str | None
 ) -> Desired:
     """Return the desired objects at a place for a resource that passed the checks.
 
-    `token` is the Hub token, or None if the spec names no Secret. `running` is the image that runs, or None if it is
-    not known.
+    `secrets` are the values that the spec takes from Secrets. `running` is the image that runs, or None if it is not
+    known.
     """
-    image_uri = image(spec.runtime, target.region, running)
-    model = _model(spec, target, image_uri, token.value if token is not None else None)
+    image_uri, token = image(spec.runtime, target.region, running), secrets.token
+    model = _model(spec, target, image_uri, token.value if token is not None else None, secrets.environment)
     config = _config(spec, target, image_uri)
-    # The revision is public, and a digest of the token itself would let everyone test guesses.
-    identified = _model(spec, target, image_uri, token.fingerprint) if token is not None else model
-    rendered_from, former = naming.inputs_digests(resource, token, target)
-    content = json.dumps({"model": identified, "config": config}, sort_keys=True)
+    # The revision is public, and a digest of the values themselves would let everyone test guesses.
+    identified = _model(spec, target, image_uri, token.fingerprint if token is not None else None, {})
+    rendered_from, former = naming.inputs_digests(resource, secrets, target)
+    variables = secrets.env_fingerprint(secrets.env)
+    identity = {"model": identified, "config": config} | ({} if variables is None else {"secrets": variables})
+    content = json.dumps(identity, sort_keys=True)
     return Desired(
         place=where,
         revision=naming.revision(content),
         rendered_from=rendered_from,
         former_rendered_from=former,
-        token=token,
+        secrets=secrets,
         image=image_uri,
         model=model,
         config=config,
@@ -149,8 +151,9 @@ def desired(
     )
 
 
-def _model(spec: Spec, target: SageMaker, image_uri: str, token: str | None) -> Request:
-    container: Request = {"Image": image_uri, "Environment": environment(spec, target, image_uri, token)}
+def _model(spec: Spec, target: SageMaker, image_uri: str, token: str | None, secret_env: Mapping[str, str]) -> Request:
+    variables = {**environment(spec, target, image_uri, token), **secret_env}
+    container: Request = {"Image": image_uri, "Environment": variables}
     if not spec.model.on_hub:
         source = {"S3Uri": spec.model.uri, "S3DataType": "S3Prefix", "CompressionType": "None"}
         container["ModelDataSource"] = {"S3DataSource": source}
@@ -166,7 +169,7 @@ def _model(spec: Spec, target: SageMaker, image_uri: str, token: str | None) -> 
 
 
 def environment(spec: Spec, target: SageMaker, image_uri: str, token: str | None) -> dict[str, str]:
-    """Return the environment of the container, as TGI's sagemaker-entrypoint.sh reads it."""
+    """Return the environment of the container, as TGI's sagemaker-entrypoint.sh reads it, without `secret_env`."""
     version = images.tgi_version(image_uri)
     gpus = instance(target.instance_type).count
     shards = spec.runtime.num_shard or sharding.default_shards(spec.model, gpus)

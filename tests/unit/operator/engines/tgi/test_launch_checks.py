@@ -4,6 +4,9 @@ The sandbox's launcher is based on TGI's source and not on these checks: what th
 and what it refuses because of the launcher is refused there with TGI's own text.
 """
 
+import inspect
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import DType, Model, Quantize, Runtime
-from tgi_operator.engines.tgi import launcher_options
+from tgi_operator.engines.tgi import launch_checks, launcher_options
 from tgi_operator.engines.tgi.launch_checks import Launch, first_problem
 from tgi_operator.hardware.instances import instance
 from tgi_sandbox.tgi.launcher import LauncherError
@@ -379,3 +382,39 @@ launches = st.builds(
 def test_what_passes_all_checks_starts(asked: Launch) -> None:
     if first_problem(asked) is None:
         start_in_sandbox(asked)
+
+
+def from_secret(name: str) -> Launch:
+    variable = {"name": name, "valueFrom": {"secretKeyRef": {"name": "keys", "key": "k"}}}
+    runtime = Runtime.model_validate({"env": [variable]})
+    found = launch({})
+    return replace(found, runtime=runtime, environment=launcher_options.options(runtime, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        *((name, f"spec.runtime.env: {name} comes from a Secret") for name in launch_checks.typed_options()),
+        ("LORA_ADAPTERS", "set value instead of valueFrom"),
+        ("PORT", "the backend sets the port; remove it"),
+        ("HF_TOKEN", "use spec.model.tokenSecretRef instead"),
+        ("MODEL_ID", "use spec.model.uri instead"),
+    ],
+)
+def test_what_must_be_known_cannot_come_from_a_secret(name: str, message: str) -> None:
+    found = first_problem(from_secret(name))
+    assert found is not None
+    assert found.reason is Reason.CONFLICTING_OPTIONS
+    assert message in found.message
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "OTLP_ENDPOINT"])
+def test_what_is_only_passed_on_can_come_from_a_secret(name: str) -> None:
+    assert first_problem(from_secret(name)) is None
+
+
+def test_every_option_that_a_check_reads_must_be_known() -> None:
+    read = set(re.findall('"([A-Z]+(?:_[A-Z]+)*)"', inspect.getsource(launch_checks)))
+    assert len(read) > 8
+    for name in read:
+        assert launch_checks.checked_value(from_secret(name)) is not None
