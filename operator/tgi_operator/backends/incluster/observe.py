@@ -288,7 +288,7 @@ class Observer:
 
 
 def _nothing(_: Object) -> None:
-    """Reduce an object of which only the number matters."""
+    """Drop an object that is only counted."""
 
 
 def _selectors(nodes: Iterable[str]) -> Iterator[dict[str, str]]:

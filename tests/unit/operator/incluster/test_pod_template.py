@@ -191,7 +191,7 @@ quantities = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storag
 @settings(max_examples=50)
 @given(
     st.integers(1, 16),
-    st.sampled_from(["nvidia.com/gpu", "amd.com/gpu", "nvidia.com/mig-1g.5gb"]),
+    st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"]),
     quantities,
     quantities,
     st.none() | st.integers(1, 64),
