@@ -1,7 +1,7 @@
 """GPUs by the product name on a node label, from data/gpus.yaml, and the parts of GPUs that pods can request."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -29,6 +29,9 @@ _PARTITION = "cloud.google.com/gke-gpu-partition-size"
 _SHARING = "cloud.google.com/gke-gpu-sharing-strategy"
 """GKE's labels of nodes whose GPUs have slices or are shared. The resource there is nvidia.com/gpu."""
 
+_SHARED = re.compile(rf"[.-]shared$|^{re.escape(_SHARING)}:", re.IGNORECASE)
+"""The parts whose memory other pods can use too."""
+
 
 class UnsupportedGPUError(ValueError):
     """TGI does not run on that GPU. The text shows the reason and the supported GPUs."""
@@ -41,8 +44,8 @@ def known_products() -> tuple[tuple[re.Pattern[str], dict[str, Any]], ...]:
     return tuple((re.compile(row["product"], re.IGNORECASE), row) for row in table)
 
 
-def maker(resource_name: str) -> str:
-    """Return the domain of an extended resource, which is its maker's: nvidia.com for nvidia.com/mig-3g.20gb."""
+def vendor(resource_name: str) -> str:
+    """Return the vendor of an extended resource, which is its domain: nvidia.com for nvidia.com/mig-3g.20gb."""
     return resource_name.partition("/")[0]
 
 
@@ -55,7 +58,8 @@ def pod_gpus(target: InCluster) -> Instance:
     part = part_of_gpu(target)
     if part is None:
         return found
-    profile = _PROFILE.search(part)
+    named = (target.gpu.resource_name, target.node_selector.get(_PARTITION, ""))
+    profile = next(filter(None, map(_PROFILE.search, named)), None)
     return replace(
         found,
         gpu=part if found.gpu == _ANY.gpu else found.gpu,
@@ -82,23 +86,22 @@ def part_of_gpu(target: InCluster) -> str | None:
     CUDA shows a process only one of the slices (MIG) that its container has. Two parts of shared GPUs can be parts of
     the same GPU.
     """
-    if _PART_OF_RESOURCE.fullmatch(target.gpu.resource_name):
-        return target.gpu.resource_name
-    for product in target.gpu.products:
-        if _whole(product) != product:
-            return product
-    for label in (_PARTITION, _SHARING):
-        if label in target.node_selector:
-            return f"{label}: {target.node_selector[label]}"
-    return None
+    return next(_parts(target), None)
 
 
 def shared_gpu(target: InCluster) -> str | None:
     """Return the name by which a pod shares the memory of its GPU with other pods, or None if the memory is its own."""
-    part = part_of_gpu(target)
-    if part is None or not re.search(rf"(\.shared|-SHARED)$|^{re.escape(_SHARING)}", part):
-        return None
-    return part
+    return next((part for part in _parts(target) if _SHARED.search(part)), None)
+
+
+def _parts(target: InCluster) -> Iterator[str]:
+    """Yield the resource, products and node labels that stand for parts of GPUs."""
+    if _PART_OF_RESOURCE.fullmatch(target.gpu.resource_name):
+        yield target.gpu.resource_name
+    yield from (product for product in target.gpu.products if _whole(product) != product)
+    yield from (
+        f"{name}: {target.node_selector[name]}" for name in (_PARTITION, _SHARING) if name in target.node_selector
+    )
 
 
 def _whole(product: str) -> str:

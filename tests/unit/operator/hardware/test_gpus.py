@@ -68,6 +68,15 @@ SHARING = {"cloud.google.com/gke-gpu-sharing-strategy": "time-sharing"}
             ("NVIDIA-H100-80GB-HBM3", 10240, (9, 0), None),
             id="a slice of a product",
         ),
+        pytest.param(
+            {"products": [MIG, "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"]}, {}, (MIG, 10240, (8, 0), None), id="the smallest"
+        ),
+        pytest.param(
+            {"resourceName": "nvidia.com/mig-3g.20gb", "products": ["nvidia-l4-shared"]},
+            {},
+            ("nvidia-l4-shared", 20480, (8, 9), "nvidia-l4-shared"),
+            id="a shared product in lowercase",
+        ),
         pytest.param({}, PARTITION, ("cloud.google.com/gke-gpu-partition-size: 1g.5gb", 5120, (8, 0), None), id="GKE"),
         pytest.param(
             {"products": [f"{MIG}-SHARED"]}, {}, (f"{MIG}-SHARED", 20480, (8, 0), f"{MIG}-SHARED"), id="a shared slice"

@@ -66,7 +66,7 @@ def test_upgrade_writes_nothing_where_the_status_was_lost(monkeypatch: pytest.Mo
     cluster = Cluster().settle()
     cluster.status = Status()
     upgrade(monkeypatch)
-    monkeypatch.setattr(images, "release_image", lambda version, maker: "tgi:newer")
+    monkeypatch.setattr(images, "release_image", lambda version, vendor: "tgi:newer")
     assert writes(cluster) == []
     cluster.step()
     assert cluster.status.image != "tgi:newer"
@@ -79,7 +79,7 @@ def test_lost_status_and_another_spec_keep_the_image_that_runs(monkeypatch: pyte
     cluster = Cluster().settle()
     image = cluster.status.image
     cluster.status, cluster.described = Status(), NEXT
-    monkeypatch.setattr(images, "release_image", lambda version, maker: "tgi:newer")
+    monkeypatch.setattr(images, "release_image", lambda version, vendor: "tgi:newer")
     cluster.step()
     assert template(cluster)["spec"]["containers"][0]["image"] == image
 
@@ -99,7 +99,7 @@ def test_first_image_of_an_unnamed_version_is_kept_before_it_serves(monkeypatch:
     cluster.step()
     image = cluster.status.image
     assert image is not None
-    monkeypatch.setattr(images, "release_image", lambda version, maker: "tgi:newer")
+    monkeypatch.setattr(images, "release_image", lambda version, vendor: "tgi:newer")
     assert writes(cluster) == []
     cluster.described = NEXT
     cluster.step()

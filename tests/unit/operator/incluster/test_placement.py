@@ -126,6 +126,14 @@ def test_labels_of_node_autoscalers_select_the_same_products(
     assert [term["matchExpressions"] for term in terms] == [[one_of("nvidia.com/gpu.product", *products)], *others]
 
 
+def test_gke_label_for_parts_of_gpus_that_the_spec_selects_is_not_excluded() -> None:
+    size = "cloud.google.com/gke-gpu-partition-size"
+    described = spec(gpu={"products": ["NVIDIA-L4"]}, nodeSelector={size: "1g.5gb"})
+    affinity = pod(described)["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    rest = [each for each in gke("nvidia-l4") if each["key"] != size]
+    assert affinity["nodeSelectorTerms"][-1]["matchExpressions"] == rest
+
+
 @pytest.mark.parametrize(
     ("labels", "suits"),
     [

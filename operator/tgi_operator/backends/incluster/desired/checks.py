@@ -11,7 +11,7 @@ from tgi_operator.backends.incluster.desired.pod_template import OWN_NAMES
 from tgi_operator.backends.plans import scaling
 from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.engines.tgi import launch_checks as tgi_checks
-from tgi_operator.hardware.gpus import UnsupportedGPUError, maker, part_of_gpu, pod_gpus
+from tgi_operator.hardware.gpus import UnsupportedGPUError, part_of_gpu, pod_gpus, vendor
 
 Check = Callable[[Spec, InCluster], Problem | None]
 
@@ -19,14 +19,14 @@ AMD = "amd.com"
 
 
 def no_image(spec: Spec, target: InCluster) -> Problem | None:
-    """TGI's own images are for the GPUs of some makers."""
+    """TGI's own images are for the GPUs of some vendors."""
     name = target.gpu.resource_name
-    if not target.requested_gpus or image.names_own(spec, target) or maker(name) in images.makers():
+    if not target.requested_gpus or image.names_own(spec, target) or vendor(name) in images.vendors():
         return None
     return Problem(
         Reason.UNSUPPORTED_GPU,
         f"spec.inCluster.gpu.resourceName: the operator knows no TGI image for {name}, only for the GPUs of "
-        f"{' and '.join(images.makers())}; set spec.runtime.image to an image for this hardware",
+        f"{' and '.join(images.vendors())}; set spec.runtime.image to an image for this hardware",
     )
 
 
@@ -48,10 +48,10 @@ def unsupported_gpu(_: Spec, target: InCluster) -> Problem | None:
     return None
 
 
-def products_of_another_maker(_: Spec, target: InCluster) -> Problem | None:
+def products_of_another_vendor(_: Spec, target: InCluster) -> Problem | None:
     """Only nodes with NVIDIA's GPUs have the label of the products."""
     name = target.gpu.resource_name
-    if not target.gpu.products or maker(name) != AMD:
+    if not target.gpu.products or vendor(name) != AMD:
         return None
     return Problem(
         Reason.UNSUPPORTED_GPU,
@@ -103,7 +103,7 @@ def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
 
 def awq_on_amd(spec: Spec, target: InCluster) -> Problem | None:
     """TGI's ROCm image cannot load AWQ weights (docs/source/installation_amd.md). It fails only after the download."""
-    if maker(target.gpu.resource_name) != AMD or image.names_own(spec, target):
+    if vendor(target.gpu.resource_name) != AMD or image.names_own(spec, target):
         return None
     if launcher_options.options(spec.runtime, None).get("QUANTIZE") != "awq":
         return None
@@ -122,7 +122,7 @@ CHECKS: tuple[Check, ...] = (
     no_image,
     unknown_release,
     unsupported_gpu,
-    products_of_another_maker,
+    products_of_another_vendor,
     several_parts_of_gpus,
     own_variable,
     gpus_twice,

@@ -4,23 +4,23 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import names
 from tgi_operator.engines.tgi import images
-from tgi_operator.hardware.gpus import maker
+from tgi_operator.hardware.gpus import vendor
 
 
 def image(spec: Spec, target: InCluster, running: str | None) -> str:
     """Return the named image, or that of the named version, or the running one, or the newest of TGI.
 
     A spec without a version keeps `running`, so that an upgrade of the operator replaces no pod, unless it is an image
-    for the GPUs of another maker. Raises images.UnknownImageError.
+    for the GPUs of another vendor. Raises images.UnknownImageError.
     """
     if spec.runtime.image is not None:
         return spec.runtime.image
-    made = maker(target.gpu.resource_name)
-    # TGI has no image for other makers: `podTemplate` names the image, or the pods have no GPU.
-    made = made if made in images.makers() else images.NVIDIA
-    if spec.runtime.version is None and running is not None and images.is_for(running, made):
+    name = vendor(target.gpu.resource_name)
+    # TGI has no image for other vendors: `podTemplate` names the image, or the pods have no GPU.
+    name = name if name in images.vendors() else images.NVIDIA
+    if spec.runtime.version is None and running is not None and images.is_for(running, name):
         return running
-    return images.release_image(spec.runtime.version, made)
+    return images.release_image(spec.runtime.version, name)
 
 
 def names_own(spec: Spec, target: InCluster) -> bool:

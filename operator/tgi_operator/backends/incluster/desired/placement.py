@@ -1,5 +1,6 @@
 """Selection of the nodes on which pods run."""
 
+from copy import deepcopy
 from typing import Any
 
 from tgi_operator.api.incluster import InCluster
@@ -9,8 +10,8 @@ from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.seen.capacity import REQUIRED
 from tgi_operator.engines.tgi import images
-from tgi_operator.hardware.gpus import maker
-from tgi_operator.hardware.node_labels import selections
+from tgi_operator.hardware.gpus import vendor
+from tgi_operator.hardware.node_labels import Requirement, selections
 
 _ARCHITECTURE = {"kubernetes.io/arch": "amd64"}
 """TGI's images are for this architecture only. There are nodes of another one with GPUs, such as EC2's g5g."""
@@ -45,10 +46,16 @@ def require_products(spec: Object, target: InCluster) -> None:
     required = _field(spec, "affinity", "nodeAffinity", REQUIRED)
     terms: list[Object] = required.get("nodeSelectorTerms") or [{}]
     required["nodeSelectorTerms"] = [
-        term | {"matchExpressions": [*(term.get("matchExpressions") or ()), *selection]}
+        _combined(term, selection)
         for term in terms
-        for selection in selections(target.gpu.products)
+        for selection in selections(target.gpu.products, target.node_selector)
     ]
+
+
+def _combined(term: Object, selection: list[Requirement]) -> Object:
+    """Return a term with more requirements. It shares no value, which `plan` would print as a YAML alias."""
+    own = deepcopy(term)
+    return own | {"matchExpressions": [*(own.get("matchExpressions") or ()), *selection]}
 
 
 def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> None:
@@ -80,8 +87,8 @@ def tolerations(target: InCluster) -> list[Any]:
     Nodes have the same taint regardless of whether their GPUs are whole, sliced or shared.
     """
     if target.tolerations is None:
-        made = maker(target.gpu.resource_name)
-        key = f"{made}/gpu" if made in images.makers() else target.gpu.resource_name
+        name = vendor(target.gpu.resource_name)
+        key = f"{name}/gpu" if name in images.vendors() else target.gpu.resource_name
         usual = {"key": key, "operator": "Exists", "effect": "NoSchedule"}
         return [usual] if target.requested_gpus else []
     return [each.model_dump(by_alias=True, exclude_none=True) for each in target.tolerations]
