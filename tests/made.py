@@ -5,9 +5,10 @@ from tgi_operator.api.spec import Spec
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster.desired import render
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.monitor import Monitoring, monitor
 from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.incluster.desired.strategy import SURGE
-from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.kinds import POD_MONITOR, Object
 from tgi_operator.backends.plans.schedules import Bounds
 from tgi_operator.backends.resource import Owner, Resource
 
@@ -39,4 +40,5 @@ def made() -> list[Object]:
     deployment = wanted.deployment(None, SURGE)
     policy = network_policy(_OWNER, ("gateway", "monitoring"))
     assert policy
-    return [policy, wanted.service, wanted.budget, wanted.monitor, wanted.claim, wanted.job, deployment, *scalers]
+    scraped = monitor(_OWNER, spec.in_cluster, Monitoring(POD_MONITOR, {"release": "prometheus"}))
+    return [policy, wanted.service, wanted.budget, scraped, wanted.claim, wanted.job, deployment, *scalers]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from tgi_operator import __version__
 
@@ -22,6 +22,12 @@ GROUPS = {
         "workers",
         "image",
         "prometheus_address",
+        "keda_authentication",
+        "keda_trigger_metadata",
+        "queue_size_metric",
+        "concurrent_requests_metric",
+        "monitor_kind",
+        "monitor_labels",
         "node_wait_seconds",
     ),
     "Policy options": ("pod_template", "require_labels", "serving_pods_from", "allowed_roles_file"),
@@ -45,6 +51,24 @@ GROUPS = {
     "Logging options": ("log_format", "log_level"),
 }
 """The settings by the group in which `tgi-operator run --help` shows them."""
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _pairs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [item.partition("=") for item in _list(value)]
+    if not all(name and sign for name, sign, _ in pairs):
+        raise ValueError("must be NAME=VALUE, separated by commas")
+    return {name: found for name, _, found in pairs}
+
+
+_MetricName = Annotated[str, Field(max_length=253, pattern=r"^[!-~]+$")]
+_Pairs = Annotated[dict[str, Annotated[str, Field(max_length=253)]], BeforeValidator(_pairs)]
+"""Names and values, as NAME=VALUE separated by commas."""
 
 
 class Settings(BaseModel):
@@ -84,7 +108,7 @@ class Settings(BaseModel):
         default=(),
         max_length=64,
         description="AWS regions that resources can use. If empty, resources can use all regions that this version "
-        "knows. To use a region that is newer than the operator, list all regions that you use.",
+        "supports. To use a region that is newer than the operator, list all regions that you use.",
     )
     watch_namespaces: tuple[str, ...] = Field(
         default=(), description="Namespaces to watch. If empty, the operator watches all namespaces."
@@ -92,7 +116,8 @@ class Settings(BaseModel):
     backends: tuple[BackendName, ...] = Field(
         default=("sageMaker", "inCluster"),
         min_length=1,
-        description="Backends that the operator serves. It needs no permissions or credentials for other backends.",
+        description="Backends that the operator serves. The operator needs no permissions or credentials for other "
+        "backends.",
     )
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
@@ -106,10 +131,10 @@ class Settings(BaseModel):
     )
     serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
         default=None,
-        description="Namespaces whose pods can reach the pods that serve, in addition to the resource's own "
-        "namespace. The operator creates a NetworkPolicy for each resource with spec.inCluster. If you set *, all "
-        "namespaces can reach the pods, and the operator deletes the NetworkPolicies that it created. If this is not "
-        "set, the operator does not change NetworkPolicies.",
+        description="Namespaces whose pods can reach the serving pods, in addition to the resource's own namespace. "
+        "The operator creates a NetworkPolicy for each resource with spec.inCluster. If you set *, all namespaces can "
+        "reach the pods, and the operator deletes the NetworkPolicies that it created. If you do not set this option, "
+        "the operator does not change NetworkPolicies.",
     )
     cluster_id: str = Field(
         default="",
@@ -133,12 +158,43 @@ class Settings(BaseModel):
         description="URL of the Prometheus server that KEDA queries for the metrics of the pods. If empty, the "
         "operator does not use KEDA.",
     )
+    keda_authentication: str = Field(
+        default="",
+        max_length=253,
+        description="Name of the ClusterTriggerAuthentication that KEDA uses to query Prometheus. If empty, KEDA sends "
+        "no credentials.",
+    )
+    keda_trigger_metadata: _Pairs = Field(
+        default={},
+        max_length=16,
+        description="Additional metadata of KEDA's Prometheus triggers, such as awsRegion=us-east-1 for Amazon Managed "
+        "Service for Prometheus or authModes=bearer.",
+    )
+    queue_size_metric: _MetricName = Field(
+        default="tgi_queue_size",
+        description="Name of the metric for QueueDepth in the custom metrics API.",
+    )
+    concurrent_requests_metric: _MetricName = Field(
+        default="tgi_concurrent_requests",
+        description="Name of the metric for ConcurrentRequests in the custom metrics API.",
+    )
+    monitor_kind: Literal["PodMonitor", "PodMonitoring", "none"] = Field(
+        default="PodMonitor",
+        description="Kind of object that the operator creates so that Prometheus scrapes the pods: PodMonitor for the "
+        "Prometheus Operator, PodMonitoring for Google Cloud Managed Service for Prometheus, or none.",
+    )
+    monitor_labels: _Pairs = Field(
+        default={},
+        max_length=16,
+        description="Labels of each PodMonitor or PodMonitoring, such as release=prometheus. "
+        "spec.inCluster.podMonitor.labels can override them.",
+    )
     node_wait_seconds: float = Field(
         default=300,
         ge=0,
         le=86_400,
         description="Seconds that a new pod waits for a node during a rollout before an old pod makes room for it. A "
-        "cluster autoscaler can add a node in this time. If the number of nodes is fixed, 0 makes rollouts faster.",
+        "cluster autoscaler can add a node during this time. If the number of nodes is fixed, 0 makes rollouts faster.",
     )
     workers: int = Field(
         default=8,
@@ -162,7 +218,7 @@ class Settings(BaseModel):
         default="",
         max_length=63,
         description="Namespace of the Lease. If empty, the operator uses the namespace of its pod or, outside a pod, "
-        "the default namespace.",
+        "the namespace named default.",
     )
     lease_duration: int = Field(
         default=15,
@@ -223,7 +279,3 @@ def _less(value: float, name: str, info: ValidationInfo) -> float:
     if limit is not None and value >= limit:
         raise ValueError(f"must be less than {name}, which is {limit:g}")
     return value
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())

@@ -92,9 +92,9 @@ def test_a_new_pod_first_where_a_gpu_is_free_else_in_place(cloud: Cloud) -> None
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "Surge"
     assert cloud.get("zephyr")["status"]["currentRevision"] != first
-    # Two pods use all eight GPUs.
+    # Two pods use all eight GPUs. The resource stays Ready until then.
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 4096}))
-    cloud.wait_ready("zephyr")
+    until(lambda: cloud.get("zephyr")["status"].get("readyReplicas") == 2, lambda: told(cloud))
     cloud.apply("zephyr", changed(replicas=2, runtime={"maxTotalTokens": 2048}))
     until(lambda: "an old pod terminates before a new pod starts" in told(cloud), lambda: told(cloud))
     cloud.wait_ready("zephyr")

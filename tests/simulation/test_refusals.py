@@ -76,24 +76,24 @@ REFUSALS = {
         (
             "spec.sageMaker.region",
             "the operator does not allow eu-west-1",
-            "ask an administrator to add this region to",
+            "ask an administrator to add eu-west-1 to",
         ),
         {"aws_regions": "us-east-1,us-west-2"},
     ),
     "a path of the node": Refusal(
         Reason.POD_NOT_RESTRICTED,
         with_pod(volumes=[{"name": "root", "hostPath": {"path": "/"}}]),
-        ("spec.inCluster.podTemplate.spec.volumes[root]", "hostPath", "remove it"),
+        ("spec.inCluster.podTemplate.spec.volumes[root]", "hostPath", "remove the field"),
     ),
     "privileges": Refusal(
         Reason.POD_NOT_RESTRICTED,
         with_sidecar(privileged=True),
-        ("spec.inCluster.podTemplate.spec.containers[proxy].securityContext.privileged", "true", "remove it"),
+        ("spec.inCluster.podTemplate.spec.containers[proxy].securityContext.privileged", "true", "remove the field"),
     ),
     "a capability": Refusal(
         Reason.POD_NOT_RESTRICTED,
         with_sidecar(capabilities={"add": ["NET_ADMIN"]}),
-        ("containers[proxy].securityContext.capabilities.add", '["NET_ADMIN"]', "remove it"),
+        ("containers[proxy].securityContext.capabilities.add", '["NET_ADMIN"]', "remove the field"),
     ),
     "SageMaker where it is off": Refusal(
         Reason.BACKEND_OFF,
@@ -137,7 +137,7 @@ REFUSALS = {
     "a GPU that is too old": Refusal(
         Reason.UNSUPPORTED_GPU,
         {**PODS, "inCluster": {"gpu": {"products": ["Tesla-V100-SXM2-16GB"]}}},
-        ("spec.inCluster.gpu.products", "Tesla-V100-SXM2-16GB cannot run TGI", "remove it"),
+        ("spec.inCluster.gpu.products", "Tesla-V100-SXM2-16GB cannot run TGI", "remove Tesla-V100-SXM2-16GB"),
     ),
     "a GPU without an image": Refusal(
         Reason.UNSUPPORTED_GPU,

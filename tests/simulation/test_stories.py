@@ -722,7 +722,7 @@ def test_an_operator_that_knows_tokens_by_another_digest_rolls_nothing_out(simul
         (
             with_target(instanceType="ml.m5.large"),
             "UnsupportedInstanceType",
-            "ml.m5.large is not in the instance table",
+            "ml.m5.large is not in the GPU instance table",
         ),
         (with_target(instanceType="ml.g7e.12xlarge"), "UnsupportedInstanceType", "no kernels"),
         (with_target(region="cn-north-1"), "InvalidSpec", "aws-cn"),
@@ -762,7 +762,8 @@ def test_a_spec_of_another_crd_is_reported_as_plan_does(simulation: Simulation) 
     assert is_stalled(simulation, "InvalidSpec")
     assert simulation.condition("Stalled")["message"] == (
         'unknown field "spec.sageMaker.instancetype": did you mean instanceType?; '
-        "spec.replicas: must be at least 0, not -1; change it, or install the CRD of this version of the operator"
+        "spec.replicas: must be at least 0, not -1; change the spec, or install the CRD for this version of the "
+        "operator"
     )
 
 
@@ -775,7 +776,7 @@ def test_a_spec_that_is_too_large_costs_only_itself(serving: Simulation, restart
         serving.restart()
     serving.run(120)
     assert is_stalled(serving, "InvalidSpec")
-    assert "but the limit is 262144 bytes; make it smaller" in serving.condition("Stalled")["message"]
+    assert "but the limit is 262144 bytes; make the spec smaller" in serving.condition("Stalled")["message"]
     assert serving.condition("Available")["status"] == "True"
     serving.delete()
     serving.run_until(serving.is_gone, within=600)

@@ -119,7 +119,7 @@ class Metric(APIObject):
         "json_schema_extra": cel(
             (
                 "has(self.cloudWatch) == (self.type == 'CloudWatch')",
-                "cloudWatch must be set if type is CloudWatch, but not for other types",
+                "cloudWatch must be set if type is CloudWatch and must not be set for other types",
             ),
             (
                 "has(self.target.value) == (self.type == 'CloudWatch')",
@@ -252,7 +252,10 @@ class Autoscaling(APIObject):
         "json_schema_extra": cel(
             (
                 "self.minReplicas >= 1",
-                "minReplicas must be at least 1 because neither a real-time endpoint nor pods can scale up from zero",
+                (
+                    "minReplicas must be at least 1 because neither real-time endpoints nor metrics from pods allow "
+                    "scaling up from zero"
+                ),
             ),
             ("self.minReplicas <= self.maxReplicas", "minReplicas must not be greater than maxReplicas"),
             (
@@ -277,7 +280,7 @@ class Autoscaling(APIObject):
     }
 
     min_replicas: Annotated[Int32, Field(ge=0, le=10_000)] = Field(
-        default=1, description="Lower bound on the replica count, which must be at least 1."
+        default=1, description="Lower bound on the replica count."
     )
     max_replicas: Annotated[Int32, Field(ge=1, le=10_000)] = Field(
         description="Upper bound on the replica count, such as 4."

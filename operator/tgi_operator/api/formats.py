@@ -67,13 +67,15 @@ OwnName = Annotated[
 ]
 """A name that the spec gives to one of its parts."""
 
-NameOfObject = Annotated[
-    str,
-    Field(min_length=1, max_length=253),
-    Format(
-        Form(
-            "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-            "must be the name of an object (lowercase letters, digits, '-' and '.'), such as hub-token",
-        )
-    ),
-]
+_ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
+_OBJECT_NAME = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+
+
+def _name_of(what: str, example: str) -> Format:
+    sentence = f"must be the name of {what} (lowercase letters, digits, '-' and '.'), such as {example}"
+    return Format(Form(_OBJECT_NAME, sentence))
+
+
+SecretName = Annotated[_ObjectName, _name_of("a Secret", "hub-token")]
+ClaimName = Annotated[_ObjectName, _name_of("a PVC", "weights")]
+ServiceAccountName = Annotated[_ObjectName, _name_of("a service account", "weights-reader")]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tgi_operator.api.formats import Form, Format, NameOfObject
+from tgi_operator.api.formats import ClaimName, Form, Format, ServiceAccountName
 from tgi_operator.api.objects import (
     ATOMIC_LIST,
     SET_LIST,
@@ -90,7 +90,7 @@ class Cache(APIObject):
         )
     }
 
-    claim_name: NameOfObject | None = Field(
+    claim_name: ClaimName | None = Field(
         default=None, description="Name of an existing PVC in the namespace, such as weights."
     )
     size: Quantity | None = Field(
@@ -240,7 +240,7 @@ class InCluster(APIObject):
         default=None,
         description="Runtime class of the pods, such as nvidia if the nodes do not use it by default.",
     )
-    service_account_name: NameOfObject | None = Field(
+    service_account_name: ServiceAccountName | None = Field(
         default=None,
         description="Service account of the pods and of the Job that downloads the weights. For an `s3://` URI, its "
         "IAM role must be able to read the bucket.",
@@ -313,6 +313,6 @@ class Rollout(APIObject):
     on_failure: OnFailure = Field(
         default=OnFailure.ROLLBACK,
         description="Response to a failed change. `Rollback`: the operator restores the last revision that "
-        "served. It tries the change again only if the spec changes or a user requests a retry. `Hold`: the pods stay "
-        "as they are.",
+        "served requests. It tries the change again only if the spec changes or a user requests a retry. `Hold`: the "
+        "pods stay as they are.",
     )

@@ -284,11 +284,18 @@ class EnvVar(APIObject):
     )
 
 
-class ObjectRef(APIObject):
-    """A ConfigMap or Secret in the namespace of the resource."""
+class ConfigMapRef(APIObject):
+    """A ConfigMap in the namespace of the resource."""
 
-    name: ObjectName = Field(description="Name of the ConfigMap or Secret.")
-    optional: bool | None = Field(default=None, description="Whether the ConfigMap or Secret may be missing.")
+    name: ObjectName = Field(description="Name of the ConfigMap.")
+    optional: bool | None = Field(default=None, description="Whether the ConfigMap may be missing.")
+
+
+class SecretRef(APIObject):
+    """A Secret in the namespace of the resource."""
+
+    name: ObjectName = Field(description="Name of the Secret.")
+    optional: bool | None = Field(default=None, description="Whether the Secret may be missing.")
 
 
 class EnvFromSource(APIObject):
@@ -297,8 +304,8 @@ class EnvFromSource(APIObject):
     prefix: Annotated[str, Field(max_length=128)] | None = Field(
         default=None, description="Prefix for the name of each variable."
     )
-    config_map_ref: ObjectRef | None = Field(default=None, description="ConfigMap whose keys become variables.")
-    secret_ref: ObjectRef | None = Field(default=None, description="Secret whose keys become variables.")
+    config_map_ref: ConfigMapRef | None = Field(default=None, description="ConfigMap whose keys become variables.")
+    secret_ref: SecretRef | None = Field(default=None, description="Secret whose keys become variables.")
 
 
 class VolumeMount(APIObject):
@@ -606,9 +613,9 @@ class DownwardFile(APIObject):
     model_config = APIObject.model_config | {"json_schema_extra": most_fields(3)}
 
     path: Path = Field(description="Path of the file in the volume.")
-    field_ref: FieldRef | None = Field(default=None, description="Field of the pod that the file contains.")
+    field_ref: FieldRef | None = Field(default=None, description="Pod field to write to the file.")
     resource_field_ref: ResourceFieldRef | None = Field(
-        default=None, description="Resource request or limit of a container that the file contains."
+        default=None, description="Container resource request or limit to write to the file."
     )
     mode: Mode | None = Field(default=None, description="Permission bits of the file.")
 

@@ -43,38 +43,41 @@ class Reason(StrEnum):
     # Serving
     IN_SERVICE = (
         "InService",
-        "This generation of the spec is rolled out and serving requests.",
+        "The current generation of the spec is rolled out and serving requests.",
         "No action is needed.",
         _DESCRIBE,
     )
     SCALING = (
         "Scaling",
-        "The endpoint is serving requests with this generation of the spec while its replica count is changing.",
+        (
+            "The endpoint is serving requests with the current generation of the spec while its replica count is "
+            "changing."
+        ),
         "Wait.",
         _DESCRIBE,
     )
     SERVING = (
         "Serving",
-        "`Available` is True because the endpoint accepts requests with this revision or an older one.",
+        "`Available` is True because the endpoint accepts requests with the current revision or an older one.",
         "No action is needed.",
         _DESCRIBE,
     )
     NOT_SERVING = (
         "NotServing",
         "`Available` is False because no instance or pod accepts requests.",
-        "See the reason of the `Ready` condition.",
+        "See the reason in the `Ready` condition.",
         _DESCRIBE,
     )
     SERVING_UNKNOWN = (
         "ServingUnknown",
         "`Available` is Unknown because the operator cannot determine whether the endpoint accepts requests.",
-        "See the reason of the `Ready` condition.",
+        "See the reason in the `Ready` condition.",
         _DESCRIBE,
     )
     SCALED_TO_ZERO = (
         "ScaledToZero",
         "The replica count is 0, so no pods are serving requests.",
-        "Scale up the Deployment or set `spec.replicas`.",
+        "To start pods, set `spec.replicas`, for example with `kubectl scale tgi/NAME --replicas=1`.",
         _DEPLOYMENT,
     )
 
@@ -88,7 +91,7 @@ class Reason(StrEnum):
     ENDPOINT_NOT_IN_SERVICE = (
         "EndpointNotInService",
         "The replica count does not follow the load until the endpoint is in service.",
-        "Wait. If this persists, see the reason of the `Ready` condition.",
+        "Wait. If the problem persists, see the reason in the `Ready` condition.",
         _DESCRIBE,
     )
     NO_METRICS = (
@@ -97,7 +100,7 @@ class Reason(StrEnum):
             "The autoscaler has no value for the metric, so it keeps the current replica count. TGI does not report "
             "metrics until after its first request."
         ),
-        "Send a request. If this persists, check that Prometheus scrapes the pods.",
+        "Send a request. If the problem persists, check that Prometheus scrapes the pods.",
         _HPA,
     )
     METRICS_API_MISSING = (
@@ -107,8 +110,8 @@ class Reason(StrEnum):
             "installed or `--prometheus-address` is not set."
         ),
         (
-            "Install a metrics adapter or KEDA as described in [Scaling](scaling.md). The operator detects the "
-            "metrics API within 30 seconds. If you install KEDA, restart the operator afterward."
+            "Install a metrics adapter or KEDA as described in [Scaling](scaling.md). The operator detects either one "
+            "within 30 seconds of its installation."
         ),
         "kubectl get apiservices | grep metrics",
     )
@@ -139,7 +142,7 @@ class Reason(StrEnum):
             "The operator cannot read from Application Auto Scaling, so it does not know whether the replica count "
             "follows the load. The operator retries within 5 minutes."
         ),
-        "Resolve the AWS error in the message. The operator's role often lacks a permission.",
+        "Resolve the AWS error in the message. A common cause is a missing permission in the operator's role.",
         _ACTIVITIES,
     )
 
@@ -150,7 +153,7 @@ class Reason(StrEnum):
             "The endpoint or its pods are being created, and the containers are loading the model. This usually takes "
             "several minutes, or longer for larger models."
         ),
-        "Wait. If this takes longer than the startup timeout, read the container logs.",
+        "Wait. If the startup takes longer than the startup timeout, read the container logs.",
         f"{_ENDPOINT_LOGS}\n{_POD_LOGS}",
     )
     FETCHING_WEIGHTS = (
@@ -207,17 +210,18 @@ class Reason(StrEnum):
     THROTTLED = (
         "Throttled",
         "AWS is throttling requests. The operator reduces its request rate and retries automatically.",
-        "Wait. If this persists, find out which other clients in the account call SageMaker.",
+        "Wait. If the problem persists, find out which other clients in the account call SageMaker.",
         _OPERATOR_LOGS,
     )
     AWS_UNAVAILABLE = (
         "AWSUnavailable",
         (
-            "AWS is not responding or is reporting internal errors. If this persists for two sweeps and at least a "
-            "minute, `Ready` and `Available` become Unknown until the operator can read from AWS again. The operator "
-            "retries automatically, and the endpoint continues to serve requests."
+            "AWS is not responding or is reporting internal errors. After two failed sweeps (periodic listings of the "
+            "endpoints in a region) and at least a minute, `Ready` and `Available` become Unknown until the operator "
+            "can read from AWS again. The operator retries automatically. Requests to the endpoint do not pass through "
+            "the operator."
         ),
-        "Wait. If this persists, check the AWS Health Dashboard and the network between the operator and AWS.",
+        "Wait. If the problem persists, check the AWS Health Dashboard and the network between the operator and AWS.",
         _OPERATOR_LOGS,
     )
     CREDENTIALS_EXPIRED = (
@@ -227,8 +231,8 @@ class Reason(StrEnum):
             "credentials."
         ),
         (
-            "If this persists, check the operator's role. If you use EKS Pod Identity, also check the Pod Identity "
-            "association and the add-on."
+            "If the problem persists, check the operator's role. If you use EKS Pod Identity, also check the Pod "
+            "Identity association and the add-on."
         ),
         _OPERATOR_LOGS,
     )
@@ -247,14 +251,14 @@ class Reason(StrEnum):
             "AWS reported an internal error (`Request to service failed`). The operator retries after 1 to 30 minutes, "
             "up to 50 times. The message shows the time of the next attempt."
         ),
-        "Wait. If this persists, contact AWS Support.",
+        "Wait. If the problem persists, contact AWS Support.",
         _ENDPOINT,
     )
     KUBERNETES_ERROR = (
         "KubernetesError",
         (
-            "The API server has rejected the operator's requests or has not responded more than three times in a row. "
-            "The operator retries within a minute."
+            "More than three times in a row, the API server has rejected the operator's requests or has failed to "
+            "respond. The operator retries within a minute."
         ),
         (
             "Find out why the API server rejects the request that the message names. Possible causes are a missing "
@@ -283,8 +287,8 @@ class Reason(StrEnum):
         "InvalidSpec",
         "A field or a combination of fields in the spec is invalid.",
         (
-            "Change the fields that the message names. If the CRD is older than the operator, apply the CRD of the "
-            "operator's version."
+            "Change the fields that the message names. If the CRD is older than the operator, apply the CRD that "
+            "matches the operator's version."
         ),
         _PLAN,
     )
@@ -292,7 +296,7 @@ class Reason(StrEnum):
         "UnknownRegion",
         (
             "`spec.sageMaker.region` is not an AWS region, or the operator is not allowed to use that region. The "
-            "operator does not connect to it."
+            "operator does not connect to the region."
         ),
         (
             "Create a new TGIEndpoint in another region, or ask an administrator to add the region to "
@@ -303,7 +307,7 @@ class Reason(StrEnum):
     )
     UNKNOWN_VERSION = (
         "UnknownVersion",
-        "The operator does not know of an image for this TGI version.",
+        "The operator has no image for this TGI version.",
         (
             "Set `spec.runtime.version` to a version that the message or `tgi-operator catalog list` shows, or set "
             "`spec.runtime.image`."
@@ -312,7 +316,7 @@ class Reason(StrEnum):
     )
     UNSUPPORTED_INSTANCE_TYPE = (
         "UnsupportedInstanceType",
-        "TGI does not run on this instance type, or the operator's instance table does not contain it.",
+        "TGI does not run on this instance type, or the type is not in the operator's instance table.",
         "Use an instance type that the message lists.",
         _PLAN,
     )
@@ -333,7 +337,7 @@ class Reason(StrEnum):
     )
     CONFLICTING_OPTIONS = (
         "ConflictingOptions",
-        "Launcher options conflict with each other, or one of them has an invalid value.",
+        "Launcher options conflict with each other, or an option has an invalid value.",
         "Change the options that the message names.",
         _PLAN,
     )
@@ -454,7 +458,7 @@ class Reason(StrEnum):
         (
             "Check the policy of the operator's role. If the message contains `sts:AssumeRoleWithWebIdentity`, the "
             "role is missing, or its trust policy does not name the cluster's issuer and the operator's service "
-            "account. If it contains `OpenIDConnect`, IAM has no identity provider for the cluster's issuer."
+            "account. If the message contains `OpenIDConnect`, IAM has no identity provider for the cluster's issuer."
         ),
         _OPERATOR_LOGS,
     )
@@ -488,8 +492,8 @@ class Reason(StrEnum):
     IMAGE_NOT_FOUND = (
         "ImageNotFound",
         (
-            "Amazon ECR does not contain the image or does not allow SageMaker to pull it. The operator retries after "
-            "1 to 30 minutes. The message shows the time of the next attempt."
+            "Amazon ECR does not contain the image or does not allow SageMaker to pull the image. The operator retries "
+            "after 1 to 30 minutes. The message shows the time of the next attempt."
         ),
         "Check the region and `spec.runtime.image` or `spec.runtime.version`, or push the image.",
         "aws ecr describe-images --repository-name REPOSITORY --region REGION",
@@ -540,11 +544,13 @@ class Reason(StrEnum):
         (
             "The weights could not be downloaded. On SageMaker, the operator retries every 30 minutes, up to 5 times. "
             "In the cluster, it retries after pauses of up to one hour. The message shows the time of the next "
-            "attempt. The operator does not retry if the error requires a change, such as access to a gated model."
+            "attempt. The operator does not retry if you must first fix the cause, for example, by getting access to a "
+            "gated model."
         ),
         (
             "Check the URI, the revision, the token and the role. If the message does not show a time for the next "
-            "attempt and the cause is outside the spec, set the `tgi-operator.dev/requestedAt` annotation to retry."
+            "attempt and the cause is outside the spec, then to retry, set the `tgi-operator.dev/requestedAt` "
+            "annotation."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
@@ -586,7 +592,10 @@ class Reason(StrEnum):
     )
     PROBE_FAILED = (
         "ProbeFailed",
-        "A pod is running but does not pass its health check. If this persists, the kubelet restarts the container.",
+        (
+            "A pod is running but does not pass its health check. If the check keeps failing, the kubelet restarts the "
+            "container."
+        ),
         "Read the container logs.",
         _POD_LOGS,
     )
@@ -614,7 +623,7 @@ class Reason(StrEnum):
         "LeftAlone",
         (
             "The resource was deleted, but an endpoint or a PVC might remain because the operator lacked a "
-            "permission, the tags of the endpoint do not name the resource, or another user removed the finalizer. A "
+            "permission, the tags of the endpoint did not name the resource, or another user removed the finalizer. A "
             "remaining endpoint continues to be billed."
         ),
         "In AWS or in the cluster, delete the object that the message names.",
@@ -653,7 +662,7 @@ class Reason(StrEnum):
     COLLECTION_FAILED = (
         "CollectionFailed",
         (
-            "Models, endpoint configurations or Jobs of old revisions could not be deleted. These objects cost "
+            "Models, endpoint configurations or Jobs from old revisions could not be deleted. These objects cost "
             "nothing and do not affect `Ready`. The operator retries after 1 to 60 minutes."
         ),
         "Resolve the error in the message.",
@@ -665,10 +674,10 @@ class Reason(StrEnum):
             "The API server rejected the status that the operator wrote, so the status might be out of date. The "
             "operator retries within a minute."
         ),
-        ("Apply the CRD of this version of the operator, and check the admission webhooks and the operator's Role."),
+        ("Apply the CRD for this version of the operator, and check the admission webhooks and the operator's Role."),
         _OPERATOR_LOGS,
     )
-    COLLECTED = "Collected", "The operator deleted objects of old revisions.", "No action is needed.", _DESCRIBE
+    COLLECTED = "Collected", "The operator deleted objects from old revisions.", "No action is needed.", _DESCRIBE
     RESTORED = (
         "Restored",
         "The operator restored an object that another user or controller deleted or changed.",

@@ -16,10 +16,9 @@ Region = Annotated[
     Field(max_length=32),
     Format(
         Form(
-            "^.?$|([^0-9][a-z]|[^a-z])$",
-            "must be an AWS region without the letter of an Availability Zone, such as us-east-1",
-        ),
-        Form("^[a-z]{2,4}(-[a-z]+)+-[0-9]+[a-z]?$", "must be an AWS region, such as us-east-1"),
+            "^[a-z]{2,4}(-[a-z]+)+-[0-9]+$",
+            "must be an AWS region, such as us-east-1 (not an Availability Zone, such as us-east-1a)",
+        )
     ),
 ]
 RoleARN = Annotated[
@@ -124,7 +123,8 @@ class SageMaker(APIObject):
             Format(
                 Form(
                     "^[a-z0-9](-?[a-z0-9])*$",
-                    "must consist of lowercase letters and digits, separated by single '-', such as zephyr-7b",
+                    "must consist of groups of lowercase letters and digits, separated by single '-' characters, such "
+                    "as zephyr-7b",
                 )
             ),
         ]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tgi_operator.api.autoscaling import IN_CLUSTER_METRICS, SAGEMAKER_METRICS, Autoscaling
-from tgi_operator.api.formats import Form, Format, NameOfObject
+from tgi_operator.api.formats import Form, Format, SecretName
 from tgi_operator.api.incluster import InCluster, Rollout
 from tgi_operator.api.objects import INT32_MAX, APIObject, Int32, Positive, cel, list_map
 from tgi_operator.api.sagemaker import SageMaker
@@ -28,7 +28,7 @@ URI = Annotated[
         ),
         Form(
             "^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^?#]*/)?$",
-            "must be a folder of safetensors files with a trailing slash (s3://BUCKET/FOLDER/), such as "
+            "must be the URI of a folder of safetensors files and end with a slash (s3://BUCKET/FOLDER/), such as "
             "s3://my-models/zephyr-7b/",
             prefix=S3_SCHEME,
         ),
@@ -45,7 +45,7 @@ URI = Annotated[
 class SecretKeyRef(APIObject):
     """A key of a Secret in the namespace of the resource."""
 
-    name: NameOfObject = Field(description="Name of the Secret, such as hub-token.")
+    name: SecretName = Field(description="Name of the Secret, such as hub-token.")
     key: Annotated[
         str,
         Field(min_length=1, max_length=253),

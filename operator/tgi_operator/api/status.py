@@ -79,7 +79,9 @@ class LastFailure(APIObject):
     revision: str = Field(max_length=63, description="Revision that failed.")
     reason: ReasonWord = Field(description="Reason for the failure, as in the conditions.")
     message: str = Field(max_length=4096, description="Error message from AWS, the scheduler or the container.")
-    attempts: Int32 = Field(default=1, ge=1, description="Number of consecutive failed attempts of this revision.")
+    attempts: Int32 = Field(
+        default=1, ge=1, description="Number of consecutive failed attempts to roll out this revision."
+    )
     pod: str | None = Field(default=None, max_length=253, description="Pod that failed.")
     container: str | None = Field(default=None, max_length=63, description="Container that failed.")
     exit_code: Int32 | None = Field(default=None, description="Exit code of the container.")
@@ -175,7 +177,7 @@ class InClusterStatus(APIObject):
     )
     last_progress_time: Time | None = Field(
         default=None,
-        description="When the reason of the Ready condition, the revision or the number of ready pods last changed.",
+        description="When the reason in the Ready condition, the revision or the number of ready pods last changed.",
     )
     unhealthy_pods: tuple[UnhealthyPod, ...] | None = Field(
         default=None,
@@ -279,7 +281,7 @@ class Status(APIObject):
     current_revision: str | None = Field(
         default=None,
         max_length=63,
-        description="Revision that is serving or that served before the change in progress.",
+        description="Revision that is serving requests or that served them before the change in progress.",
     )
     update_revision: str | None = Field(
         default=None, max_length=63, description="Revision that the operator last requested."

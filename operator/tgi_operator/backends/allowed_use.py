@@ -56,8 +56,8 @@ async def first_problem(reader: LabelReader, namespace: str, references: Iterabl
         if labels is None:
             return Problem(
                 Reason.USE_NOT_ALLOWED,
-                f"{reference.field}: {reference.kind} {namespace}/{reference.name} does not exist; create it with the "
-                f'label {LABEL_ALLOW_USE}: "true" or remove the field',
+                f"{reference.field}: {reference.kind} {namespace}/{reference.name} does not exist; create the "
+                f'{reference.kind} with the label {LABEL_ALLOW_USE}: "true" or remove the field',
             )
         problem = unlabelled(reference, namespace, labels)
         if problem is not None:

@@ -43,7 +43,7 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
     secret = await reader.secret(namespace, reference.name)
     if secret is None:
         create = _command(namespace, reference, require_label=require_label)
-        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist; create it: {create}")
+        return Problem(Reason.SECRET_NOT_FOUND, f"{where} does not exist; create the Secret: {create}")
     refused = unlabelled(Reference("Secret", reference.name, _FIELD), namespace, secret.labels)
     if require_label and refused is not None:
         return refused
@@ -57,7 +57,7 @@ async def token(reader: SecretReader, resource: Resource, *, require_label: bool
         return Problem(
             Reason.SECRET_KEY_NOT_FOUND,
             f"{where}: the value of key {reference.key!r} must be ASCII text of at most {_LONGEST} characters; set "
-            "it to the Hub token",
+            "the value to the Hub token",
         )
     text = value.decode()
     key = (namespace, reference.name, reference.key)

@@ -13,6 +13,7 @@ from tgi_operator.exit_codes import ExitCode
 FORMATS = ("yaml", "json")
 """Formats for programs."""
 
+_OPTIONS = "Options"
 _KUBERNETES = "Kubernetes options"
 
 
@@ -42,12 +43,14 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each group of options under its name."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        groups: dict[str, list[tuple[str, str]]] = {_OPTIONS: []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                groups.setdefault(getattr(parameter, "group", "Options"), []).append(record)
+                groups.setdefault(getattr(parameter, "group", _OPTIONS), []).append(record)
         for name, records in groups.items():
+            if not records:
+                continue
             with formatter.section(name):
                 formatter.write_dl(records)
 

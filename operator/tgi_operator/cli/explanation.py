@@ -278,7 +278,7 @@ def _objects(cluster: Object) -> Iterator[str]:
             each["name"],
             str(each["phase"]),
             "ready" if each["ready"] else "not ready",
-            f"{each['restarts']} restarts",
+            f"{each['restarts']} {'restart' if each['restarts'] == 1 else 'restarts'}",
             each["node"] or "not scheduled",
         )
         for each in cluster["pods"]

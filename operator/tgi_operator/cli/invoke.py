@@ -121,7 +121,7 @@ def _refuse_foreign_endpoint(client: Any, resource: Object, endpoint: str) -> No
     tags = names.from_list(tag for page in pages for tag in page["Tags"])
     if any(tags.get(tag) != resource["metadata"][field] for tag, field in _TAGS.items()):
         raise Failure(
-            f'{fields.named(resource)} does not own endpoint "{endpoint}": its owner tags name another resource'
+            f'{fields.named(resource)} does not own endpoint "{endpoint}": the owner tags name another resource'
         )
 
 

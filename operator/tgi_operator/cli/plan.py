@@ -14,6 +14,7 @@ from tgi_operator.backends import served
 from tgi_operator.backends.hub_token import HubToken
 from tgi_operator.backends.incluster.desired import render as pods
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.monitor import KINDS, Monitoring, monitor
 from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.incluster.desired.strategy import IN_PLACE, asked
 from tgi_operator.backends.incluster.refusals import Refusals as PodRefusals
@@ -141,7 +142,9 @@ def _objects(resource: Resource, spec: Spec, target: InCluster, settings: Settin
     _refuse(refusals.rendered_problem(desired))
     deployment = desired.deployment(replicas(spec), asked(desired.rollout) or IN_PLACE)
     policy = network_policy(desired.owner, settings.serving_pods_from)
-    made = [policy, desired.claim, desired.job, desired.service, desired.budget, deployment, desired.monitor]
+    made = [policy, desired.claim, desired.job, desired.service, desired.budget, deployment]
+    if settings.monitor_kind in KINDS:
+        made.append(monitor(resource.owner, target, Monitoring(KINDS[settings.monitor_kind], settings.monitor_labels)))
     if spec.autoscaling is not None:
         bounds = _bounds(spec.autoscaling)
         made.append(autoscaler(resource.owner, spec.autoscaling, bounds, Means(custom_metrics=True)))

@@ -175,7 +175,7 @@ def _lines() -> Iterator[str]:
 def logs(access: Access, name: str, tail: int) -> None:
     """Print the last log lines of the containers that serve the TGIEndpoint NAME or fetch its weights.
 
-    For SageMaker, prints the CloudWatch log group and an AWS CLI command that reads it.
+    For SageMaker, the command prints the CloudWatch log group and an AWS CLI command that reads it.
     """
     from tgi_operator.cli.reaching import logs as show
 

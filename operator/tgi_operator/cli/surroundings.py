@@ -36,7 +36,7 @@ async def events(kube: Kube, resource: Object) -> tuple[Object, ...]:
 
 
 async def pods(kube: Kube, resource: Object) -> tuple[Object, ...]:
-    """Return the pods that serve, or that fetch the weights. Raises APIError."""
+    """Return the serving pods, or those that fetch the weights. Raises APIError."""
     if not fields.is_in_cluster(resource):
         return ()
     meta = resource["metadata"]

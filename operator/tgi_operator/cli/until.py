@@ -93,12 +93,17 @@ def _may_pass(error: Exception) -> bool:
 
 def _timed_out(name: str, resource: Object | None, seconds: float) -> str:
     if resource is None:
-        return f"{name}: the API server did not respond within {seconds:g} seconds"
+        return f"{name}: the API server did not respond within {_duration(seconds)}"
     ready = fields.condition(resource, "Ready")
     state = f"{ready['reason']}: {ready['message']}" if ready else "the operator has not reported on the resource"
     return (
-        f"{fields.named(resource)}: timed out after {seconds:g} seconds: {state}\nFor details, run {_explain(resource)}"
+        f"{fields.named(resource)}: timed out after {_duration(seconds)}: {state}\n"
+        f"For details, run {_explain(resource)}"
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g} {'second' if seconds == 1 else 'seconds'}"
 
 
 def _explain(resource: Object) -> str:

@@ -192,8 +192,8 @@ class Controller:
         if self._writes.was_released(old) or not endpoint:
             return
         message = (
-            f'Endpoint "{endpoint}": another user removed the finalizer of the TGIEndpoint, so the endpoint may still '
-            "exist and be billed; if it exists, delete it in AWS"
+            f'Endpoint "{endpoint}": another user removed the finalizer of the TGIEndpoint, so the endpoint might '
+            "still exist and be billed; if the endpoint exists, delete it in AWS"
         )
         logger.warning("%s", message, extra={"object": str(old.key)})
         self._spawn(self._events.post(old, *of_note(Note(Reason.LEFT_ALONE, message))))

@@ -115,9 +115,9 @@ def _scaling(before: ScalingStatus, after: ScalingStatus | None) -> tuple[Event,
     newest = after.history[0] if after.history else None
     known = {(each.time, each.to) for each in before.history or ()}
     if newest is not None and (newest.time, newest.to) not in known:
-        changes.append(
-            ("Normal", Note(Reason.SCALED, f"Scaled from {newest.before} to {newest.to} ({newest.reason})."))
-        )
+        # Some causes from AWS and Kubernetes end with a period.
+        cause = newest.reason.removesuffix(".")
+        changes.append(("Normal", Note(Reason.SCALED, f"Scaled from {newest.before} to {newest.to} ({cause}).")))
     bounds = (after.min_replicas, after.max_replicas)
     if after.scaler is not None and bounds != (before.min_replicas, before.max_replicas):
         schedule = f" (schedule {after.active_schedule})" if after.active_schedule else ""

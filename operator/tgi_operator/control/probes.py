@@ -133,7 +133,7 @@ async def _refusal(access: MetricsAccess, authorization: str) -> web.Response | 
     try:
         allowed = await access.allows(authorization)
     except (APIError, aiohttp.ClientError, TimeoutError) as error:
-        logger.warning("The token of a scrape cannot be checked: %s", error)
+        logger.warning("The token in a scrape request cannot be checked: %s", error)
         return web.Response(text="the API server cannot check the token\n", status=503)
     return None if allowed else web.Response(text="a bearer token with access to /metrics is required\n", status=401)
 

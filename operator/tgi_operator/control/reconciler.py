@@ -109,8 +109,8 @@ class Reconciler:
         except Exception:
             logger.exception("The reconciliation failed", extra={"object": str(key)})
             message = (
-                "Internal error; the operator retries automatically. Report it as a bug, and include the traceback "
-                "from the operator's log."
+                "Internal error; the operator retries automatically. Report the error as a bug, and include the "
+                "traceback from the operator's log."
             )
             await self._report(key, Reason.RECONCILE_ERROR, message, failures)
             return Failed("error")
@@ -192,7 +192,7 @@ class Reconciler:
     async def _collection_failed(self, attempt: _Attempt, error: Exception) -> None:
         if not _is_worth_an_event(attempt.number - 1):
             return
-        message = f"Objects of old revisions remain: {describe(error)}; the operator retries automatically"
+        message = f"Objects from old revisions remain: {describe(error)}; the operator retries automatically"
         await self._events.post(attempt.item, *of_note(Note(Reason.COLLECTION_FAILED, message)))
 
     async def _report_status(self, attempt: _Attempt, status: Status) -> None:
@@ -209,7 +209,7 @@ class Reconciler:
             if not item.deleting:
                 raise
             # Deletion needs no status: in a namespace that is being deleted, the permission may be gone already.
-            logger.warning("The status of a deletion could not be written: %s", error, extra={"object": str(item.key)})
+            logger.warning("The deletion status could not be written: %s", error, extra={"object": str(item.key)})
             return item
 
     async def _post(self, item: Item, notes: Iterable[Note]) -> None:
@@ -252,7 +252,7 @@ class Reconciler:
         item = self._store.get(key)
         if item is not None and _is_worth_an_event(number - 1):
             message = (
-                f"{error}; install the CRD of this version of the operator, and check the admission webhooks "
+                f"{error}; install the CRD for this version of the operator, and check the admission webhooks "
                 "and the operator's Role"
             )
             await self._events.post(item, *of_note(Note(Reason.STATUS_REFUSED, message)))
@@ -290,7 +290,7 @@ class Reconciler:
                 spec = Spec.model_validate(fields)
         except ValidationError as error:
             found = "; ".join(wording.of_spec(error))
-            message = f"{found}; change it, or install the CRD of this version of the operator"
+            message = f"{found}; change the spec, or install the CRD for this version of the operator"
             problem = Problem(Reason.INVALID_SPEC, message)
         return Resource(
             owner=Owner(self._cluster, item.key.namespace, item.key.name, item.uid),
@@ -342,5 +342,5 @@ def _read_status(item: Item) -> Status:
     try:
         return Status.model_validate(item.status, extra="ignore")
     except ValidationError:
-        logger.warning("The status cannot be read and is derived again", extra={"object": str(item.key)})
+        logger.warning("The status cannot be read; the operator is deriving it again", extra={"object": str(item.key)})
         return Status()

@@ -63,8 +63,8 @@ class SecretWatch:
         )
         where = f"in {namespace}" if namespace else "in all namespaces"
         failed = (
-            f"Cannot watch Secrets {where}: %s; check the operator's Role. Until then, the operator detects a changed "
-            "Hub token with a delay."
+            f"Cannot watch Secrets {where}: %s; check the operator's Role. Until the problem is fixed, the operator "
+            "detects a changed Hub token only after a delay."
         )
         return Follower(source, _Secrets(namespace, self._seen, self._referenced), failed)
 

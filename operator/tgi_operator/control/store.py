@@ -87,7 +87,7 @@ def item(body: Mapping[str, Any]) -> Item:
     text = json.dumps(spec, ensure_ascii=False, separators=(",", ":")).encode()
     large, refused = len(text) > _SMALL_SPEC, ""
     if len(text) > LARGEST_SPEC:
-        refused = f"spec: is {len(text)} bytes long, but the limit is {LARGEST_SPEC} bytes; make it smaller"
+        refused = f"spec: is {len(text)} bytes long, but the limit is {LARGEST_SPEC} bytes; make the spec smaller"
     outline = _outline(spec) if large else spec
     return Item(
         key=key,

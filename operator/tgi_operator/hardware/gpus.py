@@ -125,7 +125,7 @@ def _gpu(product: str) -> Instance:
     if known is None:
         return _ANY
     if "unsupported" in known:
-        raise UnsupportedGPUError(f"{product} cannot run TGI because {known['unsupported']}; remove it")
+        raise UnsupportedGPUError(f"{product} cannot run TGI because {known['unsupported']}; remove {product}")
     major, minor = known["capability"].split(".")
     profile = _PROFILE.search(product.removeprefix(whole))
     return Instance(product, 1, _memory(profile) if profile else known["memoryMiB"], (int(major), int(minor)))

@@ -47,10 +47,10 @@ def instance(instance_type: str) -> Instance:
     """
     _, family_name, size = instance_type.split(".", 2)
     family = _families().get(family_name)
-    use = f"use an instance type from one of the families {', '.join(f'ml.{name}' for name in supported_families())}"
+    use = f"use an instance type from one of these families: {', '.join(f'ml.{name}' for name in supported_families())}"
     if family is None:
-        table = f"the instance table of this operator (version {__version__})"
-        raise UnsupportedInstanceTypeError(f"{instance_type} is not in {table}, which lists GPU instances; {use}")
+        table = f"the GPU instance table of this operator (version {__version__})"
+        raise UnsupportedInstanceTypeError(f"{instance_type} is not in {table}; {use}")
     if "unsupported" in family:
         raise UnsupportedInstanceTypeError(f"{instance_type} cannot run TGI because {family['unsupported']}; {use}")
     if size not in family["gpus"]:

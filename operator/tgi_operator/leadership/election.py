@@ -95,7 +95,7 @@ class Election:
                 holder = self._candidate.rival
                 logger.info("On standby: %s is the leader", holder)
             await asyncio.sleep(0 if self._fence.remaining else min(pause, self._candidate.pause() or pause))
-        logger.info("This process is the leader, as %s", self._identity)
+        logger.info("This process (%s) is the leader", self._identity)
         metrics.LEADER.set(1)
         self._renewing = asyncio.create_task(self._keep(), name="lease")
 
@@ -134,7 +134,7 @@ class Election:
         await asyncio.sleep(min(self._terms.retry_period, self._fence.remaining))
         # The process slept too long: it sends no request, because another process may already be the leader.
         if not self._fence.remaining:
-            logger.error("The Lease was not renewed for %g seconds", self._terms.renew_deadline)
+            logger.error("The Lease has not been renewed for %g seconds", self._terms.renew_deadline)
             return False
         try:
             await self._bid()

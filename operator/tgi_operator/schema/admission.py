@@ -87,7 +87,8 @@ def _of_values(schema: Object, value: Any, path: tuple[str | int, ...]) -> Itera
     elif isinstance(value, dict):
         most = schema.get("maxProperties", len(value))
         if len(value) > most:
-            yield f"{where}: must have at most {most} fields, not {len(value)}: {', '.join(value)}"
+            fields = "field" if most == 1 else "fields"
+            yield f"{where}: must have at most {most} {fields}, not {len(value)}: {', '.join(value)}"
         for name, child in value.items():
             known = _of_field(schema, name)
             if known is not None:

@@ -114,7 +114,7 @@ def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def _bounded(spec: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a spec with the rule that bounds its texts."""
-    message = f"all strings of a spec together must have at most {size.MOST_CHARACTERS:,} characters"
+    message = f"all strings in a spec together must have at most {size.MOST_CHARACTERS:,} characters"
     return _beside(spec, cel((size.rule_of_texts(spec), message)))
 
 

@@ -22,15 +22,15 @@ Schema = Mapping[str, Any]
 _HEADER = "<!-- Generated from operator/tgi_operator/api by `make crds`. Do not edit. -->"
 
 _CONDITIONS = {
-    ConditionType.READY: ("always", "This generation of the spec is rolled out and serving."),
-    ConditionType.AVAILABLE: ("always", "The endpoint accepts requests, with this revision or an older one."),
+    ConditionType.READY: ("always", "The current generation of the spec is rolled out and serving requests."),
+    ConditionType.AVAILABLE: ("always", "The endpoint accepts requests, with the current revision or an older one."),
     ConditionType.RECONCILING: (
         "only while True",
         "The operator or AWS is making changes and continues automatically.",
     ),
     ConditionType.STALLED: (
         "only while True",
-        "A user must change something. The reason and the message describe what.",
+        "A user must make a change. The reason and the message describe what to change.",
     ),
     ConditionType.SCALING_ACTIVE: (
         "if `spec.autoscaling` is set",
@@ -51,7 +51,7 @@ is required if its parent is set.
 
 The API server enforces the bounds and the rules on this page. The operator performs all other checks before it creates
 anything. To run both sets of checks without a cluster, use `tgi-operator plan -f FILE`. Only the API server can detect
-changes to immutable fields, which you can check with `kubectl apply --dry-run=server -f FILE`. If the
+changes to immutable fields. To check for such changes, run `kubectl apply --dry-run=server -f FILE`. If the
 [settings](operations.md#settings) of your operator differ from the defaults, set the same environment variables for
 `plan`, such as `TGI_OPERATOR_AWS_REGIONS`. If you have problems, see [Troubleshooting](troubleshooting.md).
 """
@@ -101,14 +101,14 @@ The `STATUS` column shows the ready and desired replica counts, followed by at m
 
 | word | condition | meaning |
 |---|---|---|
-| none | `Ready` is True | This generation of the spec is rolled out and serving requests. |
+| none | `Ready` is True | The current generation of the spec is rolled out and serving requests. |
 | `wait` | `Stalled` is not True | The operator, AWS or Kubernetes continues automatically. |
-| `act` | `Stalled` is True | A user must change something. The reason and the message describe what. |
+| `act` | `Stalled` is True | A user must make a change. The reason and the message describe what to change. |
 
 If `act` appears without replica counts, the operator has not created anything yet. In many cases, the operator also
 retries automatically, and the message shows the time of the next attempt. `Ready` and `Available` are Unknown while the
-operator cannot read from AWS. `Available` shows whether the endpoint accepts requests, regardless of the revision that
-is running.
+operator cannot determine the state of the endpoint in AWS. `Available` shows whether the endpoint accepts requests,
+regardless of the revision that is running.
 
 `status.summary`, `status.model` and `status.hardware` are for display only, and their format may change. Programs
 should read the conditions instead.
@@ -143,7 +143,7 @@ kubectl wait --for=delete tgi/NAME --timeout=30m
 ## Read container logs
 
 On SageMaker, containers write their logs to the `/aws/sagemaker/Endpoints/ENDPOINT` log group in CloudWatch. If a
-container fails, the message of the `Ready` condition contains the name of the log group and a link to it.
+container fails, the message in the `Ready` condition contains the name of the log group and a link to it.
 
 In the cluster, `status.lastFailure` contains the last log lines, and `kubectl logs` shows the full log:
 
@@ -177,10 +177,10 @@ _SYMPTOMS = (
     ),
     (
         "`READY` is False, but the endpoint answers requests.",
-        "the `Available` condition and the reason of `Ready`",
+        "the `Available` condition and the `Ready` reason",
         (Reason.UPDATING, Reason.UPDATE_ROLLED_BACK),
     ),
-    ("Deleting the resource takes a long time.", "the message of `Ready`", (Reason.DELETING, Reason.ACCESS_DENIED)),
+    ("Deleting the resource takes a long time.", "the `Ready` message", (Reason.DELETING, Reason.ACCESS_DENIED)),
     (
         "The replica count does not follow the load.",
         "the `ScalingActive` condition",
@@ -196,6 +196,7 @@ _SYMPTOMS = (
 """Symptom, the place to look, and the reasons behind it."""
 
 _WIDTH = 120
+_RULES = "x-kubernetes-validations"
 _TABLE = ("| field | type | bounds | default | meaning |", "|---|---|---|---|---|")
 
 _REPEATED = re.compile(r"\| \W*spec\.initContainers\[\]\.(?!restartPolicy)")
@@ -214,7 +215,12 @@ def reference() -> str:
         parts += [f"\n## {title}\n", *rows, *(["\nRules:\n", *rules] if rules else [])]
     parts += ["\n## Conditions\n", "| type | exists | True means |", "|---|---|---|"]
     parts += [f"| `{kind}` | {there} | {meaning} |" for kind, (there, meaning) in _CONDITIONS.items()]
-    parts += ["\n## Reasons\n", "Reasons of conditions and Events.\n", "| reason | meaning |", "|---|---|"]
+    parts += [
+        "\n## Reasons\n",
+        "Reasons that can appear in conditions and Events.\n",
+        "| reason | meaning |",
+        "|---|---|",
+    ]
     parts += [f"| [`{reason}`](troubleshooting.md#{reason.lower()}) | {reason.means} |" for reason in Reason]
     return "\n".join(parts) + "\n"
 
@@ -254,12 +260,12 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 def _rows(schema: Schema, path: str) -> Iterator[str]:
     """Yield a table row for each field of an object. The rows of nested objects follow their field."""
-    required = schema.get("required", ())
+    required, least = schema.get("required", ()), _least(schema)
     for name, child in schema.get("properties", {}).items():
         full = f"{path}{name}"
         label = f"**`{full}`**" if name in required else f"`{full}`"
         default = f"`{child['default']}`" if "default" in child else ""
-        cells = (label, _type(child), _bounds(child), default, _sentence(child))
+        cells = (label, _type(child), _bounds(child, least.get(name)), default, _sentence(child))
         yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
         if full in _PAGES_OF_THEIR_OWN:
             continue
@@ -277,29 +283,36 @@ def _type(schema: Schema) -> str:
     return str(schema.get("format", schema["type"]))
 
 
-def _bounds(schema: Schema) -> str:
-    """Return a short description of the API server's checks of one value."""
+def _bounds(schema: Schema, least: int | None = None) -> str:
+    """Return a short description of the API server's checks of one value, which a rule limits to at least `least`."""
     said = []
     if "enum" in schema:
-        said.append(", ".join(f"`{value}`" for value in schema["enum"]))
-    low, high = schema.get("minimum"), schema.get("maximum")
+        said.append(", ".join(f"`{value}`" if value else "an empty string" for value in schema["enum"]))
+    low, high = schema.get("minimum") if least is None else least, schema.get("maximum")
     if low is not None:
         said.append(f"{low} or more" if high in (None, INT32_MAX) else f"{low} to {high}")
     said += _counts(schema, "Length", "characters") + _counts(schema, "Items", "items")
     said += _counts(schema, "Properties", "fields" if "properties" in schema else "entries")
     if "pattern" in schema:
-        said.append(f"`{schema['pattern']}`")
+        # A rule rejects the B of a quantity, because its message is better than that of the pattern.
+        said.append(f"`{schema['pattern'].replace('B?$', '$')}`")
     said += [rule["message"] for rule in _formats(schema)]
     if "items" in schema and (inner := _bounds(schema["items"])):
         said.append(f"each {inner}")
     return "; ".join(said)
 
 
+def _least(schema: Schema) -> Mapping[str, int]:
+    """Return the lower bounds of fields that rules of an object set, because their messages give the reason."""
+    rules = (re.fullmatch(r"self[.](\w+) >= (\d+)", each["rule"]) for each in schema.get(_RULES, ()))
+    return {found[1]: int(found[2]) for found in rules if found}
+
+
 def _formats(schema: Schema) -> list[Mapping[str, str]]:
     """Return the rules of a single value that describe its format, whatever it begins with."""
     if "properties" in schema or "items" in schema or "additionalProperties" in schema:
         return []
-    rules = schema.get("x-kubernetes-validations", ())
+    rules = schema.get(_RULES, ())
     return [rule for rule in rules if "oldSelf" not in rule["rule"] and "startsWith" not in rule["rule"]]
 
 
@@ -314,7 +327,7 @@ def _counts(schema: Schema, what: str, unit: str) -> list[str]:
 def _rules(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
     """Yield (path, message) of every CEL rule that is not in the tables."""
     formats = _formats(schema)
-    for rule in schema.get("x-kubernetes-validations", ()):
+    for rule in schema.get(_RULES, ()):
         if rule in formats:
             continue
         yield f"`{path}`" if path else "", rule["message"]

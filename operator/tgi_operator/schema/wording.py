@@ -93,7 +93,7 @@ def quoted(value: object) -> str:
 def _found(error: ErrorDetails) -> str:
     value = error["input"]
     if error["type"] == "string_type" and isinstance(value, int | float):
-        return f"{quoted(value)} (put it in quotes)"
+        return f"{quoted(value)} (put the value in quotes)"
     if error["type"] in ("too_long", "too_short"):
         return str(error.get("ctx", {}).get("actual_length"))
     if isinstance(value, dict):

@@ -107,10 +107,12 @@ def _download(client: Any, bucket: str, found: S3Object, temporary: Path, path: 
     client.download_file(bucket, found.key, str(temporary), Config=_TRANSFER)
     where, head = f"s3://{bucket}/{found.key}", _head(client, bucket, found)
     if temporary.stat().st_size != found.size or head["ETag"] != found.etag:
-        raise PassingError(f"{where}: the object was replaced during the download; it will be fetched again")
+        raise PassingError(f"{where}: the object was replaced during the download; the object will be fetched again")
     check = digests.s3(head)
     if check is not None and not check(temporary):
-        raise PassingError(f"{where}: the download does not match the checksum of the object; it will be fetched again")
+        raise PassingError(
+            f"{where}: the download does not match the object's checksum; the object will be fetched again"
+        )
     folder.flush(temporary)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary.replace(path)

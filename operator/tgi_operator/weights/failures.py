@@ -33,9 +33,9 @@ def of_volume(error: OSError, directory: Path) -> LastingError | None:
     """Return the lasting failure of the volume, or None if the error is of another kind."""
     where = f"{error.filename or directory}: {error.strerror}"
     if error.errno in _FULL:
-        return LastingError(f"the volume of {directory} is full; use a larger PVC")
+        return LastingError(f"the volume that contains {directory} is full; use a larger PVC")
     if error.errno in _DENIED:
-        return LastingError(f"{where}; the volume must be writable for uid {os.getuid()} and gid {os.getgid()}")
+        return LastingError(f"{where}; the volume must be writable by uid {os.getuid()} or gid {os.getgid()}")
     if error.errno in _NAME:
         return LastingError(where)
     return None

@@ -36,7 +36,8 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise LastingError(
-            f"{gib(needed)} GiB must be fetched, but the volume of {folder} has {gib(free)} GiB free; use a larger PVC"
+            f"{gib(needed)} GiB must be fetched, but the volume that contains {folder} has {gib(free)} GiB free; use a "
+            "larger PVC"
         )
 
 
@@ -48,7 +49,7 @@ def is_contained(directory: Path, path: Path) -> bool:
 def require_contained(directory: Path, path: Path) -> None:
     """Raise LastingError if a link on the path to `path` leads out of the directory."""
     if not is_contained(directory, path):
-        raise LastingError(f"{path} is a link that points outside {directory}; remove it")
+        raise LastingError(f"{path} is a link that points outside {directory}; remove the link")
 
 
 def require_only(folder: Path, names: Collection[str]) -> None:
@@ -57,7 +58,10 @@ def require_only(folder: Path, names: Collection[str]) -> None:
     others = sorted(name for name in present if name.endswith(SAFETENSORS) and name not in names)
     if others:
         raise LastingError(
-            f"{folder} has {len(others)} weight files that are not part of the model, such as {others[0]}; remove them"
+            f"{folder} has 1 weight file that is not part of the model: {others[0]}; remove it"
+            if len(others) == 1
+            else f"{folder} has {len(others)} weight files that are not part of the model, such as {others[0]}; "
+            "remove them"
         )
 
 
@@ -68,15 +72,17 @@ def check(folder: Path, *, allow_pickle: bool) -> None:
         index = json.loads((folder / _INDEX).read_text()) if _INDEX in present else {}
         listed = set(index.get("weight_map", {}).values())
     except (OSError, ValueError, AttributeError) as error:
-        raise LastingError(f"{folder} cannot be read as a model's folder: {error}") from error
+        raise LastingError(f"{folder} cannot be read as a model folder: {error}") from error
     if _CONFIG not in present:
-        raise LastingError(f"{folder} has no {_CONFIG}; it must contain a model in the layout of the Hugging Face Hub")
+        raise LastingError(f"{folder} has no {_CONFIG}; use a folder that contains a model in Hugging Face Hub layout")
     if not weights(present):
         raise LastingError(f"{folder} has no weights; TGI needs *.safetensors or *.bin files next to {_CONFIG}")
     if not allow_pickle and any(name.endswith(PICKLED) for name in weights(present)):
         raise LastingError(f"{folder}: {ONLY_PICKLE}")
     if missing := sorted(listed - present):
-        raise LastingError(f"{folder} lacks {len(missing)} of the files in {_INDEX}, such as {missing[0]}; copy them")
+        example, them = (f": {missing[0]}", "it") if len(missing) == 1 else (f", such as {missing[0]}", "them")
+        lacking = f"{len(missing)} of the files that are listed in {_INDEX}"
+        raise LastingError(f"{folder} lacks {lacking}{example}; copy {them}")
 
 
 def write_atomically(path: Path, text: str) -> None:

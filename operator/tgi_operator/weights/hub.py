@@ -40,7 +40,10 @@ def fetch(
     if not _REVISION.fullmatch(revision):
         raise LastingError(f"spec.model.revision: must be a commit, a branch or a tag, not {revision!r}")
     if token is not None and not _TOKEN.fullmatch(token):
-        raise LastingError("HF_TOKEN is not a token; the key in spec.model.tokenSecretRef must contain only the token")
+        raise LastingError(
+            "The value of HF_TOKEN is not a valid token; the key in spec.model.tokenSecretRef must contain only the "
+            "token"
+        )
     configure_http_backend(_session)
     download = _Download(source.id, revision, directory, token, allow_pickle=allow_pickle)
     try:
@@ -66,7 +69,7 @@ class _Download:
         """Fetch the missing files. Return the folder of the commit."""
         if _COMMIT.fullmatch(self._revision) and self._cache.is_complete(self._revision):
             commit = self._revision
-            say(f"hf://{self._model}: commit {commit} is complete in {self._cache.directory}")
+            say(f"hf://{self._model}: all files of commit {commit} are already in {self._cache.directory}")
         else:
             commit = self._fetch(seconds)
         names = self._cache.names(commit)
@@ -95,8 +98,8 @@ class _Download:
         folder.require_space(self._cache.directory, needed)
         for file in files:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:
-                text = f"{file.name} is {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// uri"
-                raise LastingError(f"hf://{self._model}: {text}")
+                text = f"{file.name} is {gib(file.size)} GiB, which is more than the Hub sends in one piece"
+                raise LastingError(f"hf://{self._model}: {text}; use an s3:// uri")
         with Progress(total, lambda: sum(self._cache.arrived(commit, file) for file in files), seconds):
             self._fetch_all(commit, files)
         self._cache.complete(commit, files)
@@ -112,9 +115,9 @@ class _Download:
             sibling = listed[name]
             digest = sibling.lfs.sha256 if sibling.lfs else str(sibling.blob_id)
             if not digests.is_digest(digest):
-                text = f"the Hub announces the digest {digest!r} for {name}, so the file cannot be verified"
+                text = f"the Hub reports the unsupported digest {digest!r} for {name}, so the file cannot be verified"
                 raise LastingError(
-                    f"hf://{self._model}: {text}; use a Hub that announces SHA-256 digests or Git blob IDs"
+                    f"hf://{self._model}: {text}; use a Hub that provides SHA-256 digests or Git blob IDs"
                 )
             found.append(HubFile(name, sibling.size or 0, digest))
         return found
@@ -145,8 +148,8 @@ class _Download:
         if not self._cache.is_verified(commit, file):
             self._cache.discard(commit, file)
             raise PassingError(
-                f"hf://{self._model}: {file.name} does not have the size and the digest ({file.digest}) that the Hub "
-                "announces; the file was removed and will be fetched again"
+                f"hf://{self._model}: {file.name} does not match the size or digest ({file.digest}) that the Hub "
+                "reports; the file was removed and will be fetched again"
             )
 
     def _patiently(self, call: Callable[[], Result]) -> Result:

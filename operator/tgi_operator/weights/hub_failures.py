@@ -43,7 +43,8 @@ def _remedy(error: OSError, status: int | None, model: str, revision: str, *, wi
     if isinstance(error, GatedRepoError):
         ask = f"request access at {ENDPOINT}/{model}"
         if with_token:
-            return f"the model is gated, and the token in {_SECRET} has no access ({status}); {ask} with its account"
+            account = "with the account that owns the token"
+            return f"the model is gated, and the token in {_SECRET} has no access ({status}); {ask} {account}"
         return f"the model is gated ({status}); {ask} and set {_SECRET}"
     if isinstance(error, RepositoryNotFoundError):
         secret = f"the token in {_SECRET} must be allowed to read the model" if with_token else f"set {_SECRET}"
@@ -51,7 +52,7 @@ def _remedy(error: OSError, status: int | None, model: str, revision: str, *, wi
     if isinstance(error, RevisionNotFoundError):
         return f"the revision {revision!r} does not exist ({status}); check spec.model.revision"
     if isinstance(error, EntryNotFoundError):
-        return f"a file of the commit no longer exists ({status}); check spec.model.revision"
+        return f"a file in the commit no longer exists ({status}); check spec.model.revision"
     if status in (401, 403):
         if with_token:
             return f"the Hub rejected the token in {_SECRET} ({status})"

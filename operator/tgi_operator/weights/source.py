@@ -46,4 +46,6 @@ def parse(uri: str) -> Source:
         return Prefix(match[1], match[2])
     if match := _FILE.fullmatch(uri):
         return Folder(Path(match[1]))
-    raise LastingError(f"{uri!r} is not a source of weights; use hf://OWNER/NAME, s3://BUCKET/PREFIX/ or file:///PATH")
+    raise LastingError(
+        f"{uri!r} is not a supported location for weights; use hf://OWNER/NAME, s3://BUCKET/PREFIX/ or file:///PATH"
+    )

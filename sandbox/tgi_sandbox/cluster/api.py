@@ -2,6 +2,8 @@
 
 import json
 import ssl
+import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from http import HTTPStatus
@@ -30,6 +32,7 @@ class ApiServer:
         self._port = port
         self._token = token
         self._context = ssl.create_default_context(cafile=str(certificate_authority))
+        self._kept = threading.local()
 
     @classmethod
     def from_kubeconfig(cls, kubeconfig: Path, certificate_authority: Path) -> Self:
@@ -62,8 +65,24 @@ class ApiServer:
         return True
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
+        if method == "GET":
+            return self._read(path)
         with closing(self._connect(_TIMEOUT_SECONDS)) as connection:
             return self._respond(connection, method, path, body).read().decode()
+
+    def _read(self, path: str) -> str:
+        """Return the answer to a GET, over the connection of the thread: a handshake costs more than most answers."""
+        kept: HTTPSConnection | None = getattr(self._kept, "connection", None)
+        if kept is not None:
+            try:
+                return self._respond(kept, "GET", path).read().decode()
+            except (OSError, HTTPException):
+                # The server has closed it, or is another one now. A second failure is one of the server.
+                kept.close()
+        self._kept.connection = connection = self._connect(_TIMEOUT_SECONDS)
+        # Python warns about sockets that are still open when they are collected.
+        weakref.finalize(self, connection.close)
+        return self._respond(connection, "GET", path).read().decode()
 
     def _connect(self, timeout: float | None) -> HTTPSConnection:
         return HTTPSConnection(LOOPBACK, self._port, timeout=timeout, context=self._context)

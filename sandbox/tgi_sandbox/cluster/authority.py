@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -14,6 +15,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tgi_sandbox.cluster.credentials import write_private
 
 _VALIDITY = timedelta(days=365)
+
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Purpose(Enum):
@@ -32,6 +45,8 @@ class Authority:
         self._certificate = (
             self._builder(self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
 
@@ -41,11 +56,12 @@ class Authority:
         return self._certificate.public_bytes(Encoding.PEM).decode()
 
     def issue(self, path: Path, names: Sequence[str], purposes: Sequence[Purpose]) -> None:
-        """Write a private key and a certificate for names (hosts for a server's certificate) into one file."""
+        """Write a private key and a certificate for names (hosts or IP addresses of a server) into one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             self._builder(_name(names[0]), key.public_key())
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_subject(name) for name in names]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .add_extension(x509.ExtendedKeyUsage([purpose.value for purpose in purposes]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -63,6 +79,13 @@ class Authority:
             .not_valid_before(now)
             .not_valid_after(now + _VALIDITY)
         )
+
+
+def _subject(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _name(common_name: str) -> x509.Name:

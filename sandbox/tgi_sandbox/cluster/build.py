@@ -131,7 +131,8 @@ def _expected(module: Module, building: int) -> str:
     """Return the estimated cost of the build, if known: it was measured for all programs of the module together."""
     whole = sum(program.module is module for program in PROGRAMS.values())
     if building < whole:
-        return f"All {whole} programs of this module take {module.cost}. These {building} take less."
+        these = "This one takes" if building == 1 else f"These {building} take"
+        return f"All {whole} programs of this module take {module.cost}. {these} less."
     return f"This takes {module.cost}."
 
 

@@ -92,7 +92,9 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
         f"--secure-port={ports.apiserver}",
         # The `kubernetes` service would publish the address above, and loopback addresses are not allowed there.
         "--endpoint-reconciler-type=none",
-        f"--cert-dir={layout.certificates}",
+        # Its own certificate would be RSA, with which a handshake costs more than most requests.
+        f"--tls-cert-file={layout.serving_certificate}",
+        f"--tls-private-key-file={layout.serving_certificate}",
         f"--service-account-issuer={ISSUER}",
         f"--service-account-key-file={layout.service_account_key}",
         f"--service-account-signing-key-file={layout.service_account_key}",
@@ -103,7 +105,7 @@ def _apiserver(layout: Layout, ports: Ports, components: tuple[str, ...]) -> lis
         "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
         # These headers carry the identity of the caller to aggregated API servers.
-        f"--requestheader-client-ca-file={layout.sandbox_authority}",
+        f"--requestheader-client-ca-file={layout.certificate_authority}",
         f"--requestheader-allowed-names={FRONT_PROXY}",
         "--requestheader-username-headers=X-Remote-User",
         "--requestheader-group-headers=X-Remote-Group",
@@ -219,7 +221,7 @@ def _serving(layout: Layout, port: int, certificate: Path, key: Path) -> list[st
         f"--authentication-kubeconfig={layout.kubeconfig}",
         f"--authorization-kubeconfig={layout.kubeconfig}",
         # Otherwise it looks for the API server's CA, which does not exist, and logs that repeatedly.
-        f"--client-ca-file={layout.sandbox_authority}",
+        f"--client-ca-file={layout.certificate_authority}",
         f"--bind-address={LOOPBACK}",
         f"--secure-port={port}",
         f"--tls-cert-file={certificate}",

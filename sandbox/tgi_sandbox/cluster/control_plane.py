@@ -25,7 +25,6 @@ from tgi_sandbox.cluster.components import (
     PROMETHEUS,
 )
 from tgi_sandbox.cluster.credentials import (
-    certificate_authority,
     write_kubeconfig,
     write_private,
     write_service_account_key,
@@ -35,10 +34,13 @@ from tgi_sandbox.cluster.layout import Layout, Ports
 from tgi_sandbox.cluster.metrics import keda, prometheus
 from tgi_sandbox.cluster.metrics.apis import CUSTOM_METRICS, EXTERNAL_METRICS, AggregatedApi
 from tgi_sandbox.cluster.nodes import build_node
-from tgi_sandbox.cluster.ports import LOOPBACK, answers, free_ports, is_bound, is_listening
+from tgi_sandbox.cluster.ports import LOCALHOST, LOOPBACK, answers, free_ports, is_bound, is_listening
 from tgi_sandbox.processes import Process, stop_all
 
 DEFAULT_NODES = ("g5.2xlarge", "g5.12xlarge", "g5.12xlarge", "g6.xlarge", "g6.xlarge", "m5.xlarge")
+
+_API_SERVER_NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1")
+"""The names and the address by which pods know the API server."""
 
 _READY_SECONDS = 60.0
 
@@ -159,7 +161,8 @@ class ControlPlane:
             stale.unlink(missing_ok=True)
         write_service_account_key(layout.service_account_key)
         authority = Authority()
-        layout.sandbox_authority.write_text(authority.certificate)
+        layout.certificate_authority.write_text(authority.certificate)
+        authority.issue(layout.serving_certificate, [LOOPBACK, LOCALHOST, *_API_SERVER_NAMES], [Purpose.SERVER])
         authority.issue(layout.kubelet_certificate, ["kubelet"], [Purpose.SERVER])
         authority.issue(layout.front_proxy_certificate, [components.FRONT_PROXY], [Purpose.CLIENT])
         authority.issue(layout.adapter_certificate, [CUSTOM_METRICS.host], [Purpose.SERVER])
@@ -187,12 +190,9 @@ class ControlPlane:
         etcd.start()
         etcd.wait_ready(lambda: answers(ports.etcd, "/health"), _READY_SECONDS)
         apiserver.start()
-        # It signs its certificate before it listens.
         apiserver.wait_ready(lambda: is_listening(ports.apiserver), _READY_SECONDS)
-        authority = certificate_authority(self.layout.serving_certificate)
-        self.layout.certificate_authority.write_text(authority)
         self._api = ApiServer(ports.apiserver, token, self.layout.certificate_authority)
-        write_kubeconfig(self.layout.kubeconfig, self._api.url, authority, token)
+        write_kubeconfig(self.layout.kubeconfig, self._api.url, self.layout.certificate_authority.read_text(), token)
         apiserver.wait_ready(self._api.ready, _READY_SECONDS)
 
     def _wait_for_controllers(self) -> None:
@@ -208,7 +208,7 @@ class ControlPlane:
             return
         # The API server waits before it retries a failed request.
         process.wait_ready(lambda: is_listening(port), _READY_SECONDS)
-        served.register(self.api, port, self.layout.sandbox_authority.read_text())
+        served.register(self.api, port, self.layout.certificate_authority.read_text())
         process.wait_ready(lambda: served.is_served(self.api), _READY_SECONDS)
 
     def _has_service_account(self) -> bool:

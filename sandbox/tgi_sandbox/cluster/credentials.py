@@ -3,13 +3,10 @@
 import base64
 import json
 import os
-import re
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n", re.DOTALL)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -28,12 +25,6 @@ def write_service_account_key(path: Path) -> None:
 def write_token_file(path: Path, token: str) -> None:
     """Write the API server's static token file, which contains one administrator."""
     write_private(path, f'{token},admin,admin,"system:masters"\n')
-
-
-def certificate_authority(serving_certificate: Path) -> str:
-    """Return the authority's certificate: the last one in the file of a self-signing API server."""
-    *_, authority = _CERTIFICATE.finditer(serving_certificate.read_text())
-    return authority[0]
 
 
 def write_kubeconfig(

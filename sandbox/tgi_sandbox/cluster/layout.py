@@ -32,13 +32,13 @@ class Layout:
 
     @property
     def certificates(self) -> Path:
-        """The folder for the certificate that the API server signs for itself."""
+        """The folder of the certificates."""
         return self.directory / "certificates"
 
     @property
     def serving_certificate(self) -> Path:
-        """The API server's certificate followed by its authority's."""
-        return self.certificates / "apiserver.crt"
+        """The certificate of the API server, and its key."""
+        return self.certificates / "apiserver.pem"
 
     @property
     def service_account_key(self) -> Path:
@@ -57,7 +57,7 @@ class Layout:
 
     @property
     def certificate_authority(self) -> Path:
-        """The certificate of the authority without anything else."""
+        """The certificate of the authority that has issued all others."""
         return self.certificates / "ca.crt"
 
     @property
@@ -79,11 +79,6 @@ class Layout:
     def network_socket(self) -> str:
         """The name of the network's abstract socket, not a file: the path of a socket file has to be short."""
         return f"@tgi-sandbox-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:16]}"
-
-    @property
-    def sandbox_authority(self) -> Path:
-        """The certificate of the authority that has issued the certificates below."""
-        return self.certificates / "sandbox-ca.crt"
 
     @property
     def kubelet_certificate(self) -> Path:

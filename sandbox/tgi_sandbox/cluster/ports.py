@@ -1,5 +1,6 @@
 """Free TCP ports on loopback for servers that need a given port, and checks for listeners."""
 
+import atexit
 import random
 import socket
 from collections import deque
@@ -20,6 +21,13 @@ _RESERVATIONS: deque[socket.socket] = deque(maxlen=256)
 A control plane starts seconds after the choice of its ports. Without a reservation, a process of another sandbox could
 choose one of them meanwhile.
 """
+
+
+@atexit.register
+def _release() -> None:
+    # Python reports sockets that are still open when it exits.
+    for reservation in _RESERVATIONS:
+        reservation.close()
 
 
 def free_ports(count: int) -> list[int]:

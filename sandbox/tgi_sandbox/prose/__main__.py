@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for finding in findings if options.sentences else errors:
         print(finding)
     if errors:
-        print(f"{len(errors)} findings in {len(sources)} files. The rules are in {check.STYLES}.", file=sys.stderr)
+        noun = "finding" if len(errors) == 1 else "findings"
+        print(f"{len(errors)} {noun} in {len(sources)} files. The rules are in {check.STYLES}.", file=sys.stderr)
     return 1 if errors else 0
 
 

@@ -258,7 +258,7 @@ def test_wait_ends_with_the_time(tgi: Plugin) -> None:
     tgi.apply("zephyr")
     code, _, err = tgi("wait", "zephyr", "--timeout", "1")
     assert code == ExitCode.TIMED_OUT
-    assert "timed out after 1 seconds: the operator has not reported on the resource" in err
+    assert "timed out after 1 second: the operator has not reported on the resource" in err
 
 
 def test_wait_does_not_count_the_status_of_an_earlier_spec(tgi: Plugin) -> None:

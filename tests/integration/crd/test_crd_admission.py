@@ -24,7 +24,7 @@ SMALLEST: Spec = {
 }
 SCHEMES = "must begin with hf://, s3:// or pvc://, such as hf://HuggingFaceH4/zephyr-7b-beta"
 ON_HUB = "must be hf://OWNER/NAME, such as hf://HuggingFaceH4/zephyr-7b-beta"
-FOLDER = "must be a folder of safetensors files with a trailing slash (s3://BUCKET/FOLDER/)"
+FOLDER = "must be the URI of a folder of safetensors files and end with a slash (s3://BUCKET/FOLDER/)"
 FROM_S3 = {"model": {"uri": "s3://weights/falcon/"}}
 
 
@@ -236,7 +236,7 @@ REFUSED = [
         )
     ),
     pytest.param(spec(region="Ireland"), "must be an AWS region, such as us-east-1", id="a region by another name"),
-    pytest.param(spec(region="us-east-1a"), "without the letter of an Availability Zone", id="a zone"),
+    pytest.param(spec(region="us-east-1a"), "(not an Availability Zone, such as us-east-1a)", id="a zone"),
     pytest.param(
         spec(endpointName="a" * 64),
         "spec.sageMaker.endpointName: Too long: may not be more than 63 bytes",
@@ -244,7 +244,7 @@ REFUSED = [
     ),
     *(
         pytest.param(
-            spec(endpointName=name), "must consist of lowercase letters and digits, separated by single", id=reason
+            spec(endpointName=name), "must consist of groups of lowercase letters and digits, separated by", id=reason
         )
         for name, reason in (
             ("Falcon", "an endpoint name in capitals, which AWS would lower"),

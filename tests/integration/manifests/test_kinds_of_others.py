@@ -53,7 +53,7 @@ SOURCES: dict[str, Callable[[], Iterable[Object]]] = {
 
 KINDS = {
     "manifests": {"Application", "GitRepository", "Kustomization", "PodMonitor"},
-    "documents": {"Application", "Kustomization", "PrometheusRule"},
+    "documents": {"Application", "Kustomization", "PrometheusRule", "ScaledObject"},
     "the chart": {"PrometheusRule", "ServiceMonitor"},
     "the operator": {"PodMonitor", "ScaledObject"},
 }

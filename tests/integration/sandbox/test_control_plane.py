@@ -101,7 +101,7 @@ def test_up_detached_and_down(tmp_path: Path) -> None:
         assert len(pids) == 8
         again = _run_cli("up", "--detach", "--dir", str(folder))
         assert again.returncode == 0
-        assert "already up" in again.stdout
+        assert "already running" in again.stdout
         assert _pids(folder) == pids
     finally:
         down = _run_cli("down", "--dir", str(folder))

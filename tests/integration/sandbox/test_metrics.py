@@ -126,7 +126,7 @@ def test_only_who_may_reads_metrics(
     adapter = next(flag for flag in control_plane.processes["prometheus-adapter"].command if "--secure-port" in flag)
     url = f"https://localhost:{adapter.partition('=')[2]}/apis/custom.metrics.k8s.io/v1beta2"
     impostor = Request(url, headers={"X-Remote-User": "admin", "X-Remote-Group": "system:masters"})
-    context = ssl.create_default_context(cafile=str(control_plane.layout.sandbox_authority))
+    context = ssl.create_default_context(cafile=str(control_plane.layout.certificate_authority))
     context.check_hostname = False  # the certificate names the service
     with pytest.raises(HTTPError, match="403"), urlopen(impostor, context=context):  # noqa: S310
         pass

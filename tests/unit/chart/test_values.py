@@ -18,7 +18,19 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 _ELSEWHERE = {"backends", "image", "watch_namespaces", "aws_regions", "serving_pods_from"}
 """Settings that other values decide, such as `aws.regions` and `networkPolicy.servingPodsFrom`."""
 
-_CONSTRAINTS = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength")
+_CONSTRAINTS = (
+    "type",
+    "enum",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "maxProperties",
+    "additionalProperties",
+)
 
 
 def _camel(name: str) -> str:
@@ -33,6 +45,8 @@ def _another(name: str, field: FieldInfo) -> Any:
         return next(option for option in options if option != field.default)
     if isinstance(field.default, bool):
         return not field.default
+    if isinstance(field.default, dict):
+        return {"team": "ml", "release": "prometheus"}
     return "10.1.2.3" if isinstance(field.default, str) else field.default + 1
 
 

@@ -471,7 +471,7 @@ class TestPolicies:
         ("queries", "text"),
         [
             ([{"Id": "e1", "Expression": "m1 * 2"}], "uses m1, which is no metric"),
-            ([{"Id": "e1", "Expression": "ANOMALY_DETECTION_BAND(1)"}], "the emulator does not know"),
+            ([{"Id": "e1", "Expression": "ANOMALY_DETECTION_BAND(1)"}], "the emulator does not support"),
             (
                 [{"Id": "e1", "Expression": "e2"}, {"Id": "e2", "Expression": "e1", "ReturnData": False}],
                 "use each other",

@@ -15,7 +15,7 @@ import yaml
 from tgi_sandbox.cluster import components, ports, stages
 from tgi_sandbox.cluster.authority import Authority, Purpose
 from tgi_sandbox.cluster.components import NETWORK
-from tgi_sandbox.cluster.credentials import certificate_authority, write_kubeconfig, write_private
+from tgi_sandbox.cluster.credentials import write_kubeconfig, write_private
 from tgi_sandbox.cluster.layout import Layout, Ports
 from tgi_sandbox.cluster.nodes import build_node
 from tgi_sandbox.cluster.ports import free_ports, is_listening
@@ -80,19 +80,15 @@ def test_kubeconfig_has_one_context(tmp_path: Path) -> None:
     assert config["clusters"][0]["cluster"]["certificate-authority-data"] == "YXV0aG9yaXR5"
 
 
-def test_certificate_authority_is_the_last_certificate(tmp_path: Path) -> None:
-    leaf, authority = (f"-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n" for name in ("leaf", "ca"))
-    (tmp_path / "apiserver.crt").write_text(leaf + authority)
-    assert certificate_authority(tmp_path / "apiserver.crt") == authority
-
-
 def test_certificate_is_trusted_by_who_trusts_its_authority(tmp_path: Path) -> None:
     authority = Authority()
-    authority.issue(tmp_path / "server.pem", ["one.default.svc", "two.default.svc"], [Purpose.SERVER])
+    names = ["one.default.svc", "two.default.svc", "127.0.0.1"]
+    authority.issue(tmp_path / "server.pem", names, [Purpose.SERVER])
     assert stat.S_IMODE((tmp_path / "server.pem").stat().st_mode) == 0o600
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(tmp_path / "server.pem")
-    _shake_hands(server, ssl.create_default_context(cadata=authority.certificate), "two.default.svc")
+    for name in names:
+        _shake_hands(server, ssl.create_default_context(cadata=authority.certificate), name)
     with pytest.raises(ssl.SSLCertVerificationError, match="certificate verify failed"):
         _shake_hands(server, ssl.create_default_context(cadata=Authority().certificate), "two.default.svc")
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):

@@ -18,7 +18,15 @@
 {{- end }}
 {{- range $name, $value := .Values.settings }}
 - name: TGI_OPERATOR_{{ snakecase $name | upper }}
+  {{- if kindIs "map" $value }}
+  {{- $pairs := list }}
+  {{- range $key, $each := $value }}
+  {{- $pairs = append $pairs (printf "%s=%s" $key $each) }}
+  {{- end }}
+  value: {{ join "," $pairs | quote }}
+  {{- else }}
   value: {{ $value | toString | quote }}
+  {{- end }}
 {{- end }}
 {{- if or .Values.allowedRoles .Values.allowedEndpointNames }}
 - name: TGI_OPERATOR_ALLOWED_ROLES_FILE

@@ -48,9 +48,16 @@ These rules are needed in each watched namespace.
 - apiGroups: [keda.sh]
   resources: [scaledobjects]
   verbs: [get, list, watch, create, patch, delete]
+{{- $monitors := .Values.settings.monitorKind | default "PodMonitor" }}
+{{- if eq $monitors "PodMonitor" }}
 - apiGroups: [monitoring.coreos.com]
   resources: [podmonitors]
   verbs: [get, list, watch, create, patch]
+{{- else if eq $monitors "PodMonitoring" }}
+- apiGroups: [monitoring.googleapis.com]
+  resources: [podmonitorings]
+  verbs: [get, list, watch, create, patch]
+{{- end }}
 {{- if not (kindIs "invalid" .Values.networkPolicy.servingPodsFrom) }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]

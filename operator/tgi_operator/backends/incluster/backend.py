@@ -10,10 +10,10 @@ from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.decide.chain import decide
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Step
-from tgi_operator.backends.incluster.kinds import NETWORK_POLICY, Kind
+from tgi_operator.backends.incluster.kinds import NETWORK_POLICY, OPTIONAL, Kind
 from tgi_operator.backends.incluster.listing import Listing
 from tgi_operator.backends.incluster.observe import Observer
-from tgi_operator.backends.incluster.optional_apis import OPTIONAL, OptionalAPIs
+from tgi_operator.backends.incluster.optional_apis import OptionalAPIs
 from tgi_operator.backends.incluster.remedies import remedy
 from tgi_operator.backends.incluster.seen.children import STORED, Children
 from tgi_operator.backends.keys import Key
@@ -41,19 +41,21 @@ class InClusterBackend:
         self._now = now
         self._children = Children(known)
         self._settings = settings
-        self._optional = OptionalAPIs(cluster, self._children, changed, settings.prometheus_address)
+        self._optional = OptionalAPIs(cluster, self._children, changed, settings)
         self._observer = Observer(cluster, self._children, self._optional, settings, now)
         self._listing = Listing(cluster, self._children, changed)
 
     async def start(self, namespaces: tuple[str, ...]) -> tuple[Kind, ...]:
         """List the existing objects, now and every hour. Return the kinds to watch, except optional ones."""
         await self._optional.start(namespaces)
-        kinds = tuple(kind for kind in STORED if kind not in OPTIONAL and self._needs(kind))
+        kinds = tuple(kind for kind in STORED if self._watches(kind))
         await self._listing.start(kinds, namespaces)
         return kinds
 
-    def _needs(self, kind: Kind) -> bool:
-        return kind is not NETWORK_POLICY or self._settings.serving_pods_from is not None
+    def _watches(self, kind: Kind) -> bool:
+        if kind is NETWORK_POLICY:
+            return self._settings.serving_pods_from is not None
+        return kind not in OPTIONAL
 
     def wants(self, body: Mapping[str, Any]) -> bool:
         """Return whether the backend stores any part of an object, which requires a resource that it belongs to."""

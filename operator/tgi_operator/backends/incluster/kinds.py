@@ -40,7 +40,8 @@ BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
 CLAIM = Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims")
 JOB = Kind("Job", "batch/v1", "jobs")
 POD = Kind("Pod", "v1", "pods")
-MONITOR = Kind("PodMonitor", "monitoring.coreos.com/v1", "podmonitors")
+POD_MONITOR = Kind("PodMonitor", "monitoring.coreos.com/v1", "podmonitors")
+POD_MONITORING = Kind("PodMonitoring", "monitoring.googleapis.com/v1", "podmonitorings")
 HPA = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 SCALED_OBJECT = Kind("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
@@ -48,7 +49,22 @@ NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"
 REPLICA_SET = Kind("ReplicaSet", "apps/v1", "replicasets")
 EVENT = Kind("Event", "v1", "events")
 
-_ALL = (DEPLOYMENT, SERVICE, BUDGET, CLAIM, JOB, POD, MONITOR, HPA, SCALED_OBJECT, NETWORK_POLICY)
+_ALL = (
+    DEPLOYMENT,
+    SERVICE,
+    BUDGET,
+    CLAIM,
+    JOB,
+    POD,
+    POD_MONITOR,
+    POD_MONITORING,
+    HPA,
+    SCALED_OBJECT,
+    NETWORK_POLICY,
+)
+OPTIONAL = (POD_MONITOR, POD_MONITORING, SCALED_OBJECT)
+"""Kinds that a cluster can lack."""
+
 KINDS = {kind.name: kind for kind in _ALL}
 
 

@@ -24,7 +24,6 @@ from tgi_operator.backends.incluster.kinds import (
     DEPLOYMENT,
     EVENT,
     JOB,
-    MONITOR,
     POD,
     REPLICA_SET,
     Kind,
@@ -87,7 +86,7 @@ class Observer:
             resource.problem,
             children,
             self._now(),
-            monitored=MONITOR in self._optional.served,
+            monitoring=self._optional.monitoring,
             means=self._optional.means,
             serving_pods_from=self._settings.serving_pods_from,
             node_wait_seconds=self._settings.node_wait_seconds,
@@ -126,8 +125,7 @@ class Observer:
         situation = replace(situation, rendered=desired)
         if situation.foreign is not None:
             return situation
-        monitor = desired.monitor if situation.monitored else None
-        beside = (monitor, situation.autoscaler, situation.network_policy)
+        beside = (situation.monitor, situation.autoscaler, situation.network_policy)
         made = (desired.service, desired.budget, desired.claim, desired.job, *beside)
         return await self._complete(
             situation, [(kind_of(each), each["metadata"]["name"]) for each in made if each is not None]
@@ -173,8 +171,8 @@ class Observer:
                 continue
             if not names.is_ours(body["metadata"].get("labels", {}), owner):
                 foreign = (
-                    f"{kind.name} {owner.namespace}/{name}: exists but is not owned by this resource; delete it or "
-                    "create a TGIEndpoint with another name"
+                    f"{kind.name} {owner.namespace}/{name}: exists but is not owned by this resource; delete the "
+                    f"{kind.name} or create a TGIEndpoint with another name"
                 )
                 return replace(situation, children=found, foreign=foreign)
             self._children.put(body)
@@ -219,7 +217,7 @@ class Observer:
         return without_token(log.strip(), situation.desired.token)[-256:]
 
     async def _last_good(self, situation: Situation) -> Object:
-        """Return the pod template of the last revision that served from its ReplicaSet, or an empty one."""
+        """Return the pod template of the last revision that served requests from its ReplicaSet, or an empty one."""
         owner, revision = situation.owner, situation.status.current_revision
         deployment = situation.deployed.body["metadata"]["uid"] if situation.deployed is not None else None
         selector = f"{names.LABEL_NAME}={owner.name},{names.LABEL_REVISION}={revision}"

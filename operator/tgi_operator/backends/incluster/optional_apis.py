@@ -4,22 +4,23 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 import aiohttp
 
+from tgi_operator.api.autoscaling import MetricType
 from tgi_operator.backends.incluster.cluster import Cluster
 from tgi_operator.backends.incluster.desired.autoscaler import Means
+from tgi_operator.backends.incluster.desired.monitor import KINDS, Monitoring
 from tgi_operator.backends.incluster.desired.names import LABEL_NAME
-from tgi_operator.backends.incluster.kinds import MONITOR, SCALED_OBJECT, Kind
+from tgi_operator.backends.incluster.kinds import SCALED_OBJECT, Kind
 from tgi_operator.backends.incluster.seen.children import Children, Versions, identity, reduced
 from tgi_operator.backends.keys import Key
 from tgi_operator.following import Body, Follower, Source
 from tgi_operator.kube import APIError
+from tgi_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-OPTIONAL = (MONITOR, SCALED_OBJECT)
-"""Kinds that are watched while the cluster serves them."""
 
 DISCOVERY_SECONDS = 600
 """Interval between two reads of the served APIs while no resource is reconciled."""
@@ -40,12 +41,13 @@ class OptionalAPIs:
     """
 
     def __init__(
-        self, cluster: Cluster, children: Children, changed: Callable[[Key], None], prometheus_address: str
+        self, cluster: Cluster, children: Children, changed: Callable[[Key], None], settings: Settings
     ) -> None:
         self._cluster = cluster
         self._children = children
         self._changed = changed
-        self._prometheus = prometheus_address
+        self._monitoring = _monitoring(settings)
+        self._means = _means(settings)
         self._namespaces: tuple[str, ...] = ()
         self._watches: dict[Kind, list[asyncio.Task[None]]] = {}
         self._objects: list[_Objects] = []
@@ -62,7 +64,18 @@ class OptionalAPIs:
     @property
     def means(self) -> Means:
         """The scaling facilities of the cluster."""
-        return Means(self._custom_metrics, SCALED_OBJECT in self._watches, self._prometheus)
+        keda = SCALED_OBJECT in self._watches
+        return replace(self._means, custom_metrics=self._custom_metrics, keda=keda)
+
+    @property
+    def monitoring(self) -> Monitoring | None:
+        """How Prometheus finds pods, or None if the cluster does not serve that API."""
+        known = self._monitoring
+        return known if known is not None and known.kind in self._watches else None
+
+    @property
+    def _kinds(self) -> tuple[Kind, ...]:
+        return (SCALED_OBJECT,) if self._monitoring is None else (SCALED_OBJECT, self._monitoring.kind)
 
     async def start(self, namespaces: tuple[str, ...]) -> None:
         """Read the served APIs, now and periodically. Raises APIError."""
@@ -108,7 +121,7 @@ class OptionalAPIs:
 
     async def _discover(self) -> None:
         before = (self.served, self._custom_metrics)
-        for kind in OPTIONAL:
+        for kind in self._kinds:
             served = await self._serves(kind)
             if served and kind not in self._watches:
                 self._watches[kind] = self._watch(kind)
@@ -138,13 +151,30 @@ class OptionalAPIs:
         )
         objects = _Objects(kind, namespace, self._children, self._changed)
         self._objects.append(objects)
-        return Follower(source, objects, f"Cannot watch {kind.name}s: %s; check the operator's Role")
+        return Follower(source, objects, f"Cannot watch {kind.plural}: %s; check the operator's Role")
 
     def _end(self, kind: Kind) -> None:
         """Forget the objects of a kind that is no longer served. They no longer exist."""
         for task in self._watches.pop(kind):
             task.cancel()
         self._children.drop_missing(self._children.versions(kind.name))
+
+
+def _monitoring(settings: Settings) -> Monitoring | None:
+    kind = KINDS.get(settings.monitor_kind)
+    return Monitoring(kind, settings.monitor_labels) if kind is not None else None
+
+
+def _means(settings: Settings) -> Means:
+    return Means(
+        prometheus=settings.prometheus_address,
+        authentication=settings.keda_authentication,
+        trigger_metadata=settings.keda_trigger_metadata,
+        names={
+            MetricType.QUEUE_DEPTH: settings.queue_size_metric,
+            MetricType.CONCURRENT_REQUESTS: settings.concurrent_requests_metric,
+        },
+    )
 
 
 class _Objects:

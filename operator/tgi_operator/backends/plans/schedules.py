@@ -78,7 +78,7 @@ def problem(schedule: Schedule) -> str | None:
         if not happens:
             return f'{field} "{cron}" never occurs; change day-of-month or month'
     if schedule.start == schedule.end:
-        return f'start and end are both "{cron}", so the schedule would end as soon as it starts; change one of them'
+        return f'start and end are both "{cron}", so the schedule would end as soon as it starts; change start or end'
     return None
 
 

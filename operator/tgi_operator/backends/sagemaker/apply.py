@@ -82,9 +82,7 @@ class Applier:
         if names.is_owned(tags, situation.resource.owner):
             return True
         if situation.settling and not names.is_claimed(tags):
-            raise AWSError(
-                Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", "the tags of the object cannot be read yet"
-            )
+            raise AWSError(Meaning.MODEL_NOT_FOUND, step.operation, "NotFound", "the object's tags cannot be read yet")
         return False
 
     def _aws(self, situation: Situation) -> Calls:

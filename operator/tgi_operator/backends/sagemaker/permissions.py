@@ -27,10 +27,10 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     execution_roles: tuple[str, ...] | None = Field(
-        default=None, alias="executionRoles", description="Patterns of role ARNs."
+        default=None, alias="executionRoles", description="Patterns for role ARNs."
     )
     endpoint_names: tuple[str, ...] = Field(
-        default=(), alias="endpointNames", description="Patterns of spec.sageMaker.endpointName."
+        default=(), alias="endpointNames", description="Patterns for spec.sageMaker.endpointName."
     )
 
 
@@ -43,7 +43,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     namespaces: dict[str, Annotated[_Entry, BeforeValidator(_as_entry)]] = Field(
-        description="Entries by pattern of namespaces."
+        description="Entries, keyed by namespace pattern."
     )
 
 
@@ -102,7 +102,7 @@ class Permissions:
 
     def _unreadable(self, error: InvalidFileError) -> str:
         logger.error("%s: %s", self._file, error)
-        return f"the operator's permissions file cannot be read: {error}; ask an administrator to correct it"
+        return f"the operator's permissions file cannot be read: {error}; ask an administrator to correct the file"
 
     def _read(self) -> Mapping[str, _Entry]:
         """Return the entries of one state of the file. Can run in a thread for large specs. Raises InvalidFileError."""

@@ -1,7 +1,7 @@
 """Remedies for errors: the status to show, and the time of the next attempt. Pure, except for the jitter of pauses."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -233,9 +233,10 @@ def _not_scaling(
     reason = handling.reason
     if error.meaning is Meaning.METRIC_TAKEN:
         foreign = status.scaling.foreign_policies if status.scaling else None
-        listed = f"Other policies on this target: {', '.join(foreign)}." if foreign else _UNNAMED_POLICY
+        listed = _named(foreign) if foreign else _UNNAMED_POLICY
         message, reason = f"{message} {listed}", Reason.POLICY_CONFLICT
-        verdict = serving(Reason.IN_SERVICE, f"{status.ready_replicas or 0} instances ready.")
+        ready = status.ready_replicas or 0
+        verdict = serving(Reason.IN_SERVICE, f"{ready} {'instance' if ready == 1 else 'instances'} ready.")
     else:
         verdict = (stalled if handling.stalled else progressing)(reason, message, available=available)
     status = with_verdict(status, generation, verdict, at)
@@ -245,10 +246,15 @@ def _not_scaling(
     return Remedy(status, after)
 
 
+def _named(policies: Sequence[str]) -> str:
+    which = "Another policy" if len(policies) == 1 else "Other policies"
+    return f"{which} on this target: {', '.join(policies)}."
+
+
 def _not_collected(resource: Resource, error: AWSError, failures: int, now: datetime) -> Remedy:
     """The remains of old revisions could not be deleted. They cost nothing and do not affect serving."""
     after = _jittered(min(_COLLECTION_FIRST * 2.0 ** min(failures - 1, 32), _COLLECTION_LONGEST))
-    message = f"Models or endpoint configurations of old revisions remain: {error.operation}: {error.message}"
+    message = f"Models or endpoint configurations from old revisions remain: {error.operation}: {error.message}"
     ready = conditions.get(resource.status.conditions, ConditionType.READY)
     if ready is None:
         return Remedy(resource.status, after)

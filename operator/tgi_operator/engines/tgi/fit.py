@@ -23,8 +23,8 @@ def too_large(launch: Launch) -> str | None:
     if not present or needed <= present:
         return None
     return (
-        f"the weights of {uri} need about {needed:.0f} GB at 16-bit precision, but the GPUs "
-        f"({launch.shards} x {launch.instance.gpu}) have {present:.0f} GB; {launch.instance.more}, or set "
+        f"the weights of {uri} need about {needed:.0f} GB at 16-bit precision, but the GPU "
+        f"memory ({launch.shards} x {launch.instance.gpu}) is {present:.0f} GB; {launch.instance.more}, or set "
         "spec.runtime.quantize"
     )
 

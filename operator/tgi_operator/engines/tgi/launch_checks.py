@@ -73,7 +73,7 @@ def reserved_name(launch: Launch) -> Problem | None:
             return _conflict(f"spec.runtime.env: {variable.name} is set by the operator; use {field} instead")
         why = launcher_options.FORBIDDEN.get(variable.name)
         if why is not None:
-            return _conflict(f"spec.runtime.env: {variable.name}: {why}; remove it")
+            return _conflict(f"spec.runtime.env: {variable.name}: {why}; remove {variable.name}")
     return None
 
 
@@ -103,9 +103,9 @@ def wrong_value(launch: Launch) -> Problem | None:
         if isinstance(kind, str):
             pattern, expected = _PATTERNS["unsigned" if kind in _LARGEST else kind]
             if not pattern.fullmatch(value):
-                return _conflict(f"spec.runtime: {name} is {value!r}; it must be {expected}")
+                return _conflict(f"spec.runtime: {name} is {value!r} but must be {expected}")
             if kind in _LARGEST and int(value) > _LARGEST[kind]:
-                return _conflict(f"spec.runtime: {name} is {value}; it must be at most {_LARGEST[kind]}")
+                return _conflict(f"spec.runtime: {name} is {value} but must be at most {_LARGEST[kind]}")
     return None
 
 
@@ -138,7 +138,8 @@ def sharded_without_shards(launch: Launch) -> Problem | None:
     """`sharded` is true but `num_shard` <= 1."""
     if launch.environment.get("SHARDED") == "true" and launch.shards == 1:
         return _conflict(
-            "spec.runtime.env: SHARDED is true, but there is only one shard; remove it, or raise spec.runtime.numShard"
+            "spec.runtime.env: SHARDED is true, but there is only one shard; remove SHARDED, or raise "
+            "spec.runtime.numShard"
         )
     return None
 
@@ -146,7 +147,9 @@ def sharded_without_shards(launch: Launch) -> Problem | None:
 def sharded_exl2(launch: Launch) -> Problem | None:
     """Sharding is currently not supported with `exl2` quantization."""
     if launch.environment.get("QUANTIZE") == "exl2" and launch.shards > 1:
-        return _conflict(f"spec.runtime.quantize: exl2 cannot be split across {launch.shards} GPUs; set numShard to 1")
+        return _conflict(
+            f"spec.runtime.quantize: exl2 weights cannot be split across {launch.shards} GPUs; set numShard to 1"
+        )
     return None
 
 
@@ -178,7 +181,7 @@ def prefill_smaller_than_prompt(launch: Launch) -> Problem | None:
     if prefill < longest:
         return _conflict(
             f"spec.runtime: MAX_BATCH_PREFILL_TOKENS {prefill} must not be less than MAX_INPUT_TOKENS {longest} "
-            "with PREFILL_CHUNKING 0"
+            "when PREFILL_CHUNKING is 0"
         )
     return None
 
@@ -188,8 +191,8 @@ def dtype_and_quantize(launch: Launch) -> Problem | None:
     quantize = launch.environment.get("QUANTIZE", "")
     if "DTYPE" in launch.environment and quantize and not quantize.startswith("bitsandbytes"):
         return _conflict(
-            f"spec.runtime: dtype {launch.environment['DTYPE']} and quantize {quantize} both decide how the model is "
-            "loaded; keep one"
+            f"spec.runtime: dtype {launch.environment['DTYPE']} and quantize {quantize} both determine how the model "
+            "is loaded; keep one"
         )
     return None
 
@@ -202,8 +205,9 @@ def too_old_a_gpu(launch: Launch) -> Problem | None:
         value = launch.environment.get(name)
         if value in ("bfloat16", "fp8", "marlin"):
             return _conflict(
-                f"spec.runtime.{name.lower()}: {value} needs compute capability 8.0, but the {launch.instance.gpu} has "
-                f"{launch.instance.capability[0]}.{launch.instance.capability[1]}; {launch.instance.newer}"
+                f"spec.runtime.{name.lower()}: {value} needs compute capability 8.0 or higher, but the "
+                f"{launch.instance.gpu} has {launch.instance.capability[0]}.{launch.instance.capability[1]}; "
+                f"{launch.instance.newer}"
             )
     return None
 
@@ -226,7 +230,7 @@ def memory_fraction(launch: Launch) -> Problem | None:
     """The launcher does not check the range, and the server then fails to allocate memory."""
     value = launch.environment.get("CUDA_MEMORY_FRACTION")
     if value is not None and not 0 < float(value) <= 1:
-        return _conflict(f"spec.runtime.env: CUDA_MEMORY_FRACTION is {value}; it must be greater than 0 and at most 1")
+        return _conflict(f"spec.runtime.env: CUDA_MEMORY_FRACTION is {value} but must be greater than 0 and at most 1")
     return None
 
 

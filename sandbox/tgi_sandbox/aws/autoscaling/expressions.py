@@ -51,7 +51,7 @@ def _ids(node: ast.expr) -> set[str]:
     filled = _filled(node)
     if filled is not None:
         return _ids(filled[0]) | _ids(filled[1])
-    raise ValueError(f"the emulator does not know {ast.unparse(node)} in an expression")
+    raise ValueError(f"the emulator does not support {ast.unparse(node)} in an expression")
 
 
 def _value(node: ast.expr, known: Mapping[str, float | None]) -> float | None:

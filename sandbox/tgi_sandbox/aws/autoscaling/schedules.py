@@ -135,7 +135,7 @@ def _span(item: str, field: _Field) -> range:
     # assumed: AWS also accepts L, W and #; the emulator refuses them.
     match = _ITEM.fullmatch(item)
     if match is None:
-        raise ValueError(f"{item} is not a {field.name} the emulator knows")
+        raise ValueError(f"{item} is not a {field.name} that the emulator supports")
     step = int(match["step"] or 1)
     if match["first"] == "*":
         begin, end = field.least, field.most

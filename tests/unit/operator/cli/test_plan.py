@@ -160,8 +160,11 @@ def test_everything_wrong_is_told(file: Path, capsys: pytest.CaptureFixture[str]
         f"default/falcon-7b: InvalidSpec: {problem}"
         for problem in (
             'unknown field "spec.sageMaker.instancetype": did you mean instanceType?',
-            "spec.runtime.version: must be a string, not 3.3 (put it in quotes)",
-            'spec.sageMaker.region: must be an AWS region, such as us-east-1, not "Ireland"',
+            "spec.runtime.version: must be a string, not 3.3 (put the value in quotes)",
+            (
+                "spec.sageMaker.region: must be an AWS region, such as us-east-1 (not an Availability Zone, such as "
+                'us-east-1a), not "Ireland"'
+            ),
         )
     ]
 
@@ -185,7 +188,7 @@ def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.Ca
     assert code == 0
     assert err == (
         "default/falcon-7b: Warning: the weights of hf://tiiuae/falcon-40b-instruct need about 80 GB at 16-bit "
-        "precision, but the GPUs (1 x A10G) have 24 GB; use a larger spec.sageMaker.instanceType, or set "
+        "precision, but the GPU memory (1 x A10G) is 24 GB; use a larger spec.sageMaker.instanceType, or set "
         "spec.runtime.quantize\n"
     )
     assert calls(out) == CALLS

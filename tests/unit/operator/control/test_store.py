@@ -320,7 +320,7 @@ def test_outline_of_a_large_spec_has_what_lanes_names_and_deletion_need(size: in
 
 def test_spec_that_is_too_large_is_refused_and_not_kept() -> None:
     found = item(body(1, spec=spec_of(LARGEST_SPEC + 1)))
-    assert found.refused == "spec: is 262145 bytes long, but the limit is 262144 bytes; make it smaller"
+    assert found.refused == "spec: is 262145 bytes long, but the limit is 262144 bytes; make the spec smaller"
     assert found.spec == found.outline
 
 

@@ -129,7 +129,7 @@ def test_whole_gpus(resource: str) -> None:
     ],
 )
 def test_product_that_tgi_does_not_run_on(product: str, why: str) -> None:
-    text = rf"{re.escape(product)} cannot run TGI because .*{re.escape(why)}.*; remove it"
+    text = rf"{re.escape(product)} cannot run TGI because .*{re.escape(why)}.*; remove {re.escape(product)}"
     for products in ([product], ["NVIDIA-L4", product], [product, "NVIDIA-H100"]):
         with pytest.raises(UnsupportedGPUError, match=text):
             gpus(products, 1)

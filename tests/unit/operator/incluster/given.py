@@ -17,8 +17,9 @@ from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.incluster.desired import living, names, render
 from tgi_operator.backends.incluster.desired.autoscaler import Means
+from tgi_operator.backends.incluster.desired.monitor import Monitoring
 from tgi_operator.backends.incluster.desired.render import Desired
-from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.kinds import POD_MONITOR, Object
 from tgi_operator.backends.incluster.seen.capacity import Room
 from tgi_operator.backends.incluster.seen.children import Child
 from tgi_operator.backends.plans.planning import Ask, Plan
@@ -189,7 +190,7 @@ class Cluster:
             copy.deepcopy(self.children),
             self.now,
             foreign=self.foreign,
-            monitored=self.monitored,
+            monitoring=Monitoring(POD_MONITOR) if self.monitored else None,
             room=self.room,
             last_good=self.last_good,
             node_wait_seconds=self.node_wait_seconds,

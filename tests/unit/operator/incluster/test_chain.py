@@ -283,7 +283,7 @@ def test_failed_fetch_is_for_a_person_to_end() -> None:
     planned = cluster.step()
     assert is_stalled(planned)
     assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED
-    assert "set the tgi-operator.dev/requestedAt annotation to retry" in message(planned)
+    assert "; to retry, set the tgi-operator.dev/requestedAt annotation" in message(planned)
     assert "the model does not exist" in message(planned)
     failure = planned.status.last_failure
     assert failure is not None
@@ -1094,8 +1094,8 @@ def test_deletion_leaves_a_claim_that_the_operator_did_not_make() -> None:
 
 def test_object_that_is_not_owned_is_left_alone() -> None:
     words = (
-        "Service ml/zephyr-7b: exists but is not owned by this resource; delete it or create a TGIEndpoint with "
-        "another name"
+        "Service ml/zephyr-7b: exists but is not owned by this resource; delete the Service or create a TGIEndpoint "
+        "with another name"
     )
     planned = Cluster(foreign=words).plan()
     assert (planned.steps, planned.after) == ((), FOREIGN_SECONDS)

@@ -138,7 +138,8 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
         pytest.param(
             spec({"runtime": {"dtype": "bfloat16"}}, gpu={"products": ["NVIDIA-L4", "Tesla-T4"]}),
             Reason.CONFLICTING_OPTIONS,
-            "needs compute capability 8.0, but the Tesla-T4 has 7.5; use a newer GPU in spec.inCluster.gpu.products",
+            "needs compute capability 8.0 or higher, but the Tesla-T4 has 7.5; use a newer GPU in "
+            "spec.inCluster.gpu.products",
             id="a type that the older of two GPUs does not have",
         ),
         pytest.param(

@@ -4,24 +4,32 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 
+from tgi_operator.api.autoscaling import MetricType
 from tgi_operator.api.status import Scaler
 from tgi_operator.backends.incluster.desired.manifests import manifest
-from tgi_operator.backends.incluster.kinds import MONITOR, SCALED_OBJECT, Kind, Object
+from tgi_operator.backends.incluster.desired.monitor import Monitoring
+from tgi_operator.backends.incluster.kinds import OPTIONAL, POD_MONITOR, POD_MONITORING, SCALED_OBJECT, Kind, Object
 from tgi_operator.backends.incluster.optional_apis import DISCOVERY_SECONDS, OptionalAPIs
 from tgi_operator.backends.incluster.seen.children import Children
 from tgi_operator.backends.keys import Key
 from tgi_operator.intake import Reduce
 from tgi_operator.kube import APIError
+from tgi_operator.settings import Settings
 from unit.operator.incluster.given import OWNER
 from unit.operator.incluster.test_observe import APIServer
 
 pytestmark = pytest.mark.looptime
 
 KEY = Key(OWNER.namespace, OWNER.name)
-PROMETHEUS = "http://prometheus:9090"
+SETTINGS = Settings(
+    prometheus_address="http://prometheus:9090",
+    keda_authentication="prometheus",
+    queue_size_metric="prometheus.googleapis.com|tgi_queue_size|gauge",
+)
 
 
 def stored(kind: Kind, version: int = 1) -> Object:
@@ -44,7 +52,7 @@ class Server(APIServer):
         self.requests.append(path)
         if self.down:
             raise APIError(503, "unavailable")
-        found = [kind for kind in (MONITOR, SCALED_OBJECT) if kind.group == path and kind in self.installed]
+        found = [kind for kind in OPTIONAL if kind.group == path and kind in self.installed]
         return {"resources": [{"name": kind.plural} for kind in found]} if found else None
 
     async def pages(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
@@ -71,11 +79,11 @@ class Given:
 
 
 @asynccontextmanager
-async def running(server: Server, *namespaces: str) -> AsyncIterator[Given]:
+async def running(server: Server, *namespaces: str, settings: Settings = SETTINGS) -> AsyncIterator[Given]:
     """Run until the end of the block."""
     changed: list[Key] = []
     children = Children(lambda _: True)
-    apis = OptionalAPIs(server, children, changed.append, PROMETHEUS)
+    apis = OptionalAPIs(server, children, changed.append, settings)
     await apis.start(namespaces)
     yield Given(server, children, apis, changed)
     await apis.close()
@@ -95,8 +103,8 @@ async def test_nothing_is_watched_that_the_cluster_does_not_serve() -> None:
 
 
 async def test_objects_are_listed_before_the_first_resource_is_reconciled() -> None:
-    path = MONITOR.path(*KEY)
-    async with running(Server(objects={path: stored(MONITOR)}, installed={MONITOR})) as given:
+    path = POD_MONITOR.path(*KEY)
+    async with running(Server(objects={path: stored(POD_MONITOR)}, installed={POD_MONITOR})) as given:
         assert known(given) == {"PodMonitor"}
 
 
@@ -104,7 +112,7 @@ async def test_objects_are_listed_before_the_first_resource_is_reconciled() -> N
 async def test_api_that_appears_is_used_without_a_restart(namespaces: tuple[str, ...]) -> None:
     server = Server()
     async with running(server, *namespaces) as given:
-        given.children.put(stored(MONITOR))
+        given.children.put(stored(POD_MONITOR))
         server.installed.add(SCALED_OBJECT)
         await asyncio.sleep(30)
         await given.apis.refresh()
@@ -121,18 +129,18 @@ async def test_api_that_appears_is_used_without_a_restart(namespaces: tuple[str,
 async def test_api_that_appears_while_no_resource_changes_is_noticed() -> None:
     server = Server()
     async with running(server) as given:
-        server.installed.add(MONITOR)
+        server.installed.add(POD_MONITOR)
         await asyncio.sleep(DISCOVERY_SECONDS + 1)
-        assert given.apis.served == {MONITOR}
+        assert given.apis.served == {POD_MONITOR}
 
 
 async def test_changes_and_deletions_are_reported() -> None:
-    server = Server(installed={MONITOR})
+    server = Server(installed={POD_MONITOR})
     async with running(server) as given:
-        server.events.put_nowait({"type": "ADDED", "object": stored(MONITOR, 11)})
+        server.events.put_nowait({"type": "ADDED", "object": stored(POD_MONITOR, 11)})
         await asyncio.sleep(5)
         assert (known(given), given.changed) == ({"PodMonitor"}, [KEY])
-        server.events.put_nowait({"type": "DELETED", "object": stored(MONITOR, 12)})
+        server.events.put_nowait({"type": "DELETED", "object": stored(POD_MONITOR, 12)})
         await asyncio.sleep(5)
         assert (known(given), given.changed) == (set(), [KEY, KEY])
 
@@ -142,7 +150,7 @@ async def test_objects_of_an_api_that_disappears_are_forgotten() -> None:
     server = Server(objects={path: stored(SCALED_OBJECT)}, installed={SCALED_OBJECT})
     async with running(server) as given:
         given.changed.clear()
-        given.children.put(stored(MONITOR))
+        given.children.put(stored(POD_MONITOR))
         server.installed.clear()
         await asyncio.sleep(DISCOVERY_SECONDS + 1)
         assert given.apis.served == frozenset()
@@ -165,3 +173,24 @@ async def test_many_resources_cost_one_discovery() -> None:
         given.server.requests.clear()
         await asyncio.gather(*(given.apis.refresh() for _ in range(100)))
         assert len(given.server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "used"), [("PodMonitor", POD_MONITOR), ("PodMonitoring", POD_MONITORING), ("none", None)], ids=str
+)
+async def test_setting_decides_which_api_of_monitoring_is_used(
+    kind: Literal["PodMonitor", "PodMonitoring", "none"], used: Kind | None
+) -> None:
+    server = Server(installed={POD_MONITOR, POD_MONITORING})
+    settings = Settings(monitor_kind=kind, monitor_labels={"release": "prometheus"})
+    async with running(server, settings=settings) as given:
+        assert given.apis.served == ({used} if used is not None else set())
+        expected = Monitoring(used, {"release": "prometheus"}) if used is not None else None
+        assert given.apis.monitoring == expected
+
+
+async def test_scaling_facilities_are_those_of_the_settings() -> None:
+    async with running(Server(installed={SCALED_OBJECT})) as given:
+        means = given.apis.means
+        assert (means.prometheus, means.authentication) == (SETTINGS.prometheus_address, "prometheus")
+        assert means.names[MetricType.QUEUE_DEPTH] == SETTINGS.queue_size_metric

@@ -105,7 +105,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             unschedulable("p", "r", '0/3 nodes are available: persistentvolumeclaim "weights" not found.'),
             Reason.PVC_NOT_FOUND,
-            "PersistentVolumeClaim ml/weights: does not exist; create it",
+            "PersistentVolumeClaim ml/weights: does not exist; create the PVC",
             True,
             id="no PVC",
         ),
@@ -188,7 +188,9 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             ended(2, message="?!"), Reason.CRASH_LOOP_BACK_OFF, "kubectl logs -p p", False, id="a crash, for now"
         ),
-        pytest.param(ended(3), Reason.CRASH_LOOP_BACK_OFF, "code 1; read its log", True, id="a crash for good"),
+        pytest.param(
+            ended(3), Reason.CRASH_LOOP_BACK_OFF, "code 1; read the container's log", True, id="a crash for good"
+        ),
         pytest.param(ended(3, exitCode=0, reason="Error"), Reason.CRASH_LOOP_BACK_OFF, "code 0", True, id="an odd end"),
     ],
 )

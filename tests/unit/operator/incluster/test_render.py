@@ -19,7 +19,7 @@ GATED = {"model": {"uri": "hf://meta-llama/Llama-3.1-8B", "tokenSecretRef": {"na
 
 
 def objects(wanted: Desired) -> list[Object]:
-    made = (wanted.service, wanted.budget, wanted.monitor, wanted.claim, wanted.job, wanted.deployment(1, SURGE))
+    made = (wanted.service, wanted.budget, wanted.claim, wanted.job, wanted.deployment(1, SURGE))
     return [each for each in made if each is not None]
 
 
@@ -60,10 +60,6 @@ def test_smallest_spec_is_these_objects() -> None:
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": selector},
         },
-    }
-    assert wanted.monitor["spec"] == {
-        "selector": {"matchLabels": selector},
-        "podMetricsEndpoints": [{"port": "http", "path": "/metrics", "interval": "15s"}],
     }
     assert (wanted.claim, wanted.job) == (None, None)
     deployment = wanted.deployment(2, SURGE)
@@ -114,18 +110,6 @@ def test_budget(given_budget: Any, expected: Any) -> None:
     said = {"maxUnavailable": given_budget} if isinstance(given_budget, int | str) else given_budget
     described = spec(podDisruptionBudget=said) if said else spec()
     assert desired(described).budget["spec"]["maxUnavailable"] == expected
-
-
-def test_monitor_has_the_labels_by_which_a_prometheus_selects_it() -> None:
-    made = desired(spec(podMonitor={"labels": {"release": "prometheus"}, "interval": "30s"})).monitor
-    assert made["metadata"]["labels"] == names.labels(OWNER) | {"release": "prometheus"}
-    assert made["spec"]["podMetricsEndpoints"][0]["interval"] == "30s"
-
-
-@pytest.mark.parametrize("labels", [{names.LABEL_NAME: "other"}, {"app.kubernetes.io/managed-by": "Helm"}])
-def test_monitor_stays_ours_whatever_its_labels(labels: dict[str, str]) -> None:
-    made = desired(spec(podMonitor={"labels": labels})).monitor
-    assert names.is_ours(made["metadata"]["labels"], OWNER)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_what_reaches_beyond_the_pod_is_refused_and_named(name: str) -> None:
     assert problem.reason is Reason.POD_NOT_RESTRICTED
     assert problem.message.startswith("spec.inCluster.podTemplate.")
     assert field in problem.message
-    assert "remove it" in problem.message
+    assert "remove the field" in problem.message
 
 
 def test_an_annotation_that_turns_apparmor_off_is_refused() -> None:

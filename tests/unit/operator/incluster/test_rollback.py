@@ -1,4 +1,4 @@
-"""Rollback to the last revision that served."""
+"""Rollback to the last revision that served requests."""
 
 import copy
 from dataclasses import replace

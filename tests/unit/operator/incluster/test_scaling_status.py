@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +11,12 @@ from hypothesis import given as hypothesis_given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from tgi_operator.api.autoscaling import MetricType
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.status import Scaler
 from tgi_operator.backends.incluster.decide.scaling_status import SCALE_MANAGER
 from tgi_operator.backends.incluster.decide.steps import Delete, Step
-from tgi_operator.backends.incluster.desired.autoscaler import Means, pod_names
+from tgi_operator.backends.incluster.desired.autoscaler import PODS_METRICS, Means, pod_names
 from unit.operator.incluster.given import OWNER, Cluster, spec, unschedulable
 
 AUTOSCALING: Mapping[str, Any] = {"minReplicas": 2, "maxReplicas": 4}
@@ -141,8 +143,8 @@ def test_keda_is_used_where_the_address_of_a_prometheus_is_set() -> None:
     assert made["triggers"][0]["metadata"] == {
         "serverAddress": "http://prometheus:9090",
         "query": (
-            'sum({__name__=~"tgi_queue_size",namespace="ml",pod=~"zephyr-7b-[a-z0-9]+-[a-z0-9]+"}) '
-            'or 0 * count(up{namespace="ml",pod=~"zephyr-7b-[a-z0-9]+-[a-z0-9]+"} == 1)'
+            '(sum(tgi_queue_size{namespace="ml",pod=~"zephyr-7b-[a-z0-9]+-[a-z0-9]+"}) '
+            'or 0 * count(up{namespace="ml",pod=~"zephyr-7b-[a-z0-9]+-[a-z0-9]+"} == 1))'
         ),
         "threshold": "5",
         "ignoreNullValues": "false",
@@ -154,6 +156,21 @@ def test_keda_is_used_where_the_address_of_a_prometheus_is_set() -> None:
     assert steps(cluster.step().steps) == [], "a metrics API of another application takes nothing away from KEDA"
     cluster.means = Means(custom_metrics=True, keda=True)
     assert steps(cluster.step().steps) == ["Delete ScaledObject", "Apply HorizontalPodAutoscaler"]
+
+
+def test_metrics_api_and_prometheus_of_a_cloud() -> None:
+    """As Google Cloud's adapter calls the metric, and as Amazon's Prometheus wants to be queried."""
+    names = PODS_METRICS | {MetricType.QUEUE_DEPTH: "prometheus.googleapis.com|tgi_queue_size|gauge"}
+    cluster = Cluster(autoscaled(), means=Means(custom_metrics=True, names=names)).settle()
+    (metric,) = cluster.children[("HorizontalPodAutoscaler", OWNER.name)]["spec"]["metrics"]
+    assert metric["pods"]["metric"]["name"] == "prometheus.googleapis.com|tgi_queue_size|gauge"
+
+    cluster.means = replace(KEDA, authentication="amp", trigger_metadata={"awsRegion": "eu-west-1", "query": "1"})
+    cluster.settle()
+    (trigger,) = cluster.children[("ScaledObject", OWNER.name)]["spec"]["triggers"]
+    assert trigger["authenticationRef"] == {"kind": "ClusterTriggerAuthentication", "name": "amp"}
+    assert trigger["metadata"]["awsRegion"] == "eu-west-1"
+    assert "tgi_queue_size" in trigger["metadata"]["query"], "the operator's own metadata wins"
 
 
 @pytest.mark.parametrize("length", [1, 20, 45, 46, 47, 48, 55, 57, 58, 60, 63])

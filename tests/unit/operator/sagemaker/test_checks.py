@@ -79,7 +79,7 @@ def variables_of(total: int) -> dict[str, Any]:
             {},
             {"instanceType": "ml.m5.xlarge"},
             Reason.UNSUPPORTED_INSTANCE_TYPE,
-            "spec.sageMaker.instanceType: ml.m5.xlarge is not in the instance table of this operator",
+            "spec.sageMaker.instanceType: ml.m5.xlarge is not in the GPU instance table of this operator",
             id="an instance without a GPU",
         ),
         pytest.param(
@@ -107,7 +107,7 @@ def variables_of(total: int) -> dict[str, Any]:
             variables_of(32 * 1024 + 1),
             {},
             Reason.INVALID_SPEC,
-            "35 variables with 32769 bytes exceed the limits of SageMaker; use at most 100 variables and 32768",
+            "35 variables totaling 32769 bytes exceed the SageMaker limits; use at most 100 variables and 32768",
             id="an environment one byte too large",
         ),
     ],

@@ -40,7 +40,10 @@ def test_region_that_does_not_exist_is_a_problem_that_names_field_value_and_what
 def test_misspelled_region_is_answered_with_the_one_that_was_probably_meant(region: str, meant: str) -> None:
     problem = Regions(()).problem(region)
     assert problem is not None
-    assert f"{region} is not a known AWS region; did you mean {meant}? Create a new TGIEndpoint" in problem.message
+    assert (
+        f"{region} is not a known AWS region; did you mean {meant}? Create a new TGIEndpoint in the correct region"
+        in problem.message
+    )
 
 
 def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None:

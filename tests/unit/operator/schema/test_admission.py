@@ -134,8 +134,8 @@ def test_names_with_pods_are_those_of_services() -> None:
         (
             sagemaker.runtime(version=3.3, image=True),
             [
-                "spec.runtime.version: must be a string, not 3.3 (put it in quotes)",
-                "spec.runtime.image: must be a string, not true (put it in quotes)",
+                "spec.runtime.version: must be a string, not 3.3 (put the value in quotes)",
+                "spec.runtime.image: must be a string, not true (put the value in quotes)",
             ],
         ),
         (sagemaker.runtime(numShard="4"), ['spec.runtime.numShard: must be a whole number, not "4"']),
@@ -154,8 +154,8 @@ def test_names_with_pods_are_those_of_services() -> None:
             incluster.spec(resources={"limits": {"memory": "24GB"}}),
             [
                 (
-                    "spec.inCluster.resources.limits.memory: must use a Kubernetes unit (G or Gi instead of GB, M or "
-                    'Mi instead of MB), such as 24Gi, not "24GB"'
+                    "spec.inCluster.resources.limits.memory: a unit, if any, must be a Kubernetes unit (G or Gi "
+                    'instead of GB, M or Mi instead of MB), as in 24Gi, not "24GB"'
                 )
             ],
         ),

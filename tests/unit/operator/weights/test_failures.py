@@ -39,7 +39,7 @@ def s3_error(code: str, status: int, operation: str = "ListObjectsV2") -> Client
     ("error", "with_token", "kind", "words"),
     [
         (hub_error(GatedRepoError, 401), False, LastingError, "is gated (401); request access at"),
-        (hub_error(GatedRepoError, 403), True, LastingError, "has no access (403)"),
+        (hub_error(GatedRepoError, 403), True, LastingError, "with the account that owns the token"),
         (hub_error(RepositoryNotFoundError, 404), True, LastingError, "must be allowed to read the model"),
         (
             hub_error(RevisionNotFoundError, 404),
@@ -47,7 +47,7 @@ def s3_error(code: str, status: int, operation: str = "ListObjectsV2") -> Client
             LastingError,
             "the revision 'v1' does not exist (404); check spec.model.revision",
         ),
-        (hub_error(EntryNotFoundError, 404), False, LastingError, "a file of the commit no longer exists (404)"),
+        (hub_error(EntryNotFoundError, 404), False, LastingError, "a file in the commit no longer exists (404)"),
         (
             hub_error(HfHubHTTPError, 401),
             True,
@@ -125,9 +125,9 @@ def test_an_answer_of_s3(error: Exception, kind: type[FetchError], words: str) -
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENOSPC, "the volume of /claim is full; use a larger PVC"),
-        (errno.EDQUOT, "the volume of /claim is full; use a larger PVC"),
-        (errno.EROFS, "/claim/x: Read-only file system; the volume must be writable for uid"),
+        (errno.ENOSPC, "the volume that contains /claim is full; use a larger PVC"),
+        (errno.EDQUOT, "the volume that contains /claim is full; use a larger PVC"),
+        (errno.EROFS, "/claim/x: Read-only file system; the volume must be writable by uid"),
         (errno.EACCES, "/claim/x: Permission denied"),
         (errno.ENAMETOOLONG, "/claim/x: File name too long"),
         (errno.EIO, None),

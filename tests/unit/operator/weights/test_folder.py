@@ -66,7 +66,11 @@ def test_a_model_is_a_configuration_and_weights(tmp_path: Path, files: dict[str,
         ({"config.json": "{}", "model.gguf": ""}, "has no weights"),
         (
             {"config.json": "{}", "a.safetensors": "", INDEX: index("a.safetensors", "b.safetensors")},
-            "lacks 1 of the files in model.safetensors.index.json, such as b.safetensors",
+            "lacks 1 of the files that are listed in model.safetensors.index.json: b.safetensors; copy it",
+        ),
+        (
+            {"config.json": "{}", "a.safetensors": "", INDEX: index("a.safetensors", "b.safetensors", "c.safetensors")},
+            "lacks 2 of the files that are listed in model.safetensors.index.json, such as b.safetensors; copy them",
         ),
         ({"config.json": "{}", "a.safetensors": "", INDEX: "{"}, "cannot be read"),
         ({"config.json": "{}", "a.safetensors": "", INDEX: "[]"}, "cannot be read"),
@@ -86,7 +90,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_more_than_is_free_is_refused(tmp_path: Path) -> None:
     folder.require_space(tmp_path, 1)
-    with pytest.raises(LastingError, match=r"1073741824\.0 GiB must be fetched, but the volume of .* GiB free"):
+    with pytest.raises(
+        LastingError, match=r"1073741824\.0 GiB must be fetched, but the volume that contains .* GiB free"
+    ):
         folder.require_space(tmp_path, 2**60)
 
 
@@ -104,7 +110,14 @@ def test_weights_that_are_not_of_the_model_are_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_text("")
     folder.require_only(tmp_path, {"model.safetensors"})
     (tmp_path / "planted.safetensors").write_text("")
-    with pytest.raises(LastingError, match=r"1 weight files that are not part of the model, such as planted"):
+    with pytest.raises(
+        LastingError, match=r"1 weight file that is not part of the model: planted.safetensors; remove it$"
+    ):
+        folder.require_only(tmp_path, {"model.safetensors"})
+    (tmp_path / "rogue.safetensors").write_text("")
+    with pytest.raises(
+        LastingError, match=r"2 weight files that are not .*, such as planted.safetensors; remove them$"
+    ):
         folder.require_only(tmp_path, {"model.safetensors"})
 
 

@@ -26,9 +26,9 @@ RULES: tuple[Rule[Situation, Step], ...] = (
     outdated,  # there is no Deployment, or it has another revision
     handed_over,  # from now on, the autoscaler sets the replica count
     drifted,  # an object differs from what was applied, or another replica count is desired
-    squeezed,  # a new pod fits only in the place of an old pod
-    failed,  # the revision did not become ready in time: restore the last one that served
-    rolled_back,  # the revision of the spec failed, and the last one that served runs again
+    squeezed,  # a new pod fits only after an old pod frees its GPU
+    failed,  # the revision did not become ready in time: restore the last one that served requests
+    rolled_back,  # the revision of the spec failed, and the last one that served requests runs again
     refused,  # the cluster refuses to create a pod
     serves,  # all desired pods serve without problems
     rolling,  # pods start, or a problem keeps them from starting

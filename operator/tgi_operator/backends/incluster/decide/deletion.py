@@ -36,7 +36,8 @@ def _note(situation: Situation) -> Note:
         # namespace.
         message = (
             f"PersistentVolumeClaim {situation.owner.namespace}/{claim['metadata']['name']}: not deleted because the "
-            "operator is not allowed to list PersistentVolumeClaims; delete it, unless you are deleting its namespace"
+            "operator is not allowed to list PersistentVolumeClaims; delete the "
+            "PersistentVolumeClaim unless you are deleting its namespace"
         )
         return Note(Reason.LEFT_ALONE, message)
     message = "Deleted; Kubernetes garbage collection removes the pods and all other objects that the resource owns."

@@ -35,7 +35,7 @@ _FAILED_FOR_GOOD = "PodFailurePolicy"
 
 
 def fetching(situation: Situation) -> Plan[Step] | Ask | None:
-    """The desired weights are not on their PVC yet. A Job fetches them, and pods that serve keep serving."""
+    """The desired weights are not on their PVC yet. A Job fetches them, and the serving pods keep serving."""
     wanted, job = situation.desired.job, situation.job
     if wanted is None or situation.up_to_date:
         return None
@@ -91,7 +91,7 @@ def _waiting(situation: Situation, job: Object, pod: Object | None, waited: floa
     kind, name = ("pod", pod["metadata"]["name"]) if pod is not None else ("job", job["metadata"]["name"])
     uri, warning = situation.spec.model.uri, situation.warning or ""
     lacking = "has not started" if pod is not None else "has no pod"
-    shown = warning or f"for the reason, run `kubectl describe {kind} {name} -n {situation.owner.namespace}`"
+    shown = warning or f"to find out why, run `kubectl describe {kind} {name} -n {situation.owner.namespace}`"
     message = f"Fetching {uri}: {kind.capitalize()} {name} {lacking}; {shown}{_pending_claim(situation)}"
     if pod is None and warning:
         reason = Reason.QUOTA_EXCEEDED if quota.is_exceeded(warning) else Reason.REJECTED_BY_KUBERNETES
@@ -107,7 +107,7 @@ def _failed(situation: Situation, job: Object) -> Plan[Step]:
     why = found.message if found is not None and found.message else str(failure.get("message", ""))
     name = job["metadata"]["name"]
     if failure.get("reason") == _FAILED_FOR_GOOD:
-        message = f"Job {name} failed: {why}; set the {REQUEST_ANNOTATION} annotation to retry"
+        message = f"Job {name} failed: {why}; to retry, set the {REQUEST_ANNOTATION} annotation"
         return _plan(situation, stalled(Reason.MODEL_DOWNLOAD_FAILED, message, available=situation.available), found)
     attempts = _attempts(job)
     due = parse(str(failure["lastTransitionTime"])) + timedelta(
@@ -172,8 +172,9 @@ def _pending_claim(situation: Situation) -> str:
         return ""
     spec = claim["spec"]
     given = f"storage class {spec['storageClassName']}" if spec.get("storageClassName") else "no storage class"
-    modes = ", ".join(spec.get("accessModes", ()))
-    return f" PersistentVolumeClaim {claim['metadata']['name']} is Pending ({given}, access mode {modes})."
+    modes = spec.get("accessModes", ())
+    shown = f"access {'mode' if len(modes) == 1 else 'modes'} {', '.join(modes)}"
+    return f" PersistentVolumeClaim {claim['metadata']['name']} is Pending ({given}, {shown})."
 
 
 def _is_late(situation: Situation, reason: Reason) -> bool:

@@ -1,4 +1,4 @@
-"""Rollback of a revision that does not become ready to the last revision that served."""
+"""Rollback of a revision that does not become ready to the last revision that served requests."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tgi_operator.backends.resource import Resource
 
 
 def failed(situation: Situation) -> Plan[Step] | Ask | None:
-    """The revision did not become ready within its deadline: restore the pods of the last revision that served.
+    """The revision did not become ready in time: restore the pods of the last revision that served requests.
 
     The Deployment keeps their template in a ReplicaSet, and keeps the inputs of the failed revision in an annotation.
     While the spec has these inputs, the restored template stays.
@@ -34,7 +34,7 @@ def failed(situation: Situation) -> Plan[Step] | Ask | None:
 
 
 def rolled_back(situation: Situation) -> Plan[Step] | None:
-    """The revision of the spec failed, and the last revision that served runs again."""
+    """The revision of the spec failed, and the last revision that served requests runs again."""
     return Plan(outcome(situation)) if situation.desired.rolled_back_from is not None else None
 
 

@@ -33,7 +33,7 @@ def outdated(situation: Situation) -> Plan[Step] | Ask | None:
     # Before the pods that it selects.
     policy = situation.network_policy
     manifests = (policy, desired.service, desired.budget, desired.deployment(situation.applied_replicas, chosen))
-    others = (desired.monitor if situation.monitored else None, situation.autoscaler)
+    others = (situation.monitor, situation.autoscaler)
     deleted = deployed is None and situation.status.current_revision == desired.revision
     return Plan(
         situation.report(

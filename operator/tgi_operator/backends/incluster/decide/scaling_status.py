@@ -66,7 +66,7 @@ def _scaling(situation: Situation, replicas: int) -> ScalingStatus | None:
     spec, before, now = situation.spec, situation.status, rfc3339(situation.now)
     if spec.autoscaling is None:
         by_spec = spec.replicas is not None
-        why = scaling.SPEC_REPLICAS if by_spec else "Another user or controller scaled the Deployment."
+        why = scaling.SPEC_REPLICAS if by_spec else "another user or controller scaled the Deployment"
         return scaling.scaling_status(before, ScalingStatus(), replicas, why, now)
     bounds, hpa = situation.bounds, _hpa(situation)
     found = ScalingStatus(
@@ -96,7 +96,7 @@ def _activity(situation: Situation) -> Activity | None:
     if not situation.means.measures:
         message = (
             "Autoscaling is not possible: the cluster does not serve a custom metrics API, and KEDA is not configured "
-            "(--prometheus-address); install a metrics adapter or KEDA as docs/scaling.md describes"
+            "(--prometheus-address); install a metrics adapter or KEDA; see Scaling in the documentation"
         )
         return Activity(False, Reason.METRICS_API_MISSING, message)
     return _obstacle(situation, deployed, hpa) or _follows(situation)
@@ -120,7 +120,7 @@ def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity
 
 def _follows(situation: Situation) -> Activity:
     assert situation.spec.autoscaling is not None  # noqa: S101 - only called with autoscaling
-    bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling))
+    bounds, names = situation.bounds, ", ".join(autoscaler.metric_names(situation.spec.autoscaling, situation.means))
     return Activity(
         True, Reason.AUTOSCALING, f"Scaling between {bounds.least} and {bounds.most} pods based on {names}."
     )

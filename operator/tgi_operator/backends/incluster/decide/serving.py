@@ -46,10 +46,11 @@ def serves(situation: Situation) -> Plan[Step] | None:
     wanted = situation.desired.job["metadata"]["name"] if situation.desired.job is not None else None
     jobs = (job["metadata"] for job in situation.all(JOB) if "deletionTimestamp" not in job["metadata"])
     old = [str(metadata["name"]) for metadata in jobs if metadata["name"] != wanted]
+    noun = "Job" if len(old) == 1 else "Jobs"
     return Plan(
         outcome(situation),
         collection=tuple(Delete(situation.children[JOB.name, name]) for name in old),
-        collected=Note(Reason.COLLECTED, f"Deleted Job {', '.join(old)}.") if old else None,
+        collected=Note(Reason.COLLECTED, f"Deleted {noun} {', '.join(old)}.") if old else None,
     )
 
 
@@ -111,7 +112,7 @@ def describe_replacement(situation: Situation, chosen: Strategy) -> str:
         return "A new pod becomes ready before an old pod terminates."
     if situation.in_place_only:
         return "Only one node can attach the volume, so an old pod terminates before a new pod starts."
-    return "A new pod fits only in place of an old pod, so an old pod terminates before a new pod starts."
+    return "A new pod fits only after an old pod frees its GPU, so an old pod terminates before a new pod starts."
 
 
 def _served(situation: Situation, verdict: Verdict) -> Status:
@@ -153,7 +154,7 @@ def _rolled_back(situation: Situation) -> Verdict:
     why = f": {failure.message.rstrip('.')}" if failure is not None and known else ""
     message = (
         f"Revision {desired.rolled_back_from} did not become ready within the deadline and was rolled back to revision "
-        f"{desired.revision}{why}; change the spec, or set the {REQUEST_ANNOTATION} annotation to retry"
+        f"{desired.revision}{why}; to retry, change the spec or set the {REQUEST_ANNOTATION} annotation"
     )
     return stalled(Reason.UPDATE_ROLLED_BACK, message, available=situation.available)
 

@@ -13,6 +13,7 @@ from tgi_operator.api.status import ConditionType, InClusterStatus, LastFailure,
 from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.incluster.desired import names, render
 from tgi_operator.backends.incluster.desired.autoscaler import Means, autoscaler
+from tgi_operator.backends.incluster.desired.monitor import Monitoring, monitor
 from tgi_operator.backends.incluster.desired.network_policy import network_policy
 from tgi_operator.backends.incluster.desired.render import Desired
 from tgi_operator.backends.incluster.desired.strategy import Strategy
@@ -45,13 +46,14 @@ MOST_PODS = 10
 class Situation:
     """All inputs to a rule.
 
-    `rendered` is None if the spec has a `problem`, or if the resource is being deleted. `foreign` reports a conflicting
-    object. `monitored` means that the cluster has PodMonitors. `means` are the scaling facilities of the cluster.
-    `serving_pods_from` and `node_wait_seconds` are the settings with these names. The other fields are read only when a
-    rule asks for them and are None until then: `room`, the room for one more pod; `last_good`, the pod template of the
-    last revision that served, empty if it is gone; `progress`, the last line that the Job printed; `warning`, the
-    newest Warning Event about the Job or its pod; `claims`, the PVCs of a resource that is being deleted; and
-    `claims_hidden`, whether the operator is not allowed to list them.
+    `rendered` is None if the spec has a `problem`, or if the resource is being deleted. `foreign` reports a
+    conflicting object. `monitoring` is how Prometheus finds pods, or None if the cluster does not serve that API.
+    `means` are the scaling facilities of the cluster. `serving_pods_from` and `node_wait_seconds` are the settings
+    with these names. The other fields are read only when a rule asks for them and are None until then: `room`, the
+    room for one more pod; `last_good`, the pod template of the last revision that served, empty if it is gone;
+    `progress`, the last line that the Job printed; `warning`, the newest Warning Event about the Job or its pod;
+    `claims`, the PVCs of a resource that is being deleted; and `claims_hidden`, whether the operator is not allowed
+    to list them.
     """
 
     resource: Resource
@@ -60,7 +62,7 @@ class Situation:
     children: Mapping[Child, Object]
     now: datetime
     foreign: str | None = None
-    monitored: bool = False
+    monitoring: Monitoring | None = None
     means: Means = field(default_factory=Means)
     serving_pods_from: tuple[str, ...] | None = None
     node_wait_seconds: float = 0
@@ -214,8 +216,15 @@ class Situation:
         return autoscaler(self.owner, self.spec.autoscaling, self.bounds, self.means)
 
     @property
+    def monitor(self) -> Object | None:
+        """The object by which Prometheus should scrape the pods."""
+        target = self.spec.in_cluster
+        assert target is not None  # noqa: S101 - the controller chose this backend by it
+        return monitor(self.owner, target, self.monitoring) if self.monitoring is not None else None
+
+    @property
     def network_policy(self) -> Object | None:
-        """The object that should decide which pods reach those that serve."""
+        """The object that should decide which pods reach the serving pods."""
         return network_policy(self.owner, self.serving_pods_from)
 
     @property

@@ -76,8 +76,7 @@ def _wanted(situation: Situation) -> tuple[Object, ...]:
     chosen = strategy.asked(desired.rollout) or deployed.strategy
     deployment = desired.deployment(situation.applied_replicas, chosen)
     job = None if _claim_ends(situation) else desired.job
-    monitor = desired.monitor if situation.monitored else None
-    made = (desired.service, desired.budget, deployment, desired.claim, job, monitor, situation.autoscaler)
+    made = (desired.service, desired.budget, deployment, desired.claim, job, situation.monitor, situation.autoscaler)
     return tuple(manifest for manifest in (situation.network_policy, *made) if manifest is not None)
 
 

@@ -1,7 +1,7 @@
 """spec.autoscaling -> the object that changes the pod count: a HorizontalPodAutoscaler, or KEDA's ScaledObject."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tgi_operator.api.autoscaling import Autoscaling, Metric, MetricType, ScalingRules
 from tgi_operator.api.status import Scaler
@@ -29,11 +29,18 @@ _GENERATED_NAME = 58
 
 @dataclass(frozen=True)
 class Means:
-    """The scaling facilities of the cluster: the custom metrics API, and KEDA with the address of a Prometheus."""
+    """The scaling facilities of the cluster: the custom metrics API, and KEDA with the address of a Prometheus.
+
+    `authentication` is the ClusterTriggerAuthentication with which KEDA queries that Prometheus, and `trigger_metadata`
+    what its triggers need in addition. `names` are the names of the metrics in the custom metrics API.
+    """
 
     custom_metrics: bool = False
     keda: bool = False
     prometheus: str = ""
+    authentication: str = ""
+    trigger_metadata: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[MetricType, str] = field(default_factory=lambda: PODS_METRICS)
 
     @property
     def scaler(self) -> Scaler:
@@ -53,20 +60,21 @@ def hpa_name(owner: Owner, scaler: Scaler) -> str:
     return owner.name if scaler is Scaler.HORIZONTAL_POD_AUTOSCALER else f"keda-hpa-{owner.name}"
 
 
-def metric_names(autoscaling: Autoscaling) -> tuple[str, ...]:
-    """Return the metrics by their names in the custom metrics API."""
-    return tuple(PODS_METRICS[metric.type] for metric in scaling.metrics(autoscaling, DEFAULT_METRIC))
+def metric_names(autoscaling: Autoscaling, means: Means) -> tuple[str, ...]:
+    """Return the metrics by their names in the custom metrics API, or by TGI's own names for KEDA."""
+    names = PODS_METRICS if means.scaler is Scaler.SCALED_OBJECT else means.names
+    return tuple(names[metric.type] for metric in scaling.metrics(autoscaling, DEFAULT_METRIC))
 
 
 def autoscaler(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, means: Means) -> Object:
     """Return the object that keeps the replica count of the Deployment within `bounds`, by the metrics."""
     if means.scaler is Scaler.SCALED_OBJECT:
-        return _scaled_object(owner, autoscaling, bounds, means.prometheus)
+        return _scaled_object(owner, autoscaling, bounds, means)
     spec: Object = {
         "scaleTargetRef": _target(owner),
         "minReplicas": bounds.least,
         "maxReplicas": bounds.most,
-        "metrics": [_pods_metric(metric) for metric in scaling.metrics(autoscaling, DEFAULT_METRIC)],
+        "metrics": [_pods_metric(metric, means) for metric in scaling.metrics(autoscaling, DEFAULT_METRIC)],
     }
     behavior = _behavior(autoscaling)
     if behavior:
@@ -74,12 +82,12 @@ def autoscaler(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, means: Me
     return manifest(HPA, owner, owner.name, spec)
 
 
-def _pods_metric(metric: Metric) -> Object:
+def _pods_metric(metric: Metric, means: Means) -> Object:
     target = {"type": "AverageValue", "averageValue": metric.target.average_value}
-    return {"type": "Pods", "pods": {"metric": {"name": PODS_METRICS[metric.type]}, "target": target}}
+    return {"type": "Pods", "pods": {"metric": {"name": means.names[metric.type]}, "target": target}}
 
 
-def _scaled_object(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, prometheus: str) -> Object:
+def _scaled_object(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, means: Means) -> Object:
     advanced: Object = {"restoreToOriginalReplicaCount": False}
     behavior = _behavior(autoscaling)
     if behavior:
@@ -90,35 +98,39 @@ def _scaled_object(owner: Owner, autoscaling: Autoscaling, bounds: Bounds, prome
         "minReplicaCount": bounds.least,
         "maxReplicaCount": bounds.most,
         "advanced": advanced,
-        "triggers": [_trigger(owner, metric, prometheus) for metric in scaling.metrics(autoscaling, DEFAULT_METRIC)],
+        "triggers": [_trigger(owner, metric, means) for metric in scaling.metrics(autoscaling, DEFAULT_METRIC)],
     }
     return manifest(SCALED_OBJECT, owner, owner.name, spec)
 
 
-def _trigger(owner: Owner, metric: Metric, prometheus: str) -> Object:
-    return {
+def _trigger(owner: Owner, metric: Metric, means: Means) -> Object:
+    trigger: Object = {
         "type": "prometheus",
         "name": PODS_METRICS[metric.type].replace("_", "-"),
         "metricType": "AverageValue",
         "metadata": {
-            "serverAddress": prometheus,
+            **means.trigger_metadata,
+            "serverAddress": means.prometheus,
             "query": query(owner, _SERIES[metric.type]),
             "threshold": f"{scaling.target(metric):g}",
             # A missing value is no reason to end pods: the count stays the same until there is one.
             "ignoreNullValues": "false",
         },
     }
+    if means.authentication:
+        trigger["authenticationRef"] = {"kind": "ClusterTriggerAuthentication", "name": means.authentication}
+    return trigger
 
 
-def query(owner: Owner, series: Iterable[str]) -> str:
-    """Return the PromQL for the sum of some series over the pods that serve.
+def query(owner: Owner, series: Sequence[str]) -> str:
+    """Return the PromQL for the sum of some series over the serving pods.
 
     TGI has no series until its first request, and scraped pods without series have nothing to do, so their value is 0.
-    Pods that are not scraped have no value.
+    Pods that are not scraped have no value. Google Cloud's PromQL matches the names of series only exactly.
     """
     pods = f'namespace="{owner.namespace}",pod=~"{pod_names(owner.name)}"'
-    names = "|".join(series)
-    return f'sum({{__name__=~"{names}",{pods}}}) or 0 * count(up{{{pods}}} == 1)'
+    idle = f"0 * count(up{{{pods}}} == 1)"
+    return " + ".join(f"(sum({name}{{{pods}}}) or {idle})" for name in series)
 
 
 def pod_names(deployment: str) -> str:

@@ -78,7 +78,7 @@ def own_variable(spec: Spec, _: InCluster) -> Problem | None:
         if variable.name in OWN_NAMES:
             return Problem(
                 Reason.CONFLICTING_OPTIONS,
-                f"spec.runtime.env: {variable.name} is set by the operator; remove it",
+                f"spec.runtime.env: {variable.name} is set by the operator; remove {variable.name}",
             )
     return None
 

@@ -63,12 +63,12 @@ class Source:
 
     @property
     def served_volumes(self) -> tuple[Object, ...]:
-        """Volumes of the pods that serve. If TGI only reads the PVC, it writes to another volume."""
+        """Volumes of the serving pods. If TGI only reads the PVC, it writes to another volume."""
         return (*self.volumes, {"name": _SCRATCH, "emptyDir": {}}) if self.read_only else self.volumes
 
     @property
     def served_mounts(self) -> tuple[Object, ...]:
-        """Mounts of the pods that serve."""
+        """Mounts of the serving pods."""
         return self.read_only or self.mounts
 
 

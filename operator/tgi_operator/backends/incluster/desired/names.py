@@ -51,12 +51,12 @@ def labels(owner: Owner) -> dict[str, str]:
 
 
 def selector(owner: Owner) -> dict[str, str]:
-    """Return the labels that only pods that serve have."""
+    """Return the labels that only serving pods have."""
     return {LABEL_NAME: owner.name, _COMPONENT: _SERVER}
 
 
 def server_labels(owner: Owner) -> dict[str, str]:
-    """Return the labels of pods that serve, without the revision."""
+    """Return the labels of serving pods, without the revision."""
     return labels(owner) | selector(owner)
 
 

@@ -1,4 +1,4 @@
-"""The serving-pods-from setting -> the NetworkPolicy that controls which pods can reach those that serve."""
+"""The serving-pods-from setting -> the NetworkPolicy that controls which pods can reach the serving pods."""
 
 from collections.abc import Sequence
 

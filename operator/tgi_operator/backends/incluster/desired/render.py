@@ -10,7 +10,7 @@ from tgi_operator.backends.incluster.desired import fetch_job, image, names, pod
 from tgi_operator.backends.incluster.desired.manifests import content_digest, manifest
 from tgi_operator.backends.incluster.desired.strategy import Strategy, count_or_percent
 from tgi_operator.backends.incluster.desired.volumes import Volume
-from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, MONITOR, SERVICE, Object
+from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, SERVICE, Object
 from tgi_operator.backends.resource import Owner, Resource
 
 
@@ -31,13 +31,12 @@ class Desired:
     progress_deadline_seconds: int
     service: Object
     budget: Object
-    monitor: Object
     claim: Object | None
     job: Object | None
     token: HubToken | None = field(repr=False)
     volume: Volume | None = None
     rolled_back_from: str | None = None
-    """The revision of the inputs, if it failed, so that the template is that of the last revision that served."""
+    """The revision of the inputs, if it failed. The template is then that of the last revision that served requests."""
     former_inputs: tuple[str, ...] = field(default=(), repr=False)
     """The digests as earlier versions computed them, from the token too."""
 
@@ -93,7 +92,6 @@ def desired(
         progress_deadline_seconds=deadline or pod_template.startup_seconds(spec, target) + 600,
         service=_service(owner),
         budget=_budget(owner, target),
-        monitor=_monitor(owner, target),
         claim=_claim(owner, target.cache),
         job=fetch_job.job(owner, spec, target, source, fetcher, token, volume) if source.offline else None,
         token=token,
@@ -124,14 +122,6 @@ def _budget(owner: Owner, target: InCluster) -> Object:
             "selector": {"matchLabels": names.selector(owner)},
         },
     )
-
-
-def _monitor(owner: Owner, target: InCluster) -> Object:
-    endpoint = {"port": pod_template.PORT_NAME, "path": "/metrics", "interval": target.pod_monitor.interval}
-    spec = {"selector": {"matchLabels": names.selector(owner)}, "podMetricsEndpoints": [endpoint]}
-    made = manifest(MONITOR, owner, owner.name, spec)
-    made["metadata"]["labels"] = target.pod_monitor.labels | made["metadata"]["labels"]
-    return made
 
 
 def _claim(owner: Owner, cache: Cache | None) -> Object | None:

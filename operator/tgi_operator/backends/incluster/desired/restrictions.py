@@ -43,7 +43,7 @@ def problem(template: Object) -> Problem | None:
     for field, wrong in _violations(template):
         return Problem(
             Reason.POD_NOT_RESTRICTED,
-            f"{_FIELD}.{field}: {wrong}; remove it, or ask an administrator to set `pod-template: unrestricted`",
+            f"{_FIELD}.{field}: {wrong}; remove the field, or ask an administrator to set `pod-template: unrestricted`",
         )
     return None
 
@@ -79,7 +79,7 @@ def _violations(template: Object) -> Iterator[Violation]:
 def _of_annotations(annotations: Mapping[str, Any]) -> Iterator[Violation]:
     for name, value in annotations.items():
         if name.startswith(_APPARMOR) and value == "unconfined":
-            yield f"metadata.annotations[{name}]", "AppArmor must not be unconfined"
+            yield f"metadata.annotations[{name}]", "the AppArmor profile must not be unconfined"
 
 
 def _of_volume(volume: Mapping[str, Any]) -> Iterator[Violation]:
@@ -128,10 +128,10 @@ def _privileges(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
 def _weakened(where: str, context: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield the fields of its own security context that TGI's container no longer has."""
     if context.get("allowPrivilegeEscalation") is not False:
-        yield f"{where}.allowPrivilegeEscalation", "it must remain false"
+        yield f"{where}.allowPrivilegeEscalation", "must remain false"
     dropped = mapping(context.get("capabilities")).get("drop")
     if not _drops_all(dropped):
-        yield f"{where}.capabilities.drop", f"{_shown(dropped)} is not allowed because it must include ALL"
+        yield f"{where}.capabilities.drop", f"{_shown(dropped)} is not allowed because the list must include ALL"
 
 
 def _drops_all(dropped: object) -> bool:

@@ -117,8 +117,8 @@ def _unschedulable(pod: Object) -> Trouble | None:
     return Trouble(
         _name(pod),
         Reason.PVC_NOT_FOUND,
-        f"PersistentVolumeClaim {claim}: does not exist; create it or specify another PVC in the spec, and the pod "
-        "starts automatically",
+        f"PersistentVolumeClaim {claim}: does not exist; create the PVC or specify another one in the spec, and the "
+        "pod starts automatically",
         stalled=True,
     )
 
@@ -175,7 +175,7 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
     elif (known := failure_texts.recognised(log)) is not None:
         reason, advice = known.reason, known.advice
     else:
-        reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read its log with `kubectl logs -p {_name(pod)}`"
+        reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read the container's log with `kubectl logs -p {_name(pod)}`"
     message = f"container {container['name']} exited with code {code}; {advice}"
     patience = _CRASHES if reason in (Reason.CRASH_LOOP_BACK_OFF, Reason.OOM_KILLED) else 1
     return Trouble(

@@ -23,13 +23,16 @@ class Regions:
         if self._setting:
             allowed = ", ".join(sorted(self._setting))
             why, do = f"the operator does not allow {region} (allowed: {allowed})", "create"
+            which = "another"
         else:
             meant = _meant(region, self._regions)
-            why, do = f"{region} is not a known AWS region", f"did you mean {meant}? Create" if meant else "create"
+            why = f"{region} is not a known AWS region"
+            do = f"did you mean {meant}? Create" if meant else "create"
+            which = "the correct" if meant else "another"
         return Problem(
             Reason.UNKNOWN_REGION,
-            f"spec.sageMaker.region: {why}; {do} a new TGIEndpoint in another region, or ask an administrator to add "
-            "this region to --aws-regions",
+            f"spec.sageMaker.region: {why}; {do} a new TGIEndpoint in {which} region, or ask an administrator to add "
+            f"{region} to --aws-regions",
         )
 
 

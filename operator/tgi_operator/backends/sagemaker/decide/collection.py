@@ -28,7 +28,10 @@ def collecting(
     status = situation.report(verdict, remember, **fields)
     if not old:
         return Plan(status)
-    note = Note(Reason.COLLECTED, f"Deleted the models and endpoint configurations of revisions {', '.join(old)}.")
+    one = len(old) == 1
+    deleted = "model and endpoint configuration" if one else "models and endpoint configurations"
+    revisions = f"{'revision' if one else 'revisions'} {', '.join(old)}"
+    note = Note(Reason.COLLECTED, f"Deleted the {deleted} for {revisions}.")
     return Plan(
         status,
         collection=steps.delete_sets(situation.place, old),

@@ -71,14 +71,16 @@ def _note(situation: Situation) -> Note:
     if situation.observed.denied:
         return Note(
             Reason.LEFT_ALONE,
-            f'Endpoint "{name}" in {region}: the operator is not allowed to read it, and the status does not show '
-            "whether it exists. If it exists, delete it in AWS; until then, it continues to run and to be billed.",
+            f'Endpoint "{name}" in {region}: the operator is not allowed to read the endpoint, and the status does '
+            "not show whether the endpoint exists. If the endpoint exists, delete it in AWS; until then, the endpoint "
+            "continues to run and to be billed.",
         )
     if situation.endpoint is not None:
         return Note(
             Reason.LEFT_ALONE,
-            f'Endpoint "{name}" in {region}: not deleted because its tags do not name this resource. If it '
-            "belonged to this resource, delete it in AWS; until then, it continues to run and to be billed.",
+            f'Endpoint "{name}" in {region}: not deleted because its tags do not name this resource. If the '
+            "endpoint belonged to this resource, delete it in AWS; until then, the endpoint continues to run and to be "
+            "billed.",
         )
     if situation.status.sage_maker is None:
         return Note(Reason.DELETED, "Deleted; the operator had not created any AWS resources.")

@@ -24,8 +24,8 @@ def failed(situation: Situation) -> Plan[Step] | None:
     innocent = not situation.requested and (status.update_revision is not None or not situation.up_to_date)
     if failure is None and innocent:
         message = (
-            f"The endpoint failed: {text.removesuffix('.')}. The operator is deleting it and will recreate it from the "
-            "current spec."
+            f"The endpoint failed: {text.removesuffix('.')}. The operator is deleting the endpoint and will "
+            "recreate it from the current spec."
         )
         return _replace(situation, Reason.REPLACING, message, status.last_failure)
     counted = (
@@ -40,7 +40,10 @@ def failed(situation: Situation) -> Plan[Step] | None:
             reason = Reason.INTERNAL_FAILURE
         failure = attempts.remember(situation, revision, reason, text)
     if attempts.is_due(situation, failure):
-        message = f"The endpoint failed: {text.removesuffix('.')}. The operator is deleting it and will recreate it."
+        message = (
+            f"The endpoint failed: {text.removesuffix('.')}. The operator is deleting the endpoint and will recreate "
+            "it."
+        )
         # An earlier failure does not delay a user's request.
         remembered = None if situation.resource.requested else failure
         return _replace(situation, Reason(failure.reason), message, remembered)

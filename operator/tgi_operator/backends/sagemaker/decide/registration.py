@@ -147,7 +147,7 @@ def _unread(situation: Situation, plan: Plan[Step], error: AWSError) -> Plan[Ste
     if situation.remembered.scaling_revision == (wanted.revision if wanted is not None else None):
         return plan
     message = (
-        "The operator cannot read from Application Auto Scaling, so it does not change scaling settings: "
+        "The operator cannot read from Application Auto Scaling, so the operator does not change scaling settings: "
         f"{error.operation}: {error.message}"
     )
     verdict = progressing(Reason.SCALING_UNKNOWN, message, available=situation.available)

@@ -33,8 +33,8 @@ def absent(situation: Situation) -> Plan[Step] | None:
         return blocked
     replicas = situation.wanted_replicas
     message = (
-        f'Creating endpoint "{situation.place.endpoint}" on {replicas} {desired.instance_type} with model and endpoint '
-        f'configuration "{desired.set_name}".'
+        f'Creating endpoint "{situation.place.endpoint}" on {replicas} {desired.instance_type} '
+        f'{"instance" if replicas == 1 else "instances"} with model and endpoint configuration "{desired.set_name}".'
     )
     verdict = progressing(Reason.CREATING, message, available=False)
     remember = memory.creating(_begun(situation, registration_lost=True))
@@ -106,9 +106,9 @@ def _stuck(situation: Situation) -> Plan[Step]:
     """Return the verdict if a rollback failed and the spec wants the very configuration that is in use."""
     message = (
         f'The rollback of endpoint "{situation.place.endpoint}" failed: '
-        f"{(situation.living.failure_reason or NO_REASON).removesuffix('.')}. AWS does not accept an update to the "
-        "configuration in use. Change the spec to roll out another revision, or delete the endpoint in AWS so that the "
-        "operator recreates it."
+        f"{(situation.living.failure_reason or NO_REASON).removesuffix('.')}. AWS does not accept an update that "
+        "specifies the configuration that is already in use. Change the spec to roll out another revision, or delete "
+        "the endpoint in AWS so that the operator recreates it."
     )
     verdict = stalled(Reason.UPDATE_ROLLBACK_FAILED, message, available=situation.available)
     return collecting(situation, verdict, memory.undone(situation.memory, situation.living.last_modified))

@@ -18,7 +18,7 @@ from tgi_operator.backends.sagemaker.seen.scalable_target import Scalable
 _SCALABLE = frozenset({state.IN_SERVICE, state.UPDATING, state.SYSTEM_UPDATING, state.ROLLING_BACK})
 """EndpointStatus in which a scalable target can be registered."""
 
-_BY_OTHERS = "Changed in AWS by another user."
+_BY_OTHERS = "changed in AWS by another user"
 
 
 def with_scaling_status(situation: Situation, plan: Plan[Step]) -> Plan[Step]:
@@ -88,8 +88,9 @@ def _conflict(situation: Situation) -> Activity | None:
         if other is not None:
             metric = policy["PredefinedMetricSpecification"]["PredefinedMetricType"]
             message = (
-                f'Scaling policy "{other}": already tracks {metric}, for which AWS accepts only one policy, and is not '
-                "owned by this resource; delete the policy in AWS or remove the metric from spec.autoscaling.metrics"
+                f'Scaling policy "{other}": not owned by this resource but already tracks {metric}, and AWS accepts '
+                "only one policy per metric; delete the policy in AWS or remove the metric from "
+                "spec.autoscaling.metrics"
             )
             return Activity(False, Reason.POLICY_CONFLICT, message)
     return None

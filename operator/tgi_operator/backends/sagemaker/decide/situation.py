@@ -147,7 +147,7 @@ class Situation:
         tags = ", ".join(f"{key}={value}" for key, value in names.identifying_tags(owner).items())
         return (
             f'Endpoint "{self.place.endpoint}" in {self.place.region}: exists, but its tags do not name this resource; '
-            f"add the tags {tags} to hand it over to this resource, or create a TGIEndpoint with another "
+            f"add the tags {tags} to hand over the endpoint to this resource, or create a TGIEndpoint with another "
             "spec.sageMaker.endpointName"
         )
 

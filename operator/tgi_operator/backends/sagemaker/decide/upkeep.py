@@ -20,8 +20,8 @@ def out_of_service(situation: Situation) -> Plan[Step] | None:
     if situation.living.status != state.OUT_OF_SERVICE:
         return None
     message = (
-        f'Endpoint "{situation.place.endpoint}": AWS took it out of service; delete it in AWS so that the operator '
-        "recreates it, or contact AWS Support"
+        f'Endpoint "{situation.place.endpoint}": AWS took the endpoint out of service; delete the endpoint in AWS so '
+        "that the operator recreates it, or contact AWS Support"
     )
     return Plan(situation.report(stalled(Reason.OUT_OF_SERVICE, message, available=False)))
 

@@ -64,8 +64,8 @@ def unpullable_image(spec: Spec, target: SageMaker) -> Problem | None:
         return None
     return Problem(
         Reason.INVALID_SPEC,
-        f"spec.runtime.image: {image} is not in Amazon ECR in {target.region}, the only registry that SageMaker pulls "
-        f"from; copy it to ACCOUNT.dkr.ecr.{target.region}.{images.dns_suffix(target.region)}/…",
+        f"spec.runtime.image: {image} is not in Amazon ECR in {target.region}, and SageMaker pulls only from this "
+        f"registry; copy the image to ACCOUNT.dkr.ecr.{target.region}.{images.dns_suffix(target.region)}/…",
     )
 
 
@@ -105,7 +105,7 @@ def environment_too_large(spec: Spec, target: SageMaker) -> Problem | None:
     if len(values) > MAX_ENVIRONMENT or size > MAX_ENVIRONMENT_BYTES:
         return Problem(
             Reason.INVALID_SPEC,
-            f"spec.runtime.env: {len(values)} variables with {size} bytes exceed the limits of SageMaker; use at "
+            f"spec.runtime.env: {len(values)} variables totaling {size} bytes exceed the SageMaker limits; use at "
             f"most {MAX_ENVIRONMENT} variables and {MAX_ENVIRONMENT_BYTES} bytes in total",
         )
     return None
