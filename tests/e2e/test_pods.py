@@ -135,6 +135,31 @@ def test_pods_that_fit_on_no_node_end_no_serving_pod(cloud: Cloud, impossible: M
     assert cloud.pods("zephyr")[0]["metadata"]["uid"] == serving["metadata"]["uid"]
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"karpenter.k8s.aws/instance-gpu-name": "l40s", "karpenter.k8s.aws/instance-gpu-memory": "45776"},
+        {"eks.amazonaws.com/instance-gpu-name": "l40s", "eks.amazonaws.com/instance-gpu-memory": "45776"},
+    ],
+    ids=["Karpenter", "EKS Auto Mode"],
+)
+def test_a_node_with_the_labels_of_its_autoscaler_only_runs_the_pods(cloud: Cloud, labels: Mapping[str, str]) -> None:
+    """The scheduler accepts the node before GPU feature discovery has labeled it."""
+    wanted = {"gpu": {"count": 1, "products": ["NVIDIA-L40S"]}}
+    node = cloud.plane.add_node("g6.xlarge")
+    try:
+        cloud.apply("zephyr", changed(inCluster=wanted))
+        message = cloud.wait_reason("zephyr", "Ready", "Unschedulable")["message"]
+        assert "didn't match Pod's node affinity/selector" in message
+        cloud.kubectl("label", "node", node, "nvidia.com/gpu.product-", *(f"{key}={labels[key]}" for key in labels))
+        cloud.wait_ready("zephyr")
+        assert [pod["spec"]["nodeName"] for pod in cloud.pods("zephyr")] == [node]
+    finally:
+        cloud.kubectl("delete", "tgi", "zephyr")
+        until(lambda: not cloud.objects("pods"), lambda: str(cloud.objects("pods")))
+        cloud.kubectl("delete", "node", node)
+
+
 def test_a_revision_that_does_not_become_ready_is_undone(cloud: Cloud) -> None:
     rollout = {"progressDeadlineSeconds": 8}
     cloud.apply("zephyr", changed(rollout=rollout))

@@ -139,6 +139,27 @@ REFUSALS = {
         {**PODS, "inCluster": {"gpu": {"products": ["Tesla-V100-SXM2-16GB"]}}},
         ("spec.inCluster.gpu.products", "Tesla-V100-SXM2-16GB cannot run TGI", "remove Tesla-V100-SXM2-16GB"),
     ),
+    "a GPU without an image": Refusal(
+        Reason.UNSUPPORTED_GPU,
+        {**PODS, "inCluster": {"gpu": {"resourceName": "habana.ai/gaudi"}}},
+        ("spec.inCluster.gpu.resourceName", "habana.ai/gaudi", "set spec.runtime.image"),
+    ),
+    "two slices on GKE": Refusal(
+        Reason.INVALID_SPEC,
+        {
+            **PODS,
+            "inCluster": {
+                "gpu": {"count": 2},
+                "nodeSelector": {"cloud.google.com/gke-gpu-partition-size": "1g.5gb"},
+            },
+        },
+        ("spec.inCluster.gpu.count", "1g.5gb", "set it to 1"),
+    ),
+    "two shards on a slice": Refusal(
+        Reason.INVALID_NUM_SHARD,
+        {**PODS, "runtime": {"numShard": 2}, "inCluster": {"gpu": {"resourceName": "nvidia.com/mig-3g.20gb"}}},
+        ("spec.runtime.numShard", "nvidia.com/mig-3g.20gb", "request whole GPUs"),
+    ),
     "more shards than GPUs": Refusal(
         Reason.INVALID_NUM_SHARD,
         with_runtime(numShard=8),

@@ -38,7 +38,7 @@ def test_a_value_that_cannot_be_used_costs_nothing_until_it_is_right(
     simulation.apply(using(spec))
     simulation.run_until(lambda: is_stalled(simulation, "SecretNotFound"), within=MINUTE)
     message = simulation.condition("Ready")["message"]
-    assert "spec.runtime.env[HTTPS_PROXY]: Secret ml/proxy does not exist; create it" in message
+    assert "spec.runtime.env[HTTPS_PROXY]: Secret ml/proxy does not exist; create the Secret" in message
     for data, words in (
         ({"other": VALUE}, "has no value for key 'url'"),
         ({"url": f"{VALUE}\n"}, "starts or ends with whitespace"),

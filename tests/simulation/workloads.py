@@ -58,7 +58,8 @@ class Workloads:
         """Watch the API server from now on, with one GPU node in the cluster."""
         self.server.listeners.append(self._heard)
         allocatable = {"nvidia.com/gpu": self.gpus, "ephemeral-storage": "1Ti", "pods": "110"}
-        node = {"metadata": {"name": "gpu-1"}, "spec": {}, "status": {"allocatable": allocatable}}
+        metadata = {"name": "gpu-1", "labels": {"kubernetes.io/arch": "amd64"}}
+        node = {"metadata": metadata, "spec": {}, "status": {"allocatable": allocatable}}
         self.server.create("nodes", "", node)
 
     async def close(self) -> None:

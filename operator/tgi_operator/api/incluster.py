@@ -28,19 +28,34 @@ DEFAULT_GPU_RESOURCE = "nvidia.com/gpu"
 class GPU(APIObject):
     """GPUs for each pod."""
 
+    model_config = APIObject.model_config | {
+        "json_schema_extra": cel(
+            (
+                (
+                    "self.count == 1 || !self.resourceName.matches('^nvidia[.]com/(mig-.+|.+[.]shared)$') && "
+                    "(!has(self.products) || self.products.all(p, !p.matches('-MIG-|-SHARED$')))"
+                ),
+                "count must be 1 for MIG slices and shared GPUs, because TGI can use only one; request whole GPUs",
+            ),
+        )
+    }
+
     resource_name: LabelKey = Field(
         default=DEFAULT_GPU_RESOURCE,
-        description="Extended resource that the device plugin registers, such as nvidia.com/gpu.",
+        description="Extended resource that the device plugin registers, such as nvidia.com/gpu, "
+        "nvidia.com/mig-3g.20gb or amd.com/gpu. The operator has images for NVIDIA and AMD GPUs. Other GPUs require "
+        "`runtime.image`.",
     )
     count: Annotated[Int32, Field(ge=1, le=16)] = Field(
-        default=1, description="Number of GPUs for each pod, such as 2."
+        default=1, description="Number of GPUs for each pod, such as 2. Must be 1 for MIG slices and shared GPUs."
     )
     products: tuple[LabelValue, ...] = Field(
         default=(),
         max_length=16,
         json_schema_extra=SET_LIST,
         description="GPU products that the pods can run on, as values of the `nvidia.com/gpu.product` node label, such "
-        "as NVIDIA-L4. Default: any product.",
+        "as NVIDIA-L4. On nodes without this label, the corresponding labels of Karpenter, EKS Auto Mode and GKE are "
+        "used. Default: any product.",
     )
 
 
@@ -200,14 +215,17 @@ class InCluster(APIObject):
         "of these seconds.",
     )
     node_selector: dict[str, LabelValue] = Field(
-        default={}, max_length=32, description="Labels that a node must have to run the pods, such as `pool: gpu`."
+        default={},
+        max_length=32,
+        description="Labels that a node must have to run the pods, such as `pool: gpu`. Default for TGI's own images: "
+        "`kubernetes.io/arch: amd64`.",
     )
     tolerations: tuple[Toleration, ...] | None = Field(
         default=None,
         max_length=32,
         json_schema_extra=ATOMIC_LIST,
         description="Tolerations of the pods. Default: a toleration for the NoSchedule taint whose key is "
-        "`gpu.resourceName`.",
+        "`nvidia.com/gpu`, `amd.com/gpu` or, for other GPUs, `gpu.resourceName`.",
     )
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
         default=(),

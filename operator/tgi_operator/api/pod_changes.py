@@ -88,7 +88,7 @@ class NodeAffinity(APIObject):
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = Field(
         default=None,
-        description="Requirements that a node must meet. They replace the requirement that `gpu.products` sets.",
+        description="Requirements that a node must meet, in addition to those that `gpu.products` sets.",
     )
     preferred_during_scheduling_ignored_during_execution: tuple[PreferredSchedulingTerm, ...] | None = Field(
         default=None,

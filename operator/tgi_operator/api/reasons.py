@@ -322,8 +322,8 @@ class Reason(StrEnum):
     )
     UNSUPPORTED_GPU = (
         "UnsupportedGPU",
-        "`spec.inCluster.gpu.products` lists a GPU that TGI does not run on.",
-        "Remove the product that the message names.",
+        "`spec.inCluster.gpu` requests GPUs that TGI does not run on, or that TGI has no image for.",
+        "Change the GPUs or the image as the message describes.",
         "kubectl get nodes -L nvidia.com/gpu.product",
     )
     INVALID_NUM_SHARD = (

@@ -1,7 +1,9 @@
 """The explanation of a resource's state, with the fix and the next attempt: a value, and its text for people."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from textwrap import fill
@@ -10,9 +12,11 @@ import click
 
 from tgi_operator.api.identifiers import log_group
 from tgi_operator.api.reasons import Reason
+from tgi_operator.api.spec import Spec
 from tgi_operator.api.times import parse
 from tgi_operator.cli import resource_fields as fields
 from tgi_operator.cli.resource_fields import Object
+from tgi_operator.cli.spec_warnings import ignored_nulls, spec_warnings
 
 MOST_EVENTS = 10
 """Number of Events shown, the most recent ones."""
@@ -24,6 +28,7 @@ _UNSEEN = (
     "The operator has not reported on this resource yet. To see whether the operator is running, run `kubectl tgi "
     "version`. Also check whether the operator watches this namespace."
 )
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _WIDTH = 100
 """Columns of the text that is the same for every resource with that reason."""
 
@@ -70,7 +75,19 @@ def explain(resource: Object, around: Surroundings, now: datetime) -> Object:
         "cluster": _cluster(resource, around.pods),
         "events": [event_record(each) for each in by_time(around.events)[-MOST_EVENTS:]],
         "unreadable": list(around.unreadable),
+        "warnings": list(_warnings(resource)),
     }
+
+
+def _warnings(resource: Object) -> Iterator[str]:
+    """Yield the warnings of `plan`: about the spec, and about fields of it that kubectl and the API server dropped."""
+    # Only this annotation of `kubectl apply` still has the fields that were null.
+    written = (resource["metadata"].get("annotations") or {}).get(_LAST_APPLIED)
+    # A stored spec can be older than the checks, and other users can write the annotation.
+    with suppress(ValueError, RecursionError):
+        yield from spec_warnings(Spec.model_validate(resource["spec"]))
+    with suppress(ValueError, RecursionError):
+        yield from ignored_nulls(json.loads(written) if written is not None else None)
 
 
 def _state(resource: Object) -> str:
@@ -210,6 +227,7 @@ def _lines(explained: Object, now: datetime) -> Iterator[str]:
         yield fill(f"Meaning: {explained['meaning']}", _WIDTH, subsequent_indent="  ")
     yield fill(f"Action: {explained['action']}", _WIDTH, subsequent_indent="  ")
     yield f"  {_about(explained['reason'])}"
+    yield from (fill(f"Warning: {each}", _WIDTH, subsequent_indent="  ") for each in explained["warnings"])
     retry = explained["nextRetry"]
     if retry:
         when = f"in {duration(retry['inSeconds'])}" if retry["inSeconds"] else "due now"

@@ -28,11 +28,8 @@ from tgi_operator.cli import plan_reports as reports
 from tgi_operator.cli.given_settings import InvalidSettingsError, given_settings
 from tgi_operator.cli.input_files import Document
 from tgi_operator.cli.plan_reports import Hardware, Result
-from tgi_operator.engines.tgi import fit, launcher_options, spelling
-from tgi_operator.engines.tgi.launch_checks import Launch
+from tgi_operator.cli.spec_warnings import ignored_nulls, machine, spec_warnings
 from tgi_operator.exit_codes import ExitCode
-from tgi_operator.hardware.gpus import gpus
-from tgi_operator.hardware.instances import Instance, instance
 from tgi_operator.schema.admission import NotAdmittedError, admitted
 from tgi_operator.settings import Settings
 
@@ -70,14 +67,14 @@ def _result(file: str, manifest: Document, namespace: str, settings: Settings) -
         documents = tuple(creation(resource, spec, settings))
     except InvalidResourceError as error:
         return Result(file, name, problems=tuple(error.problems))
-    return Result(file, name, documents, tuple(warnings(spec)), hardware=_hardware(spec))
+    return Result(file, name, documents, (*spec_warnings(spec), *ignored_nulls(manifest)), hardware=_hardware(spec))
 
 
 def _hardware(spec: Spec) -> Hardware:
-    machine, scaling = _machine(spec), spec.autoscaling
+    gpus, scaling = machine(spec), spec.autoscaling
     most = scaling.max_replicas if scaling is not None else replicas(spec)
     kind = "pod" if spec.in_cluster else _sage_maker(spec).instance_type
-    return Hardware(kind, machine.gpu, machine.count, replicas(spec), most)
+    return Hardware(kind, gpus.gpu, gpus.count, replicas(spec), most)
 
 
 def planned(manifest: Document, namespace: str) -> Iterable[Document]:
@@ -112,21 +109,6 @@ def creation(resource: Resource, spec: Spec, settings: Settings) -> Iterable[Doc
     if spec.in_cluster is not None:
         return _objects(resource, spec, spec.in_cluster, settings)
     return _calls(resource, spec, settings)
-
-
-def warnings(spec: Spec) -> Iterable[str]:
-    """Yield the reasons why an accepted spec is unlikely to work."""
-    options = launcher_options.options(spec.runtime, None)
-    doubt = fit.too_large(Launch(spec.model, spec.runtime, options, _machine(spec)))
-    if doubt is not None:
-        yield doubt
-    yield from spelling.misspelled(spec.runtime)
-
-
-def _machine(spec: Spec) -> Instance:
-    if spec.in_cluster:
-        return gpus(spec.in_cluster.gpu.products, spec.in_cluster.gpu.count)
-    return instance(_sage_maker(spec).instance_type)
 
 
 def _sage_maker(spec: Spec) -> SageMaker:

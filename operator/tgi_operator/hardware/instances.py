@@ -14,7 +14,7 @@ from tgi_operator import __version__
 class Instance:
     """The GPUs of an instance type: `count` of `gpu`, each with `memory_mib`, of CUDA `capability` (major, minor).
 
-    `more` and `newer` describe how a user gets more GPUs, and newer ones.
+    `more`, `newer` and `fewer` describe how a user gets more GPUs, newer ones, and fewer.
     """
 
     gpu: str
@@ -23,6 +23,7 @@ class Instance:
     capability: tuple[int, int]
     more: str = "use a larger spec.sageMaker.instanceType"
     newer: str = "use ml.g5 or a newer family in spec.sageMaker.instanceType"
+    fewer: str = "use a smaller spec.sageMaker.instanceType"
 
 
 class UnsupportedInstanceTypeError(ValueError):

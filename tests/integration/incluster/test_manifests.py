@@ -103,7 +103,12 @@ SPECS = [
     pytest.param(spec({"model": {"uri": "s3://weights/zephyr 7b/"}}, cache={"size": "1.5Ti"}), id="S3"),
     pytest.param(spec({"model": {"uri": "pvc://models/zephyr-7b"}}), id="a claim with weights"),
     pytest.param(spec({"model": {"uri": "pvc://models"}}), id="a whole claim with weights"),
-    pytest.param(spec(gpu={"resourceName": "nvidia.com/mig-1g.5gb", "count": 16}), id="parts of GPUs"),
+    pytest.param(spec(gpu={"resourceName": "nvidia.com/mig-1g.5gb"}), id="a part of a GPU"),
+    pytest.param(spec(gpu={"resourceName": "amd.com/gpu", "count": 16}), id="GPUs of AMD"),
+    pytest.param(
+        spec(gpu={"products": ["NVIDIA-A100-SXM4-40GB", "NVIDIA-H100-80GB-HBM3", "Tesla-T4"]}),
+        id="GPUs by the labels of node autoscalers",
+    ),
     pytest.param(spec(tolerations=[]), id="no tolerations"),
     pytest.param(spec(tolerations=[{"operator": "Exists"}]), id="all taints"),
     pytest.param(

@@ -175,7 +175,7 @@ async def test_only_a_token_must_be_ascii() -> None:
         (
             None,
             Reason.SECRET_NOT_FOUND,
-            "create it: `kubectl create secret generic keys -n ml --from-literal=api=VALUE`",
+            "create the Secret: `kubectl create secret generic keys -n ml --from-literal=api=VALUE`",
         ),
         (Secret({}, {"api": b"stolen-value"}), Reason.USE_NOT_ALLOWED, "kubectl label secret keys -n ml"),
         (allowed(other=b"x"), Reason.SECRET_KEY_NOT_FOUND, "has no value for key 'api'"),

@@ -1,9 +1,10 @@
 """Observes one resource: the reports of the watch, and the inputs that a rule asks for."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import aiohttp
 
@@ -31,13 +32,14 @@ from tgi_operator.backends.incluster.kinds import (
 from tgi_operator.backends.incluster.optional_apis import OptionalAPIs
 from tgi_operator.backends.incluster.refusals import Refusals
 from tgi_operator.backends.incluster.seen import capacity, pods
-from tgi_operator.backends.incluster.seen.capacity import Demand, Room, Tenant
+from tgi_operator.backends.incluster.seen.capacity import Demand, Node, Room, Tenant
 from tgi_operator.backends.incluster.seen.children import Children, slim
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.planning import Ask, Need
 from tgi_operator.backends.quantities import count
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.secret_values import without_secrets
+from tgi_operator.intake import PAGE
 from tgi_operator.kube import APIError
 from tgi_operator.settings import Settings
 
@@ -46,7 +48,9 @@ logger = logging.getLogger(__name__)
 _MOST_ROUNDS = 3
 """How many times the rules can ask for more input before they must decide."""
 
-_MOST_NODES = 100
+_FEW_NODES = 10
+"""Suitable nodes up to which the pods of each node are read without counting all pods first."""
+
 _LONGEST_WARNING = 1024
 _TEMPLATE_HASH = "pod-template-hash"
 _MOST_CLAIMS = 10_000
@@ -258,13 +262,11 @@ class Observer:
         old = {pod["metadata"]["uid"]: str(pod["spec"].get("nodeName")) for pod in situation.old_servers}
         selectors = {"labelSelector": demand.label_selector} if demand.label_selector else {}
         try:
-            suitable = [node async for node in self._cluster.reduced("/api/v1/nodes", demand.suitable, **selectors)]
-            suitable.sort(key=lambda node: node["metadata"]["name"] not in old.values())
-            nodes = {}
-            for node in suitable[:_MOST_NODES]:
-                name = str(node["metadata"]["name"])
-                on_node = self._cluster.reduced(POD.everywhere, Tenant.reduce, fieldSelector=f"spec.nodeName={name}")
-                nodes[name] = (node, tuple([Tenant.of(pod) async for pod in on_node]))
+            suitable = self._cluster.reduced("/api/v1/nodes", demand.suitable, **selectors)
+            nodes = {str(node["metadata"]["name"]): Node.of(node) async for node in suitable}
+            for each in [{}] if await self._one_list_is_cheaper(nodes) else _selectors(nodes):
+                async for pod in self._cluster.reduced(POD.everywhere, partial(Tenant.reduce, nodes=nodes), **each):
+                    nodes[pod["spec"]["nodeName"]].add(Tenant.of(pod), old)
         except APIError as error:
             # 400: an invalid node selector. The API server refuses the Deployment for it with a better message.
             if error.status not in (400, 403):
@@ -272,6 +274,24 @@ class Observer:
             logger.warning("Cannot determine whether nodes have room, so no pod is replaced in place: %s", error)
             return Room.UNREADABLE
         return capacity.room(demand, nodes, old, bound=situation.in_place_only)
+
+    async def _one_list_is_cheaper(self, nodes: Sized) -> bool:
+        """Return whether a list of all pods takes fewer requests than a list for each of the nodes."""
+        if len(nodes) <= _FEW_NODES:
+            return False
+        first = await anext(self._cluster.pages(POD.everywhere, _nothing, limit="1"))
+        # The API server omits the count if it does not know it.
+        others = first["metadata"].get("remainingItemCount", 0 if "continue" not in first["metadata"] else None)
+        return others is not None and (1 + others) / PAGE < len(nodes)
+
+
+def _nothing(_: Object) -> None:
+    """Drop an object that is only counted."""
+
+
+def _selectors(nodes: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Yield the selectors of the pods on each of the nodes."""
+    return ({"fieldSelector": f"spec.nodeName={name}"} for name in nodes)
 
 
 def _revision_number(replica_set: Object) -> int:

@@ -1,4 +1,7 @@
-"""Whether the weights of a model fit the GPUs, judging by its name. A guess, which causes a warning and no refusal."""
+"""Whether a model fits its GPUs and uses them all. Both cause a warning and no refusal.
+
+The size of the weights is a guess from the name of the model.
+"""
 
 import re
 
@@ -24,3 +27,16 @@ def too_large(launch: Launch) -> str | None:
         f"memory ({launch.shards} x {launch.instance.gpu}) is {present:.0f} GB; {launch.instance.more}, or set "
         "spec.runtime.quantize"
     )
+
+
+def idle_gpus(launch: Launch) -> str | None:
+    """Return that some GPUs are allocated but not used, or None if TGI uses all of them."""
+    used, allocated = launch.shards, launch.instance.count
+    if used >= allocated:
+        return None
+    if launch.runtime.num_shard is None:
+        why = f"the attention heads of {launch.model.hub_id} cannot be split evenly across more GPUs"
+        advice = launch.instance.fewer
+    else:
+        why, advice = f"spec.runtime.numShard is {used}", f"raise it, or {launch.instance.fewer}"
+    return f"TGI uses only {used} of the {allocated} allocated GPUs, because {why}; {advice}"

@@ -32,6 +32,9 @@ _PARTITIONS = {
 
 CATALOGUE = "data/sagemaker-images.json"
 
+NVIDIA = "nvidia.com"
+"""The vendor of the GPUs that most images are for."""
+
 
 class UnknownImageError(LookupError):
     """There is no image for that version. The text names the existing ones."""
@@ -49,7 +52,7 @@ def catalogue() -> dict[str, Any]:
 
 @cache
 def releases() -> dict[str, Any]:
-    """Return the table of TGI's own images: repository, and versions, which are its tags."""
+    """Return the table of TGI's own images: repository, versions, which are its tags, and their suffix by vendor."""
     return dict(yaml.safe_load(files(__package__).joinpath("data/releases.yaml").read_text()))
 
 
@@ -59,18 +62,32 @@ def newest_version() -> str:
     return max(map(str, catalogue()["versions"]), key=_numbers)
 
 
-def release_image(version: str | None) -> str:
+def release_image(version: str | None, vendor: str = NVIDIA) -> str:
     """Return TGI's own image of `version`, of the newest patch of a minor version such as 3.3, or of the newest one.
 
-    None means the newest version. Raises UnknownImageError.
+    None means the newest version. `vendor` is the vendor of the GPUs, one of `vendors`. Raises UnknownImageError.
     """
-    table = releases()
-    known = _newest(version, table["versions"]) if version is not None else max(table["versions"], key=_numbers)
+    table, made = releases(), releases()["vendors"][vendor]
+    fitting = [each for each in table["versions"] if _numbers(each) >= _numbers(made["since"])]
+    known = _newest(version, fitting) if version is not None else max(fitting, key=_numbers)
     if known is None:
+        tagged = f" for {vendor} GPUs (a tag with {made['suffix']})" if made["suffix"] else ""
         raise UnknownImageError(
-            f"TGI {version} is not a known release; use {_some(table['versions'])}, or set spec.runtime.image"
+            f"TGI {version} is not a known release{tagged}; use {_some(fitting)}, or set spec.runtime.image"
         )
-    return f"{table['repository']}:{known}"
+    return f"{table['repository']}:{known}{made['suffix']}"
+
+
+def vendors() -> tuple[str, ...]:
+    """Return the vendors of the GPUs that TGI has images for: the domains of their extended resources."""
+    return tuple(releases()["vendors"])
+
+
+def is_for(image_uri: str, vendor: str) -> bool:
+    """Return whether the tag of an image is that of an image for the GPUs of `vendor`."""
+    suffixes = {name: made["suffix"] for name, made in releases()["vendors"].items() if made["suffix"]}
+    named = next((name for name, suffix in suffixes.items() if image_uri.endswith(suffix)), NVIDIA)
+    return named == vendor
 
 
 def _newest(version: str, known: Iterable[str]) -> str | None:

@@ -1,5 +1,6 @@
 """The explanation of a resource in `kubectl tgi status`: a value for programs, and its text."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -234,3 +235,44 @@ def test_the_page_shows_what_is_printed() -> None:
     shown = click.unstyle(text(explained(found, events=events), NOW))
     (block,) = (each.text for each in pages.blocks(PAGE, "kubectl tgi status") if each.language == "console")
     assert block == f"$ kubectl tgi status zephyr-7b\n{shown}"
+
+
+WARNED = {"model": {"uri": "hf://tiiuae/falcon-7b"}, "inCluster": {"gpu": {"count": 4}}}
+WRITTEN = {"spec": {"inCluster": {"podTemplate": {"spec": {"tolerations": None}}}}}
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "warnings"),
+    [
+        pytest.param(WARNED, {}, ["TGI uses only 1 of the 4 allocated GPUs"], id="of the spec"),
+        pytest.param(
+            PODS,
+            {LAST_APPLIED: json.dumps(WRITTEN)},
+            ["spec.inCluster.podTemplate.spec.tolerations: null has no effect"],
+            id="of what was applied",
+        ),
+        pytest.param(
+            WARNED,
+            {LAST_APPLIED: json.dumps(WRITTEN)},
+            ["TGI uses only 1", "spec.inCluster.podTemplate.spec.tolerations: null"],
+            id="of both",
+        ),
+        pytest.param(PODS, {"other": "{"}, [], id="of none"),
+        pytest.param(PODS, {LAST_APPLIED: "{"}, [], id="no JSON"),
+        pytest.param(PODS, {LAST_APPLIED: "[" * 100_000}, [], id="too deep"),
+        pytest.param({"model": {"uri": "x"}, "inCluster": {"gone": 1}}, {}, [], id="a spec that is older"),
+        pytest.param(
+            {**WARNED, "inCluster": {"gpu": {"products": ["Tesla-K80"]}}}, {}, [], id="a GPU that the operator refuses"
+        ),
+    ],
+)
+def test_warnings(spec: Object, annotations: dict[str, str], warnings: list[str]) -> None:
+    found = resource(READY, spec=spec)
+    found["metadata"] = {**META, "annotations": annotations}
+    value = explained(found)
+    assert len(value["warnings"]) == len(warnings)
+    lines = " ".join(text(value, NOW).split())
+    for expected, warning in zip(warnings, value["warnings"], strict=True):
+        assert warning.startswith(expected)
+        assert f"Warning: {warning}" in lines

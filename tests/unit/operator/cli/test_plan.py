@@ -194,6 +194,32 @@ def test_a_model_larger_than_the_gpus_is_warned_of(file: Path, capsys: pytest.Ca
     assert calls(out) == CALLS
 
 
+def test_a_null_in_the_pod_template_is_warned_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    template = "    podTemplate: {spec: {containers: [{name: tgi, livenessProbe: null}]}}\n"
+    file.write_text(SMALLEST.partition("  sageMaker:")[0] + f"  inCluster:\n{template}")
+    code, out, err = planned(file, capsys)
+    assert code == 0
+    assert err == (
+        "default/falcon-7b: Warning: spec.inCluster.podTemplate.spec.containers[tgi].livenessProbe: null has no "
+        "effect, because kubectl apply and the API server drop it; set spec.inCluster.omitDefaults to "
+        "[LivenessProbe]\n"
+    )
+    assert "livenessProbe" in out
+    assert main(["plan", "--strict", "-f", str(file)]) == 1
+
+
+def test_terms_of_the_node_affinity_are_printed_in_full(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expression = "{key: zone, operator: In, values: [a]}"
+    term = f"{{nodeSelectorTerms: [{{matchExpressions: [{expression}]}}]}}"
+    affinity = f"{{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {term}}}}}"
+    target = f"    gpu: {{products: [NVIDIA-L4]}}\n    podTemplate: {{spec: {{affinity: {affinity}}}}}\n"
+    file.write_text(SMALLEST.partition("  sageMaker:")[0] + f"  inCluster:\n{target}")
+    code, out, err = planned(file, capsys)
+    assert (code, err) == (0, "")
+    assert "&id" not in out
+    assert out.count("key: zone") == 4, "the label of NVIDIA and three others"
+
+
 def test_a_size_in_the_name_that_no_model_has_is_passed_over(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(SMALLEST.replace("falcon-7b-instruct", f"{'9' * 400}b"))
     code, out, err = planned(file, capsys)

@@ -67,7 +67,7 @@ AUTOSCALING = {"minReplicas": 1, "maxReplicas": 4, "metrics": [METRIC]}
         ([changed(replicas=2)], "Plan: 3 AWS calls, 2 ml.g5.2xlarge (2 A10G), 0 warnings"),
         (
             [SMALLEST, changed("b", sageMaker={**SMALLEST["spec"]["sageMaker"], "instanceType": "ml.g5.12xlarge"})],
-            "Plan: 6 AWS calls, 1 ml.g5.2xlarge (1 A10G), 1 ml.g5.12xlarge (4 A10G), 0 warnings",
+            "Plan: 6 AWS calls, 1 ml.g5.2xlarge (1 A10G), 1 ml.g5.12xlarge (4 A10G), 1 warning",
         ),
         ([env(MAX_BATCH_TOTAL_TOKEN="1")], "Plan: 3 AWS calls, 1 ml.g5.2xlarge (1 A10G), 1 warning"),
         ([SMALLEST, changed("B")], "Plan: 3 AWS calls, 1 ml.g5.2xlarge (1 A10G), 0 warnings, 1 rejected"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tgi_operator.backends.incluster.seen.capacity import Demand, Room, Tenant, limits, requests, room
+from tgi_operator.backends.incluster.seen.capacity import Demand, Node, Room, Tenant, limits, requests, room
 
 GPU = "nvidia.com/gpu"
 PRODUCT = "nvidia.com/gpu.product"
@@ -142,6 +142,18 @@ def tenant(gpus: int, uid: str = "other", memory: str = "1Gi") -> Tenant:
 OLD = tenant(4, "old", "20Gi")
 
 
+def occupied(tenants: dict[str, list[Tenant]], old: dict[str, str]) -> dict[str, Node]:
+    """Return suitable nodes with these pods."""
+    nodes = {}
+    for name, there in tenants.items():
+        suitable = demand().suitable(node(name))
+        assert suitable is not None
+        nodes[name] = Node.of(suitable)
+        for each in there:
+            nodes[name].add(each, old)
+    return nodes
+
+
 @pytest.mark.parametrize(
     ("tenants", "old", "expected"),
     [
@@ -166,7 +178,7 @@ OLD = tenant(4, "old", "20Gi")
     ],
 )
 def test_room(tenants: dict[str, list[Tenant]], old: dict[str, str], expected: Room) -> None:
-    assert room(demand(), {name: (node(name), tuple(there)) for name, there in tenants.items()}, old) is expected
+    assert room(demand(), occupied(tenants, old), old) is expected
 
 
 @pytest.mark.parametrize(
@@ -178,14 +190,20 @@ def test_room(tenants: dict[str, list[Tenant]], old: dict[str, str], expected: R
     ],
 )
 def test_room_on_the_node_of_a_volume(tenants: dict[str, list[Tenant]], old: dict[str, str], expected: Room) -> None:
-    nodes = {name: (node(name), tuple(there)) for name, there in tenants.items()}
-    assert room(demand(), nodes, old, bound=True) is expected
+    assert room(demand(), occupied(tenants, old), old, bound=True) is expected
+
+
+def test_node_has_the_same_size_however_many_pods_it_has() -> None:
+    (found,) = occupied({"a": [tenant(0, str(number), "1Mi") for number in range(100)]}, {}).values()
+    assert found == Node({GPU: Decimal(4), "memory": Decimal(32 * 2**30 - 100 * 2**20), "pods": Decimal(10)})
 
 
 def test_pods_that_have_ended_use_nothing() -> None:
-    spec = containers({"limits": {GPU: "4"}})
+    spec = containers({"limits": {GPU: "4"}}) | {"nodeName": "gpu-1"}
     for phase, kept in [("Succeeded", False), ("Failed", False), ("Pending", True), ("Running", True)]:
-        found = Tenant.reduce({"metadata": {"uid": "u", "labels": {}}, "spec": spec, "status": {"phase": phase}})
+        pod = {"metadata": {"uid": "u", "labels": {}}, "spec": spec, "status": {"phase": phase}}
+        found = Tenant.reduce(pod, {"gpu-1"})
+        assert Tenant.reduce(pod, {"gpu-2"}) is None
         assert (found is not None) is kept
         assert found is None or Tenant.of(found).requests[GPU] == 4
 

@@ -70,6 +70,65 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
             "must not contain amd.com/gpu",
             id="GPUs of another maker",
         ),
+        *(
+            pytest.param(
+                spec(gpu={"resourceName": name}),
+                Reason.UNSUPPORTED_GPU,
+                f"spec.inCluster.gpu.resourceName: the operator knows no TGI image for {name}, only for the GPUs of "
+                "nvidia.com and amd.com; set spec.runtime.image",
+                id=name,
+            )
+            for name in ("gpu.intel.com/xe", "habana.ai/gaudi", "aws.amazon.com/neuron")
+        ),
+        pytest.param(
+            spec({"runtime": {"version": "1.1.0"}}, gpu={"resourceName": "amd.com/gpu"}),
+            Reason.UNKNOWN_VERSION,
+            "TGI 1.1.0 is not a known release for amd.com GPUs (a tag with -rocm); use 3.3.7",
+            id="a release without an image for AMD's GPUs",
+        ),
+        pytest.param(
+            spec(gpu={"resourceName": "amd.com/gpu", "products": ["NVIDIA-L4"]}),
+            Reason.UNSUPPORTED_GPU,
+            "spec.inCluster.gpu.products: NVIDIA-L4: nodes with amd.com/gpu do not have the nvidia.com/gpu.product",
+            id="products of another maker",
+        ),
+        pytest.param(
+            spec({"runtime": {"quantize": "awq"}}, gpu={"resourceName": "amd.com/gpu"}),
+            Reason.CONFLICTING_OPTIONS,
+            "spec.runtime.quantize: TGI does not load awq weights on AMD GPUs",
+            id="AWQ on AMD's GPUs",
+        ),
+        *(
+            pytest.param(
+                spec(gpu={"count": 2, **gpu}, nodeSelector=labels),
+                Reason.INVALID_SPEC,
+                f"spec.inCluster.gpu.count: must be 1, not 2, because TGI can use only one part of a GPU ({part})",
+                id=f"two of {part}",
+            )
+            for gpu, labels, part in (
+                ({"resourceName": "nvidia.com/mig-3g.20gb"}, {}, "nvidia.com/mig-3g.20gb"),
+                ({"resourceName": "nvidia.com/gpu.shared"}, {}, "nvidia.com/gpu.shared"),
+                ({"products": ["NVIDIA-L4", "NVIDIA-L4-SHARED"]}, {}, "NVIDIA-L4-SHARED"),
+                ({"products": ["NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"]}, {}, "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"),
+                (
+                    {},
+                    {"cloud.google.com/gke-gpu-partition-size": "1g.5gb"},
+                    "cloud.google.com/gke-gpu-partition-size: 1g.5gb",
+                ),
+                (
+                    {},
+                    {"cloud.google.com/gke-gpu-sharing-strategy": "mps"},
+                    "cloud.google.com/gke-gpu-sharing-strategy: mps",
+                ),
+            )
+        ),
+        pytest.param(
+            spec({"runtime": {"numShard": 2}}, gpu={"resourceName": "nvidia.com/mig-3g.20gb"}),
+            Reason.INVALID_NUM_SHARD,
+            "numShard is 2, but the number of GPUs is 1; use at most 1, or request whole GPUs in spec.inCluster.gpu, "
+            "because TGI can use only one part of a GPU (nvidia.com/mig-3g.20gb)",
+            id="two shards on a slice",
+        ),
         pytest.param(
             spec({"runtime": {"numShard": 4}}, gpu={"count": 2}),
             Reason.INVALID_NUM_SHARD,
@@ -105,6 +164,30 @@ def test_what_cannot_work_is_refused(described: dict[str, Any], reason: Reason, 
         pytest.param(spec(gpu={"products": ["NVIDIA-L4"], "count": 16}), id="many GPUs"),
         pytest.param(spec(gpu={"products": ["NVIDIA-GeForce-RTX-4090"]}), id="a GPU that nobody knows"),
         pytest.param(spec(gpu={"products": ["Tesla-T4"]}), id="an old GPU"),
+        pytest.param(spec(gpu={"resourceName": "nvidia.com/mig-3g.20gb"}), id="a slice"),
+        pytest.param(spec(gpu={"products": ["NVIDIA-L4-SHARED"]}), id="a shared GPU"),
+        pytest.param(spec(gpu={"resourceName": "amd.com/gpu", "count": 8}), id="GPUs of AMD"),
+        pytest.param(
+            spec({"runtime": {"version": "1.2"}}, gpu={"resourceName": "amd.com/gpu"}), id="AMD's first release"
+        ),
+        pytest.param(
+            spec({"runtime": {"quantize": "gptq"}}, gpu={"resourceName": "amd.com/gpu"}), id="GPTQ on AMD's GPUs"
+        ),
+        pytest.param(spec({"runtime": {"quantize": "awq"}}), id="AWQ on NVIDIA's GPUs"),
+        pytest.param(
+            spec({"runtime": {"image": "registry.local/tgi:gaudi"}}, gpu={"resourceName": "habana.ai/gaudi"}),
+            id="an own image for another maker",
+        ),
+        pytest.param(
+            spec(
+                gpu={"resourceName": "habana.ai/gaudi"},
+                podTemplate={"spec": {"containers": [{"name": "tgi", "image": "registry.local/tgi:gaudi"}]}},
+            ),
+            id="an own image in podTemplate for another maker",
+        ),
+        pytest.param(
+            spec(gpu={"resourceName": "gpu.intel.com/xe"}, omitDefaults=["GPURequest"]), id="no GPU is requested"
+        ),
         pytest.param(variable("API_KEY"), id="a key, which the cluster passes on"),
         pytest.param(variable("HF_HUB_DOWNLOAD_TIMEOUT", "60"), id="a variable named alike"),
         pytest.param(spec(resources={"limits": {"cpu": "4", "amd.com/gpu": 1}}), id="other resources"),

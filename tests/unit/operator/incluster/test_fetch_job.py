@@ -216,7 +216,7 @@ def test_job_has_no_rights_but_its_volumes() -> None:
 def test_job_runs_where_the_gpus_are_where_its_volume_is_bound_to_a_node_and_else_where_the_spec_says() -> None:
     placed = {"nodeSelector": {"pool": "gpu"}}
     once = {"cache": {"size": "1Gi", "accessMode": "ReadWriteOnce"}}
-    assert pod_of(job(spec(**placed, **once)))["nodeSelector"] == {"pool": "gpu"}
+    assert pod_of(job(spec(**placed, **once)))["nodeSelector"] == {"kubernetes.io/arch": "amd64", "pool": "gpu"}
     assert pod_of(job(spec(**once)))["tolerations"][0]["key"] == "nvidia.com/gpu"
     for cache in ({"size": "1Gi"}, {"size": "1Gi", "accessMode": "ReadWriteMany"}, {"claimName": "shared"}):
         pod = pod_of(job(spec(**placed, cache=cache)))

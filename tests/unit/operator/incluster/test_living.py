@@ -66,7 +66,7 @@ def test_upgrade_writes_nothing_where_the_status_was_lost(monkeypatch: pytest.Mo
     cluster = Cluster().settle()
     cluster.status = Status()
     upgrade(monkeypatch)
-    monkeypatch.setattr(images, "release_image", lambda version: "tgi:newer")
+    monkeypatch.setattr(images, "release_image", lambda version, vendor: "tgi:newer")
     assert writes(cluster) == []
     cluster.step()
     assert cluster.status.image != "tgi:newer"
@@ -79,9 +79,19 @@ def test_lost_status_and_another_spec_keep_the_image_that_runs(monkeypatch: pyte
     cluster = Cluster().settle()
     image = cluster.status.image
     cluster.status, cluster.described = Status(), NEXT
-    monkeypatch.setattr(images, "release_image", lambda version: "tgi:newer")
+    monkeypatch.setattr(images, "release_image", lambda version, vendor: "tgi:newer")
     cluster.step()
     assert template(cluster)["spec"]["containers"][0]["image"] == image
+
+
+@pytest.mark.parametrize(("before", "after"), [("nvidia.com/gpu", "amd.com/gpu"), ("amd.com/gpu", "nvidia.com/gpu")])
+def test_image_of_an_unnamed_version_is_not_kept_for_the_gpus_of_another_maker(before: str, after: str) -> None:
+    cluster = Cluster(spec(gpu={"resourceName": before})).settle()
+    for resource_name in (before, after):
+        cluster.described = spec({"runtime": {"maxTotalTokens": 2048}}, gpu={"resourceName": resource_name})
+        cluster.settle()
+        image = template(cluster)["spec"]["containers"][0]["image"]
+        assert image == cluster.status.image == images.release_image(None, resource_name.removesuffix("/gpu"))
 
 
 def test_first_image_of_an_unnamed_version_is_kept_before_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +99,7 @@ def test_first_image_of_an_unnamed_version_is_kept_before_it_serves(monkeypatch:
     cluster.step()
     image = cluster.status.image
     assert image is not None
-    monkeypatch.setattr(images, "release_image", lambda version: "tgi:newer")
+    monkeypatch.setattr(images, "release_image", lambda version, vendor: "tgi:newer")
     assert writes(cluster) == []
     cluster.described = NEXT
     cluster.step()

@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,10 +37,10 @@ from unit.operator.incluster.given import (
 )
 
 KEY = Key(OWNER.namespace, OWNER.name)
-NODES = [
+NODES: list[Object] = [
     {
         "kind": "Node",
-        "metadata": {"name": f"gpu-{number}", "labels": {"pool": "gpu"}},
+        "metadata": {"name": f"gpu-{number}", "labels": {"pool": "gpu", "kubernetes.io/arch": "amd64"}},
         "status": {"allocatable": {"nvidia.com/gpu": "1", "ephemeral-storage": "100Gi", "pods": "110"}},
     }
     for number in range(150)
@@ -60,6 +60,9 @@ class APIServer:
     errors: dict[str, int] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     on_nodes: dict[str, list[Object]] = field(default_factory=dict)
+    nodes: list[Object] = field(default_factory=lambda: NODES)
+    pods: int | None = None
+    """How many pods the API server counts in the cluster: None for one pod, 0 if it does not count them."""
     version: int = 0
 
     def _fail(self, path: str) -> None:
@@ -85,11 +88,17 @@ class APIServer:
         self.reads.append(f"{path} {' '.join(selectors.values())}".strip())
         self._fail(path)
         if path == "/api/v1/nodes":
-            return NODES
+            return self.nodes
         if path == "/api/v1/pods":
             node = selectors.get("fieldSelector", "").removeprefix("spec.nodeName=")
-            return self.on_nodes.get(node, [USED]) if node else []
+            on = [node] if node else [each["metadata"]["name"] for each in self.nodes]
+            return [] if "labelSelector" in selectors else [pod for name in on for pod in self._on(name)]
         return [body for name, body in self.objects.items() if name.startswith(f"{path}/")]
+
+    def _on(self, node: str) -> Iterator[Object]:
+        """Yield the pods on a node: one of others by default."""
+        for each in self.on_nodes.get(node, [USED]):
+            yield {**each, "spec": each["spec"] | {"nodeName": node}}
 
     async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
         for body in await self.items(path, **selectors):
@@ -99,7 +108,11 @@ class APIServer:
 
     async def pages(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
         found = [body async for body in self.reduced(path, reduce, **selectors)]
-        yield {"metadata": {"resourceVersion": str(self.version)}, "items": found}
+        metadata: Object = {"resourceVersion": str(self.version)}
+        if selectors.get("limit") == "1" and self.pods is not None:
+            metadata["continue"] = "more"
+            metadata |= {"remainingItemCount": self.pods - 1} if self.pods else {}
+        yield {"metadata": metadata, "items": found}
 
     async def watch(self, path: str, version: str, reduce: Reduce, **selectors: str) -> AsyncGenerator[Object, None]:
         await asyncio.Event().wait()
@@ -193,17 +206,51 @@ def replacement(shown: Resource) -> str | None:
     return shown.status.in_cluster.replacement
 
 
-async def test_nodes_are_read_only_when_a_new_pod_fits_nowhere_and_those_of_old_pods_first(
-    server: APIServer, backend: InClusterBackend
+COUNT = "/api/v1/pods 1"
+
+
+@pytest.mark.parametrize(
+    ("pods", "reads"),
+    [
+        pytest.param(3749, [COUNT, "/api/v1/pods"], id="one list takes as many requests as nodes, less one"),
+        pytest.param(3750, [COUNT, *[f"/api/v1/pods spec.nodeName=gpu-{number}" for number in range(150)]], id="more"),
+        pytest.param(0, [COUNT, *[f"/api/v1/pods spec.nodeName=gpu-{number}" for number in range(150)]], id="unknown"),
+    ],
+)
+async def test_pods_of_all_suitable_nodes_are_read_by_the_fewest_requests(
+    pods: int, reads: list[str], server: APIServer, backend: InClusterBackend
 ) -> None:
+    server.pods = pods
+    shown = await surged(backend, server)
+    await reconcile(backend, shown)
+    assert server.reads == ["/api/v1/nodes kubernetes.io/arch=amd64", *reads]
+
+
+@pytest.mark.parametrize("pods", [200, 10_000])
+async def test_free_gpu_is_seen_on_any_node(pods: int, server: APIServer, backend: InClusterBackend) -> None:
+    server.pods = pods
+    shown = await surged(backend, server)
+    server.on_nodes["gpu-149"] = []
+    shown = await reconcile(backend, shown)
+    assert (reason(shown), replacement(shown)) == (Reason.UNSCHEDULABLE, "Surge")
+
+
+async def test_few_nodes_are_read_without_a_count(server: APIServer, backend: InClusterBackend) -> None:
+    server.nodes = NODES[115:125]
+    shown = await surged(backend, server)
+    await reconcile(backend, shown)
+    assert COUNT not in server.reads
+    assert len(server.reads) == 11
+
+
+async def test_nodes_are_read_only_when_a_new_pod_fits_nowhere(server: APIServer, backend: InClusterBackend) -> None:
     shown = await surged(backend, server, nodeSelector={"pool": "gpu"})
     assert (server.reads, replacement(shown)) == ([], "Surge")
     shown = await reconcile(backend, shown)
-    assert server.reads[:2] == ["/api/v1/nodes pool=gpu", "/api/v1/pods spec.nodeName=gpu-120"]
-    assert len(server.reads) == 101, "100 nodes at the most"
+    assert server.reads == ["/api/v1/nodes kubernetes.io/arch=amd64,pool=gpu", COUNT, "/api/v1/pods"]
     assert replacement(shown) == "InPlace"
     await reconcile(backend, shown)
-    assert len(server.reads) == 101, "once"
+    assert len(server.reads) == 3, "once"
 
 
 async def test_old_pod_serves_on_where_its_node_does_not_suit_the_new_one(

@@ -54,11 +54,12 @@ def test_smallest_spec_is_this_pod() -> None:
     assert template["automountServiceAccountToken"] is False
     assert template["terminationGracePeriodSeconds"] == 480
     assert template["tolerations"] == [TAINT]
+    assert template["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
     assert template["volumes"] == [
         {"name": "data", "emptyDir": {}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
     ]
-    for absent in ("nodeSelector", "affinity", "topologySpreadConstraints", "priorityClassName", "serviceAccountName"):
+    for absent in ("affinity", "topologySpreadConstraints", "priorityClassName", "serviceAccountName"):
         assert absent not in template
 
 
@@ -200,7 +201,7 @@ quantities = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storag
 @settings(max_examples=50)
 @given(
     st.integers(1, 16),
-    st.sampled_from(["nvidia.com/gpu", "amd.com/gpu", "nvidia.com/mig-1g.5gb"]),
+    st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"]),
     quantities,
     quantities,
     st.none() | st.integers(1, 64),
@@ -241,12 +242,12 @@ def test_placement() -> None:
         serviceAccountName="tgi",
     )
     found = pod(described)
-    assert found["nodeSelector"] == {"pool": "gpu"}
+    assert found["nodeSelector"] == {"kubernetes.io/arch": "amd64", "pool": "gpu"}
     assert found["tolerations"] == [
         {"key": "spot", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 5}
     ]
-    (term,) = found["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
-    assert term["matchExpressions"] == [
+    terms = found["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert terms[0]["matchExpressions"] == [
         {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-L4", "NVIDIA-L40S"]}
     ]
     assert found["topologySpreadConstraints"] == [
@@ -270,6 +271,13 @@ def test_placement() -> None:
         pytest.param({}, [TAINT], id="the taint of GPU nodes"),
         pytest.param(
             {"gpu": {"resourceName": "amd.com/gpu"}}, [TAINT | {"key": "amd.com/gpu"}], id="that of another maker"
+        ),
+        pytest.param({"gpu": {"resourceName": "nvidia.com/mig-3g.20gb"}}, [TAINT], id="the taint of nodes with slices"),
+        pytest.param({"gpu": {"resourceName": "nvidia.com/gpu.shared"}}, [TAINT], id="that of nodes with shared GPUs"),
+        pytest.param(
+            {"gpu": {"resourceName": "gpu.intel.com/xe"}},
+            [TAINT | {"key": "gpu.intel.com/xe"}],
+            id="that of a maker whose taint is not known",
         ),
         pytest.param({"tolerations": []}, [], id="none, said aloud"),
         pytest.param({"tolerations": [{"operator": "Exists"}]}, [{"operator": "Exists"}], id="all"),

@@ -75,7 +75,7 @@ def test_without_a_failure_of_a_pod_the_message_has_no_cause() -> None:
     cluster = late()
     cluster.status = cluster.status.model_copy(update={"last_failure": None})
     planned = rolled_back_while_starting(cluster)
-    assert f"to revision {cluster.revision}; change the spec" in message(planned)
+    assert f"to revision {cluster.revision}; to retry, change the spec" in message(planned)
 
 
 def test_failure_of_an_earlier_revision_is_not_the_cause() -> None:

@@ -155,7 +155,7 @@ def test_environment_has_the_limit_of_aws(secret: int, above: int) -> None:
         return
     assert problem is not None
     assert problem.reason is Reason.INVALID_SPEC
-    assert "35 variables with 32769 bytes exceed the limits of SageMaker" in problem.message
+    assert "35 variables totaling 32769 bytes exceed the SageMaker limits" in problem.message
     assert "use at most 100 variables and 32768 bytes" in problem.message
 
 

@@ -6,20 +6,34 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.incluster.desired import render
+from tgi_operator.backends.incluster.desired import image
 from tgi_operator.backends.incluster.desired.pod_template import OWN_NAMES
 from tgi_operator.backends.plans import scaling
 from tgi_operator.engines.tgi import images, launcher_options
 from tgi_operator.engines.tgi import launch_checks as tgi_checks
-from tgi_operator.hardware.gpus import UnsupportedGPUError, gpus
+from tgi_operator.hardware.gpus import UnsupportedGPUError, part_of_gpu, pod_gpus, vendor
 
 Check = Callable[[Spec, InCluster], Problem | None]
 
+AMD = "amd.com"
 
-def unknown_release(spec: Spec, _: InCluster) -> Problem | None:
+
+def no_image(spec: Spec, target: InCluster) -> Problem | None:
+    """TGI's own images are for the GPUs of some vendors."""
+    name = target.gpu.resource_name
+    if not target.requested_gpus or image.names_own(spec, target) or vendor(name) in images.vendors():
+        return None
+    return Problem(
+        Reason.UNSUPPORTED_GPU,
+        f"spec.inCluster.gpu.resourceName: the operator knows no TGI image for {name}, only for the GPUs of "
+        f"{' and '.join(images.vendors())}; set spec.runtime.image to an image for this hardware",
+    )
+
+
+def unknown_release(spec: Spec, target: InCluster) -> Problem | None:
     """The version must be a release of TGI."""
     try:
-        render.image(spec, None)
+        image.image(spec, target, None)
     except images.UnknownImageError as error:
         return Problem(Reason.UNKNOWN_VERSION, f"spec.runtime.version: {error}")
     return None
@@ -28,10 +42,34 @@ def unknown_release(spec: Spec, _: InCluster) -> Problem | None:
 def unsupported_gpu(_: Spec, target: InCluster) -> Problem | None:
     """TGI needs a GPU that its kernels are built for."""
     try:
-        gpus(target.gpu.products, target.gpu.count)
+        pod_gpus(target)
     except UnsupportedGPUError as error:
         return Problem(Reason.UNSUPPORTED_GPU, f"spec.inCluster.gpu.products: {error}")
     return None
+
+
+def products_of_another_vendor(_: Spec, target: InCluster) -> Problem | None:
+    """Only nodes with NVIDIA's GPUs have the label of the products."""
+    name = target.gpu.resource_name
+    if not target.gpu.products or vendor(name) != AMD:
+        return None
+    return Problem(
+        Reason.UNSUPPORTED_GPU,
+        f"spec.inCluster.gpu.products: {', '.join(target.gpu.products)}: nodes with {name} do not have the "
+        "nvidia.com/gpu.product label; remove this field, and select the nodes in spec.inCluster.nodeSelector",
+    )
+
+
+def several_parts_of_gpus(_: Spec, target: InCluster) -> Problem | None:
+    """A process of TGI uses only one slice, and two parts of shared GPUs can be parts of the same GPU."""
+    part = part_of_gpu(target)
+    if part is None or target.gpu.count == 1:
+        return None
+    return Problem(
+        Reason.INVALID_SPEC,
+        f"spec.inCluster.gpu.count: must be 1, not {target.gpu.count}, because TGI can use only one part of a GPU "
+        f"({part}); set it to 1, or request whole GPUs",
+    )
 
 
 def own_variable(spec: Spec, _: InCluster) -> Problem | None:
@@ -59,9 +97,20 @@ def gpus_twice(_: Spec, target: InCluster) -> Problem | None:
 
 def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
     """The launcher must accept the options on those GPUs."""
-    options = launcher_options.options(spec.runtime, images.tgi_version(render.image(spec, None)))
-    machine = gpus(target.gpu.products, target.gpu.count)
-    return tgi_checks.first_problem(tgi_checks.Launch(spec.model, spec.runtime, options, machine))
+    options = launcher_options.options(spec.runtime, images.tgi_version(image.image(spec, target, None)))
+    return tgi_checks.first_problem(tgi_checks.Launch(spec.model, spec.runtime, options, pod_gpus(target)))
+
+
+def awq_on_amd(spec: Spec, target: InCluster) -> Problem | None:
+    """TGI's ROCm image cannot load AWQ weights (docs/source/installation_amd.md). It fails only after the download."""
+    if vendor(target.gpu.resource_name) != AMD or image.names_own(spec, target):
+        return None
+    if launcher_options.options(spec.runtime, None).get("QUANTIZE") != "awq":
+        return None
+    return Problem(
+        Reason.CONFLICTING_OPTIONS,
+        "spec.runtime.quantize: TGI does not load awq weights on AMD GPUs; use a model with gptq weights",
+    )
 
 
 def misscaled(spec: Spec, _: InCluster) -> Problem | None:
@@ -70,11 +119,15 @@ def misscaled(spec: Spec, _: InCluster) -> Problem | None:
 
 
 CHECKS: tuple[Check, ...] = (
+    no_image,
     unknown_release,
     unsupported_gpu,
+    products_of_another_vendor,
+    several_parts_of_gpus,
     own_variable,
     gpus_twice,
     unlaunchable,
+    awq_on_amd,
     misscaled,
 )
 

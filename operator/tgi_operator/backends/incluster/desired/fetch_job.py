@@ -170,7 +170,7 @@ def job(
     pod |= placement.requested(target)
     if volume is not None and volume.of_one_node:
         # The volume is provisioned where its first pod runs, which must be a node with the GPUs.
-        pod |= placement.placement(target)
+        pod |= placement.placement(spec, target)
         placement.require_products(pod, target)
     metadata: Object = {"labels": names.weights_labels(owner)}
     if target.pod_template is not None:

@@ -1,17 +1,28 @@
 """Selection of the nodes on which pods run."""
 
+from copy import deepcopy
 from typing import Any
 
 from tgi_operator.api.incluster import InCluster
-from tgi_operator.backends.incluster.desired import names
+from tgi_operator.api.spec import Spec
+from tgi_operator.backends.incluster.desired import image, names
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import Object
-from tgi_operator.backends.incluster.seen.capacity import LABEL_PRODUCT, REQUIRED
+from tgi_operator.backends.incluster.seen.capacity import REQUIRED
+from tgi_operator.engines.tgi import images
+from tgi_operator.hardware.gpus import vendor
+from tgi_operator.hardware.node_labels import Requirement, selections
+
+_ARCHITECTURE = {"kubernetes.io/arch": "amd64"}
+"""TGI's images are for this architecture only. There are nodes of another one with GPUs, such as EC2's g5g."""
 
 
-def placement(target: InCluster) -> Object:
+def placement(spec: Spec, target: InCluster) -> Object:
     """Return the part of a PodSpec that selects nodes with GPUs: node selector and tolerations."""
-    return requested(target) | {"tolerations": tolerations(target)}
+    placed = requested(target) | {"tolerations": tolerations(target)}
+    if not image.names_own(spec, target):
+        placed["nodeSelector"] = _ARCHITECTURE | target.node_selector
+    return placed
 
 
 def requested(target: InCluster) -> Object:
@@ -27,16 +38,24 @@ def requested(target: InCluster) -> Object:
 def require_products(spec: Object, target: InCluster) -> None:
     """Require one of the GPU products in a PodSpec, in addition to the node affinity that it has.
 
-    A node must match one of the terms, and all expressions of that term.
+    A node must match one of the terms, and all expressions of that term. Each term is therefore combined with each
+    selection of the products.
     """
     if not target.gpu.products:
         return
-    wanted = {"key": LABEL_PRODUCT, "operator": "In", "values": sorted(target.gpu.products)}
     required = _field(spec, "affinity", "nodeAffinity", REQUIRED)
     terms: list[Object] = required.get("nodeSelectorTerms") or [{}]
     required["nodeSelectorTerms"] = [
-        term | {"matchExpressions": [*(term.get("matchExpressions") or ()), wanted]} for term in terms
+        _combined(term, selection)
+        for term in terms
+        for selection in selections(target.gpu.products, target.node_selector)
     ]
+
+
+def _combined(term: Object, selection: list[Requirement]) -> Object:
+    """Return a term with more requirements. It shares no value, which `plan` would print as a YAML alias."""
+    own = deepcopy(term)
+    return own | {"matchExpressions": [*(own.get("matchExpressions") or ()), *selection]}
 
 
 def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> None:
@@ -63,8 +82,13 @@ def _field(spec: Object, *path: str) -> Object:
 
 
 def tolerations(target: InCluster) -> list[Any]:
-    """Return the tolerations of the spec, or by default one for the usual taint of GPU nodes."""
+    """Return the tolerations of the spec, or by default one for the usual taint of GPU nodes.
+
+    Nodes have the same taint regardless of whether their GPUs are whole, sliced or shared.
+    """
     if target.tolerations is None:
-        usual = {"key": target.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}
+        name = vendor(target.gpu.resource_name)
+        key = f"{name}/gpu" if name in images.vendors() else target.gpu.resource_name
+        usual = {"key": key, "operator": "Exists", "effect": "NoSchedule"}
         return [usual] if target.requested_gpus else []
     return [each.model_dump(by_alias=True, exclude_none=True) for each in target.tolerations]

@@ -49,7 +49,7 @@ def pod_template(
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": target.termination_grace_period_seconds,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        **placement.placement(target),
+        **placement.placement(spec, target),
         "containers": [_container(spec, target, image, source)],
         "volumes": [*source.served_volumes, *_shared_memory(target)],
     }

@@ -4,16 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tgi_operator.api.incluster import AccessMode, Cache, InCluster, Rollout
-from tgi_operator.api.spec import Spec
 from tgi_operator.backends import naming
-from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template, volumes
+from tgi_operator.backends.incluster.desired import fetch_job, image, names, pod_template, volumes
 from tgi_operator.backends.incluster.desired.manifests import content_digest, manifest
 from tgi_operator.backends.incluster.desired.strategy import Strategy, count_or_percent
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, SERVICE, Object
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.secret_values import SecretValues
-from tgi_operator.engines.tgi import images
 
 
 @dataclass(frozen=True)
@@ -59,19 +57,6 @@ class Desired:
         return made
 
 
-def image(spec: Spec, running: str | None) -> str:
-    """Return the named image, or that of the named version, or the running one, or the newest of TGI.
-
-    A spec without a version keeps `running`, so that an upgrade of the operator replaces no pod. Raises
-    images.UnknownImageError.
-    """
-    if spec.runtime.image is not None:
-        return spec.runtime.image
-    if spec.runtime.version is None and running is not None:
-        return running
-    return images.release_image(spec.runtime.version)
-
-
 def desired(
     resource: Resource,
     target: InCluster,
@@ -88,7 +73,7 @@ def desired(
     """
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
-    image_uri = image(spec, running)
+    image_uri = image.image(spec, target, running)
     source = fetch_job.source(owner, spec.model, target)
     volume = volumes.volume(owner, spec.model, target, modes)
     template = pod_template.pod_template(owner, spec, target, image_uri, source, volume)

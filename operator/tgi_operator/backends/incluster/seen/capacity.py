@@ -1,7 +1,7 @@
 """Whether one more pod fits on a node now, or in the place of an old pod of the same resource."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, Self
@@ -9,8 +9,6 @@ from typing import Any, Self
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.seen.pods import is_over
 from tgi_operator.backends.quantities import quantity
-
-LABEL_PRODUCT = "nvidia.com/gpu.product"
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 """The field of each kind of affinity with the terms that must match (core/v1)."""
@@ -83,17 +81,12 @@ class Demand:
             and all(self._tolerates(taint) for taint in spec.get("taints") or ())
             and all(labels.get(name) == value for name, value in self.node_selector.items())
             and (not self.terms or any(_matches(term, node, labels) for term in self.terms))
-            and self.fits(node, ())
+            and self.fits(_quantities((node.get("status") or {}).get("allocatable") or {}))
         )
 
-    def fits(self, node: Object, used: Iterable[Amounts]) -> bool:
-        """Return whether a node has enough left in addition to pods with these requests."""
-        allocatable = (node.get("status") or {}).get("allocatable") or {}
-        taken = list(used)
-        return all(
-            _amount(allocatable.get(name)) - sum((each.get(name, _NONE) for each in taken), _NONE) >= wanted
-            for name, wanted in self.requests.items()
-        )
+    def fits(self, left: Amounts) -> bool:
+        """Return whether these amounts are enough for the pod."""
+        return all(left.get(name, _NONE) >= wanted for name, wanted in self.requests.items())
 
     def _tolerates(self, taint: Mapping[str, Any]) -> bool:
         return taint.get("effect") == "PreferNoSchedule" or any(
@@ -117,9 +110,10 @@ class Tenant:
         return cls(str(pod["metadata"]["uid"]), requests(pod["spec"]))
 
     @staticmethod
-    def reduce(pod: Object) -> Object | None:
-        """Return the relevant part of a pod, or None for one that has ended and uses nothing."""
-        if is_over(pod):
+    def reduce(pod: Object, nodes: Container[str]) -> Object | None:
+        """Return the relevant part of a pod on one of the nodes, or None for any other or one that uses nothing."""
+        node = pod["spec"].get("nodeName")
+        if node not in nodes or is_over(pod):
             return None
         spec = {name: pod["spec"][name] for name in ("containers", "initContainers", "overhead") if name in pod["spec"]}
         for name in ("containers", "initContainers"):
@@ -128,32 +122,48 @@ class Tenant:
                     {field: each[field] for field in ("resources", "restartPolicy") if field in each}
                     for each in spec[name]
                 ]
-        return {"metadata": {"uid": pod["metadata"]["uid"]}, "spec": spec}
+        return {"metadata": {"uid": pod["metadata"]["uid"]}, "spec": {"nodeName": node, **spec}}
 
 
-def room(
-    demand: Demand,
-    nodes: Mapping[str, tuple[Object, tuple[Tenant, ...]]],
-    old: Mapping[str, str],
-    *,
-    bound: bool = False,
-) -> Room:
+@dataclass
+class Node:
+    """A suitable node: what its pods leave of each requested amount, and what each old pod there would free.
+
+    It has the same size regardless of the number of its pods.
+    """
+
+    left: dict[str, Decimal]
+    freed: dict[str, Amounts] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, node: Object) -> Self:
+        """Return a node without any pods from the relevant part of a Node."""
+        return cls(_quantities(node["status"]["allocatable"]))
+
+    def add(self, tenant: Tenant, old: Container[str]) -> None:
+        """Add a pod that runs on the node. `old` are the uids of the old pods."""
+        used = {name: amount for name, amount in tenant.requests.items() if name in self.left}
+        for name, amount in used.items():
+            self.left[name] -= amount
+        if tenant.uid in old:
+            self.freed[tenant.uid] = used
+
+
+def room(demand: Demand, nodes: Mapping[str, Node], old: Mapping[str, str], *, bound: bool = False) -> Room:
     """Return the room for one more pod.
 
-    `nodes` are the suitable nodes and their pods, by name. `old` are the nodes of the old pods, by uid. With `bound`,
-    the pod must run on the node of the old pods, and not beside them, because of their volume.
+    `nodes` are the suitable nodes by name. `old` are the nodes of the old pods, by uid. With `bound`, the pod must run
+    on the node of the old pods, and not beside them, because of their volume.
     """
-    if not bound and any(demand.fits(node, (each.requests for each in tenants)) for node, tenants in nodes.values()):
+    if not bound and any(demand.fits(node.left) for node in nodes.values()):
         return Room.FREE
     return Room.TAKEN if old and all(_frees(demand, nodes, *each) for each in old.items()) else Room.NONE
 
 
-def _frees(demand: Demand, nodes: Mapping[str, tuple[Object, tuple[Tenant, ...]]], uid: str, name: str) -> bool:
+def _frees(demand: Demand, nodes: Mapping[str, Node], uid: str, name: str) -> bool:
     """Return whether the pod fits on a node once the pod with that uid has ended there."""
-    if name not in nodes:
-        return False
-    node, tenants = nodes[name]
-    return demand.fits(node, (each.requests for each in tenants if each.uid != uid))
+    node = nodes.get(name)
+    return node is not None and demand.fits(_sum((node.left, node.freed.get(uid, {}))))
 
 
 def requests(spec: Mapping[str, Any]) -> dict[str, Decimal]:

@@ -1,4 +1,4 @@
-"""Models that are larger than the GPUs, judged by their names."""
+"""Models that are larger than the GPUs, judged by their names, and GPUs that a model does not use."""
 
 from typing import Any
 
@@ -47,3 +47,39 @@ def test_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
 )
 def test_not_known_to_be_larger(uri: str, machine: Instance, runtime: dict[str, Any]) -> None:
     assert fit.too_large(launch(uri, machine, **runtime)) is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "machine", "runtime", "expected"),
+    [
+        pytest.param(
+            "hf://tiiuae/falcon-7b",
+            gpus([], 4),
+            {},
+            "TGI uses only 1 of the 4 allocated GPUs, because the attention heads of tiiuae/falcon-7b cannot be split "
+            "evenly across more GPUs; lower spec.inCluster.gpu.count",
+            id="71 heads on 4 GPUs of a pod",
+        ),
+        pytest.param(
+            "hf://tiiuae/falcon-7b",
+            FOUR_A10G,
+            {},
+            "TGI uses only 1 of the 4 allocated GPUs, because the attention heads of tiiuae/falcon-7b cannot be split "
+            "evenly across more GPUs; use a smaller spec.sageMaker.instanceType",
+            id="on 4 GPUs of an instance",
+        ),
+        pytest.param(
+            "s3://weights/own/",
+            gpus([], 4),
+            {"numShard": 2},
+            "TGI uses only 2 of the 4 allocated GPUs, because spec.runtime.numShard is 2; raise it, or lower "
+            "spec.inCluster.gpu.count",
+            id="fewer shards",
+        ),
+        pytest.param("hf://tiiuae/falcon-40b", FOUR_A10G, {}, None, id="128 heads"),
+        pytest.param("hf://tiiuae/falcon-7b", ONE_A10G, {}, None, id="one GPU"),
+        pytest.param("hf://org/own", gpus([], 4), {"numShard": 4}, None, id="a shard for each GPU"),
+    ],
+)
+def test_idle_gpus(uri: str, machine: Instance, runtime: dict[str, Any], expected: str | None) -> None:
+    assert fit.idle_gpus(launch(uri, machine, **runtime)) == expected

@@ -122,6 +122,27 @@ def test_newest_release_is_the_newest_by_number() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("version", "tag"), [(None, "3.3.7-rocm"), ("3.2", "3.2.3-rocm"), ("1.2.0", "1.2.0-rocm"), ("2.0.4", "2.0.4-rocm")]
+)
+def test_image_for_amd_gpus(version: str | None, tag: str) -> None:
+    image = images.release_image(version, "amd.com")
+    assert image == f"{OWN}:{tag}"
+    assert (images.is_for(image, "amd.com"), images.is_for(image, images.NVIDIA)) == (True, False)
+
+
+@pytest.mark.parametrize("image", [f"{OWN}:3.3.7", f"{OWN}@sha256:0a1b", "registry.local/tgi:mine"])
+def test_other_images_are_for_nvidia_gpus(image: str) -> None:
+    assert (images.is_for(image, "amd.com"), images.is_for(image, images.NVIDIA)) == (False, True)
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.1.1", "1.0.3"])
+def test_release_before_the_first_image_for_amd_gpus(version: str) -> None:
+    text = f"TGI {version} is not a known release for amd.com GPUs (a tag with -rocm); use 3.3.7, 3.3.6, 3.3.5,"
+    with pytest.raises(images.UnknownImageError, match=re.escape(text)):
+        images.release_image(version, "amd.com")
+
+
 @pytest.mark.parametrize("version", ["9.9", "9.9.9", "3.3.99", "0.9.4"])
 def test_unknown_release_says_what_there_is(version: str) -> None:
     text = f"TGI {version} is not a known release; use 3.3.7, 3.3.6, 3.3.5, 3.3.4, 3.3.3, or set spec.runtime.image"

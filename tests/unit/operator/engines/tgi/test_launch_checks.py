@@ -396,7 +396,7 @@ def from_secret(name: str) -> Launch:
     [
         *((name, f"spec.runtime.env: {name} comes from a Secret") for name in launch_checks.typed_options()),
         ("LORA_ADAPTERS", "set value instead of valueFrom"),
-        ("PORT", "the backend sets the port; remove it"),
+        ("PORT", "the backend sets the port; remove PORT"),
         ("HF_TOKEN", "use spec.model.tokenSecretRef instead"),
         ("MODEL_ID", "use spec.model.uri instead"),
     ],
