@@ -35,7 +35,10 @@ def of_volume(error: OSError, directory: Path) -> LastingError | None:
     if error.errno in _FULL:
         return LastingError(f"the volume of {directory} is full; use a larger PVC")
     if error.errno in _DENIED:
-        return LastingError(f"{where}; the volume must be writable for uid {os.getuid()} and gid {os.getgid()}")
+        return LastingError(
+            f"{where}; the volume must be writable for uid {os.getuid()} and gid {os.getgid()}: change the owner of "
+            "the folder, or use a volume whose CSI driver applies fsGroup"
+        )
     if error.errno in _NAME:
         return LastingError(where)
     return None

@@ -177,7 +177,10 @@ class Cluster:
         deployment = copy.deepcopy(self.children.get(("Deployment", OWNER.name)))
         if deployment is not None and "deletionTimestamp" in deployment["metadata"]:
             deployment = None
-        return living.desired(self.resource, target(self.resource), hub_token(self.token), FETCHER, deployment, jobs)
+        pods = [body for (kind, _), body in self.children.items() if kind == "Pod"]
+        servers = [body for body in pods if names.is_server(body["metadata"].get("labels", {}))]
+        wanted, token = target(self.resource), hub_token(self.token)
+        return living.desired(self.resource, wanted, token, FETCHER, deployment, jobs, servers)
 
     @property
     def seen(self) -> Situation:

@@ -35,6 +35,7 @@ class Desired:
     budget: Object
     monitor: Object
     claim: Object | None
+    source: fetch_job.Source
     job: Object | None
     token: HubToken | None = field(repr=False)
     volume: Volume | None = None
@@ -89,7 +90,7 @@ def desired(
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
     image_uri = image(spec, running)
-    source = fetch_job.source(owner, spec.model, target)
+    source = fetch_job.source(owner, spec, target, resource.render_request)
     volume = volumes.volume(owner, spec.model, target, modes)
     template = pod_template.pod_template(owner, spec, target, image_uri, source, volume)
     revision = content_digest(template)
@@ -110,6 +111,7 @@ def desired(
         budget=_budget(owner, target),
         monitor=_monitor(owner, target),
         claim=_claim(owner, target.cache),
+        source=source,
         job=fetch_job.job(owner, spec, target, source, fetcher, token, volume) if source.offline else None,
         token=token,
         volume=volume,
