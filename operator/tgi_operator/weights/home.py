@@ -37,7 +37,7 @@ _LOCK = "homes.lock"
 
 @dataclass(frozen=True)
 class Content:
-    """What a home has of one repository: the commit, and the digests of its files, which are the names of blobs."""
+    """The part of one repository in a home: the commit, and the digests of its files, which are the names of blobs."""
 
     repository: str
     revision: str

@@ -38,7 +38,7 @@ _LONGEST_PAUSE = 60.0
 
 @dataclass(frozen=True)
 class Order:
-    """What to fetch for one revision of a resource.
+    """The repositories to fetch for one revision of a resource.
 
     `home` is the name of its home, and `keep` are the homes of the same resource that stay. Without a home, the
     revision is updated in the cache itself, as the library of the Hub does it.

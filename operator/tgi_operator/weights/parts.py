@@ -28,7 +28,7 @@ _ADAPTER = re.compile(rf"({_ID.pattern})(?:@([A-Za-z0-9][A-Za-z0-9._/-]*))?")
 
 
 class Purpose(StrEnum):
-    """What TGI loads from a repository."""
+    """The role of a repository for TGI."""
 
     MODEL = "model"
     BASE = "base"

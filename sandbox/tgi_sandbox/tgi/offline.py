@@ -1,6 +1,6 @@
 """The errors of TGI without a connection to the Hub (HF_HUB_OFFLINE), from the real files in its cache.
 
-The cache is read as `_get_cached_revision_directory` of server/text_generation_server/utils/hub.py does it. Where the
+The cache is read as `_get_cached_revision_directory` of server/text_generation_server/utils/hub.py does it. If the
 folder of the cache does not exist, as in the simulated cluster, nothing is known about the files.
 """
 
@@ -24,21 +24,21 @@ def download_problems(options: Options, env: Mapping[str, str]) -> Iterator[str]
     cache = _cache(env)
     if cache is None:
         return
-    wanted = [(options.model_id, options.revision)]
+    wanted: list[tuple[str, str | None]] = [(options.model_id, options.revision)]
     for adapter in (options.lora_adapters or "").split(","):
         if adapter.strip() and "=" not in adapter:
             name, _, revision = adapter.strip().partition("@")
             wanted.append((name, revision or None))
-    for name, revision in wanted:
-        if not Path(name).is_dir() and not _weights(_snapshot(cache, name, revision)):
+    for name, asked in wanted:
+        if not Path(name).is_dir() and not _weights(_snapshot(cache, name, asked)):
             yield (
                 f"huggingface_hub.errors.EntryNotFoundError: No .bin weights found for model {name} "
-                f"and revision {revision}."
+                f"and revision {asked}."
             )
 
 
 def shard_problems(options: Options, env: Mapping[str, str]) -> Iterator[str]:
-    """What `get_model` of models/__init__.py and `LoraConfig.load` of adapters/lora.py look for under `main`."""
+    """The files that `get_model` of models/__init__.py and `LoraConfig.load` of adapters/lora.py look for in `main`."""
     cache = _cache(env)
     if cache is None:
         return

@@ -1,14 +1,17 @@
 """The homes of pods in a cache of the Hub that several resources share: fixed commits, and what is removed."""
 
+import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import try_to_load_from_cache
 
 from integration.weights.conftest import MIB, Command, holds_more_than, make_command
+from tgi_operator.weights import home, parts
 from tgi_sandbox.hub import Commit, Fault, HubDouble, Repository
 
 MODEL = "acme/tiny-7b"
@@ -356,3 +359,88 @@ def test_another_name_for_a_home_is_refused(fetch: Command, cache: Path, first: 
     done = fetch(URI, cache, "--home", home)
     assert done.returncode == 3
     assert "is not the name of a home" in done.stderr
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> list[str]:
+    """End the process before a change of the volume, and return the changes so far."""
+    steps: list[str] = []
+
+    def counted(change: Any) -> Any:
+        def called(*arguments: Any, **options: Any) -> Any:
+            if len(steps) == step:
+                raise Killed
+            steps.append(change.__name__)
+            return change(*arguments, **options)
+
+        return called
+
+    for name in ("unlink", "rmdir", "rename", "replace", "symlink", "mkdir"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name)))
+    return steps
+
+
+def test_job_that_is_killed_at_any_change_loses_nothing_that_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run removes what is left to remove, and publishes what is left to publish."""
+    served, wanted = planted(tmp_path / "whole")
+    steps = kill_at(monkeypatch, 10**6)
+    replace_home(tmp_path / "whole", wanted)
+    monkeypatch.undo()
+    assert len(steps) > 20
+    whole = tree(tmp_path / "whole")
+    for step in range(len(steps)):
+        cache = tmp_path / str(step)
+        served, wanted = planted(cache)
+        kill_at(monkeypatch, step)
+        with pytest.raises(Killed):
+            replace_home(cache, wanted)
+        monkeypatch.undo()
+        for name, content in served.items():
+            assert found(cache, name) == content
+        replace_home(cache, wanted)
+        assert tree(cache) == whole, f"killed before change {step}"
+
+
+def planted(cache: Path) -> tuple[dict[str, bytes], tuple[parts.Part, home.Content]]:
+    """Fill a cache with a former home, the one that serves, and one of another resource, which share a blob."""
+    part = parts.model(MODEL, "main")
+    shared = hashlib.sha256(b"shared").hexdigest()
+    contents = {}
+    for name, data in (("a/1", b"former"), ("a/2", b"served"), ("b/1", b"other"), ("a/3", b"wanted")):
+        commit, digest = hashlib.sha1(data, usedforsecurity=False).hexdigest(), hashlib.sha256(data).hexdigest()
+        storage = cache / STORAGE
+        (storage / "snapshots" / commit).mkdir(parents=True)
+        (storage / "blobs").mkdir(exist_ok=True)
+        for blob, text, each in ((shared, b"shared", "config.json"), (digest, data, SHARD)):
+            (storage / "blobs" / blob).write_bytes(text)
+            (storage / "snapshots" / commit / each).symlink_to(f"../../blobs/{blob}")
+        contents[name] = home.Content(MODEL, "main", "model", commit, (digest, shared))
+        if name != "a/3":
+            made = home.Home(cache, name)
+            made.register([contents[name]], ["1", "2"])
+            made.publish([(part, commit)])
+    return {"a/2": b"served", "b/1": b"other"}, (part, contents["a/3"])
+
+
+def replace_home(cache: Path, wanted: tuple[parts.Part, home.Content]) -> None:
+    part, content = wanted
+    made = home.Home(cache, "a/3")
+    made.register([content], ["2"])
+    made.publish([(part, content.commit)])
+
+
+def found(cache: Path, name: str) -> bytes:
+    path = try_to_load_from_cache(MODEL, SHARD, cache_dir=cache / "tgi" / name / "hub")
+    assert isinstance(path, str)
+    return Path(path).read_bytes()
+
+
+def tree(cache: Path) -> dict[str, object]:
+    """Return all files, except temporary ones, which are those of a killed run."""
+    paths = [path for path in cache.rglob("*") if not path.is_dir() and path.suffix in ("", ".json", ".safetensors")]
+    return {str(path.relative_to(cache)): path.readlink() if path.is_symlink() else path.read_bytes() for path in paths}

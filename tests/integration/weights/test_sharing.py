@@ -1,4 +1,4 @@
-"""What the Job writes as its user, TGI can read, and convert where it must: root without capabilities, in its group.
+"""TGI, root without capabilities in the Job's group, reads the files of the Job and converts them where it must.
 
 The tests run both as processes with these user IDs on a local folder.
 """
@@ -126,7 +126,7 @@ def test_folder_of_another_user_that_tgi_cannot_write_is_refused_before_a_gpu_is
     commit = hub.add(Repository("acme/tiny-7b")).commit(PICKLED)
     assert job(fetch, URI, volume / "hub", "--allow-pickle").returncode == 0
     folder = volume / "hub" / "models--acme--tiny-7b" / "snapshots" / commit.sha
-    # As on a volume that another program filled, and on which the Job has rights by an access list.
+    # As on a volume that another program filled, and on which an access list lets the Job write.
     os.chown(folder, 1000, 1000)
     folder.chmod(0o755)
     done = job(fetch, URI, volume / "hub", "--home", "a/1", "--allow-pickle")

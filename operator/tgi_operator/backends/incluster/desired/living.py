@@ -125,8 +125,8 @@ def _keeping(
 ) -> Object | None:
     """Return the Job, which does not remove the weights of pods, of the Deployment and of what has been fetched.
 
-    A revision to roll back to still has its Job, which is deleted only after another revision has served. What a Job
-    keeps does not change while it runs.
+    A revision to roll back to still has its Job, which is deleted only after another revision has served. A Job keeps
+    the same weights until it ends, so that it is not replaced whenever a pod ends.
     """
     job = rendered.job
     if job is None or names.identity_of(job) != rendered.source.identity:
