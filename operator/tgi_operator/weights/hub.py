@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +63,7 @@ def fetch(order: Order, directory: Path, token: str | None, seconds: float) -> P
     home = Home(directory, order.home) if order.home is not None else None
     try:
         downloads = list(_prepared(order, directory, token, home))
+        _require_one_commit_each(downloads)
         if home is not None:
             home.register([download.content for download in downloads], order.keep)
         folder.require_space(directory, sum(download.needed for download in downloads))
@@ -94,6 +95,20 @@ def _prepared(order: Order, directory: Path, token: str | None, home: Home | Non
         download = _Download(part, fixed, directory, token, allow_pickle=order.allow_pickle)
         waiting += parts.others(part, download.prepare(), remote_code=order.remote_code)
         yield download
+
+
+def _require_one_commit_each(downloads: Iterable["_Download"]) -> None:
+    """Raise LastingError if TGI would look for two commits of a repository by the same name."""
+    found: dict[tuple[str, str], str] = {}
+    for download in downloads:
+        part = download.part
+        for name in part.references:
+            other = found.setdefault((part.repository, name), download.commit)
+            if other != download.commit:
+                raise LastingError(
+                    f"{part.uri}: TGI would load commits {other} and {download.commit} as {name}; use one revision of "
+                    f"this repository, and check {part.named_by}"
+                )
 
 
 class _Download:

@@ -302,6 +302,7 @@ def test_code_of_another_repository_is_fetched_only_if_it_may_run(
             ["hf://acme/x: the only weights are pickle files", "spec.model.allowPickle"],
         ),
         ({}, {}, ["--adapter", "/local"], ["'/local' is not on the Hub"]),
+        ({}, {MODEL: ADAPTER}, ["--adapter", f"{MODEL}@v1"], ["TGI would load commits", "as main; use one revision"]),
         ({"model_type": "mlp_speculator"}, {}, [], ["mlp_speculator", "remove spec.inCluster.cache"]),
         (
             {"medusa_num_heads": 3, "base_model_name_or_path": "acme/gone"},
@@ -347,7 +348,10 @@ def test_what_cannot_be_fetched_is_refused_with_the_reason(
 ) -> None:
     repository.commit(files(b"first", **config))
     for name, content in others.items():
-        hub.add(Repository(name)).commit(content)
+        if name == MODEL:
+            repository.commit(content, branch="v1")
+        else:
+            hub.add(Repository(name)).commit(content)
     errors = refused(fetch, cache, *arguments)
     for word in words:
         assert word in errors

@@ -116,3 +116,13 @@ def test_a_link_that_leads_out_of_the_directory_is_refused(tmp_path: Path) -> No
     folder.require_contained(claim, claim / "inside" / "x")
     with pytest.raises(LastingError, match="is a link that points outside"):
         folder.require_contained(claim, claim / "outside" / "x")
+
+
+def test_pickled_weights_of_a_folder_that_tgi_cannot_write_to_are_refused(tmp_path: Path) -> None:
+    for name in ("config.json", "pytorch_model.bin"):
+        (tmp_path / name).write_text("{}")
+    folder.check(tmp_path, allow_pickle=True)
+    with pytest.raises(LastingError, match=r"pods cannot write to a pvc:// folder; convert them to safetensors"):
+        folder.check(tmp_path, allow_pickle=True, convertible=False)
+    (tmp_path / "model.safetensors").write_text("")
+    folder.check(tmp_path, allow_pickle=False, convertible=False)
