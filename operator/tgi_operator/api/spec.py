@@ -97,13 +97,14 @@ class Model(APIObject):
     ) = Field(
         default=None,
         description="Commit hash, branch or tag of the model on the Hub, such as main. To prevent unexpected changes, "
-        "pin a commit.",
+        "pin a commit. With `inCluster.cache`, all pods of a revision load the same commit.",
     )
     allow_pickle: bool | None = Field(
         default=None,
         description="Whether to load `.bin` weights if the model has no safetensors files. `.bin` files are pickle "
         "files, which can run code. This field applies only to weights that a Job downloads or checks "
-        "(`inCluster.cache` or a `pvc://` URI). In all other cases, TGI decides.",
+        "(`inCluster.cache` or a `pvc://` URI). In all other cases, TGI decides. TGI cannot convert `.bin` weights in "
+        "a `pvc://` folder.",
     )
     token_secret_ref: SecretKeyRef | None = Field(
         default=None,

@@ -160,6 +160,31 @@ def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat:
 @click.option("--revision", metavar="REVISION", help="Commit, branch or tag of an hf:// model. Default: main.")
 @click.option("--allow-pickle", is_flag=True, help="Accept .bin files if there are no safetensors files.")
 @click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="ID[@REVISION]",
+    help="LoRA adapter on the Hub to fetch too. You can repeat this option.",
+)
+@click.option(
+    "--trust-remote-code",
+    is_flag=True,
+    help="Fetch code of other repositories that the configuration of the model names (auto_map).",
+)
+@click.option(
+    "--home",
+    metavar="RESOURCE/REVISION",
+    help="For hf://, the HF_HOME to create in DIRECTORY/tgi for one revision of a TGIEndpoint. Its commits do not "
+    "change once it is complete. Default: update the revision in DIRECTORY itself.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="REVISION",
+    help="Other home of the same TGIEndpoint that stays. The command removes all others, with the files that only "
+    "they use. You can repeat this option.",
+)
+@click.option(
     "--progress-seconds",
     type=float,
     default=10.0,
@@ -168,12 +193,23 @@ def invoke(access: Access, name: str, prompt: str, max_new_tokens: int, *, chat:
     help="Interval between progress lines, in seconds.",
 )
 def fetch(
-    source: str, directory: str | None, revision: str | None, progress_seconds: float, *, allow_pickle: bool
+    source: str,
+    directory: str | None,
+    revision: str | None,
+    adapters: tuple[str, ...],
+    home: str | None,
+    keep: tuple[str, ...],
+    progress_seconds: float,
+    *,
+    allow_pickle: bool,
+    trust_remote_code: bool,
 ) -> int:
     """Fetch the weights from SOURCE into DIRECTORY and check them."""
+    from tgi_operator.cli.fetch import Options
     from tgi_operator.cli.fetch import fetch as fill
 
-    return fill(source, directory, revision, progress_seconds, allow_pickle=allow_pickle)
+    options = Options(revision, adapters, home, keep, allow_pickle, trust_remote_code)
+    return fill(source, directory, progress_seconds, options)
 
 
 @group.group("catalog", short_help="List the TGI container images for SageMaker.")

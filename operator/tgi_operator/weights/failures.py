@@ -47,7 +47,10 @@ def of_volume(error: OSError, directory: Path) -> FetchError | None:
             "class, or copy the weights to the volume yourself and use a pvc:// URI"
         )
     if error.errno in _DENIED:
-        return LastingError(f"{where}; the volume must be writable by uid {os.getuid()} or gid {os.getgid()}")
+        return LastingError(
+            f"{where}; the volume must be writable by uid {os.getuid()} or gid {os.getgid()}; change the owner of the "
+            "folder, or use a volume whose CSI driver applies fsGroup"
+        )
     if error.errno in _PATH:
         return LastingError(where)
     return of_faulty_volume(error, directory) or (PassingError(where) if error.filename is not None else None)

@@ -5,9 +5,12 @@ import os
 import secrets
 import shutil
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tgi_operator.weights.failures import LastingError, of_faulty_volume
+from tgi_operator.weights.parts import ADAPTER_CONFIG, CONFIG, CONFIGS, MEDUSA_HEADS
 from tgi_operator.weights.progress import gib
 from tgi_operator.weights.selection import PICKLED, SAFETENSORS, weights
 
@@ -19,7 +22,15 @@ ONLY_PICKLE = (
     "or set spec.model.allowPickle to true"
 )
 
-_CONFIG = "config.json"
+NO_BASE = (
+    "the only weights of this base model are pickle files, which TGI does not convert; use a model whose base has "
+    "safetensors files"
+)
+
+_NO_CONVERSION = (
+    "the only weights are .bin files, which TGI must convert, but pods cannot write to a pvc:// folder; convert them "
+    "to safetensors"
+)
 _INDEX = f"model{SAFETENSORS}.index.json"
 
 
@@ -65,8 +76,34 @@ def require_only(folder: Path, names: Collection[str]) -> None:
         )
 
 
-def check(folder: Path, *, allow_pickle: bool) -> None:
-    """Raise FetchError unless the folder contains a model that TGI can load."""
+def configs(folder: Path) -> dict[str, Any]:
+    """Return the files with the configuration of a model. TGI reports those that it cannot read."""
+    found = {}
+    for name in CONFIGS:
+        with suppress(OSError, ValueError):
+            found[name] = json.loads((folder / name).read_text())
+    return found
+
+
+def has_only_pickled(folder: Path) -> bool:
+    """Return whether TGI must convert the weights of a folder."""
+    return any(name.endswith(PICKLED) for name in weights(path.name for path in folder.iterdir()))
+
+
+def check_adapter(folder: Path, *, allow_pickle: bool) -> None:
+    """Raise LastingError unless the folder contains a LoRA adapter that TGI can load."""
+    present = {path.name for path in folder.iterdir() if path.is_file()}
+    if ADAPTER_CONFIG not in present:
+        raise LastingError(f"{folder} has no {ADAPTER_CONFIG}, so it is not a LoRA adapter; correct LORA_ADAPTERS")
+    found = weights(present, adapter=True)
+    if not found:
+        raise LastingError(f"{folder} has no weights; TGI needs *.safetensors or *.bin files next to {ADAPTER_CONFIG}")
+    if not allow_pickle and any(name.endswith(PICKLED) for name in found):
+        raise LastingError(f"{folder}: {ONLY_PICKLE}")
+
+
+def check(folder: Path, *, allow_pickle: bool, convertible: bool = True) -> None:
+    """Raise LastingError unless the folder contains a model that TGI can load, and can convert if it must."""
     try:
         present = {path.name for path in folder.iterdir() if path.is_file()}
         index = json.loads((folder / _INDEX).read_text()) if _INDEX in present else {}
@@ -74,12 +111,17 @@ def check(folder: Path, *, allow_pickle: bool) -> None:
     except (OSError, ValueError, AttributeError) as error:
         faulty = of_faulty_volume(error, folder) if isinstance(error, OSError) else None
         raise faulty or LastingError(f"{folder} cannot be read as a model folder: {error}") from error
-    if _CONFIG not in present:
-        raise LastingError(f"{folder} has no {_CONFIG}; use a folder that contains a model in Hugging Face Hub layout")
+    if CONFIG not in present:
+        raise LastingError(f"{folder} has no {CONFIG}; use a folder that contains a model in Hugging Face Hub layout")
     if not weights(present):
-        raise LastingError(f"{folder} has no weights; TGI needs *.safetensors or *.bin files next to {_CONFIG}")
-    if not allow_pickle and any(name.endswith(PICKLED) for name in weights(present)):
-        raise LastingError(f"{folder}: {ONLY_PICKLE}")
+        raise LastingError(f"{folder} has no weights; TGI needs *.safetensors or *.bin files next to {CONFIG}")
+    if any(name.endswith(PICKLED) for name in weights(present)):
+        if not allow_pickle:
+            raise LastingError(f"{folder}: {ONLY_PICKLE}")
+        if not convertible:
+            raise LastingError(f"{folder}: {_NO_CONVERSION}")
+    if "medusa_num_heads" in (configs(folder).get(CONFIG) or {}) and MEDUSA_HEADS not in present:
+        raise LastingError(f"{folder} has no {MEDUSA_HEADS}, which TGI needs for a Medusa model; use another model")
     if missing := sorted(listed - present):
         example, them = (f": {missing[0]}", "it") if len(missing) == 1 else (f", such as {missing[0]}", "them")
         lacking = f"{len(missing)} of the files that are listed in {_INDEX}"

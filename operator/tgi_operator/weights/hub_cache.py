@@ -1,13 +1,18 @@
 """The cache of huggingface_hub on a volume: blobs/, snapshots/COMMIT/ and refs/ in a folder for each model."""
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub.file_download import repo_folder_name
 
 from tgi_operator.weights import digests, folder
+from tgi_operator.weights.parts import Purpose
 from tgi_operator.weights.record import Record
+
+_SUFFIXES = {Purpose.MODEL: "", Purpose.BASE: "", Purpose.ADAPTER: ".adapter", Purpose.CODE: ".code"}
+"""By purpose: the end of the name of the record of a commit, because the purposes need different files."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +25,14 @@ class HubFile:
 
 
 class HubCache:
-    """One model's part of the cache."""
+    """One repository's part of the cache. Which files of a commit are complete depends on the purpose."""
 
-    def __init__(self, directory: Path, model: str) -> None:
-        name = repo_folder_name(repo_id=model, repo_type="model")
+    def __init__(self, directory: Path, repository: str, purpose: str = Purpose.MODEL) -> None:
+        self.folder = repo_folder_name(repo_id=repository, repo_type="model")
         self.directory = directory
-        self._storage = directory / name
-        self._records = f"hub/{name}"
+        self._storage = directory / self.folder
+        self._records = f"hub/{self.folder}"
+        self._suffix = _SUFFIXES[Purpose(purpose)]
         self._verified = Record(directory, self._records)
 
     def snapshot(self, commit: str) -> Path:
@@ -45,6 +51,11 @@ class HubCache:
     def names(self, commit: str) -> frozenset[str]:
         """Return the names of the files of a commit that was complete before."""
         return frozenset(self._record(commit))
+
+    def digests(self, commit: str) -> tuple[str, ...]:
+        """Return the digests of the files of a commit that was complete before."""
+        record = self._record(commit)
+        return tuple(sorted(digest for name in record if (digest := record.verified(name, self._path(commit, name)))))
 
     def is_verified(self, commit: str, file: HubFile) -> bool:
         """Return whether a file of a commit exists and has the announced digest. Each content is hashed once."""
@@ -84,6 +95,29 @@ class HubCache:
         found = {file.name: (self._path(commit, file.name), file.digest) for file in files}
         self._record(commit).put_all(found)
 
+    def remove(
+        self, commit: str, blobs: Iterable[str], used_commits: Collection[str], used_blobs: Collection[str]
+    ) -> None:
+        """Remove a commit and its blobs, except those that are used or that a reference or another snapshot needs.
+
+        The snapshot is removed after its blobs, so that a removal that was killed can be repeated.
+        """
+        doomed = commit not in used_commits and commit not in self._referenced()
+        needed = {*used_blobs, *self._linked(commit if doomed else None)}
+        for digest in blobs:
+            if digest not in needed:
+                blob = folder.inside(self._storage / "blobs", digest)
+                folder.require_contained(self.directory, blob.parent)
+                blob.unlink(missing_ok=True)
+                _incomplete(blob).unlink(missing_ok=True)
+                self._verified.drop(digest)
+        if doomed:
+            snapshot = self.snapshot(commit)
+            if snapshot.exists():
+                shutil.rmtree(snapshot)
+            for suffix in _SUFFIXES.values():
+                Record(self.directory, f"{self._records}/{commit}{suffix}").remove()
+
     def name(self, revision: str, commit: str) -> None:
         """Make a revision refer to a commit.
 
@@ -104,11 +138,28 @@ class HubCache:
         return path
 
     def _record(self, commit: str) -> Record:
-        return Record(self.directory, f"{self._records}/{commit}")
+        return Record(self.directory, f"{self._records}/{commit}{self._suffix}")
+
+    def _referenced(self) -> set[str]:
+        """Return the commits that a branch or tag in the cache refers to."""
+        refs = self._storage / "refs"
+        return {_head(path) for path in refs.rglob("*") if path.is_file()} if refs.is_dir() else set()
+
+    def _linked(self, without: str | None) -> set[str]:
+        """Return the names of the blobs that snapshots use, `without` one of them."""
+        snapshots = self._storage / "snapshots"
+        others = [path for path in snapshots.iterdir() if path.name != without] if snapshots.is_dir() else []
+        links = (path for snapshot in others for path in snapshot.rglob("*") if path.is_symlink())
+        return {path.readlink().name for path in links}
 
 
 def _incomplete(blob: Path) -> Path:
     return blob.with_name(f"{blob.name}.incomplete")
+
+
+def _head(path: Path) -> str:
+    with path.open() as file:
+        return file.read(64).strip()
 
 
 def _size(path: Path) -> int | None:

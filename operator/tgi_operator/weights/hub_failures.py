@@ -12,22 +12,23 @@ from huggingface_hub.errors import (
 )
 
 from tgi_operator.weights.failures import FetchError, LastingError, PassingError, line
+from tgi_operator.weights.parts import Part, Purpose
 
 _SECRET = "spec.model.tokenSecretRef"  # noqa: S105 - the name of a field
 _BUSY = {408, 425, 429}
 
 
-def failure(error: OSError, model: str, revision: str, *, with_token: bool) -> FetchError:
+def failure(error: OSError, part: Part, *, with_token: bool) -> FetchError:
     """Return the failure for an error of the library or of the network."""
     error = _reason(error)
     status = _status(error)
-    if remedy := _remedy(error, status, model, revision, with_token=with_token):
-        return LastingError(f"hf://{model}: {remedy}")
+    if remedy := _remedy(error, status, part, with_token=with_token):
+        return LastingError(f"{part.uri}: {remedy}")
     if status is None:
-        return PassingError(f"hf://{model}: the connection to {ENDPOINT} failed: {line(_origin(error))}")
+        return PassingError(f"{part.uri}: the connection to {ENDPOINT} failed: {line(_origin(error))}")
     if status >= 500 or status in _BUSY:
-        return PassingError(f"hf://{model}: the Hub responded with {status}")
-    return LastingError(f"hf://{model}: the Hub responded with {status}: {line(error)}")
+        return PassingError(f"{part.uri}: the Hub responded with {status}")
+    return LastingError(f"{part.uri}: the Hub responded with {status}: {line(error)}")
 
 
 def retry_after(error: OSError) -> float | None:
@@ -39,25 +40,29 @@ def retry_after(error: OSError) -> float | None:
         return None
 
 
-def _remedy(error: OSError, status: int | None, model: str, revision: str, *, with_token: bool) -> str | None:
+def _remedy(error: OSError, status: int | None, part: Part, *, with_token: bool) -> str | None:
     if isinstance(error, GatedRepoError):
-        ask = f"request access at {ENDPOINT}/{model}"
+        ask = f"request access at {ENDPOINT}/{part.repository}"
         if with_token:
             account = "with the account that owns the token"
             return f"the model is gated, and the token in {_SECRET} has no access ({status}); {ask} {account}"
         return f"the model is gated ({status}); {ask} and set {_SECRET}"
     if isinstance(error, RepositoryNotFoundError):
         secret = f"the token in {_SECRET} must be allowed to read the model" if with_token else f"set {_SECRET}"
-        return f"the model does not exist ({status}); check spec.model.uri, and if the model is private, {secret}"
+        return f"the model does not exist ({status}); check {part.named_by}, and if the model is private, {secret}"
     if isinstance(error, RevisionNotFoundError):
-        return f"the revision {revision!r} does not exist ({status}); check spec.model.revision"
+        return f"the revision {part.revision!r} does not exist ({status}); check {_revision_of(part)}"
     if isinstance(error, EntryNotFoundError):
-        return f"a file in the commit no longer exists ({status}); check spec.model.revision"
+        return f"a file in the commit no longer exists ({status}); check {_revision_of(part)}"
     if status in (401, 403):
         if with_token:
             return f"the Hub rejected the token in {_SECRET} ({status})"
         return f"the Hub requires a token ({status}); set {_SECRET}"
     return None
+
+
+def _revision_of(part: Part) -> str:
+    return "spec.model.revision" if part.purpose is Purpose.MODEL else part.named_by
 
 
 def _reason(error: OSError) -> OSError:

@@ -49,8 +49,14 @@ class Record:
     def drop(self, name: str) -> None:
         """Remove a file."""
         with self._lock:
-            self._entries.pop(name, None)
-            self._write()
+            if self._entries.pop(name, None) is not None:
+                self._write()
+
+    def remove(self) -> None:
+        """Remove the table."""
+        with self._lock:
+            self._entries.clear()
+            self._path.unlink(missing_ok=True)
 
     def _write(self) -> None:
         write_atomically(self._path, json.dumps(self._entries, indent=1))

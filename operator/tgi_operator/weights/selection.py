@@ -16,22 +16,30 @@ _ORIGINALS = "consolidated*"
 _ORIGINALS_FOLDER = "original/"
 
 
-def choose(names: Iterable[str], *, allow_pickle: bool) -> list[str]:
+def choose(names: Iterable[str], *, allow_pickle: bool, adapter: bool = False) -> list[str]:
     """Return the names to fetch: configuration, tokenizer, code, and weights, with pickled ones only if allowed."""
-    wanted = [name for name in names if not name.startswith(_ORIGINALS_FOLDER)]
-    chosen = [name for name in weights(wanted) if allow_pickle or not name.endswith(PICKLED)]
-    return sorted({*chosen, *(name for name in wanted if PurePosixPath(name).suffix in _COMPANIONS)})
+    wanted = list(names)
+    chosen = [name for name in weights(wanted, adapter=adapter) if allow_pickle or not name.endswith(PICKLED)]
+    return sorted({*chosen, *companions(wanted)})
 
 
-def weights(names: Iterable[str]) -> list[str]:
+def companions(names: Iterable[str]) -> list[str]:
+    """Return the names of configuration, tokenizer and code."""
+    return sorted(
+        name for name in names if PurePosixPath(name).suffix in _COMPANIONS and not name.startswith(_ORIGINALS_FOLDER)
+    )
+
+
+def weights(names: Iterable[str], *, adapter: bool = False) -> list[str]:
     """Return the weight files among the names, as TGI finds them: safetensors, else .bin, in no subfolder."""
     listed = list(names)
+    others = _NO_WEIGHTS[1:] if adapter else _NO_WEIGHTS
     for suffix in (SAFETENSORS, PICKLED):
-        found = [name for name in listed if name.endswith(suffix) and "/" not in name and not _is_something_else(name)]
+        found = [
+            name
+            for name in listed
+            if name.endswith(suffix) and "/" not in name and not any(word in name for word in others)
+        ]
         if found:
             return [name for name in found if not fnmatch(name, _ORIGINALS)] or found
     return []
-
-
-def _is_something_else(name: str) -> bool:
-    return any(word in name for word in _NO_WEIGHTS)

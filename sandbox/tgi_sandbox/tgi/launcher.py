@@ -7,8 +7,10 @@ others only when the weights are there (server/text_generation_server), and the 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from tgi_sandbox.tgi import offline
 from tgi_sandbox.tgi.errors import (
     LauncherError,
     Stage,
@@ -30,6 +32,7 @@ _DEVICE_VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ZE_AFFIN
 _QUANTIZE_WITH_DTYPE = frozenset({"bitsandbytes", "bitsandbytes-nf4", "bitsandbytes-fp4"})
 _ATTENTION = ("paged", "flashdecoding", "flashdecoding-ipex", "flashinfer")
 _TRUE = frozenset({"1", "true"})
+_ADAPTER = re.compile(r"^([^=@]+)(?:=([^@]+))?(?:@(.+))?$")
 
 
 def check(env: Mapping[str, str], gpus: int) -> Options:
@@ -129,6 +132,8 @@ def _download_problems(options: Options, env: Mapping[str, str]) -> Iterator[Lau
         if "=" not in adapter and adapter.count("@") > 1:
             message = f"Invalid LoRA adapter format: {adapter.strip()}"
             yield launcher_error("ArgumentValidation", message, stage=Stage.DOWNLOAD)
+    for message in offline.download_problems(options, env):
+        yield download_error(message)
 
 
 def _hub_token(env: Mapping[str, str]) -> str | None:
@@ -147,6 +152,19 @@ def _shard_problems(options: Options, env: Mapping[str, str], shards: int, gpus:
     if shards > max(gpus, 1):
         yield "AssertionError: Each process is one gpu"
     yield from _sharding_problems(options, shards)
+    yield from _adapter_problems(options)
+    yield from offline.shard_problems(options, env)
+
+
+def _adapter_problems(options: Options) -> Iterator[str]:
+    """`parse_lora_adapters` and `load_module_map` of utils/adapter.py."""
+    for adapter in (options.lora_adapters or "").split(",") if options.lora_adapters else ():
+        match = _ADAPTER.match(adapter.strip())
+        if match is None or adapter.count("=") > 1 or adapter.count("@") > 1:
+            yield f"ValueError: Invalid LoRA adapter format: {adapter.strip()}"
+        elif match[2] is not None and not match[2].startswith("/"):
+            # The files of an adapter with a name are those of a local folder, which `os.walk` does not find.
+            yield "StopIteration"
 
 
 def _gpu_problems(options: Options, env: Mapping[str, str]) -> Iterator[str]:

@@ -27,14 +27,14 @@ class Command:
 
     def __call__(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
-        command = self._command(*arguments)
+        command = self.command(*arguments)
         return subprocess.run(
-            command, env=self._variables(environment), capture_output=True, text=True, check=False, timeout=60
+            command, env=self.variables(**environment), capture_output=True, text=True, check=False, timeout=60
         )
 
     def killed(self, ready: Callable[[], bool], *arguments: str | Path, **environment: str) -> None:
         """Run it, and kill it as soon as `ready` returns true."""
-        with subprocess.Popen(self._command(*arguments), env=self._variables(environment)) as process:
+        with subprocess.Popen(self.command(*arguments), env=self.variables(**environment)) as process:
             try:
                 deadline = time.monotonic() + 30
                 while not ready():
@@ -47,19 +47,22 @@ class Command:
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
         """Start it."""
         return subprocess.Popen(
-            self._command(*arguments),
-            env=self._variables(environment),
+            self.command(*arguments),
+            env=self.variables(**environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def _command(self, *arguments: str | Path) -> list[str]:
+    def command(self, *arguments: str | Path) -> list[str]:
+        """Return its arguments."""
         return [str(Path(sys.executable).with_name("tgi-operator")), "fetch", *map(str, arguments)]
 
-    def _variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+    def variables(self, **environment: str) -> dict[str, str]:
+        """Return its environment."""
         return {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "HOME": str(self.home),
             "TMPDIR": str(self.home.with_name("tmp")),
             "TERMINATION_MESSAGE_PATH": str(self.home.with_name("termination-log")),

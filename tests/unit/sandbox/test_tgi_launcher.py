@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from tgi_sandbox.tgi import launcher, sagemaker
 from tgi_sandbox.tgi.errors import LauncherError, Stage
 from tgi_sandbox.tgi.options import Options, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Env = dict[str, str]
 
@@ -255,6 +259,64 @@ def test_malformed_adapter_is_found_after_the_download_of_the_model() -> None:
     assert error.stage is Stage.DOWNLOAD
 
 
+@pytest.mark.parametrize(
+    ("adapters", "message"),
+    [
+        ("a/b@1,name=/some@odd@path", "ValueError: Invalid LoRA adapter format: name=/some@odd@path"),
+        ("a=/b=/c", "ValueError: Invalid LoRA adapter format: a=/b=/c"),
+        ("a/b,", "ValueError: Invalid LoRA adapter format: "),
+        ("name=a/b", "StopIteration"),
+    ],
+)
+def test_adapter_that_only_the_server_refuses(adapters: str, message: str) -> None:
+    error = refusal({"LORA_ADAPTERS": adapters})
+    assert str(error) == f"{message}\nError: ShardCannotStart"
+
+
+def cached(cache: Path, name: str, files: dict[str, str], revision: str = "main") -> None:
+    storage = cache / f"models--{name.replace('/', '--')}"
+    (storage / "refs").mkdir(parents=True, exist_ok=True)
+    (storage / "refs" / revision).write_text("c0")
+    (storage / "snapshots" / "c0").mkdir(parents=True, exist_ok=True)
+    for each, text in files.items():
+        (storage / "snapshots" / "c0" / each).write_text(text)
+
+
+WEIGHTS = {"config.json": '{"model_type": "llama"}', "model.safetensors": ""}
+LORA = {"adapter_config.json": "{}", "adapter_model.safetensors": ""}
+MEDUSA = {"config.json": '{"medusa_num_heads": 3, "base_model_name_or_path": "o/base"}', "m.safetensors": ""}
+MLP = {"config.json": '{"model_type": "mlp_speculator", "base_model_name_or_path": "o/base"}', "m.safetensors": ""}
+
+
+@pytest.mark.parametrize(
+    ("content", "env", "message"),
+    [
+        ([("o/m", WEIGHTS)], {}, None),
+        ([], {}, "EntryNotFoundError: No .bin weights found for model o/m and revision None."),
+        ([("o/m", WEIGHTS)], {"REVISION": "v1"}, "No .bin weights found for model o/m and revision v1."),
+        ([("o/m", WEIGHTS)], {"LORA_ADAPTERS": "o/a"}, "No .bin weights found for model o/a and revision None."),
+        ([("o/m", WEIGHTS), ("o/a", LORA)], {"LORA_ADAPTERS": "o/a"}, None),
+        ([("o/m", WEIGHTS), ("o/a", LORA, "v1")], {"LORA_ADAPTERS": "o/a@v1"}, "Can't find 'adapter_config.json'"),
+        ([("o/m", WEIGHTS), ("o/a", LORA), ("o/a", LORA, "v1")], {"LORA_ADAPTERS": "o/a@v1"}, None),
+        ([("o/m", WEIGHTS)], {"LORA_ADAPTERS": "a=/nowhere"}, "Can't find 'adapter_config.json' at '/nowhere'"),
+        ([("o/m", MEDUSA)], {}, "OSError: We couldn't connect to"),
+        ([("o/m", MEDUSA), ("o/base", WEIGHTS)], {}, None),
+        ([("o/m", MLP), ("o/base", WEIGHTS)], {}, "OfflineModeIsEnabled: Cannot reach"),
+    ],
+)
+def test_without_the_hub_the_cache_must_have_everything(
+    tmp_path: Path, content: list[Any], env: Env, message: str | None
+) -> None:
+    for each in content:
+        cached(tmp_path, *each)
+    offline = {"MODEL_ID": "o/m", "HF_HUB_OFFLINE": "1", "HUGGINGFACE_HUB_CACHE": str(tmp_path), **env}
+    if message is None:
+        launcher.check(offline, 1)
+    else:
+        assert message in str(refusal(offline))
+    launcher.check({**offline, "HF_HUB_OFFLINE": "0"}, 1)
+
+
 def test_the_earliest_mistake_is_the_one_reported() -> None:
     env = {"DTYPE": "float16", "QUANTIZE": "fp8", "VALIDATION_WORKERS": "0"}
     assert refusal(env).before_download
@@ -274,7 +336,7 @@ def test_the_earliest_mistake_is_the_one_reported() -> None:
         {"SHARDED": "true", "NVIDIA_VISIBLE_DEVICES": "all"},
         {"SHARDED": "false", "NUM_SHARD": "4"},
         {"MODEL_ID": "tiiuae/falcon-7b"},
-        {"LORA_ADAPTERS": "a/b@1,name=/some@odd@path"},
+        {"LORA_ADAPTERS": "a/b@1,name=/some/path"},
         {"NUM_SHARD": "+2"},
     ],
 )

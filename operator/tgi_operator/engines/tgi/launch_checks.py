@@ -16,7 +16,7 @@ import yaml
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Model, Runtime
-from tgi_operator.engines.tgi import launcher_options
+from tgi_operator.engines.tgi import adapters, launcher_options
 from tgi_operator.hardware.instances import Instance
 from tgi_operator.models import sharding
 
@@ -250,11 +250,9 @@ def memory_fraction(launch: Launch) -> Problem | None:
 
 
 def lora_adapters(launch: Launch) -> Problem | None:
-    """Each adapter has at most one revision. TGI fails only after the download of the base model."""
-    for adapter in launch.environment.get("LORA_ADAPTERS", "").split(","):
-        if "=" not in adapter and adapter.count("@") > 1:
-            return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {adapter!r} has more than one '@'; use ID@REVISION")
-    return None
+    """TGI fails at an adapter that it cannot load only after the download of the base model."""
+    wrong = adapters.problem(launch.environment.get("LORA_ADAPTERS", ""))
+    return _conflict(f"spec.runtime.env: LORA_ADAPTERS: {wrong}") if wrong else None
 
 
 CHECKS: tuple[Check, ...] = (

@@ -57,5 +57,10 @@ def options(runtime: Runtime, version: tuple[int, ...] | None) -> dict[str, str]
     return runtime.literal_env | environment
 
 
+def given(runtime: Runtime, name: str) -> str:
+    """Return the value of a variable in `runtime.env`, or an empty string if it is not set or from a Secret."""
+    return runtime.literal_env.get(name, "")
+
+
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -18,5 +18,5 @@ def test_no_secret_is_printed(name: str, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(fetch, "_fetched", refuse)
     monkeypatch.setattr("os.umask", lambda _: 0)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    assert fetch.fetch("s3://weights/", "/data", None, 30, allow_pickle=False) == ExitCode.LASTING
+    assert fetch.fetch("s3://weights/", "/data", 30, fetch.Options()) == ExitCode.LASTING
     assert capsys.readouterr().err == "tgi-operator: the storage does not know [redacted]\n"

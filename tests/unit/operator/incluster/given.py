@@ -185,8 +185,10 @@ class Cluster:
         deployment = copy.deepcopy(self.children.get(("Deployment", OWNER.name)))
         if deployment is not None and "deletionTimestamp" in deployment["metadata"]:
             deployment = None
-        values = secret_values(self.token, self.env)
-        return living.desired(self.resource, target(self.resource), values, FETCHER, deployment, jobs)
+        pods = [body for (kind, _), body in self.children.items() if kind == "Pod"]
+        servers = [body for body in pods if names.is_server(body["metadata"].get("labels", {}))]
+        wanted, values = target(self.resource), secret_values(self.token, self.env)
+        return living.desired(self.resource, wanted, values, FETCHER, deployment, jobs, servers)
 
     @property
     def seen(self) -> Situation:

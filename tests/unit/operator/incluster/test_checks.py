@@ -47,6 +47,20 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
             "NVIDIA-B200 cannot run TGI",
             id="one of two GPUs that is too new",
         ),
+        pytest.param(
+            variable("LORA_ADAPTERS", "x=/x,a/b") | {"model": {"uri": "pvc://models/zephyr"}},
+            Reason.INVALID_SPEC,
+            "LORA_ADAPTERS: 'a/b' is on the Hugging Face Hub, to which these pods do not connect; put the adapter in a "
+            "folder below spec.model.uri and use NAME=/models/zephyr/FOLDER",
+            id="an adapter on the Hub beside weights on a claim",
+        ),
+        pytest.param(
+            variable("LORA_ADAPTERS", "a/b")
+            | {"model": {"uri": "s3://weights/z/"}, "inCluster": {"cache": {"size": "1Gi"}}},
+            Reason.INVALID_SPEC,
+            "use NAME=/data/s3/weights/z/FOLDER",
+            id="an adapter on the Hub beside weights from S3",
+        ),
         *(
             pytest.param(variable(name), Reason.CONFLICTING_OPTIONS, f"{name} is set by the operator", id=name)
             for name in ("HF_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HOSTNAME")

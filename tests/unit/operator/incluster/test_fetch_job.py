@@ -1,6 +1,7 @@
 """The source of the weights, and the job that fetches them."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import fetch_job, names, volumes
 from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.resource import Owner
 from unit.operator.incluster.given import CACHED, FETCHER, OWNER, desired, resource, secret_values, spec, target
 
 HUB = "hf://HuggingFaceH4/zephyr-7b-beta"
@@ -20,7 +22,7 @@ GATED = {"model": {"uri": HUB, "revision": "main", "tokenSecretRef": {"name": "h
 def source(described: dict[str, Any]) -> fetch_job.Source:
     read = Spec.model_validate(described)
     assert read.in_cluster is not None
-    return fetch_job.source(OWNER, read.model, read.in_cluster)
+    return fetch_job.source(OWNER, read, read.in_cluster)
 
 
 def job(described: dict[str, Any], image: str = FETCHER, env: dict[str, str] | None = None) -> Object:
@@ -68,7 +70,7 @@ def test_model_as_tgi_is_told_it_and_what_is_fetched(
 ) -> None:
     found = source(described)
     assert found.model_id == model_id
-    assert found.fetch == fetch
+    assert found.arguments[:3] == (("fetch", *fetch) if fetch is not None else ())
     assert found.offline is (fetch is not None)
 
 
@@ -127,9 +129,10 @@ def test_pods_only_read_the_weights_and_write_what_is_their_own_elsewhere(
 @pytest.mark.parametrize("described", [spec(**CACHED), spec(FROM_S3, **CACHED)], ids=["the Hub", "S3"])
 def test_pickled_weights_are_converted_beside_themselves(described: dict[str, Any]) -> None:
     allowed = described | {"model": {**described["model"], "allowPickle": True}}
-    found = source(allowed)
-    assert (found.served_mounts, found.served_volumes) == (found.mounts, found.volumes)
-    assert pod_of(job(allowed))["containers"][0]["args"][-1] == "--allow-pickle"
+    (_, before), (scratch, mount) = source(described).served_mounts, source(allowed).served_mounts
+    assert before == mount | {"readOnly": True}
+    assert scratch == {"name": "scratch", "mountPath": "/data"}
+    assert "--allow-pickle" in pod_of(job(allowed))["containers"][0]["args"]
     assert "--allow-pickle" not in pod_of(job(described))["containers"][0]["args"]
     assert name(allowed) != name(described), "they must be fetched"
 
@@ -137,7 +140,8 @@ def test_pickled_weights_are_converted_beside_themselves(described: dict[str, An
 def test_job_is_told_what_to_fetch() -> None:
     (container,) = pod_of(job(spec(GATED, **CACHED)))["containers"]
     assert container["command"] == ["tgi-operator"]
-    assert container["args"] == ["fetch", HUB, "/data/hub", "--revision", "main"]
+    home = source(spec(GATED, **CACHED)).home.removeprefix("/data/hub/tgi/")
+    assert container["args"] == ["fetch", HUB, "/data/hub", "--revision", "main", "--home", home]
     assert container["env"] == [
         NO_NODE_ROLE,
         {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
@@ -288,6 +292,10 @@ def name(described: dict[str, Any], image: str = FETCHER) -> str:
         pytest.param(
             spec({"runtime": {"env": [{"name": "HF_ENDPOINT", "value": "https://hub.local"}]}}, **CACHED), id="the Hub"
         ),
+        pytest.param(
+            spec({"runtime": {"env": [{"name": "LORA_ADAPTERS", "value": "a/b"}]}}, **CACHED), id="an adapter"
+        ),
+        pytest.param(spec({"runtime": {"trustRemoteCode": True}}, **CACHED), id="code of others"),
     ],
 )
 def test_another_fetch_is_another_job(described: dict[str, Any]) -> None:
@@ -302,6 +310,10 @@ def test_another_fetch_is_another_job(described: dict[str, Any]) -> None:
             spec({"model": {"uri": HUB, "tokenSecretRef": {"name": "h", "key": "t"}}}, **CACHED), id="a token"
         ),
         pytest.param(spec({"runtime": {"version": "3.3.6"}}, **CACHED), id="another TGI"),
+        pytest.param(
+            spec({"runtime": {"env": [{"name": "LORA_ADAPTERS", "value": "x=/adapters/x"}]}}, **CACHED),
+            id="an adapter in a folder",
+        ),
         pytest.param(spec({"replicas": 3}, **CACHED), id="more pods"),
         pytest.param(spec(**CACHED, gpu={"count": 4}), id="more GPUs"),
     ],
@@ -339,3 +351,59 @@ def test_job_is_told_what_is_written() -> None:
 def expanded(value: str, **known: str) -> str:
     """Return the value after expansion by the kubelet (k8s.io/kubernetes third_party/forked/golang/expansion)."""
     return re.sub(r"\$\$|\$\(([^)]*)\)", lambda m: "$" if m[0] == "$$" else known.get(m[1], m[0]), value)
+
+
+@pytest.mark.parametrize(
+    ("described", "tail"),
+    [
+        pytest.param(spec(FROM_S3, **CACHED), "0166c899ef", id="S3"),
+        pytest.param(spec(FROM_S3 | {"runtime": {"trustRemoteCode": True}}, **CACHED), "0166c899ef", id="S3 and code"),
+        pytest.param(spec(FROM_CLAIM), "d3468aa4f2", id="a claim"),
+    ],
+)
+def test_weights_of_earlier_versions_are_not_fetched_again(described: dict[str, Any], tail: str) -> None:
+    """Their Job keeps its name, which earlier versions derived in the same way."""
+    assert name(described) == f"zephyr-7b-fetch-{tail}"
+
+
+def test_adapters_on_the_hub_are_fetched_with_the_model() -> None:
+    env = [{"name": "LORA_ADAPTERS", "value": "a/sql, x=/adapters/x,a/chat@v1"}]
+    arguments = pod_of(job(spec({"runtime": {"env": env, "trustRemoteCode": True}}, **CACHED)))["containers"][0]["args"]
+    assert arguments[3:8] == ["--adapter", "a/sql", "--adapter", "a/chat@v1", "--trust-remote-code"]
+
+
+def test_home_is_that_of_one_resource_in_one_cluster() -> None:
+    def home(owner: Owner) -> str:
+        read = Spec.model_validate(spec(cache={"claimName": "shared"}))
+        assert read.in_cluster is not None
+        return fetch_job.source(owner, read, read.in_cluster).home.rsplit("/", 1)[0]
+
+    others = [replace(OWNER, uid="u-2"), replace(OWNER, cluster="c-2")]
+    assert len({home(OWNER), *map(home, others)}) == 3
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("model", "fetched_again"),
+    [
+        pytest.param({"uri": HUB}, True, id="main"),
+        pytest.param({"uri": HUB, "revision": "v1"}, True, id="a branch"),
+        pytest.param({"uri": HUB, "revision": COMMIT}, False, id="a commit"),
+        pytest.param({"uri": "s3://weights/zephyr/7b/"}, False, id="S3"),
+    ],
+)
+def test_new_rendering_takes_the_newest_commit_of_a_branch(model: dict[str, str], fetched_again: bool) -> None:
+    read = Spec.model_validate(spec({"model": model}, **CACHED))
+    assert read.in_cluster is not None
+    before, after = (fetch_job.source(OWNER, read, read.in_cluster, request) for request in ("", "now"))
+    assert (before.identity != after.identity) is fetched_again
+
+
+def test_only_what_a_job_is_told_to_keep_is_read_from_it() -> None:
+    made = fetch_job.keeping(job(spec(**CACHED)), ["b" * 10, "a" * 10, source(spec(**CACHED)).identity])
+    assert pod_of(made)["containers"][0]["args"][-4:] == ["--keep", "a" * 10, "--keep", "b" * 10]
+    assert fetch_job.kept(made) == {"a" * 10, "b" * 10}
+    from_s3 = job(spec(FROM_S3, **CACHED))
+    assert fetch_job.keeping(from_s3, ["a" * 10]) == from_s3

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tgi_operator.api.status import Status
-from tgi_operator.backends.incluster.decide.steps import Apply
-from tgi_operator.backends.incluster.desired import names, pod_template
+from tgi_operator.backends.incluster.decide.steps import Apply, Delete
+from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.engines.tgi import images
-from unit.operator.incluster.given import CACHED, OWNER, TOKEN, Cluster, spec
+from unit.operator.incluster.given import CACHED, OWNER, TOKEN, Cluster, pod, spec
 
 NEXT = spec({"runtime": {"maxTotalTokens": 2048}})
 
@@ -165,6 +165,75 @@ def test_job_of_a_kept_template_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade(monkeypatch)
     monkeypatch.setattr(names, "job_name", lambda owner, what: "fetch-otherwise")
     assert writes(cluster) == []
+
+
+def arguments(cluster: Cluster) -> list[str]:
+    job = cluster.desired.job
+    assert job is not None
+    found: list[str] = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    return found
+
+
+def identity(cluster: Cluster) -> str:
+    return cluster.desired.source.identity
+
+
+ANOTHER = spec({"model": {"uri": "hf://a/b"}}, **CACHED)
+A_THIRD = spec({"model": {"uri": "hf://a/c"}}, **CACHED)
+
+
+def test_job_keeps_the_weights_of_the_pods_and_of_what_has_been_fetched() -> None:
+    cluster = Cluster(spec(**CACHED)).settle()
+    served = identity(cluster)
+    assert "--keep" not in arguments(cluster)
+    cluster.described = ANOTHER
+    assert fetch_job.kept(wanted(cluster)) == {served}
+    # It is fetched and rolled out, but its pods fail. A third model is fetched next.
+    cluster.step()
+    cluster.finish_jobs()
+    cluster.step()
+    failed = identity(cluster)
+    cluster.described = A_THIRD
+    assert fetch_job.kept(wanted(cluster)) == {served, failed}
+    # A cleaner has deleted the Jobs, but pods of both revisions are left.
+    old = pod("old", "0123456789")
+    old["metadata"]["labels"][names.LABEL_WEIGHTS] = served
+    forged = pod("forged", "0123456789")
+    forged["metadata"]["labels"][names.LABEL_WEIGHTS] = "--x"
+    cluster.children = {key: body for key, body in cluster.children.items() if key[0] != "Job"}
+    cluster.add(old, forged)
+    assert fetch_job.kept(wanted(cluster)) == {served, failed}
+
+
+def test_what_a_job_keeps_does_not_change_while_it_runs() -> None:
+    cluster = Cluster(spec(**CACHED)).settle()
+    cluster.described = ANOTHER
+    cluster.step()
+    before = wanted(cluster)
+    cluster.children = {key: body for key, body in cluster.children.items() if key[0] != "Pod"}
+    del cluster.deployment["spec"]["template"]["metadata"]["labels"][names.LABEL_WEIGHTS]
+    assert wanted(cluster) == before
+    assert not [step for step in cluster.plan().steps if isinstance(step, Delete)]
+
+
+def wanted(cluster: Cluster) -> Object:
+    job = cluster.desired.job
+    assert job is not None
+    return job
+
+
+def test_lost_job_fetches_to_where_the_pods_of_another_version_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions without homes read the branch in the cache itself."""
+    cluster = Cluster(spec(**CACHED)).settle()
+    upgrade(monkeypatch)
+    monkeypatch.setattr(names, "job_name", lambda owner, identity: f"fetch-otherwise-{identity}")
+    cluster.children = {key: body for key, body in cluster.children.items() if key[0] != "Job"}
+    (container,) = cluster.deployment["spec"]["template"]["spec"]["containers"]
+    variable = next(each for each in container["env"] if each["name"] == "HF_HOME")
+    variable["value"] = "/data/hub/tgi/aaaaaaaaaa/bbbbbbbbbb"
+    assert arguments(cluster)[3:] == ["--home", "aaaaaaaaaa/bbbbbbbbbb"]
+    variable["value"] = "/data"
+    assert arguments(cluster)[3:] == []
 
 
 def test_change_of_the_template_by_others_is_reverted() -> None:

@@ -22,10 +22,14 @@ def owner(name: str = "zephyr-7b", uid: str = "u-1") -> Owner:
     return Owner("c-1", "ml", name, uid)
 
 
+def job_name(owner: Owner, source: str) -> str:
+    return names.job_name(owner, names.weights_identity(owner, source))
+
+
 @given(resource_names | long_names, what)
 def test_every_name_fits(name: str, source: str) -> None:
     assert LABEL.fullmatch(names.claim_name(owner(name)))
-    assert LABEL.fullmatch(names.job_name(owner(name), source))
+    assert LABEL.fullmatch(job_name(owner(name), source))
 
 
 @given(resource_names | long_names)
@@ -48,15 +52,15 @@ def test_resources_whose_long_names_begin_alike_do_not_share_a_claim() -> None:
 @given(resource_names | long_names, long_names, what, what)
 def test_no_two_fetches_share_a_job(one: str, other: str, source: str, another: str) -> None:
     if one != other:
-        assert names.job_name(owner(one), source) != names.job_name(owner(other), source)
+        assert job_name(owner(one), source) != job_name(owner(other), source)
     if source != another:
-        assert names.job_name(owner(one), source) != names.job_name(owner(one), another)
+        assert job_name(owner(one), source) != job_name(owner(one), another)
 
 
 def test_names_are_these() -> None:
     """Another name is another PVC, and weights are fetched again."""
     assert names.claim_name(owner()) == "zephyr-7b-weights"
-    assert names.job_name(owner(), "x") == "zephyr-7b-fetch-8d66ee484c"
+    assert job_name(owner(), "x") == "zephyr-7b-fetch-8d66ee484c"
 
 
 def test_names_know_nothing_of_the_uid() -> None:
@@ -89,3 +93,15 @@ def test_selector_finds_pods_that_serve_and_no_others() -> None:
 )
 def test_whose_an_object_is(labels: dict[str, str], *, ours: bool) -> None:
     assert names.is_ours(labels, owner()) is ours
+
+
+@given(resource_names | long_names, what)
+def test_identity_of_the_weights_is_in_the_name_of_their_job(name: str, source: str) -> None:
+    identity = names.weights_identity(owner(name), source)
+    assert names.identity_of({"metadata": {"name": job_name(owner(name), source)}}) == identity
+    assert names.is_identity(identity)
+
+
+@pytest.mark.parametrize("label", ["", "0123456789abcdef", "--allow-pi", "../../../x", "0123456 89"])
+def test_label_that_another_user_wrote_is_no_identity(label: str) -> None:
+    assert not names.is_identity(label)

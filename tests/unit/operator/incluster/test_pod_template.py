@@ -12,6 +12,7 @@ from tgi_operator.backends.incluster.desired import names
 from tgi_operator.backends.incluster.kinds import Object
 from unit.operator.incluster.given import CACHED, OWNER, TOKEN, container, desired, environment, spec
 
+HOME = desired(spec(**CACHED)).source.home
 GATED = {"model": {"uri": "hf://meta-llama/Llama-3.1-8B", "tokenSecretRef": {"name": "hub", "key": "token"}}}
 TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
@@ -97,13 +98,48 @@ def test_smallest_spec_is_this_pod() -> None:
         ),
         pytest.param(
             spec(**CACHED),
-            {"MODEL_ID": "HuggingFaceH4/zephyr-7b-beta", "HF_HUB_OFFLINE": "1", "HUGGINGFACE_HUB_CACHE": "/data/hub"},
+            {
+                "MODEL_ID": "HuggingFaceH4/zephyr-7b-beta",
+                "HF_HUB_OFFLINE": "1",
+                "HF_HOME": HOME,
+                "HUGGINGFACE_HUB_CACHE": f"{HOME}/hub",
+                "HF_MODULES_CACHE": "/data/modules",
+            },
             id="weights in a cache",
+        ),
+        pytest.param(
+            spec({"runtime": {"env": [{"name": "HF_MODULES_CACHE", "value": "/x"}]}}, **CACHED),
+            {"HF_MODULES_CACHE": "/x"},
+            id="another folder for code",
         ),
     ],
 )
 def test_environment(described: dict[str, Any], expected: dict[str, str]) -> None:
     assert environment(desired(described)).items() >= expected.items()
+
+
+def test_only_pods_with_a_home_are_labeled_with_it() -> None:
+    for described, labeled in ((spec(**CACHED), True), (spec(), False), (spec({"model": {"uri": "pvc://a/b"}}), False)):
+        assert (names.LABEL_WEIGHTS in desired(described).template["metadata"]["labels"]) is labeled
+    changed = {"metadata": {"labels": {names.LABEL_WEIGHTS: "other"}}}
+    labels = desired(spec(**CACHED, podTemplate=changed)).template["metadata"]["labels"]
+    assert labels[names.LABEL_WEIGHTS] == HOME.rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("described", "groups"),
+    [
+        pytest.param(spec({"model": {"uri": "hf://a/b", "allowPickle": True}}, **CACHED), [65532], id="it converts"),
+        pytest.param(spec({"model": {"uri": "s3://a-b/c/", "allowPickle": True}}, **CACHED), [65532], id="from S3"),
+        pytest.param(spec(**CACHED), None, id="it only reads"),
+        pytest.param(spec({"model": {"uri": "hf://a/b", "allowPickle": True}}), None, id="its own volume"),
+        pytest.param(spec({"model": {"uri": "pvc://a/b", "allowPickle": True}}), None, id="a claim for reading"),
+    ],
+)
+def test_tgi_is_in_the_group_of_the_job_only_if_it_may_have_to_write(
+    described: dict[str, Any], groups: list[int] | None
+) -> None:
+    assert desired(described).template["spec"]["securityContext"].get("supplementalGroups") == groups
 
 
 def test_only_pods_that_find_all_weights_are_offline() -> None:

@@ -168,3 +168,27 @@ def test_problem_of_the_instance_is_told_before_those_that_need_one() -> None:
     problem = first_problem({"numShard": 64, "quantize": "exl2"}, instanceType="ml.p3.2xlarge")
     assert problem is not None
     assert problem.reason is Reason.UNSUPPORTED_INSTANCE_TYPE
+
+
+@pytest.mark.parametrize(
+    ("adapters", "isolated", "message"),
+    [
+        pytest.param("a/b", True, "'a/b' is on the Hugging Face Hub, which the container cannot reach", id="isolated"),
+        pytest.param("x=/opt/ml/model/x, a/b@v1", True, "'a/b@v1' is on the Hugging Face Hub", id="one of two"),
+        pytest.param("x=/opt/ml/model/x", True, None, id="in the folder of the model"),
+        pytest.param("a/b", False, None, id="with a network"),
+    ],
+)
+def test_adapters_on_the_hub_need_a_network(adapters: str, isolated: bool, message: str | None) -> None:
+    runtime = {"env": [{"name": "LORA_ADAPTERS", "value": adapters}]}
+    spec = Spec.model_validate({"model": {"uri": "s3://weights/zephyr/"}, "runtime": runtime})
+    target = SageMaker.model_validate(
+        {
+            "region": "eu-west-1",
+            "executionRoleARN": "arn:aws:iam::111122223333:role/tgi-exec",
+            "instanceType": "ml.g5.12xlarge",
+            "enableNetworkIsolation": isolated,
+        }
+    )
+    problem = checks.first_problem(spec, target)
+    assert problem is None if message is None else problem is not None and message in problem.message

@@ -19,12 +19,13 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from tgi_operator.weights import bucket, failures, hub_failures
+from tgi_operator.weights import bucket, failures, hub_failures, parts
 from tgi_operator.weights.failures import FetchError, LastingError, PassingError
 from tgi_operator.weights.source import Prefix
 
 CLAIM = Path("/claim")
 SOURCE = Prefix("acme-models", "llama/v1/")
+MODEL = parts.model("acme/tiny", "v1")
 
 
 def hub_error(kind: type[HfHubHTTPError], status: int, **headers: str) -> HfHubHTTPError:
@@ -69,7 +70,7 @@ def s3_error(code: str, status: int, operation: str = "ListObjectsV2") -> Client
     ],
 )
 def test_an_answer_of_the_hub(error: OSError, with_token: bool, kind: type[FetchError], words: str) -> None:
-    failure = hub_failures.failure(error, "acme/tiny", "v1", with_token=with_token)
+    failure = hub_failures.failure(error, MODEL, with_token=with_token)
 
     assert type(failure) is kind
     assert str(failure).startswith("hf://acme/tiny: ")
@@ -83,7 +84,7 @@ def test_a_broken_connection_is_told_by_its_first_cause() -> None:
         except OSError as error:
             raise ConnectionError("HTTPConnectionPool(...): Max retries exceeded") from error
     except OSError as error:
-        failure = hub_failures.failure(error, "acme/tiny", "main", with_token=False)
+        failure = hub_failures.failure(error, MODEL, with_token=False)
     assert str(failure).endswith("failed: ConnectionRefusedError: [Errno 111] Connection refused")
 
 
@@ -91,7 +92,7 @@ def test_the_reason_behind_a_copy_that_is_not_in_the_cache() -> None:
     error = LocalEntryNotFoundError("no connection, or no copy")
     error.__cause__ = hub_error(HfHubHTTPError, 429, **{"Retry-After": "7"})
 
-    assert isinstance(hub_failures.failure(error, "acme/tiny", "main", with_token=False), PassingError)
+    assert isinstance(hub_failures.failure(error, MODEL, with_token=False), PassingError)
     assert hub_failures.retry_after(error) == 7
 
 

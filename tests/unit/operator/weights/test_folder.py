@@ -140,3 +140,13 @@ def test_a_volume_that_fails_is_read_again_later(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "iterdir", fail)
     with pytest.raises(PassingError, match="Input/output error; the storage of the volume has failed"):
         folder.check(tmp_path, allow_pickle=False)
+
+
+def test_pickled_weights_of_a_folder_that_tgi_cannot_write_to_are_refused(tmp_path: Path) -> None:
+    for name in ("config.json", "pytorch_model.bin"):
+        (tmp_path / name).write_text("{}")
+    folder.check(tmp_path, allow_pickle=True)
+    with pytest.raises(LastingError, match=r"pods cannot write to a pvc:// folder; convert them to safetensors"):
+        folder.check(tmp_path, allow_pickle=True, convertible=False)
+    (tmp_path / "model.safetensors").write_text("")
+    folder.check(tmp_path, allow_pickle=False, convertible=False)

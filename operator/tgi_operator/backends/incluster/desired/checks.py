@@ -6,10 +6,10 @@ from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import Spec
-from tgi_operator.backends.incluster.desired import image
+from tgi_operator.backends.incluster.desired import fetch_job, image
 from tgi_operator.backends.incluster.desired.pod_template import OWN_NAMES
 from tgi_operator.backends.plans import scaling
-from tgi_operator.engines.tgi import images, launcher_options
+from tgi_operator.engines.tgi import adapters, images, launcher_options
 from tgi_operator.engines.tgi import launch_checks as tgi_checks
 from tgi_operator.hardware.gpus import UnsupportedGPUError, part_of_gpu, pod_gpus, vendor
 
@@ -113,6 +113,19 @@ def awq_on_amd(spec: Spec, target: InCluster) -> Problem | None:
     )
 
 
+def adapters_without_the_hub(spec: Spec, target: InCluster) -> Problem | None:
+    """Pods with weights from S3 or a PVC do not connect to the Hub, and their Job does not fetch adapters."""
+    found = adapters.on_hub(launcher_options.given(spec.runtime, "LORA_ADAPTERS"))
+    if not found or spec.model.on_hub:
+        return None
+    folder = fetch_job.model_folder(spec.model)
+    return Problem(
+        Reason.INVALID_SPEC,
+        f"spec.runtime.env: LORA_ADAPTERS: {found[0]!r} is on the Hugging Face Hub, to which these pods do not "
+        f"connect; put the adapter in a folder below spec.model.uri and use NAME={folder}/FOLDER",
+    )
+
+
 def misscaled(spec: Spec, _: InCluster) -> Problem | None:
     """Schedules and targets must be valid."""
     return scaling.first_problem(spec.autoscaling)
@@ -128,6 +141,7 @@ CHECKS: tuple[Check, ...] = (
     gpus_twice,
     unlaunchable,
     awq_on_amd,
+    adapters_without_the_hub,
     misscaled,
 )
 

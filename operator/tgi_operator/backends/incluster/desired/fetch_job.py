@@ -1,11 +1,14 @@
 """Sources of the weights, and the Job that fetches them onto a PVC once."""
 
+import copy
 import json
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tgi_operator.api.incluster import InCluster
-from tgi_operator.api.spec import HF_SCHEME, S3_SCHEME, EnvVar, Model, Spec
+from tgi_operator.api.spec import S3_SCHEME, EnvVar, Model, Spec
 from tgi_operator.backends.incluster.desired import names, placement
 from tgi_operator.backends.incluster.desired.manifests import literal, manifest, variable_from_secret
 from tgi_operator.backends.incluster.desired.volumes import Volume
@@ -13,17 +16,22 @@ from tgi_operator.backends.incluster.kinds import JOB, Object
 from tgi_operator.backends.incluster.seen.pods import FETCHER
 from tgi_operator.backends.resource import Owner
 from tgi_operator.backends.secret_values import SecretValues
+from tgi_operator.engines.tgi import adapters, launcher_options
 from tgi_operator.exit_codes import ExitCode
 
 DATA = "/data"
 """Mount path of the cache: HF_HOME of TGI's images."""
 
 HUB_CACHE = f"{DATA}/hub"
+_HOMES = "tgi"
+"""Folder in the cache for the homes of all resources: HOMES of weights/home.py, which the operator never imports."""
+
 _MODELS = "/models"
 _SCRATCH = "scratch"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 FETCHER_UID = 65532
-"""User of the operator's image."""
+"""User and group of the operator's image."""
 
 _SHARED = re.compile(
     r"HF_ENDPOINT|AWS_\w+|(HTTP|HTTPS|NO|ALL)_PROXY|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE",
@@ -46,60 +54,128 @@ _LONGEST_SECONDS = 24 * 3600
 class Source:
     """How pods get the weights: the model as TGI's MODEL_ID, and the volumes.
 
-    `fetch` is the source that the Job fetches and its target folder, if there is a Job. The pods then do not need the
-    Hub. `volumes` and `mounts` are those of the Job. TGI pods have `served_volumes` and `served_mounts`.
+    `arguments` are those of the Job that fetches or checks the weights, empty if there is no Job. `volumes` and
+    `mounts` are those of the Job. TGI pods have `served_volumes` and `served_mounts`.
     """
 
     model_id: str
     volumes: tuple[Object, ...]
     mounts: tuple[Object, ...]
-    fetch: tuple[str, str] | None = None
-    read_only: tuple[Object, ...] = ()
-    """Mounts in place of `mounts` for pods that only read the PVC."""
+    arguments: tuple[str, ...] = ()
+    identity: str = ""
+    """The digest of everything that determines what is fetched and where: the tail of the Job's name."""
+    home: str = DATA
+    """HF_HOME of the pods: for a model on the Hub, a folder with only the commits of this identity."""
+    served: tuple[Object, ...] = ()
+    """Mounts of the serving pods in place of `mounts`."""
+    converts: bool = False
+    """Whether TGI may have to convert pickle files next to the originals."""
 
     @property
     def offline(self) -> bool:
         """Whether a PVC has everything that the pods need."""
-        return self.fetch is not None
+        return bool(self.arguments)
+
+    @property
+    def has_home(self) -> bool:
+        """Whether the Job makes a home for the pods."""
+        return self.home != DATA
 
     @property
     def served_volumes(self) -> tuple[Object, ...]:
-        """Volumes of the serving pods. If TGI only reads the PVC, it writes to another volume."""
-        return (*self.volumes, {"name": _SCRATCH, "emptyDir": {}}) if self.read_only else self.volumes
+        """Volumes of the serving pods. TGI writes everything but weights to a volume of the pod."""
+        return (*self.volumes, {"name": _SCRATCH, "emptyDir": {}}) if self.served else self.volumes
 
     @property
     def served_mounts(self) -> tuple[Object, ...]:
         """Mounts of the serving pods."""
-        return self.read_only or self.mounts
+        return self.served or self.mounts
 
 
-def source(owner: Owner, model: Model, target: InCluster) -> Source:
-    """Return how pods of `target` get the weights of `model`."""
+def model_folder(model: Model) -> str:
+    """Return the folder of a model that is not on the Hub, as pods see it."""
+    if model.claim is not None:
+        return f"{_MODELS}/{model.claim[1]}".rstrip("/")
+    return f"{DATA}/s3/{model.uri.removeprefix(S3_SCHEME)}".rstrip("/")
+
+
+def source(owner: Owner, spec: Spec, target: InCluster, render_request: str = "") -> Source:
+    """Return how pods of `target` get the weights of the model."""
+    model = spec.model
     mount: Object = {"name": "data", "mountPath": DATA}
     if model.claim is not None:
-        name, folder = model.claim
-        claim = _claim_volume("model", name, read_only=True)
-        path = f"{_MODELS}/{folder}".rstrip("/")
+        volumes: tuple[Object, ...] = (
+            {"name": "data", "emptyDir": {}},
+            _claim_volume("model", model.claim[0], read_only=True),
+        )
+        path = model_folder(model)
         mounts = (mount, {"name": "model", "mountPath": _MODELS, "readOnly": True})
-        return Source(path, ({"name": "data", "emptyDir": {}}, claim), mounts, (f"file://{path}", path))
+        uri = f"file://{path}"
+        identity = _identity(owner, spec, uri, path, volumes, mounts)
+        return Source(path, volumes, mounts, ("fetch", uri, path, *_options(spec)), identity)
     if target.cache is None:
         return Source(model.hub_id, ({"name": "data", "emptyDir": {}},), (mount,))
     if target.cache.sub_path is not None:
         mount["subPath"] = target.cache.sub_path
-    volume = _claim_volume("data", target.cache.claim_name or names.claim_name(owner), read_only=False)
-    # TGI writes converted pickle files next to the originals, and only reads safetensors.
-    read_only = () if model.allow_pickle else _read_only(mount, "s3" if model.uri.startswith(S3_SCHEME) else "hub")
-    if model.uri.startswith(S3_SCHEME):
-        path = f"{DATA}/s3/{model.uri.removeprefix(S3_SCHEME)}".rstrip("/")
-        return Source(path, (volume,), (mount,), (model.uri, path), read_only)
-    return Source(model.hub_id, (volume,), (mount,), (model.uri, HUB_CACHE), read_only)
+    volumes = (_claim_volume("data", target.cache.claim_name or names.claim_name(owner), read_only=False),)
+    converts = bool(model.allow_pickle)
+    if not model.on_hub:
+        path = model_folder(model)
+        identity = _identity(owner, spec, model.uri, path, volumes, (mount,))
+        arguments = ("fetch", model.uri, path, *_options(spec))
+        served = _served(mount, "s3", writable=converts)
+        return Source(path, volumes, (mount,), arguments, identity, served=served, converts=converts)
+    more = [*_adapters(spec), *_options(spec)]
+    # A new rendering takes the newest commit of a branch. A commit never changes.
+    request = [] if _COMMIT.fullmatch(model.revision or "") else [render_request]
+    identity = _identity(owner, spec, model.uri, HUB_CACHE, volumes, (mount,), "--home", *more, *filter(None, request))
+    home = f"{names.home_of(owner)}/{identity}"
+    revision = ("--revision", model.revision) if model.revision else ()
+    return Source(
+        model.hub_id,
+        volumes,
+        (mount,),
+        ("fetch", model.uri, HUB_CACHE, *revision, *more, "--home", home),
+        identity,
+        f"{HUB_CACHE}/{_HOMES}/{home}",
+        _served(mount, "hub", writable=converts),
+        converts,
+    )
 
 
-def _read_only(mount: Object, folder: str) -> tuple[Object, ...]:
-    """Return mounts with `folder` of the Job's volume read-only, and the rest of /data on a volume of the pod."""
+def _identity(
+    owner: Owner,
+    spec: Spec,
+    uri: str,
+    folder: str,
+    volumes: Sequence[Object],
+    mounts: Sequence[Object],
+    *more: str,
+) -> str:
+    """Return the digest of what is fetched and where. Another digest means another Job, so this stays as it is."""
+    hub = [each.value or _variable(each)["valueFrom"] for each in spec.runtime.env if each.name == "HF_ENDPOINT"]
+    options = ["--allow-pickle"] if spec.model.allow_pickle else []
+    what = [uri, folder, spec.model.revision, hub, volumes, mounts, *options, *more]
+    return names.weights_identity(owner, json.dumps(what, sort_keys=True))
+
+
+def _adapters(spec: Spec) -> Iterator[str]:
+    for adapter in adapters.on_hub(launcher_options.given(spec.runtime, "LORA_ADAPTERS")):
+        yield from ("--adapter", adapter)
+
+
+def _options(spec: Spec) -> Iterator[str]:
+    if spec.model.allow_pickle:
+        yield "--allow-pickle"
+    if spec.runtime.trust_remote_code:
+        yield "--trust-remote-code"
+
+
+def _served(mount: Object, folder: str, *, writable: bool) -> tuple[Object, ...]:
+    """Return mounts with `folder` of the Job's volume, and the rest of /data on a volume of the pod."""
     path = "/".join(part for part in (mount.get("subPath"), folder) if part)
-    weights = {"name": mount["name"], "mountPath": f"{DATA}/{folder}", "subPath": path, "readOnly": True}
-    return ({"name": _SCRATCH, "mountPath": DATA}, weights)
+    weights = {"name": mount["name"], "mountPath": f"{DATA}/{folder}", "subPath": path}
+    return ({"name": _SCRATCH, "mountPath": DATA}, weights | ({} if writable else {"readOnly": True}))
 
 
 def _claim_volume(volume: str, claim: str, *, read_only: bool) -> Object:
@@ -121,25 +197,22 @@ def job(
     Its name depends on what it fetches and where: another source, revision or PVC is another Job. The rest of its
     input, such as tolerations or the values of Secrets, makes another manifest with the same name.
     """
-    assert found.fetch is not None  # noqa: S101 - only called with a source to fetch or check
     model = spec.model
-    uri, folder = found.fetch
-    on_hub = uri.startswith(HF_SCHEME)
     shared = [each for each in spec.runtime.env if _SHARED.fullmatch(each.name) and each.name != _METADATA_DISABLED]
-    hub = [each.value or _variable(each)["valueFrom"] for each in shared if each.name == "HF_ENDPOINT"]
-    options = ["--allow-pickle"] if model.allow_pickle else []
-    what = json.dumps([uri, folder, model.revision, hub, found.volumes, found.mounts, *options], sort_keys=True)
-    arguments = ["fetch", uri, folder, *(["--revision", model.revision] if model.revision else []), *options]
     container: Object = {
         "name": FETCHER,
         "image": image,
         "command": ["tgi-operator"],
-        "args": [literal(argument) for argument in arguments],
+        "args": [literal(argument) for argument in found.arguments],
         "env": [
             *map(_variable, shared),
             # Without a service account that has a role, the Job must not use the permissions of the node.
             {"name": _METADATA_DISABLED, "value": "true"},
-            *([variable_from_secret(HUB_TOKEN, model.token_secret_ref)] if on_hub and model.token_secret_ref else []),
+            *(
+                [variable_from_secret(HUB_TOKEN, model.token_secret_ref)]
+                if model.on_hub and model.token_secret_ref
+                else []
+            ),
         ],
         "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
         "volumeMounts": [*found.mounts, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the container's own
@@ -185,9 +258,9 @@ def job(
         "podFailurePolicy": {"rules": [drained, lasting]},
         "template": {"metadata": metadata, "spec": pod},
     }
-    made = manifest(JOB, owner, names.job_name(owner, what), job_spec)
+    made = manifest(JOB, owner, names.job_name(owner, found.identity), job_spec)
     fingerprints = {
-        names.ANNOTATION_TOKEN: secrets.token.fingerprint if secrets.token is not None and on_hub else None,
+        names.ANNOTATION_TOKEN: secrets.token.fingerprint if secrets.token is not None and model.on_hub else None,
         names.ANNOTATION_SECRETS: secrets.env_fingerprint([each.name for each in shared]),
     }
     known = {name: fingerprint for name, fingerprint in fingerprints.items() if fingerprint is not None}
@@ -200,6 +273,42 @@ def _variable(given: EnvVar) -> Object:
     if given.value_from is not None:
         return variable_from_secret(given.name, given.value_from.secret_key_ref)
     return {"name": given.name, "value": literal(given.value or "")}
+
+
+def keeping(job: Object, identities: Iterable[str]) -> Object:
+    """Return the Job with the identities of other revisions of the resource, whose weights it must not remove."""
+    given = _arguments(job)
+    if "--home" not in given:
+        return job
+    own = names.identity_of(job)
+    return _with_arguments(
+        job, [*given, *(option for each in sorted({*identities} - {own}) for option in ("--keep", each))]
+    )
+
+
+def kept(job: Object) -> set[str]:
+    """Return the identities that a Job keeps."""
+    return {value for option, value in pairwise(_arguments(job)) if option == "--keep"}
+
+
+def filling(job: Object, home: str) -> Object:
+    """Return the Job for pods that another version of the operator rendered with this HF_HOME."""
+    given = _arguments(job)
+    if "--home" not in given:
+        return job
+    at = given.index("--home")
+    name = home.removeprefix(f"{HUB_CACHE}/{_HOMES}/")
+    return _with_arguments(job, [*given[:at], *([] if name == home else ["--home", name]), *given[at + 2 :]])
+
+
+def _arguments(job: Object) -> list[str]:
+    return list(job["spec"]["template"]["spec"]["containers"][0].get("args", ()))
+
+
+def _with_arguments(job: Object, arguments: list[str]) -> Object:
+    made = copy.deepcopy(job)
+    made["spec"]["template"]["spec"]["containers"][0]["args"] = arguments
+    return made
 
 
 def _add_changes(metadata: Object, pod: Object, changes: Object) -> None:

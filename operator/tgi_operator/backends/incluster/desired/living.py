@@ -16,9 +16,9 @@ from dataclasses import replace
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.backends import naming
-from tgi_operator.backends.incluster.desired import names, render
+from tgi_operator.backends.incluster.desired import fetch_job, names, render
 from tgi_operator.backends.incluster.desired.render import Desired
-from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.kinds import Object, is_true
 from tgi_operator.backends.resource import Resource
 from tgi_operator.backends.secret_values import SecretValues
 
@@ -29,11 +29,25 @@ def desired(
     secrets: SecretValues,
     fetcher: str,
     deployment: Object | None,
-    jobs: Iterable[Object] = (),
-    servers: Iterable[Object] = (),
+    jobs: Collection[Object] = (),
+    servers: Collection[Object] = (),
     modes: Collection[str] = (),
 ) -> Desired:
     """Return the desired objects for the live `deployment`, `jobs` and `servers`. See render.desired."""
+    rendered = _desired(resource, target, secrets, fetcher, deployment, jobs, servers, modes)
+    return replace(rendered, job=_keeping(rendered, deployment, jobs, servers))
+
+
+def _desired(
+    resource: Resource,
+    target: InCluster,
+    secrets: SecretValues,
+    fetcher: str,
+    deployment: Object | None,
+    jobs: Iterable[Object],
+    servers: Iterable[Object],
+    modes: Collection[str],
+) -> Desired:
     if deployment is None:
         return render.desired(resource, target, secrets, fetcher, modes=modes)
     template: Object = deployment["spec"]["template"]
@@ -60,7 +74,7 @@ def desired(
         revision=revision,
         template=template,
         image=image or rendered.image,
-        job=_job(rendered.job, jobs),
+        job=_job(rendered, template, jobs, rolled_back=failed is not None),
         rolled_back_from=failed,
     )
 
@@ -93,9 +107,45 @@ def _image(template: Object) -> str | None:
     return next((str(each.get("image")) for each in containers if each["name"] == names.CONTAINER), None)
 
 
-def _job(rendered: Object | None, jobs: Iterable[Object]) -> Object | None:
-    """Return the Job of a template that stays: the live one, although its name may be rendered differently now."""
-    living = {str(job["metadata"]["name"]): job for job in jobs if "deletionTimestamp" not in job["metadata"]}
-    if rendered is None or not living or rendered["metadata"]["name"] in living:
-        return rendered
-    return living[min(living)]
+def _job(rendered: Desired, template: Object, jobs: Iterable[Object], *, rolled_back: bool) -> Object | None:
+    """Return the Job of a template that stays: the live one, although its name may be rendered differently now.
+
+    If it is lost, a new one fetches the weights to where the pods of the template look for them.
+    """
+    living = _living(jobs)
+    if rendered.job is None or rendered.job["metadata"]["name"] in living:
+        return rendered.job
+    if living:
+        return living[min(living)]
+    return rendered.job if rolled_back else fetch_job.filling(rendered.job, _home(template))
+
+
+def _keeping(
+    rendered: Desired, deployment: Object | None, jobs: Iterable[Object], servers: Iterable[Object]
+) -> Object | None:
+    """Return the Job, which does not remove the weights of pods, of the Deployment and of what has been fetched.
+
+    A revision to roll back to still has its Job, which is deleted only after another revision has served. A Job keeps
+    the same weights until it ends, so that it is not replaced whenever a pod ends.
+    """
+    job = rendered.job
+    if job is None or names.identity_of(job) != rendered.source.identity:
+        return job
+    living = _living(jobs)
+    if (same := living.get(str(job["metadata"]["name"]))) is not None:
+        return fetch_job.keeping(job, fetch_job.kept(same))
+    fetched = (names.identity_of(each) for each in living.values() if is_true(each, "Complete"))
+    templates = [*servers, *([deployment["spec"]["template"]] if deployment is not None else [])]
+    used = (each["metadata"].get("labels", {}).get(names.LABEL_WEIGHTS) for each in templates)
+    return fetch_job.keeping(job, (each for each in (*fetched, *used) if each is not None and names.is_identity(each)))
+
+
+def _living(jobs: Iterable[Object]) -> dict[str, Object]:
+    return {str(job["metadata"]["name"]): job for job in jobs if "deletionTimestamp" not in job["metadata"]}
+
+
+def _home(template: Object) -> str:
+    """Return HF_HOME of TGI's container."""
+    containers = (each for each in template["spec"]["containers"] if each["name"] == names.CONTAINER)
+    variables = (variable for each in containers for variable in each.get("env", ()))
+    return next((str(each.get("value")) for each in variables if each["name"] == "HF_HOME"), fetch_job.DATA)

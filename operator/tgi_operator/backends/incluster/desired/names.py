@@ -12,6 +12,9 @@ LABEL_NAME = f"{GROUP}/name"
 
 LABEL_REVISION = f"{GROUP}/revision"
 
+LABEL_WEIGHTS = f"{GROUP}/weights"
+"""Label of pods with weights from a cache: the identity of the weights, which a Job must not remove."""
+
 LABEL_VOLUME = f"{GROUP}/volume"
 """Label for pods with a volume that only one node can attach; its value is a digest of the name of the PVC."""
 
@@ -38,6 +41,8 @@ CONTAINER = "tgi"
 
 _LONGEST = 63
 """Longest name of a Service, and of a Job, whose name becomes a label of its pods."""
+
+_IDENTITY_LENGTH = 10
 
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _COMPONENT = "app.kubernetes.io/component"
@@ -96,6 +101,26 @@ def volume_labels(claim: str) -> dict[str, str]:
     return {LABEL_VOLUME: digest(claim)[:10]}
 
 
-def job_name(owner: Owner, what: str) -> str:
-    """Return the name of the Job that fetches `what`, a text that identifies source and target."""
-    return with_tail(owner.name, f"fetch-{digest(f'{owner.name}/{what}')[:10]}", _LONGEST)
+def weights_identity(owner: Owner, what: str) -> str:
+    """Return the identity of the weights of a resource: a digest of `what`, which describes source and target."""
+    return digest(f"{owner.name}/{what}")[:_IDENTITY_LENGTH]
+
+
+def job_name(owner: Owner, identity: str) -> str:
+    """Return the name of the Job that fetches the weights with this identity."""
+    return with_tail(owner.name, f"fetch-{identity}", _LONGEST)
+
+
+def identity_of(job: Mapping[str, Any]) -> str:
+    """Return the identity of the weights that a Job fetches."""
+    return str(job["metadata"]["name"])[-_IDENTITY_LENGTH:]
+
+
+def is_identity(text: str) -> bool:
+    """Return whether `text` has the form of an identity. Another user can change a label."""
+    return len(text) == _IDENTITY_LENGTH and set(text) <= set("0123456789abcdef")
+
+
+def home_of(owner: Owner) -> str:
+    """Return the name of the folder for a resource in a cache that several resources and clusters can share."""
+    return digest(f"{owner.cluster}/{owner.uid}")[:_IDENTITY_LENGTH]

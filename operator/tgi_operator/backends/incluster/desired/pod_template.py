@@ -6,7 +6,7 @@ from math import ceil
 from tgi_operator.api.incluster import InCluster, PodDefault
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import drain, names, placement
-from tgi_operator.backends.incluster.desired.fetch_job import DATA, HUB_CACHE, HUB_TOKEN, Source
+from tgi_operator.backends.incluster.desired.fetch_job import DATA, FETCHER_UID, HUB_TOKEN, Source
 from tgi_operator.backends.incluster.desired.manifests import literal, variable_from_secret
 from tgi_operator.backends.incluster.desired.overlay import overlay
 from tgi_operator.backends.incluster.desired.volumes import Volume
@@ -42,13 +42,18 @@ def pod_template(
     It depends on the references to Secrets and not on their values: a running server no longer uses the Hub token, and
     a container that is starting reads the current values.
     """
-    own: Object = {"labels": names.server_labels(owner)}
+    labels = names.server_labels(owner) | ({names.LABEL_WEIGHTS: source.identity} if source.has_home else {})
+    own: Object = {"labels": labels}
     pod: Object = {
         # A Service named `prometheus` would set PROMETHEUS_PORT=tcp://…, on which the launcher exits.
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": target.termination_grace_period_seconds,
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "seccompProfile": {"type": "RuntimeDefault"},
+            # The Job lets its group write where TGI must convert weights. fsGroup would change the whole volume.
+            **({"supplementalGroups": [FETCHER_UID]} if source.converts else {}),
+        },
         **placement.placement(spec, target),
         "containers": [_container(spec, target, image, source)],
         "volumes": [*source.served_volumes, *_shared_memory(target)],
@@ -73,7 +78,7 @@ def pod_template(
         # The API server mirrors the name to this deprecated field, and from there restores a name that is removed.
         template["spec"]["serviceAccount"] = account
     # Without its own labels, the pod would not match the Deployment.
-    template["metadata"]["labels"] |= names.server_labels(owner)
+    template["metadata"]["labels"] |= labels
     return template
 
 
@@ -84,15 +89,18 @@ def environment(spec: Spec, target: InCluster, image: str, source: Source) -> di
         "MODEL_ID": source.model_id,
         "NUM_SHARD": str(shards),
         "PORT": str(PORT),
-        "HF_HOME": DATA,
-        "HUGGINGFACE_HUB_CACHE": HUB_CACHE,
+        # TGI's launcher looks for the cache in HF_HOME, its router and its server in the other variable.
+        "HF_HOME": source.home,
+        "HUGGINGFACE_HUB_CACHE": f"{source.home}/hub",
     }
     if spec.model.revision is not None:
         own["REVISION"] = spec.model.revision
     if source.offline:
         # Without it, TGI sends requests to the Hub at every start, even if all weights are present.
         own["HF_HUB_OFFLINE"] = "1"
-    return {"USAGE_STATS": "off"} | launcher_options.options(spec.runtime, images.tgi_version(image)) | own
+    # transformers writes the code of models below HF_HOME, which is read-only if a Job made it.
+    defaults = {"USAGE_STATS": "off"} | ({"HF_MODULES_CACHE": f"{DATA}/modules"} if source.has_home else {})
+    return defaults | launcher_options.options(spec.runtime, images.tgi_version(image)) | own
 
 
 def startup_seconds(spec: Spec, target: InCluster) -> int:

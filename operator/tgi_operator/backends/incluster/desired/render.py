@@ -32,6 +32,7 @@ class Desired:
     service: Object
     budget: Object
     claim: Object | None
+    source: fetch_job.Source
     job: Object | None
     secrets: SecretValues = field(repr=False)
     volume: Volume | None = None
@@ -74,7 +75,7 @@ def desired(
     spec, owner = resource.spec, resource.owner
     assert spec is not None  # noqa: S101 - it passed the checks
     image_uri = image.image(spec, target, running)
-    source = fetch_job.source(owner, spec.model, target)
+    source = fetch_job.source(owner, spec, target, resource.render_request)
     volume = volumes.volume(owner, spec.model, target, modes)
     template = pod_template.pod_template(owner, spec, target, image_uri, source, volume)
     revision = content_digest(template)
@@ -95,6 +96,7 @@ def desired(
         service=_service(owner),
         budget=_budget(owner, target),
         claim=_claim(owner, target.cache),
+        source=source,
         job=fetch_job.job(owner, spec, target, source, fetcher, secrets, volume) if source.offline else None,
         secrets=secrets,
         volume=volume,

@@ -9,7 +9,7 @@ from tgi_operator.api.sagemaker import SageMaker
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.plans import scaling
 from tgi_operator.backends.sagemaker.desired import render
-from tgi_operator.engines.tgi import images, launcher_options
+from tgi_operator.engines.tgi import adapters, images, launcher_options
 from tgi_operator.engines.tgi import launch_checks as tgi_checks
 from tgi_operator.hardware.instances import UnsupportedInstanceTypeError, instance
 
@@ -39,6 +39,19 @@ def isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
             Reason.INVALID_SPEC,
             "spec.sageMaker.enableNetworkIsolation: the container cannot reach the Hugging Face Hub; use a "
             "spec.model.uri that begins with s3://, or remove enableNetworkIsolation",
+        )
+    return None
+
+
+def adapters_isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | None:
+    """Without a network, the launcher cannot download adapters, and TGI fails after the weights are loaded."""
+    found = adapters.on_hub(launcher_options.given(spec.runtime, "LORA_ADAPTERS"))
+    if target.enable_network_isolation and found:
+        return Problem(
+            Reason.INVALID_SPEC,
+            f"spec.runtime.env: LORA_ADAPTERS: {found[0]!r} is on the Hugging Face Hub, which the container cannot "
+            "reach; put the adapter in a folder below spec.model.uri and use NAME=/opt/ml/model/FOLDER, or remove "
+            "spec.sageMaker.enableNetworkIsolation",
         )
     return None
 
@@ -118,6 +131,7 @@ def misscaled(spec: Spec, _: SageMaker) -> Problem | None:
 CHECKS: tuple[Check, ...] = (
     role_of_another_partition,
     isolated_from_the_hub,
+    adapters_isolated_from_the_hub,
     unknown_image,
     unpullable_image,
     unsupported_instance,

@@ -215,6 +215,18 @@ FORESEEN = [
         "Invalid LoRA adapter format: c/d@main@2",
         id="an adapter with two revisions",
     ),
+    pytest.param(
+        launch({"LORA_ADAPTERS": "sql=c/d"}),
+        "LORA_ADAPTERS: 'sql=c/d' is not an adapter; use OWNER/NAME or OWNER/NAME@REVISION on the Hub, or NAME=/FOLDER",
+        "StopIteration",
+        id="a name for an adapter on the Hub",
+    ),
+    pytest.param(
+        launch({"LORA_ADAPTERS": "a/b,"}),
+        "LORA_ADAPTERS: '' is not an adapter",
+        "Invalid LoRA adapter format: ",
+        id="an adapter without a name",
+    ),
 ]
 
 REFUSED_SHARDS = [
@@ -240,6 +252,10 @@ REFUSED_SHARDS = [
 
 # The launcher accepts these; then it serves no requests, or not as specified.
 BETTER_REFUSED = [
+    pytest.param(
+        launch({"LORA_ADAPTERS": "a/b@v1, a/b@v2"}), "'a/b' is listed twice; requests name an adapter", id="twice"
+    ),
+    pytest.param(launch({"LORA_ADAPTERS": "a=/b=/c"}), "'a=/b=/c' is not an adapter", id="two folders"),
     pytest.param(
         launch({"MAX_CONCURRENT_REQUESTS": "0"}), "MAX_CONCURRENT_REQUESTS is 0; use at least 1", id="no requests"
     ),
@@ -362,7 +378,7 @@ OPTIONS = {
     "QUANTIZE": st.sampled_from([*Quantize, "FP8"]),
     "DTYPE": st.sampled_from([*DType, "float32"]),
     "KV_CACHE_DTYPE": st.sampled_from(["fp8_e4m3fn", "fp8_e5m2", "fp8"]),
-    "LORA_ADAPTERS": st.sampled_from(["a/b", "a/b@c", "a/b@c@d"]),
+    "LORA_ADAPTERS": st.sampled_from(["a/b", "a/b@c", "a/b@c@d", "a=/b,c/d", "a=b/c", "a,b", ","]),
     "USAGE_STATS": st.sampled_from(["on", "off", "no"]),
     "ROPE_SCALING": st.sampled_from(["linear", "dynamic", "yarn"]),
     "CUDA_MEMORY_FRACTION": st.sampled_from(["0.9", "1", "x"]),
