@@ -225,6 +225,46 @@ def test_what_another_user_deletes_comes_back(simulation: Simulation, plural: st
     simulation.run_until(simulation.is_ready, within=300)
 
 
+ANNOTATED = {**PODS, "inCluster": {**PODS["inCluster"], "service": {"annotations": {"example.com/a": "1"}}}}
+
+
+def test_annotations_of_the_service_are_those_of_the_spec_and_of_others() -> None:
+    def annotations() -> Object:
+        found: Object = simulation.server.objects["services"]["ml", "falcon-7b"]["metadata"]["annotations"]
+        return {name: value for name, value in found.items() if not name.startswith("tgi-operator.dev/")}
+
+    with Simulation(service_annotations=("example.com/*",)) as simulation:
+        simulation.apply(ANNOTATED)
+        simulation.run_until(simulation.is_ready, within=180)
+        before = pods(simulation)
+        for changed in ("2", None):
+            change = {"example.com/a": changed, "cloud.example/status": "up"}
+            simulation.server.edit("services", "ml", "falcon-7b", {"metadata": {"annotations": change}})
+            simulation.run(10)
+            assert annotations() == {"example.com/a": "1", "cloud.example/status": "up"}
+        since = len(simulation.server.requests)
+        simulation.server.edit(
+            "services", "ml", "falcon-7b", {"metadata": {"annotations": {"cloud.example/status": "down"}}}
+        )
+        simulation.run(120)
+        assert writes(simulation, since) == [], "annotations of others cost nothing"
+        simulation.apply(PODS)
+        simulation.run(10)
+        assert annotations() == {"cloud.example/status": "down"}
+        assert simulation.is_ready()
+        assert pods(simulation) == before
+
+
+def test_a_service_with_an_annotation_that_is_no_longer_allowed_keeps_serving() -> None:
+    with Simulation(service_annotations=("*",)) as simulation:
+        simulation.apply(ANNOTATED)
+        simulation.run_until(simulation.is_ready, within=180)
+        simulation.settings = Settings()
+        simulation.restart()
+        simulation.run_until(lambda: is_stalled(simulation, "AnnotationNotAllowed"), within=MINUTE)
+        assert simulation.condition("Available")["status"] == "True"
+
+
 def policies(simulation: Simulation) -> list[list[Object]]:
     """Return the rules of the existing NetworkPolicies."""
     return [each["spec"]["ingress"] for each in simulation.server.objects["networkpolicies"].values()]

@@ -17,6 +17,8 @@ POLL_SECONDS = 5.0
 
 HASH = "pod-template-hash"
 
+_ALLOCATABLE = {"cpu": "96", "memory": "1152Gi", "ephemeral-storage": "1Ti", "pods": "110"}
+
 
 @dataclass(frozen=True)
 class Faults:
@@ -56,7 +58,7 @@ class Workloads:
     def start(self) -> None:
         """Watch the API server from now on, with one GPU node in the cluster."""
         self.server.listeners.append(self._heard)
-        allocatable = {"nvidia.com/gpu": self.gpus, "ephemeral-storage": "1Ti", "pods": "110"}
+        allocatable = {"nvidia.com/gpu": self.gpus, **_ALLOCATABLE}
         node = {"metadata": {"name": "gpu-1"}, "spec": {}, "status": {"allocatable": allocatable}}
         self.server.create("nodes", "", node)
 

@@ -26,7 +26,7 @@ def objects(wanted: Desired) -> list[Object]:
 def test_smallest_spec_is_these_objects() -> None:
     """A change of the revision replaces every existing pod: it must be intentional."""
     wanted = desired(spec())
-    assert wanted.revision == "a9cabbeedb"
+    assert wanted.revision == "0f013fa0f4"
     labels = {
         "app.kubernetes.io/name": "text-generation-inference",
         "app.kubernetes.io/managed-by": "tgi-operator",
@@ -78,6 +78,13 @@ def test_smallest_spec_is_these_objects() -> None:
     assert deployment["spec"]["template"]["metadata"]["labels"] == labels | selector | {
         "tgi-operator.dev/revision": wanted.revision
     }
+
+
+def test_service_has_the_annotations_of_the_spec() -> None:
+    annotations = {"service.kubernetes.io/topology-mode": "Auto"}
+    made = desired(spec(service={"annotations": annotations}))
+    assert made.service["metadata"]["annotations"] == annotations
+    assert made.revision == desired(spec()).revision
 
 
 @pytest.mark.parametrize(
