@@ -12,7 +12,7 @@ BackendName = Literal["sageMaker", "inCluster"]
 _NamespaceOrAll = Annotated[str, Field(max_length=63, pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?|\*)$")]
 
 PREFIX = "TGI_OPERATOR_"
-_LISTS = frozenset({"watch_namespaces", "backends", "aws_regions", "serving_pods_from"})
+_LISTS = frozenset({"watch_namespaces", "backends", "aws_regions", "service_annotations", "serving_pods_from"})
 """Settings that are lists, separated by commas."""
 
 GROUPS = {
@@ -30,7 +30,13 @@ GROUPS = {
         "monitor_labels",
         "node_wait_seconds",
     ),
-    "Policy options": ("pod_template", "require_labels", "serving_pods_from", "allowed_roles_file"),
+    "Policy options": (
+        "pod_template",
+        "require_labels",
+        "service_annotations",
+        "serving_pods_from",
+        "allowed_roles_file",
+    ),
     "AWS options": (
         "aws_regions",
         "cluster_id",
@@ -128,6 +134,12 @@ class Settings(BaseModel):
         default="on",
         description="Whether TGIEndpoints can use only Secrets and service accounts that have the label "
         'tgi-operator.dev/allow-use: "true".',
+    )
+    service_annotations: tuple[Annotated[str, Field(max_length=317, pattern=r"^[-A-Za-z0-9_./*]+$")], ...] = Field(
+        default=(),
+        max_length=64,
+        description="Keys of the annotations that spec.inCluster.service.annotations can contain. * matches any text, "
+        "for example in prometheus.io/*. If empty, resources cannot set annotations of their Service.",
     )
     serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
         default=None,

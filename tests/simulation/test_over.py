@@ -506,6 +506,7 @@ BY_A_CHANGE_OF_THE_SPEC = {
     "UnsupportedInstanceType",
     "InvalidNumShard",
     "PodNotRestricted",
+    "AnnotationNotAllowed",
     "UnsupportedGPU",
     "ConflictingOptions",
     "RejectedByAWS",

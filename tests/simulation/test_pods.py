@@ -225,6 +225,46 @@ def test_what_another_user_deletes_comes_back(simulation: Simulation, plural: st
     simulation.run_until(simulation.is_ready, within=300)
 
 
+ANNOTATED = {**PODS, "inCluster": {**PODS["inCluster"], "service": {"annotations": {"example.com/a": "1"}}}}
+
+
+def test_annotations_of_the_service_are_those_of_the_spec_and_of_others() -> None:
+    def annotations() -> Object:
+        found: Object = simulation.server.objects["services"]["ml", "falcon-7b"]["metadata"]["annotations"]
+        return {name: value for name, value in found.items() if not name.startswith("tgi-operator.dev/")}
+
+    with Simulation(service_annotations=("example.com/*",)) as simulation:
+        simulation.apply(ANNOTATED)
+        simulation.run_until(simulation.is_ready, within=180)
+        before = pods(simulation)
+        for changed in ("2", None):
+            change = {"example.com/a": changed, "cloud.example/status": "up"}
+            simulation.server.edit("services", "ml", "falcon-7b", {"metadata": {"annotations": change}})
+            simulation.run(10)
+            assert annotations() == {"example.com/a": "1", "cloud.example/status": "up"}
+        since = len(simulation.server.requests)
+        simulation.server.edit(
+            "services", "ml", "falcon-7b", {"metadata": {"annotations": {"cloud.example/status": "down"}}}
+        )
+        simulation.run(120)
+        assert writes(simulation, since) == [], "annotations of others cost nothing"
+        simulation.apply(PODS)
+        simulation.run(10)
+        assert annotations() == {"cloud.example/status": "down"}
+        assert simulation.is_ready()
+        assert pods(simulation) == before
+
+
+def test_a_service_with_an_annotation_that_is_no_longer_allowed_keeps_serving() -> None:
+    with Simulation(service_annotations=("*",)) as simulation:
+        simulation.apply(ANNOTATED)
+        simulation.run_until(simulation.is_ready, within=180)
+        simulation.settings = Settings()
+        simulation.restart()
+        simulation.run_until(lambda: is_stalled(simulation, "AnnotationNotAllowed"), within=MINUTE)
+        assert simulation.condition("Available")["status"] == "True"
+
+
 def policies(simulation: Simulation) -> list[list[Object]]:
     """Return the rules of the existing NetworkPolicies."""
     return [each["spec"]["ingress"] for each in simulation.server.objects["networkpolicies"].values()]
@@ -450,3 +490,105 @@ def test_a_revision_that_crashes_is_undone_and_not_tried_again(gpus: int, restar
         simulation.annotate(requestedAt="1")
         simulation.run_until(simulation.is_ready, within=1200)
         assert simulation.status()["currentRevision"] != revision
+
+
+def nodes(simulation: Simulation) -> list[str]:
+    """Return the nodes of the pods that serve or start."""
+    found = simulation.server.objects["pods"].values()
+    return sorted(
+        each["spec"].get("nodeName", "") for each in found if each["status"].get("phase") in ("Pending", "Running")
+    )
+
+
+ONE_NODE: Mapping[str, Any] = {
+    **PODS,
+    "inCluster": {"gpu": {"count": 1}, "cache": {"size": "100Gi", "accessMode": "ReadWriteOnce"}},
+}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_pods_with_a_volume_of_one_node_never_wait_for_it_on_another(restarted: bool) -> None:
+    """The other node has more room, and the scheduler prefers it."""
+    with Simulation(gpus=2) as simulation:
+        simulation.workloads.add_node("gpu-2", 8)
+        simulation.workloads.end_seconds = 60
+        simulation.apply({**ONE_NODE, "replicas": 2})
+        simulation.run_until(simulation.is_ready, within=600)
+        (node,) = set(nodes(simulation))
+        for tokens in (1024, 2048):
+            simulation.apply({**ONE_NODE, "replicas": 2, "runtime": {"maxTotalTokens": tokens}})
+            simulation.run(5)
+            if restarted:
+                simulation.restart()
+            simulation.run_until(simulation.is_ready, within=1200)
+            simulation.run(120)
+            assert nodes(simulation) == [node, node]
+        assert simulation.workloads.refused_attachments == 0
+
+
+def test_a_volume_that_a_pod_of_another_user_has_on_another_node_is_reported_and_waited_for() -> None:
+    with Simulation(gpus=1) as simulation:
+        simulation.workloads.add_node("gpu-2", 0)
+        claim = {"metadata": {"name": "weights"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+        simulation.server.create("persistentvolumeclaims", "ml", claim)
+        volume = {"name": "data", "persistentVolumeClaim": {"claimName": "weights"}}
+        theirs = {
+            "metadata": {"name": "notebook", "labels": {}},
+            "spec": {"nodeName": "gpu-2", "containers": [{"name": "a"}], "volumes": [volume]},
+            "status": {"phase": "Running"},
+        }
+        simulation.server.create("pods", "ml", theirs)
+        simulation.apply({**PODS, "inCluster": {"gpu": {"count": 1}, "cache": {"claimName": "weights"}}})
+        simulation.run_until(lambda: "Multi-Attach" in simulation.condition("Ready").get("message", ""), within=120)
+        assert "already used by pod(s) notebook" in simulation.condition("Ready")["message"]
+        simulation.run_until(lambda: is_stalled(simulation, "ProgressDeadlineExceeded"), within=3600)
+        simulation.server.delete("pods", "ml", "notebook")
+        simulation.run_until(simulation.is_ready, within=600)
+
+
+def test_a_pod_that_ends_slowly_is_waited_for_and_not_taken_for_a_lack_of_gpus() -> None:
+    with Simulation(gpus=1, node_wait_seconds=0) as simulation:
+        simulation.workloads.end_seconds = 400
+        simulation.apply(PODS)
+        simulation.run_until(simulation.is_ready, within=180)
+        (old,) = pods(simulation)
+        simulation.apply(NEW)
+        waiting = f"A new pod is waiting for pod {old} to terminate."
+        simulation.run_until(lambda: waiting in simulation.condition("Ready")["message"], within=60)
+        assert simulation.status()["inCluster"]["replacement"] == "InPlace"
+        simulation.run(300)
+        assert old in pods(simulation)
+        assert waiting in simulation.condition("Ready")["message"]
+        assert simulation.reason() != "Unschedulable"
+        assert ("Warning", "Unschedulable") not in simulation.events()[-2:]
+        simulation.run_until(simulation.is_ready, within=300)
+        assert old not in pods(simulation)
+
+
+def test_a_drain_of_the_fetching_pod_is_no_failure(simulation: Simulation) -> None:
+    """More often than the Job would retry a failure, and the pods of the Job end slowly."""
+    simulation.workloads.end_seconds = 20
+    simulation.apply(CACHED)
+    simulation.run_until(lambda: fetchers(simulation), within=60)
+    (job,) = (each["metadata"]["uid"] for each in simulation.server.objects["jobs"].values())
+    drained = []
+    for _ in range(7):
+        simulation.run_until(
+            lambda: [each for each in fetchers(simulation) if each["status"].get("phase") == "Running"], within=60
+        )
+        (pod,) = fetchers(simulation)
+        drained.append(pod["metadata"]["name"])
+        simulation.workloads.evict("ml", pod["metadata"]["name"])
+        simulation.run(10)
+        assert [each["metadata"]["name"] for each in fetchers(simulation)] == drained[-1:], "one at a time"
+        assert not simulation.condition("Stalled")
+        simulation.run(15)
+    assert len(set(drained)) == 7
+    simulation.run_until(simulation.is_ready, within=400)
+    assert [each["metadata"]["uid"] for each in simulation.server.objects["jobs"].values()] == [job]
+
+
+def fetchers(simulation: Simulation) -> list[Object]:
+    """Return the pods of Jobs."""
+    found = simulation.server.objects["pods"].values()
+    return [each for each in found if "batch.kubernetes.io/job-name" in each["metadata"]["labels"]]

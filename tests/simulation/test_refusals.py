@@ -95,6 +95,16 @@ REFUSALS = {
         with_sidecar(capabilities={"add": ["NET_ADMIN"]}),
         ("containers[proxy].securityContext.capabilities.add", '["NET_ADMIN"]', "remove the field"),
     ),
+    "an annotation of the Service that nobody has allowed": Refusal(
+        Reason.ANNOTATION_NOT_ALLOWED,
+        with_pods(service={"annotations": {"prometheus.io/scrape": "true", "tailscale.com/expose": "true"}}),
+        (
+            "spec.inCluster.service.annotations",
+            "tailscale.com/expose is not allowed (allowed: prometheus.io/*, example.com/team)",
+            "remove it, or ask an administrator to add it to the `service-annotations` setting",
+        ),
+        {"service_annotations": "prometheus.io/*,example.com/team"},
+    ),
     "SageMaker where it is off": Refusal(
         Reason.BACKEND_OFF,
         SPEC,

@@ -1,9 +1,13 @@
-"""A cluster's handling of Deployments, Jobs and PVCs: controllers, scheduler and kubelets on virtual time."""
+"""A cluster's handling of Deployments, Jobs and PVCs: controllers, scheduler and kubelets on virtual time.
+
+A volume that only one node at a time can attach stays attached to the node of the pods that use it.
+"""
 
 import asyncio
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field, replace
@@ -17,6 +21,9 @@ POLL_SECONDS = 5.0
 
 HASH = "pod-template-hash"
 JOB_NAME = "batch.kubernetes.io/job-name"
+
+_FIRST = "gpu-1"
+_ALLOCATABLE = {"cpu": "96", "memory": "1152Gi", "ephemeral-storage": "1Ti", "pods": "110"}
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,13 @@ class Workloads:
     server: ApiServer
     gpus: int = 8
     startup_seconds: float = 60.0
+    end_seconds: float = 3.0
     fetch_seconds: float = 120.0
     faults: Faults = field(default_factory=Faults)
+    refused_attachments: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _others: dict[str, int] = field(default_factory=dict)
+    _lost: Counter[str] = field(default_factory=Counter)
     _pods: int = 0
     _waiting: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,10 +68,17 @@ class Workloads:
     def start(self) -> None:
         """Watch the API server from now on, with one GPU node in the cluster."""
         self.server.listeners.append(self._heard)
-        allocatable = {"nvidia.com/gpu": self.gpus, "ephemeral-storage": "1Ti", "pods": "110"}
-        metadata = {"name": "gpu-1", "labels": {"kubernetes.io/arch": "amd64"}}
-        node = {"metadata": metadata, "spec": {}, "status": {"allocatable": allocatable}}
-        self.server.create("nodes", "", node)
+        self._create_node(_FIRST, self.gpus)
+
+    def add_node(self, name: str, gpus: int) -> None:
+        """Add another node."""
+        self._others[name] = gpus
+        self._create_node(name, gpus)
+
+    def _create_node(self, name: str, gpus: int) -> None:
+        labels = {"kubernetes.io/hostname": name, "kubernetes.io/arch": "amd64"}
+        status = {"allocatable": {"nvidia.com/gpu": gpus, **_ALLOCATABLE}}
+        self.server.create("nodes", "", {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": status})
 
     async def close(self) -> None:
         """End all pods."""
@@ -147,7 +165,7 @@ class Workloads:
         phases = [pod["status"].get("phase") for pod in pods]
         if any(each["status"] == "True" for each in body.get("status", {}).get("conditions", ())):
             return
-        failed = phases.count("Failed")
+        failed = phases.count("Failed") + self._lost[body["metadata"]["uid"]]
         if "Succeeded" in phases:
             condition = {"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": ""}
         elif self._fails_job(body, pods):
@@ -155,7 +173,8 @@ class Workloads:
         elif failed > int(body["spec"].get("backoffLimit", 6)):
             condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": ""}
         else:
-            if failed == len(pods):
+            # With a podFailurePolicy, a pod is replaced only once it has failed.
+            if phases.count("Failed") == len(pods) and not self._ending(body):
                 self._create_pod(body, "")
             self._write("jobs", body, {"active": 1, "failed": failed})
             return
@@ -204,6 +223,7 @@ class Workloads:
         """Start a pod, and keep it in the state of its faults until it is deleted."""
         try:
             await self._schedule(pod)
+            await self._attach(pod)
             await self._pull(pod)
             await (self._fetch(pod) if fetches else self._serve(pod))
         except RefusedError:
@@ -212,15 +232,26 @@ class Workloads:
 
     async def _schedule(self, pod: Object) -> None:
         await asyncio.sleep(1)
-        while (why := self.faults.unschedulable) is not None or not self._has_room(pod):
-            message = why or "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
+        while (why := self.faults.unschedulable) is not None or (node := self._node_with_room(pod)) is None:
+            message = why or self._why_no_room(pod)
             scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
             self._report(pod, {"phase": "Pending", "conditions": [scheduled]})
             await asyncio.sleep(POLL_SECONDS)
-        self.server.edit("pods", *_key(pod), {"spec": {"nodeName": "gpu-1"}})
+        self.server.edit("pods", *_key(pod), {"spec": {"nodeName": node}})
+
+    async def _attach(self, pod: Object) -> None:
+        """Wait until no pod on another node uses the pod's volume that only one node can attach."""
+        self._container(pod, {"waiting": {"reason": "ContainerCreating"}})
+        told = False
+        while (holder := self._holder_elsewhere(pod)) is not None:
+            if not told:
+                told = True
+                self.refused_attachments += 1
+                text = f'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) {holder}'
+                self._warn(pod, "FailedAttachVolume", text)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _pull(self, pod: Object) -> None:
-        self._container(pod, {"waiting": {"reason": "ContainerCreating"}})
         await asyncio.sleep(2)
         while (text := self.faults.image_pull) is not None:
             self._container(pod, {"waiting": {"reason": "ImagePullBackOff", "message": text}})
@@ -296,21 +327,104 @@ class Workloads:
         if present["status"] != status:
             self.server.set_status("pods", *_key(pod), status)
 
+    def evict(self, namespace: str, name: str) -> None:
+        """Evict a pod as a drain does."""
+        pod = self.server.objects["pods"][namespace, name]
+        disrupted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": ""}
+        conditions = [*pod["status"].get("conditions", ()), disrupted]
+        self.server.set_status("pods", namespace, name, {**pod["status"], "conditions": conditions})
+        self._end(pod)
+
     def _end(self, pod: Object) -> None:
-        """Delete a pod, which takes a moment to end."""
+        """Delete a pod, which takes a while to end."""
         meta = self.server.clock.rfc3339()
         self.server.edit("pods", *_key(pod), {"metadata": {"deletionTimestamp": meta, "finalizers": ["kubelet"]}})
         self._run(self._terminate(pod))
 
     async def _terminate(self, pod: Object) -> None:
-        await asyncio.sleep(3)
-        if self.server.get("pods", *_key(pod)) is not None:
-            self.server.edit("pods", *_key(pod), {"metadata": {"finalizers": None}})
+        await asyncio.sleep(self.end_seconds)
+        present = self.server.get("pods", *_key(pod))
+        if present is None:
+            return
+        for job in self.server.objects["jobs"].values():
+            if is_owned(present, job["metadata"]["uid"]) and not _is_ignored(job, present):
+                self._lost[job["metadata"]["uid"]] += 1
+        self.server.edit("pods", *_key(pod), {"metadata": {"finalizers": None}})
 
-    def _has_room(self, pod: Object) -> bool:
-        scheduled = (each for each in self.server.objects["pods"].values() if each["spec"].get("nodeName"))
-        used = sum(_gpus(each) for each in scheduled if each["status"].get("phase") not in ("Succeeded", "Failed"))
-        return used + _gpus(pod) <= self.gpus
+    def _node_with_room(self, pod: Object) -> str | None:
+        """Return the node with the fewest pods that has the GPUs and suits the required pod affinity."""
+        nodes = [
+            name
+            for name, gpus in {_FIRST: self.gpus, **self._others}.items()
+            if self._suits(pod, name) and sum(map(_gpus, self._on(name))) + _gpus(pod) <= gpus
+        ]
+        return min(nodes, key=lambda name: len(self._on(name)), default=None)
+
+    def _suits(self, pod: Object, node: str) -> bool:
+        """Return whether the required pod affinity, which is by hostname, allows the node."""
+        found = pod["spec"].get("affinity", {}).get("podAffinity", {})
+        for term in found.get("requiredDuringSchedulingIgnoredDuringExecution", ()):
+            labels = term["labelSelector"]["matchLabels"].items()
+            alike = {
+                name: any(labels <= each["metadata"]["labels"].items() for each in self._on(name))
+                for name in (_FIRST, *self._others)
+            }
+            # The first pod can run anywhere.
+            if any(alike.values()) and not alike[node]:
+                return False
+        return True
+
+    def _why_no_room(self, pod: Object) -> str:
+        nodes = (_FIRST, *self._others)
+        apart = sum(not self._suits(pod, name) for name in nodes)
+        short = f"{len(nodes) - apart} Insufficient nvidia.com/gpu"
+        other = f", {apart} node(s) didn't match pod affinity rules" if apart else ""
+        return f"0/{len(nodes)} nodes are available: {short}{other}."
+
+    def _on(self, node: str) -> list[Object]:
+        """Return the pods that run or end on a node."""
+        pods = self.server.objects["pods"].values()
+        return [
+            each
+            for each in pods
+            if each["spec"].get("nodeName") == node and each["status"].get("phase") not in ("Succeeded", "Failed")
+        ]
+
+    def _holder_elsewhere(self, pod: Object) -> str | None:
+        """Return a pod on another node that uses a volume of this pod that only one node can attach."""
+        present = self.server.objects["pods"].get(_key(pod), pod)
+        mine = {claim for claim in _claims(pod) if self._is_of_one_node(pod["metadata"]["namespace"], claim)}
+        elsewhere = (name for name in (_FIRST, *self._others) if name != present["spec"]["nodeName"])
+        for other in (each for name in elsewhere for each in self._on(name)):
+            if other["metadata"]["namespace"] == pod["metadata"]["namespace"] and mine & _claims(other):
+                return str(other["metadata"]["name"])
+        return None
+
+    def _is_of_one_node(self, namespace: str, claim: str) -> bool:
+        body = self.server.get("persistentvolumeclaims", namespace, claim)
+        return body is not None and body["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+    def _warn(self, pod: Object, reason: str, text: str) -> None:
+        """Create a Warning Event about a pod."""
+        meta = pod["metadata"]
+        about = {"kind": "Pod", "name": meta["name"], "namespace": meta["namespace"], "uid": meta["uid"]}
+        event = {
+            "metadata": {"name": f"{meta['name']}.{reason}"},
+            "type": "Warning",
+            "reason": reason,
+            "message": text,
+            "note": text,
+            "regarding": about,
+            "involvedObject": about,
+            "lastTimestamp": self.server.clock.rfc3339(),
+        }
+        self.server.create("events", meta["namespace"], event)
+
+    def _ending(self, owner: Object) -> bool:
+        """Return whether a pod of the owner is ending."""
+        pods = self.server.objects["pods"].values()
+        mine = (pod for pod in pods if is_owned(pod, owner["metadata"]["uid"]))
+        return any("deletionTimestamp" in pod["metadata"] for pod in mine)
 
     def _owned(self, owner: Object) -> list[Object]:
         pods = self.server.objects["pods"].values()
@@ -325,6 +439,21 @@ class Workloads:
 def is_owned(body: Object, uid: str) -> bool:
     """Return whether an object is owned by the one with the uid."""
     return any(each["uid"] == uid for each in body["metadata"].get("ownerReferences", ()))
+
+
+def _is_ignored(job: Object, pod: Object) -> bool:
+    """Return whether the job does not count the failure of a pod, because of one of the pod's conditions."""
+    found = {each["type"] for each in pod["status"].get("conditions", ()) if each["status"] == "True"}
+    return any(
+        rule["action"] == "Ignore" and any(each["type"] in found for each in rule.get("onPodConditions", ()))
+        for rule in job["spec"].get("podFailurePolicy", {}).get("rules", ())
+    )
+
+
+def _claims(pod: Object) -> set[str]:
+    """Return the PVCs that a pod mounts."""
+    volumes = (each.get("persistentVolumeClaim", {}) for each in pod["spec"].get("volumes", ()))
+    return {each["claimName"] for each in volumes if each}
 
 
 def _limits(strategy: Mapping[str, Any], wanted: int) -> tuple[int, int]:

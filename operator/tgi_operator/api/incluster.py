@@ -148,7 +148,8 @@ class Resources(APIObject):
     requests: dict[str, Quantity] = Field(
         default={},
         max_length=16,
-        description="Resource requests of the container, such as `cpu: 4` and `memory: 24Gi`.",
+        description="Resource requests of the container, such as `cpu: 4` and `memory: 24Gi`. Default for a resource "
+        "that has no limit: `cpu: 1` and `memory: 4Gi` for each GPU.",
     )
     limits: dict[str, Quantity] = Field(
         default={},
@@ -190,6 +191,17 @@ class PodMonitor(APIObject):
     ] = Field(default="15s", description="Scrape interval, such as 15s.")
 
 
+class Service(APIObject):
+    """The Service in front of the pods."""
+
+    annotations: dict[str, Annotated[str, Field(max_length=1024)]] = Field(
+        default={},
+        max_length=16,
+        description="Annotations of the Service, such as `service.kubernetes.io/topology-mode: Auto`. An administrator "
+        "must allow each of them in the `service-annotations` setting.",
+    )
+
+
 class InCluster(APIObject):
     """Serving in pods of this cluster."""
 
@@ -227,11 +239,13 @@ class InCluster(APIObject):
         description="Tolerations of the pods. Default: a toleration for the NoSchedule taint whose key is "
         "`nvidia.com/gpu`, `amd.com/gpu` or, for other GPUs, `gpu.resourceName`.",
     )
-    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = Field(
-        default=(),
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] | None = Field(
+        default=None,
         max_length=8,
         json_schema_extra=list_map("topologyKey"),
-        description="How the pods are spread across nodes or zones.",
+        description="How the pods are spread across nodes or zones. The scheduler counts only pods of the same "
+        "revision. Default: across nodes (`kubernetes.io/hostname`, `ScheduleAnyway`). Set an empty list for no "
+        "constraints.",
     )
     priority_class_name: ObjectName | None = Field(
         default=None, description="Priority class of the pods, such as high-priority."
@@ -245,6 +259,13 @@ class InCluster(APIObject):
         description="Service account of the pods and of the Job that downloads the weights. For an `s3://` URI, its "
         "IAM role must be able to read the bucket.",
     )
+    do_not_disrupt: bool = Field(
+        default=False,
+        description="Whether to keep Karpenter and the Cluster Autoscaler from removing the nodes of the pods, for "
+        "example to save costs. If true, the pods have the annotations that these autoscalers read. A node that is "
+        "kept costs money.",
+    )
+    service: Service = Field(default=Service(), description="The Service in front of the pods.")
     pod_disruption_budget: PodDisruptionBudget | None = Field(
         default=None,
         description="Limit on voluntary disruptions. Default: at most one pod may be unavailable at a time.",

@@ -378,6 +378,15 @@ class Reason(StrEnum):
         ("Remove the field that the message names, or ask an administrator to set `pod-template` to `unrestricted`."),
         _PLAN,
     )
+    ANNOTATION_NOT_ALLOWED = (
+        "AnnotationNotAllowed",
+        (
+            "`spec.inCluster.service.annotations` contains an annotation that no administrator has allowed. Other "
+            "controllers act on the annotations of a Service. Existing pods continue to serve requests."
+        ),
+        "Remove the annotation, or ask an administrator to add it to the `service-annotations` setting.",
+        _PLAN,
+    )
     USE_NOT_ALLOWED = (
         "UseNotAllowed",
         (

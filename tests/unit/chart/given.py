@@ -10,6 +10,7 @@ EVERYTHING: dict[str, Any] = {
     "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
     "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
     "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/tgi-operator"}},
+    "allowedServiceAnnotations": ["prometheus.io/*"],
     "rbac": {"freeGPUs": True},
     "podAnnotations": {"a": "b"},
     "podLabels": {"c": "d"},

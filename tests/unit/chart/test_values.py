@@ -15,7 +15,7 @@ from unit.docs import pages
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 
-_ELSEWHERE = {"backends", "image", "watch_namespaces", "aws_regions", "serving_pods_from"}
+_ELSEWHERE = {"backends", "image", "watch_namespaces", "aws_regions", "service_annotations", "serving_pods_from"}
 """Settings that other values decide, such as `aws.regions` and `networkPolicy.servingPodsFrom`."""
 
 _CONSTRAINTS = (
@@ -80,6 +80,7 @@ def test_every_setting_can_be_set() -> None:
             "watchNamespaces": ["ml", "dev", "ml"],
             "backends": ["inCluster"],
             "aws": {"regions": ["eu-west-1", "us-gov-west-1", "eu-west-1"]},
+            "allowedServiceAnnotations": ["prometheus.io/*", "example.com/team", "prometheus.io/*"],
             "networkPolicy": {"servingPodsFrom": ["gateway", "monitoring", "gateway"]},
             "image": {"repository": "registry.example:5000/tgi-operator", "tag": "1.2.3"},
         }
@@ -91,6 +92,7 @@ def test_every_setting_can_be_set() -> None:
         watch_namespaces=("ml", "dev"),
         backends=("inCluster",),
         aws_regions=("eu-west-1", "us-gov-west-1"),
+        service_annotations=("prometheus.io/*", "example.com/team"),
         serving_pods_from=("gateway", "monitoring"),
     )
     assert {name for name in variables if name.startswith(PREFIX)} == {
@@ -152,6 +154,7 @@ def test_the_schema_has_every_value_and_nothing_else() -> None:
         ({"extraEnv": [{"value": "x"}]}, "missing property 'name'"),
         ({"crds": {"enabled": "yes"}}, "got string, want boolean"),
         ({"podDisruptionBudget": {"maxUnavailable": 0}}, "minimum"),
+        ({"allowedServiceAnnotations": ["a,b"]}, "does not match pattern"),
         ({"networkPolicy": {"servingPodsFrom": "gateway"}}, "got string, want null or array"),
         ({"networkPolicy": {"servingPodsFrom": ["Gateway"]}}, "does not match pattern"),
         # A rule without ports allows all of them.

@@ -18,6 +18,7 @@ EVERYTHING = {
     "TGI_OPERATOR_BACKENDS": "inCluster, sageMaker",
     "TGI_OPERATOR_POD_TEMPLATE": "unrestricted",
     "TGI_OPERATOR_REQUIRE_LABELS": "off",
+    "TGI_OPERATOR_SERVICE_ANNOTATIONS": "prometheus.io/*, example.com/team",
     "TGI_OPERATOR_SERVING_PODS_FROM": "gateway, monitoring",
     "TGI_OPERATOR_METRICS_AUTH": "on",
     "TGI_OPERATOR_CLUSTER_ID": "blue",
@@ -57,6 +58,7 @@ def test_every_setting_is_a_variable() -> None:
         backends=("inCluster", "sageMaker"),
         pod_template="unrestricted",
         require_labels="off",
+        service_annotations=("prometheus.io/*", "example.com/team"),
         serving_pods_from=("gateway", "monitoring"),
         metrics_auth="on",
         cluster_id="blue",
@@ -145,6 +147,12 @@ def test_wrong_value_is_refused_by_name(name: str, value: str) -> None:
 )
 def test_no_list_of_namespaces_is_not_an_empty_one(environment: dict[str, str], expected: Any) -> None:
     assert Settings.read({}, environment).serving_pods_from == expected
+
+
+@pytest.mark.parametrize("key", ["a b", "a=b", "ä"])
+def test_what_no_annotation_can_be_called_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="service_annotations"):
+        Settings.read({"service_annotations": f"prometheus.io/*,{key}"}, {})
 
 
 @pytest.mark.parametrize("name", ["Gateway", "gate*", "a/b", "-a", "a" * 64])

@@ -12,6 +12,10 @@
 - name: TGI_OPERATOR_AWS_REGIONS
   value: {{ uniq . | join "," | quote }}
 {{- end }}
+{{- with .Values.allowedServiceAnnotations }}
+- name: TGI_OPERATOR_SERVICE_ANNOTATIONS
+  value: {{ uniq . | join "," | quote }}
+{{- end }}
 {{- if not (kindIs "invalid" .Values.networkPolicy.servingPodsFrom) }}
 - name: TGI_OPERATOR_SERVING_PODS_FROM
   value: {{ uniq .Values.networkPolicy.servingPodsFrom | join "," | quote }}

@@ -16,10 +16,13 @@ class Refusals:
 
     def __init__(self, settings: Settings) -> None:
         self._restricted = settings.pod_template == "restricted"
+        self._service_annotations = settings.service_annotations
 
     def problem(self, spec: Spec, target: InCluster) -> Problem | None:
         """Return the first problem of the spec, or None if objects can be rendered from it."""
-        return checks.first_problem(spec, target)
+        return checks.first_problem(spec, target) or restrictions.annotation_problem(
+            target.service.annotations, self._service_annotations
+        )
 
     def rendered_problem(self, desired: Desired) -> Problem | None:
         """Return the first problem of the rendered objects, or None if they can be applied."""

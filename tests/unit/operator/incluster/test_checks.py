@@ -143,6 +143,23 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
             "because TGI can use only one part of a GPU (nvidia.com/mig-3g.20gb)",
             id="two shards on a slice",
         ),
+        *(
+            pytest.param(
+                spec(service={"annotations": {"example.com/team": "ml", key: "x"}}),
+                Reason.INVALID_SPEC,
+                f"spec.inCluster.service.annotations: {key} {wrong}",
+                id=f"the annotation {key[:40]!r}",
+            )
+            for key, wrong in {
+                "tgi-operator.dev/applied": "is set by the operator; remove it",
+                "a b": "is not a valid key; use a key such as",
+                "": "is not a valid key",
+                "a/b/c": "is not a valid key",
+                "Example.com/a": "is not a valid key",
+                "a" * 64: "is not a valid key",
+                f"{'a' * 254}/b": "is not a valid key",
+            }.items()
+        ),
         pytest.param(
             spec({"runtime": {"numShard": 4}}, gpu={"count": 2}),
             Reason.INVALID_NUM_SHARD,

@@ -64,6 +64,15 @@ POD = child(
 JOB = child("Job", spec={"template": {}}, status={"active": 1, "ready": 0})
 CLAIM = child("PersistentVolumeClaim", spec={"accessModes": ["ReadWriteMany"]}, status={"phase": "Pending"})
 SERVICE = child("Service", spec={"ports": [{"port": 80}]}, status={"loadBalancer": {}})
+EXPOSED = copy.deepcopy(SERVICE)
+EXPOSED["metadata"]["managedFields"].append(
+    {
+        "manager": FIELD_MANAGER,
+        "operation": "Apply",
+        "fieldsV1": {"f:metadata": {"f:annotations": {"f:example.com/team": {}}}},
+    }
+)
+EXPOSED["metadata"]["annotations"] = {"example.com/team": "ml", "cloud.example/status": "1"}
 BUDGET = child("PodDisruptionBudget", spec={"maxUnavailable": 1}, status={"currentHealthy": 1})
 POLICY = child("NetworkPolicy", spec={"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]})
 
@@ -78,6 +87,9 @@ POLICY = child("NetworkPolicy", spec={"podSelector": {}, "ingress": [{"from": [{
         pytest.param(POD, ("status", "podIP"), "10.0.0.2", id="of a Pod: its address"),
         pytest.param(POD, ("status", "conditions", 0, "lastProbeTime"), "t2", id="of a Pod: the time of a probe"),
         pytest.param(POD, ("metadata", "annotations"), {"a": "1"}, id="of a Pod: annotations"),
+        pytest.param(
+            EXPOSED, ("metadata", "annotations", "cloud.example/status"), "2", id="of a Service: others' annotations"
+        ),
         pytest.param(POD, ("metadata", "generation"), 2, id="of a Pod: its generation"),
         pytest.param(POD, ("spec", "volumes"), [], id="of a Pod: its volumes, which cannot change"),
         pytest.param(JOB, ("status", "ready"), 1, id="of a Job: ready pods"),
@@ -108,6 +120,9 @@ def test_change_that_decides_nothing_is_no_news(before: Object, path: tuple[str 
         pytest.param(JOB, ("status", "failed"), 1, id="of a Job: a failure"),
         pytest.param(CLAIM, ("status", "phase"), "Bound", id="of a claim: its phase"),
         pytest.param(SERVICE, ("spec", "ports"), [{"port": 81}], id="of a Service: its ports"),
+        pytest.param(
+            EXPOSED, ("metadata", "annotations", "example.com/team"), "x", id="of a Service: applied annotations"
+        ),
         pytest.param(BUDGET, ("spec", "maxUnavailable"), 0, id="of a budget: its spec"),
         pytest.param(BUDGET, ("metadata", "ownerReferences"), [], id="of a budget: its owner"),
         pytest.param(POLICY, ("spec", "ingress", 0, "from"), [], id="of a NetworkPolicy: what it lets in"),

@@ -7,7 +7,7 @@ import pytest
 
 from tgi_operator.api.status import Status
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete
-from tgi_operator.backends.incluster.desired import fetch_job, names, pod_template
+from tgi_operator.backends.incluster.desired import fetch_job, names, placement, pod_template
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.engines.tgi import images
 from unit.operator.incluster.given import CACHED, OWNER, TOKEN, Cluster, pod, spec
@@ -289,6 +289,33 @@ def test_image_that_the_overlay_names_is_not_taken_for_the_one_of_an_unnamed_ver
     cluster.status, cluster.described = Status(), spec({"runtime": {"maxTotalTokens": 2048}}, podTemplate=overlay)
     cluster.settle()
     assert cluster.status.image == images.release_image(None)
+
+
+def without_spread(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Simulate an operator that knows no default constraints."""
+    return monkeypatch.setattr(placement, "spread", lambda owner, target: [])
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+def test_empty_spread_replaces_no_pod_of_a_version_without_a_default(
+    token: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gated = {"model": {"uri": "hf://a/b", "tokenSecretRef": {"name": "hub", "key": "token"}}} if token else {}
+    with monkeypatch.context() as before:
+        without_spread(before)
+        cluster = Cluster(spec(gated), token=token).settle()
+    upgrade(monkeypatch)
+    kept = template(cluster)
+    cluster.described = spec(gated, topologySpreadConstraints=[])
+    cluster.settle()
+    assert template(cluster) == kept
+
+
+def test_empty_spread_removes_the_default() -> None:
+    cluster = Cluster().settle()
+    cluster.described = spec(topologySpreadConstraints=[])
+    cluster.settle()
+    assert "topologySpreadConstraints" not in template(cluster)["spec"]
 
 
 @pytest.mark.parametrize("former", [0, 1], ids=["by the fingerprint", "by the value"])

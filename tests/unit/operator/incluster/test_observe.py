@@ -41,7 +41,15 @@ NODES: list[Object] = [
     {
         "kind": "Node",
         "metadata": {"name": f"gpu-{number}", "labels": {"pool": "gpu", "kubernetes.io/arch": "amd64"}},
-        "status": {"allocatable": {"nvidia.com/gpu": "1", "ephemeral-storage": "100Gi", "pods": "110"}},
+        "status": {
+            "allocatable": {
+                "nvidia.com/gpu": "1",
+                "cpu": "4",
+                "memory": "16Gi",
+                "ephemeral-storage": "100Gi",
+                "pods": "110",
+            }
+        },
     }
     for number in range(150)
 ]

@@ -14,6 +14,13 @@ from unit.operator.incluster.given import CACHED, OWNER, TOKEN, container, desir
 
 HOME = desired(spec(**CACHED)).source.home
 GATED = {"model": {"uri": "hf://meta-llama/Llama-3.1-8B", "tokenSecretRef": {"name": "hub", "key": "token"}}}
+SPREAD = {
+    "topologyKey": "kubernetes.io/hostname",
+    "maxSkew": 1,
+    "whenUnsatisfiable": "ScheduleAnyway",
+    "labelSelector": {"matchLabels": names.selector(OWNER)},
+    "matchLabelKeys": ["pod-template-hash"],
+}
 TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
 
@@ -44,7 +51,7 @@ def test_smallest_spec_is_this_pod() -> None:
     found = container(wanted)
     assert found["image"] == "ghcr.io/huggingface/text-generation-inference:3.3.7"
     assert found["resources"] == {
-        "requests": {"nvidia.com/gpu": "1", "ephemeral-storage": "27Gi"},
+        "requests": {"nvidia.com/gpu": "1", "cpu": "1", "memory": "4Gi", "ephemeral-storage": "27Gi"},
         "limits": {"nvidia.com/gpu": "1"},
     }
     assert found["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
@@ -60,7 +67,8 @@ def test_smallest_spec_is_this_pod() -> None:
         {"name": "data", "emptyDir": {}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
     ]
-    for absent in ("affinity", "topologySpreadConstraints", "priorityClassName", "serviceAccountName"):
+    assert template["topologySpreadConstraints"] == [SPREAD]
+    for absent in ("affinity", "priorityClassName", "serviceAccountName"):
         assert absent not in template
 
 
@@ -228,7 +236,92 @@ def test_node_needs_no_room_else(described: dict[str, Any]) -> None:
 
 def test_room_that_is_said_is_asked_for() -> None:
     resources = tgi(spec(resources={"requests": {"ephemeral-storage": "1Gi", "cpu": 4}}))["resources"]
-    assert resources["requests"] == {"ephemeral-storage": "1Gi", "cpu": "4", "nvidia.com/gpu": "1"}
+    assert resources["requests"] == {"ephemeral-storage": "1Gi", "cpu": "4", "memory": "4Gi", "nvidia.com/gpu": "1"}
+
+
+def in_template(**resources: dict[str, str]) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": "tgi", "resources": resources}]}}
+
+
+@pytest.mark.parametrize(
+    ("in_cluster", "requests", "limits"),
+    [
+        pytest.param({}, {"cpu": "1", "memory": "4Gi"}, {}, id="neither is set"),
+        pytest.param({"gpu": {"count": 4}}, {"cpu": "4", "memory": "16Gi"}, {}, id="for each GPU"),
+        pytest.param({"omitDefaults": ["GPURequest"]}, {"cpu": "1", "memory": "4Gi"}, {}, id="on CPUs"),
+        pytest.param(
+            {"resources": {"requests": {"memory": "24Gi"}}}, {"cpu": "1", "memory": "24Gi"}, {}, id="one request is set"
+        ),
+        pytest.param(
+            {"resources": {"limits": {"memory": "2Gi"}}}, {"cpu": "1"}, {"memory": "2Gi"}, id="a limit is the request"
+        ),
+        pytest.param(
+            {"resources": {"limits": {"memory": "8Gi"}, "requests": {"memory": "1Gi"}}},
+            {"cpu": "1", "memory": "1Gi"},
+            {"memory": "8Gi"},
+            id="a limit and a request",
+        ),
+        pytest.param(
+            {"podTemplate": in_template(limits={"cpu": "500m", "ephemeral-storage": "1Gi"})},
+            {"memory": "4Gi"},
+            {"cpu": "500m", "ephemeral-storage": "1Gi"},
+            id="limits of podTemplate",
+        ),
+        pytest.param(
+            {"podTemplate": in_template(requests={"cpu": "2"})},
+            {"cpu": "2", "memory": "4Gi"},
+            {},
+            id="requests of podTemplate",
+        ),
+    ],
+)
+def test_requests_of_cpu_and_memory(
+    in_cluster: dict[str, Any], requests: dict[str, str], limits: dict[str, str]
+) -> None:
+    found = tgi(spec({"model": {"uri": "pvc://models/x"}}, **in_cluster))["resources"]
+    gpus = {} if "omitDefaults" in in_cluster else {"nvidia.com/gpu": str(in_cluster.get("gpu", {}).get("count", 1))}
+    assert found == {"requests": requests | gpus, "limits": limits | gpus}
+
+
+def test_limit_of_storage_in_the_template_replaces_the_request() -> None:
+    described = spec(podTemplate=in_template(limits={"ephemeral-storage": "1Gi"}))
+    assert "ephemeral-storage" not in tgi(described)["resources"]["requests"]
+
+
+OWN_SPREAD = {"topologyKey": "zone", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"}
+
+
+@pytest.mark.parametrize(
+    ("described", "expected"),
+    [
+        pytest.param(spec(), [SPREAD], id="across nodes"),
+        pytest.param(spec({"replicas": 3}), [SPREAD], id="scaling changes no pod"),
+        pytest.param(spec(topologySpreadConstraints=[]), None, id="none"),
+        pytest.param(
+            spec(topologySpreadConstraints=[OWN_SPREAD]), [SPREAD | OWN_SPREAD], id="those of the spec, by revision"
+        ),
+        pytest.param(
+            spec(podTemplate={"spec": {"topologySpreadConstraints": [OWN_SPREAD]}}),
+            [OWN_SPREAD],
+            id="those of podTemplate",
+        ),
+        pytest.param(spec(podTemplate={"spec": {}}), [SPREAD], id="podTemplate without any"),
+    ],
+)
+def test_spread(described: dict[str, Any], expected: list[Object] | None) -> None:
+    assert pod(described).get("topologySpreadConstraints") == expected
+
+
+def test_pods_that_autoscalers_must_not_disrupt() -> None:
+    kept = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+    assert metadata(spec(doNotDisrupt=True))["annotations"] == kept
+    own = {"metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "30m", "team": "ml"}}}
+    changed = kept | {"karpenter.sh/do-not-disrupt": "30m", "team": "ml"}
+    assert metadata(spec(doNotDisrupt=True, podTemplate=own))["annotations"] == changed
+    assert "annotations" not in metadata(spec())
+    job = desired(spec(doNotDisrupt=True, **CACHED)).job
+    assert job is not None
+    assert not job["spec"]["template"]["metadata"].get("annotations")
 
 
 quantities = st.dictionaries(st.sampled_from(["cpu", "memory", "ephemeral-storage"]), st.sampled_from(["1", "24Gi"]))
@@ -292,6 +385,7 @@ def test_placement() -> None:
             "maxSkew": 1,
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": names.selector(OWNER)},
+            "matchLabelKeys": ["pod-template-hash"],
         }
     ]
     assert (found["priorityClassName"], found["runtimeClassName"], found["serviceAccountName"]) == (
@@ -425,7 +519,8 @@ def test_omitted_defaults_are_left_out_and_nothing_else_is() -> None:
     assert [each["name"] for each in memory.template["spec"]["volumes"]] == ["data"]
     assert [each["mountPath"] for each in container(memory)["volumeMounts"]] == ["/data"]
     gpus = pods[PodDefault.GPU_REQUEST]
-    assert container(gpus)["resources"] == {"requests": {"ephemeral-storage": "27Gi"}, "limits": {}}
+    requests = {"cpu": "1", "memory": "4Gi", "ephemeral-storage": "27Gi"}
+    assert container(gpus)["resources"] == {"requests": requests, "limits": {}}
     assert gpus.template["spec"]["tolerations"] == []
     assert desired(spec(omitDefaults=["GPURequest"], tolerations=[{"key": "a"}])).template["spec"]["tolerations"] == [
         {"key": "a"}

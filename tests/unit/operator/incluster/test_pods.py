@@ -186,6 +186,13 @@ def test_no_trouble(found: Object) -> None:
             id="too much memory of the GPU, again",
         ),
         pytest.param(
+            ended(9, message="429 Client Error: Too Many Requests"),
+            Reason.MODEL_DOWNLOAD_FAILED,
+            "the Hub limits requests",
+            False,
+            id="what another restart can resolve",
+        ),
+        pytest.param(
             ended(2, message="?!"), Reason.CRASH_LOOP_BACK_OFF, "kubectl logs -p p", False, id="a crash, for now"
         ),
         pytest.param(

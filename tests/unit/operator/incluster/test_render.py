@@ -76,6 +76,13 @@ def test_smallest_spec_is_these_objects() -> None:
     }
 
 
+def test_service_has_the_annotations_of_the_spec() -> None:
+    annotations = {"service.kubernetes.io/topology-mode": "Auto"}
+    made = desired(spec(service={"annotations": annotations}))
+    assert made.service["metadata"]["annotations"] == annotations
+    assert made.revision == desired(spec()).revision
+
+
 @pytest.mark.parametrize(
     ("cache", "expected"),
     [

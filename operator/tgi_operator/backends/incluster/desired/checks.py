@@ -1,7 +1,9 @@
 """Checks for problems that would keep pods from ever serving, before any object is created."""
 
+import re
 from collections.abc import Callable
 
+from tgi_operator.api.identifiers import GROUP
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
@@ -12,6 +14,9 @@ from tgi_operator.backends.plans import scaling
 from tgi_operator.engines.tgi import adapters, images, launcher_options
 from tgi_operator.engines.tgi import launch_checks as tgi_checks
 from tgi_operator.hardware.gpus import UnsupportedGPUError, part_of_gpu, pod_gpus, vendor
+
+_ANNOTATION = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+"""A qualified name of Kubernetes: an optional DNS subdomain, and a name of up to 63 characters."""
 
 Check = Callable[[Spec, InCluster], Problem | None]
 
@@ -95,6 +100,19 @@ def gpus_twice(_: Spec, target: InCluster) -> Problem | None:
     return None
 
 
+def unusable_annotation(_: Spec, target: InCluster) -> Problem | None:
+    """The annotations of the Service must be valid, and must not be those of the operator."""
+    for key in target.service.annotations:
+        if key.startswith(f"{GROUP}/"):
+            wrong, fix = "is set by the operator", "remove it"
+        elif not _ANNOTATION.fullmatch(key):
+            wrong, fix = "is not a valid key", "use a key such as prometheus.io/scrape"
+        else:
+            continue
+        return Problem(Reason.INVALID_SPEC, f"spec.inCluster.service.annotations: {key} {wrong}; {fix}")
+    return None
+
+
 def unlaunchable(spec: Spec, target: InCluster) -> Problem | None:
     """The launcher must accept the options on those GPUs."""
     options = launcher_options.options(spec.runtime, images.tgi_version(image.image(spec, target, None)))
@@ -139,6 +157,7 @@ CHECKS: tuple[Check, ...] = (
     several_parts_of_gpus,
     own_variable,
     gpus_twice,
+    unusable_annotation,
     unlaunchable,
     awq_on_amd,
     adapters_without_the_hub,

@@ -64,7 +64,7 @@ def _desired(
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
     image = _image(template) if _image(rendered.template) == rendered.image else None
-    if _inputs(deployment) not in (rendered.inputs, *rendered.former_inputs):
+    if _inputs(deployment) not in _same_inputs(rendered, resource, token, target, template):
         return rendered
     failed = _rolled_back_from(deployment, resource)
     if failed is not None and resource.requested:
@@ -77,6 +77,21 @@ def _desired(
         job=_job(rendered, template, jobs, rolled_back=failed is not None),
         rolled_back_from=failed,
     )
+
+
+def _same_inputs(
+    rendered: Desired, resource: Resource, token: HubToken | None, target: InCluster, template: Object
+) -> set[str]:
+    """Return the digests of the inputs, as this version and earlier versions compute them.
+
+    In earlier versions, an empty list of spread constraints was the default, and the default added no constraint.
+    """
+    digests = {rendered.inputs, *rendered.former_inputs}
+    spread = template["spec"].get("topologySpreadConstraints", ())
+    if target.topology_spread_constraints == () and not any("matchLabelKeys" in each for each in spread):
+        before = target.model_copy(update={"topology_spread_constraints": None})
+        digests |= {*naming.inputs_digests(resource, None, before), *naming.inputs_digests(resource, token, before)}
+    return digests
 
 
 def _running(named: str | None, remembered: str | None, servers: Iterable[Object]) -> str | None:

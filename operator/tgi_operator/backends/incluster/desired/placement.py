@@ -3,18 +3,22 @@
 from copy import deepcopy
 from typing import Any
 
-from tgi_operator.api.incluster import InCluster
+from tgi_operator.api.incluster import InCluster, TopologySpreadConstraint
 from tgi_operator.api.spec import Spec
 from tgi_operator.backends.incluster.desired import image, names
 from tgi_operator.backends.incluster.desired.volumes import Volume
 from tgi_operator.backends.incluster.kinds import Object
 from tgi_operator.backends.incluster.seen.capacity import REQUIRED
+from tgi_operator.backends.resource import Owner
 from tgi_operator.engines.tgi import images
 from tgi_operator.hardware.gpus import vendor
 from tgi_operator.hardware.node_labels import Requirement, selections
 
 _ARCHITECTURE = {"kubernetes.io/arch": "amd64"}
 """TGI's images are for this architecture only. There are nodes of another one with GPUs, such as EC2's g5g."""
+
+_HOSTNAME = "kubernetes.io/hostname"
+_DEFAULT_SPREAD = (TopologySpreadConstraint(topology_key=_HOSTNAME),)
 
 
 def placement(spec: Spec, target: InCluster) -> Object:
@@ -33,6 +37,24 @@ def requested(target: InCluster) -> Object:
     if target.tolerations:
         spec["tolerations"] = tolerations(target)
     return spec
+
+
+def spread(owner: Owner, target: InCluster) -> list[Object]:
+    """Return the topology spread constraints of the spec, or by default a preference for different nodes.
+
+    The default does not depend on the replica count, because scaling must not change the pod template. It has no
+    constraint for zones: the scheduler then ignores all nodes that have no zone. Constraints in `podTemplate` replace
+    the default.
+
+    Pods of other revisions do not count, so that a rollout does not leave the new pods on the nodes that the old pods
+    kept free. The Deployment controller sets the label, and all supported versions of Kubernetes know the field.
+    """
+    given = target.topology_spread_constraints
+    if given is None:
+        changed = target.pod_template.spec if target.pod_template else None
+        given = () if changed and changed.topology_spread_constraints is not None else _DEFAULT_SPREAD
+    counted = {"labelSelector": {"matchLabels": names.selector(owner)}, "matchLabelKeys": ["pod-template-hash"]}
+    return [each.model_dump(by_alias=True) | counted for each in given]
 
 
 def require_products(spec: Object, target: InCluster) -> None:
@@ -68,7 +90,7 @@ def bind_to_volume(metadata: Object, spec: Object, volume: Volume | None) -> Non
         return
     labels = names.volume_labels(volume.name)
     metadata["labels"] = metadata.get("labels", {}) | labels
-    term = {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
+    term = {"labelSelector": {"matchLabels": labels}, "topologyKey": _HOSTNAME}
     affinity = _field(spec, "affinity", "podAffinity")
     affinity[REQUIRED] = affinity.get(REQUIRED) or [term]
 

@@ -20,6 +20,17 @@ PORT = 8080
 
 PORT_NAME = "http"
 
+_CPU_OF_A_GPU = 1
+_GIB_OF_A_GPU = 4
+"""Memory that TGI needs for each GPU while it loads and serves: Python, CUDA and one file of weights at a time.
+
+A pod with one GPU fits on the smallest usual nodes (g5.xlarge, g6.xlarge: 4 vCPUs, 16 GiB) beside their DaemonSets.
+"""
+
+_KEPT_BY_AUTOSCALERS: Mapping[str, str] = {
+    "karpenter.sh/do-not-disrupt": "true",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+}
 _SHARED_MEMORY = "1Gi"
 _PROBE_SECONDS = 10
 _UNKNOWN_SIZE = "50Gi"
@@ -44,6 +55,8 @@ def pod_template(
     """
     labels = names.server_labels(owner) | ({names.LABEL_WEIGHTS: source.identity} if source.has_home else {})
     own: Object = {"labels": labels}
+    if target.do_not_disrupt:
+        own["annotations"] = dict(_KEPT_BY_AUTOSCALERS)
     pod: Object = {
         # A Service named `prometheus` would set PROMETHEUS_PORT=tcp://…, on which the launcher exits.
         "enableServiceLinks": False,
@@ -58,11 +71,8 @@ def pod_template(
         "containers": [_container(spec, target, image, source)],
         "volumes": [*source.served_volumes, *_shared_memory(target)],
     }
-    if target.topology_spread_constraints:
-        selector = {"labelSelector": {"matchLabels": names.selector(owner)}}
-        pod["topologySpreadConstraints"] = [
-            each.model_dump(by_alias=True) | selector for each in target.topology_spread_constraints
-        ]
+    if spread := placement.spread(owner, target):
+        pod["topologySpreadConstraints"] = spread
     for field in ("priority_class_name", "runtime_class_name", "service_account_name"):
         value = getattr(target, field)
         if value is not None:
@@ -71,6 +81,7 @@ def pod_template(
         target.pod_template.model_dump(mode="json", by_alias=True, exclude_none=True) if target.pod_template else {}
     )
     template: Object = overlay({"metadata": own, "spec": pod}, changes)
+    _request_defaults(template["spec"], spec, target)
     placement.require_products(template["spec"], target)
     placement.bind_to_volume(template["metadata"], template["spec"], volume)
     account = template["spec"].get("serviceAccountName")
@@ -120,7 +131,7 @@ def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Obj
         "image": image,
         "env": [*({"name": name, "value": literal(variables[name])} for name in sorted(variables)), *secret],
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
-        "resources": _resources(spec, target),
+        "resources": _resources(target),
         "volumeMounts": [*source.served_mounts, *mounts],
         "startupProbe": _probe(_PROBE_SECONDS, ceil(startup_seconds(spec, target) / _PROBE_SECONDS)),
         "readinessProbe": _probe(5, 3),
@@ -140,12 +151,24 @@ def _probe(period: int, failures: int) -> Object:
     return {"httpGet": request, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
 
 
-def _resources(spec: Spec, target: InCluster) -> Object:
+def _resources(target: InCluster) -> Object:
     gpus = {target.gpu.resource_name: str(target.gpu.count)} if target.requested_gpus else {}
-    requests = dict(target.resources.requests)
-    if target.cache is None and spec.model.claim is None and "ephemeral-storage" not in target.resources.limits:
-        requests.setdefault("ephemeral-storage", _download_size(spec.model.uri))
-    return {"requests": requests | gpus, "limits": dict(target.resources.limits) | gpus}
+    return {"requests": dict(target.resources.requests) | gpus, "limits": dict(target.resources.limits) | gpus}
+
+
+def _request_defaults(pod: Object, spec: Spec, target: InCluster) -> None:
+    """Add the default requests of TGI's container. Kubernetes itself sets the request of a resource with a limit.
+
+    This is done after the merge, because a request above a limit in `podTemplate` would be invalid.
+    """
+    shares = max(target.requested_gpus, 1)
+    defaults = {"cpu": str(shares * _CPU_OF_A_GPU), "memory": f"{shares * _GIB_OF_A_GPU}Gi"}
+    if target.cache is None and spec.model.claim is None:
+        defaults["ephemeral-storage"] = _download_size(spec.model.uri)
+    (resources,) = (each["resources"] for each in pod["containers"] if each["name"] == names.CONTAINER)
+    limits, requests = resources["limits"], resources["requests"]
+    missing = {name: value for name, value in defaults.items() if name not in limits}
+    resources["requests"] = missing | requests
 
 
 def _download_size(uri: str) -> str:

@@ -93,7 +93,7 @@ def desired(
         replicas=spec.replicas,
         rollout=spec.rollout,
         progress_deadline_seconds=deadline or pod_template.startup_seconds(spec, target) + 600,
-        service=_service(owner),
+        service=_service(owner, target),
         budget=_budget(owner, target),
         claim=_claim(owner, target.cache),
         source=source,
@@ -108,9 +108,12 @@ def url(owner: Owner) -> str:
     return f"http://{owner.name}.{owner.namespace}.svc:80"
 
 
-def _service(owner: Owner) -> Object:
+def _service(owner: Owner, target: InCluster) -> Object:
     ports = [{"name": pod_template.PORT_NAME, "port": 80, "protocol": "TCP", "targetPort": pod_template.PORT_NAME}]
-    return manifest(SERVICE, owner, owner.name, {"selector": names.selector(owner), "ports": ports})
+    made = manifest(SERVICE, owner, owner.name, {"selector": names.selector(owner), "ports": ports})
+    if target.service.annotations:
+        made["metadata"]["annotations"] = dict(target.service.annotations)
+    return made
 
 
 def _budget(owner: Owner, target: InCluster) -> Object:

@@ -1,12 +1,17 @@
-"""Restrictions on a pod template: it must not access anything outside the pod.
+"""Restrictions on a pod template, which must not access anything outside the pod, and on annotations of the Service.
 
 These are the baseline of the Pod Security Standards, which a cluster might not enforce, and two more restrictions. Only
 the volume types of the restricted standard are allowed, and TGI's container keeps its security context. Host
 namespaces, host ports, sysctls, `nodeName` and similar fields do not exist in `podTemplate`.
+
+Controllers for DNS, gateways, VPNs and meshes act on the annotations of any Service, also of type ClusterIP. For
+example, an annotation can publish the Service under the host name of another team. No list of dangerous annotations can
+be complete, so administrators list the ones that they allow.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from tgi_operator.api.problem import Problem
@@ -45,6 +50,18 @@ def problem(template: Object) -> Problem | None:
             Reason.POD_NOT_RESTRICTED,
             f"{_FIELD}.{field}: {wrong}; remove the field, or ask an administrator to set `pod-template: unrestricted`",
         )
+    return None
+
+
+def annotation_problem(annotations: Iterable[str], allowed: Collection[str]) -> Problem | None:
+    """Return the first annotation of the Service that matches no allowed pattern, or None if there is none."""
+    for key in annotations:
+        if not any(fnmatchcase(key, pattern) for pattern in allowed):
+            return Problem(
+                Reason.ANNOTATION_NOT_ALLOWED,
+                f"spec.inCluster.service.annotations: {key} is not allowed (allowed: {', '.join(allowed) or 'none'}); "
+                "remove it, or ask an administrator to add it to the `service-annotations` setting",
+            )
     return None
 
 

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tgi_operator.api.identifiers import FIELD_MANAGER
@@ -247,6 +247,8 @@ def slim(body: Mapping[str, Any]) -> Object:
     if kind == DEPLOYMENT.name:
         rest.setdefault("ownsReplicas", _owns_replicas(body["metadata"]))
     annotations = our_annotations(body["metadata"])
+    if kind == SERVICE.name:
+        annotations |= _applied_annotations(body["metadata"])
     own = (*_METADATA, "creationTimestamp") if kind == JOB.name else _METADATA
     metadata = _only(body["metadata"], own) | ({"annotations": annotations} if annotations else {})
     return {**rest, "metadata": metadata, "status": kept}
@@ -261,12 +263,26 @@ def reduced(body: Object) -> Object:
 
 def _owns_replicas(metadata: Mapping[str, Any]) -> bool:
     """Return whether the operator applies the field with the replica count."""
-    return any(
-        entry.get("manager") == FIELD_MANAGER
-        and entry.get("operation") == "Apply"
-        and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
-        for entry in metadata.get("managedFields", ())
-    )
+    return any("f:replicas" in fields.get("f:spec", {}) for fields in _applied_fields(metadata))
+
+
+def _applied_annotations(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the annotations that the operator applies. Those of cloud controllers change often and do not matter.
+
+    An object without managedFields has only these annotations, because it has been reduced before.
+    """
+    found: dict[str, str] = metadata.get("annotations") or {}
+    if "managedFields" not in metadata:
+        return found
+    applied = [fields.get("f:metadata", {}).get("f:annotations", {}) for fields in _applied_fields(metadata)]
+    return {name: value for name, value in found.items() if any(f"f:{name}" in each for each in applied)}
+
+
+def _applied_fields(metadata: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the fields that the operator applies."""
+    for entry in metadata.get("managedFields", ()):
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+            yield entry.get("fieldsV1", {})
 
 
 def _only(body: Mapping[str, Any], fields: Iterable[str]) -> Object:

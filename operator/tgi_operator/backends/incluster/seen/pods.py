@@ -166,14 +166,14 @@ def _ended(pod: Object) -> Trouble | None:
 
 def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) -> Trouble:
     code, log = int(ended.get("exitCode", 0)), str(ended.get("message", ""))
-    tail = _tail(log)
+    tail, temporary = _tail(log), False
     if container["name"] == FETCHER:
         # The message of the program contains the fix.
         reason, advice = Reason.MODEL_DOWNLOAD_FAILED, "the weights were not fetched"
     elif ended.get("reason") == "OOMKilled":
         reason, advice = Reason.OOM_KILLED, "raise spec.inCluster.resources.limits.memory"
     elif (known := failure_texts.recognised(log)) is not None:
-        reason, advice = known.reason, known.advice
+        reason, advice, temporary = known.reason, known.advice, known.temporary
     else:
         reason, advice = Reason.CRASH_LOOP_BACK_OFF, f"read the container's log with `kubectl logs -p {_name(pod)}`"
     message = f"container {container['name']} exited with code {code}; {advice}"
@@ -183,7 +183,7 @@ def _crash(pod: Object, container: Mapping[str, Any], ended: Mapping[str, Any]) 
         reason,
         f"{message}. Last log lines: {tail}" if tail else message,
         # Not by the state, which changes back and forth between waiting and running, but by the number of restarts.
-        stalled=int(container.get("restartCount", 0)) >= patience,
+        stalled=not temporary and int(container.get("restartCount", 0)) >= patience,
         container=container["name"],
         exit_code=code,
     )
