@@ -24,6 +24,7 @@ from tgi_operator.backends.incluster.desired import names, render
 from tgi_operator.backends.incluster.desired.manifests import is_as_wanted
 from tgi_operator.backends.incluster.desired.strategy import SURGE
 from tgi_operator.backends.resource import Owner, Resource
+from tgi_operator.backends.secret_values import SecretValues
 
 pytestmark = pytest.mark.installation("pods")
 
@@ -123,7 +124,7 @@ def wrong(cloud: Cloud, name: str, spec: Mapping[str, Any]) -> list[str]:
     read = Spec.model_validate(spec)
     assert read.in_cluster is not None
     known = Resource(owner, resource["metadata"]["generation"], False, read, Status(), fields=spec)
-    desired = render.desired(known, read.in_cluster, None, "")
+    desired = render.desired(known, read.in_cluster, SecretValues(), "")
     made = {
         "services": desired.service,
         "poddisruptionbudgets": desired.budget,

@@ -173,15 +173,14 @@ class ScalingRules(APIObject):
 
     stabilization_window_seconds: Seconds | None = Field(
         default=None,
-        description="For pods, the number of seconds for which the autoscaler considers past recommendations. The most "
-        "conservative recommendation applies. Default: 0 for scaleUp and 300 for scaleDown. On SageMaker, the cooldown "
-        "in seconds after a scaling activity. Default: 60 for scaleUp and 300 for scaleDown.",
+        description="For pods, the seconds of past recommendations from which the autoscaler uses the most conservative "
+        "one. Default: 0 for scaleUp and 300 for scaleDown. On SageMaker, the cooldown in seconds. Default: 60 for "
+        "scaleUp and 300 for scaleDown.",
     )
     select_policy: SelectPolicy | None = Field(
         default=None,
-        description="Which policy applies. `Max`: the policy that allows the largest change. `Min`: the policy that "
-        "allows the smallest change. `Disabled`: no scaling in this direction. SageMaker supports only `Disabled`, and "
-        "only for scaleDown.",
+        description="Policy that applies: the one that allows the largest change (`Max`) or the smallest change (`Min`). "
+        "`Disabled`: no scaling in this direction. SageMaker supports only `Disabled`, and only for scaleDown.",
     )
     policies: tuple[ScalingPolicy, ...] | None = Field(
         default=None,

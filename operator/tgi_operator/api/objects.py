@@ -73,7 +73,7 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_NO_UNIT = "a unit, if any, must be a Kubernetes unit (G or Gi instead of GB, M or Mi instead of MB), as in 24Gi"
+_NO_UNIT = "a unit, if any, must be a Kubernetes unit, such as G or Gi instead of GB"
 _AMOUNT = "[0-9]+([.][0-9]+)?([mkMGTPE]|[KMGTPE]i)?"
 _QUANTITY = Format(
     Form("^$|[^B]$", _NO_UNIT), Form(f"^{_AMOUNT}$", "must be a Kubernetes quantity, such as 24Gi, 24G or 500m")

@@ -117,7 +117,7 @@ class LabelSelector(APIObject):
     """Selects objects by their labels. An empty selector selects all objects."""
 
     match_labels: dict[str, LabelValue] | None = Field(
-        default=None, max_length=8, description="Labels that an object must have, with these exact values."
+        default=None, max_length=8, description="Labels and exact values that an object must have."
     )
     match_expressions: tuple[LabelSelectorRequirement, ...] | None = Field(
         default=None, max_length=4, json_schema_extra=ATOMIC_LIST, description="Label requirements, all of which apply."
@@ -138,13 +138,11 @@ class PodAffinityTerm(APIObject):
     )
     match_label_keys: LabelKeys | None = Field(
         default=None,
-        description="Keys of labels. The term applies only to pods whose values of these labels match those of the new "
-        "pod.",
+        description="Label keys. The term applies only to pods whose values match those of the new pod.",
     )
     mismatch_label_keys: LabelKeys | None = Field(
         default=None,
-        description="Keys of labels. The term applies only to pods whose values of these labels differ from those of "
-        "the new pod.",
+        description="Label keys. The term applies only to pods whose values differ from those of the new pod.",
     )
     namespaces: tuple[Name, ...] | None = Field(
         default=None,

@@ -279,7 +279,7 @@ REFUSED = [
     pytest.param(spec(resources={"requests": {"cpu": "-1"}}), "spec.inCluster.resources.requests", id="less CPU"),
     pytest.param(
         spec(resources={"limits": {"memory": "24GB"}}),
-        "a unit, if any, must be a Kubernetes unit (G or Gi instead of GB",
+        "a unit, if any, must be a Kubernetes unit, such as G or Gi instead of GB",
         id="no suffix",
     ),
     pytest.param(spec(cache={"claimName": "a", "accessMode": "ReadWriteOnce"}), "require size", id="mode of a claim"),

@@ -171,7 +171,7 @@ def test_gke_label_for_parts_of_gpus_that_the_spec_selects_is_not_excluded() -> 
 )
 def test_node_that_suits_has_the_gpus_by_any_label(labels: dict[str, str], *, suits: bool) -> None:
     demand = Demand.of(desired(spec(gpu={"products": ["NVIDIA-A100-SXM4-40GB"]})).template)
-    allocatable = {"nvidia.com/gpu": "8", "ephemeral-storage": "100Gi", "pods": "110"}
+    allocatable = {"nvidia.com/gpu": "8", "cpu": "96", "memory": "1Ti", "ephemeral-storage": "100Gi", "pods": "110"}
     metadata = {"name": "gpu-1", "labels": {"kubernetes.io/arch": "amd64"} | labels}
     assert demand.suits({"metadata": metadata, "status": {"allocatable": allocatable}}) is suits
 

@@ -26,7 +26,7 @@ def objects(wanted: Desired) -> list[Object]:
 def test_smallest_spec_is_these_objects() -> None:
     """A change of the revision replaces every existing pod: it must be intentional."""
     wanted = desired(spec())
-    assert wanted.revision == "d0c6dbb13d"
+    assert wanted.revision == "afcf335bbe"
     labels = {
         "app.kubernetes.io/name": "text-generation-inference",
         "app.kubernetes.io/managed-by": "tgi-operator",

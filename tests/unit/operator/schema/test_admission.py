@@ -154,8 +154,8 @@ def test_names_with_pods_are_those_of_services() -> None:
             incluster.spec(resources={"limits": {"memory": "24GB"}}),
             [
                 (
-                    "spec.inCluster.resources.limits.memory: a unit, if any, must be a Kubernetes unit (G or Gi "
-                    'instead of GB, M or Mi instead of MB), as in 24Gi, not "24GB"'
+                    "spec.inCluster.resources.limits.memory: a unit, if any, must be a Kubernetes unit, such as G or "
+                    'Gi instead of GB, not "24GB"'
                 )
             ],
         ),

@@ -64,7 +64,7 @@ def _desired(
     if revision is None or revision == rendered.revision or not naming.is_revision(revision):
         return rendered
     image = _image(template) if _image(rendered.template) == rendered.image else None
-    if _inputs(deployment) not in _same_inputs(rendered, resource, token, target, template):
+    if _inputs(deployment) not in _same_inputs(rendered, resource, secrets, target, template):
         return rendered
     failed = _rolled_back_from(deployment, resource)
     if failed is not None and resource.requested:
@@ -80,7 +80,7 @@ def _desired(
 
 
 def _same_inputs(
-    rendered: Desired, resource: Resource, token: HubToken | None, target: InCluster, template: Object
+    rendered: Desired, resource: Resource, secrets: SecretValues, target: InCluster, template: Object
 ) -> set[str]:
     """Return the digests of the inputs, as this version and earlier versions compute them.
 
@@ -90,7 +90,8 @@ def _same_inputs(
     spread = template["spec"].get("topologySpreadConstraints", ())
     if target.topology_spread_constraints == () and not any("matchLabelKeys" in each for each in spread):
         before = target.model_copy(update={"topology_spread_constraints": None})
-        digests |= {*naming.inputs_digests(resource, None, before), *naming.inputs_digests(resource, token, before)}
+        for found in (SecretValues(), SecretValues(secrets.token)):
+            digests |= {*naming.inputs_digests(resource, found, before)}
     return digests
 
 
