@@ -16,7 +16,7 @@ LIVES = tuple(
     for number, operation in enumerate(OPERATIONS)
     for fault in ("denied", "cut off", ("throttled", "fails inside", "hangs")[number % 3])
 )
-"""Each operation is refused, fails after an unknown effect, and fails in one of the ways that end by themselves."""
+"""Each operation is refused, fails after an unknown effect, and fails in one of three temporary ways."""
 
 BAD_SECONDS = 400
 """How long an operation fails after each change: longer than AWS takes to create an endpoint."""

@@ -173,14 +173,15 @@ class ScalingRules(APIObject):
 
     stabilization_window_seconds: Seconds | None = Field(
         default=None,
-        description="For pods, the seconds of past recommendations from which the autoscaler uses the most conservative "
-        "one. Default: 0 for scaleUp and 300 for scaleDown. On SageMaker, the cooldown in seconds. Default: 60 for "
-        "scaleUp and 300 for scaleDown.",
+        description="For pods, the seconds of past recommendations from which the autoscaler uses the most "
+        "conservative one. Default: 0 for scaleUp and 300 for scaleDown. On SageMaker, the cooldown in seconds. "
+        "Default: 60 for scaleUp and 300 for scaleDown.",
     )
     select_policy: SelectPolicy | None = Field(
         default=None,
-        description="Policy that applies: the one that allows the largest change (`Max`) or the smallest change (`Min`). "
-        "`Disabled`: no scaling in this direction. SageMaker supports only `Disabled`, and only for scaleDown.",
+        description="Policy that applies: the one that allows the largest change (`Max`) or the smallest change "
+        "(`Min`). `Disabled`: no scaling in this direction. SageMaker supports only `Disabled`, and only for "
+        "scaleDown.",
     )
     policies: tuple[ScalingPolicy, ...] | None = Field(
         default=None,
