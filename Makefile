@@ -76,6 +76,11 @@ test-installations: install ## Run the end-to-end tests in each kind of installa
 		PYTHONPATH=tests $(RUN) python -m e2e.rights .tests-$$each $$each; \
 	done
 
+.PHONY: chaos
+chaos: install ## Kill the operator, and edit, scale and delete pods' resources at random, for CHAOS_SECONDS (60).
+	@$(RUN) tgi-sandbox build
+	@$(RUN) pytest --chaos --basetemp .chaos tests/e2e/test_pods_chaos.py
+
 .PHONY: argocd-check
 argocd-check: install ## Deploy the example with the real Argo CD, which is compiled on first use, and check the result.
 	@$(RUN) tgi-sandbox build --argocd

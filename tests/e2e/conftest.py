@@ -26,6 +26,7 @@ from tgi_sandbox.cluster.api import ApiError
 from tgi_sandbox.operator import OperatorProcess
 
 FOLDER = Path(__file__).parent
+CHAOS = "test_pods_chaos.py"
 CRD = Path(__file__).parents[2] / "crds" / "tgiendpoints.yaml"
 POLICY = Path(__file__).parents[2] / "manifests" / "iam" / "operator-policy.json"
 ALLOWED = "allowed-actions.json"
@@ -345,14 +346,19 @@ def declared(item: pytest.Item) -> Name:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that runs the stories in an installation other than the declared one."""
+    """Add the options that choose the stories: those of an installation, or the one of random events."""
     parser.addoption("--installation", choices=list(INSTALLATIONS), help="run all stories that this one serves")
+    parser.addoption("--chaos", action="store_true", help="run only the story of random events")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip the stories that the installation of the command line does not support."""
-    chosen = config.getoption("installation")
+    """Skip the stories that the installation of the command line does not support, and random events by default."""
+    chosen, chaos = config.getoption("installation"), bool(config.getoption("chaos"))
     stories = [item for item in items if FOLDER in item.path.parents]
-    left_out = [item for item in stories if chosen and declared(item) not in INSTALLATIONS[chosen].stories]
+    left_out = [
+        item
+        for item in stories
+        if (item.path.name == CHAOS) is not chaos or (chosen and declared(item) not in INSTALLATIONS[chosen].stories)
+    ]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
