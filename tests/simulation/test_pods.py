@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from simulation.simulation import KEY, PODS, Object, Simulation, condition
 from simulation.test_over import CACHED, MINUTE, reports
 from simulation.test_stories import LONG, is_stalled
+from tgi_operator.backends.incluster.desired import fetch_job
 from tgi_operator.settings import Settings
 
 NEW = {**PODS, "runtime": {"maxTotalTokens": 2048}}
@@ -191,6 +193,70 @@ def test_a_resource_that_comes_back_takes_over_the_pods_that_served_without_it(
     assert deployment(serving)["metadata"]["ownerReferences"]
     serving.run(10)
     assert pods(serving) == before
+
+
+def homes_of_pods_and_jobs(simulation: Simulation) -> tuple[str, set[str | None]]:
+    """Return the home in which the pods look for their weights, and the homes that completed Jobs have made."""
+    (container,) = deployment(simulation)["spec"]["template"]["spec"]["containers"]
+    (home,) = (each["value"] for each in container["env"] if each["name"] == "HF_HOME")
+    done = (each for each in simulation.server.objects["jobs"].values() if condition(each, "Complete"))
+    return home.removeprefix("/data/hub/tgi/"), {fetch_job.made_home(each) for each in done}
+
+
+EDITED = {**CACHED, "deletionPolicy": "Retain", "runtime": {"maxTotalTokens": 2048}}
+
+
+def test_pods_of_a_resource_that_comes_back_change_only_to_weights_that_have_been_fetched_for_it(
+    simulation: Simulation,
+) -> None:
+    """Its UID is another one, so that it has another home, but the Job has the same name."""
+    simulation.apply({**CACHED, "deletionPolicy": "Retain"})
+    simulation.run_until(simulation.is_ready, within=600)
+    before = pods(simulation)
+    for plural in ("deployments", "jobs"):
+        for namespace, name in list(simulation.server.objects[plural]):
+            simulation.server.edit(plural, namespace, name, {"metadata": {"ownerReferences": None}})
+    simulation.delete()
+    simulation.run_until(simulation.is_gone, within=MINUTE)
+    simulation.apply({**CACHED, "deletionPolicy": "Retain"})
+    simulation.run_until(simulation.is_ready, within=MINUTE)
+    simulation.run(LONG)
+    assert pods(simulation) == before
+    home, _ = homes_of_pods_and_jobs(simulation)
+    simulation.apply(EDITED)
+    simulation.run_until(lambda: homes_of_pods_and_jobs(simulation)[0] != home, within=600)
+    home, made = homes_of_pods_and_jobs(simulation)
+    assert home in made
+    simulation.run_until(simulation.is_ready, within=600)
+
+
+def test_pods_of_a_version_without_homes_change_only_to_a_home_that_a_job_has_made(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their Job is lost, and another one restores it: its name is that of the next Job, but it makes no home."""
+    current = fetch_job.source
+
+    def former(*given: Any) -> fetch_job.Source:
+        found = current(*given)
+        return replace(found, home=fetch_job.DATA, identity="0123456789", arguments=found.arguments[:-2])
+
+    with monkeypatch.context() as older:
+        older.setattr(fetch_job, "source", former)
+        simulation.apply(CACHED)
+        simulation.run_until(simulation.is_ready, within=600)
+    (server,) = pods(simulation) - {each["metadata"]["name"] for each in fetchers(simulation)}
+    simulation.restart()
+    simulation.run(120)
+    ((namespace, name),) = simulation.server.objects["jobs"]
+    simulation.server.delete("jobs", namespace, name)
+    simulation.run(LONG)
+    assert homes_of_pods_and_jobs(simulation) == ("/data", {None})
+    assert server in pods(simulation)
+    simulation.apply(EDITED)
+    simulation.run_until(lambda: homes_of_pods_and_jobs(simulation)[0] != "/data", within=600)
+    home, made = homes_of_pods_and_jobs(simulation)
+    assert home in made
+    simulation.run_until(simulation.is_ready, within=600)
 
 
 @pytest.mark.parametrize(

@@ -381,6 +381,47 @@ def test_job_follows_its_input_until_it_is_complete(
     assert not any("Job" in step for step in steps(cluster.plan())), "what is fetched stays"
 
 
+COMPLETE = [{"type": "Complete", "status": "True"}]
+
+
+def moved(cluster: Cluster, *options: str) -> None:
+    """Let the Job have made another home, or none."""
+    (container,) = job_of(cluster)["spec"]["template"]["spec"]["containers"]
+    at = container["args"].index("--home")
+    container["args"][at : at + 2] = options
+
+
+@pytest.mark.parametrize(
+    ("options", "replaced"),
+    [
+        ((), True),
+        (("--home", "aaaaaaaaaa/bbbbbbbbbb"), True),
+        (None, False),
+    ],
+    ids=["of pods without homes", "of a deleted resource", "its own"],
+)
+@pytest.mark.parametrize("deployed", [False, True])
+def test_job_that_has_filled_another_home_is_replaced_before_pods_look_there(
+    options: tuple[str, ...] | None, *, replaced: bool, deployed: bool
+) -> None:
+    cluster = settled(spec(**CACHED)) if deployed else fetching(conditions=COMPLETE)
+    name = job_of(cluster)["metadata"]["name"]
+    if options is not None:
+        moved(cluster, *options)
+    if deployed:
+        assert cluster.plan().steps == (), "pods that run do not depend on it"
+        cluster.described, cluster.generation = spec(NEXT, **CACHED), 2
+    planned = cluster.step()
+    assert (steps(planned) == [f"Delete Job {name}", f"Apply Job {name}"]) is replaced
+    assert ("Apply Deployment zephyr-7b" in steps(planned)) is not replaced
+    if not replaced:
+        return
+    assert reason(planned) == Reason.FETCHING_WEIGHTS
+    assert cluster.plan().steps == (), "it is replaced once"
+    cluster.finish_jobs()
+    assert "Apply Deployment zephyr-7b" in steps(cluster.plan())
+
+
 def test_job_for_other_weights_ends_with_the_wish_for_them() -> None:
     cluster = fetching()
     former = job_of(cluster)["metadata"]["name"]

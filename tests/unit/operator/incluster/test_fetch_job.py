@@ -401,6 +401,14 @@ def test_new_rendering_takes_the_newest_commit_of_a_branch(model: dict[str, str]
     assert (before.identity != after.identity) is fetched_again
 
 
+def test_home_of_a_job_is_read_whatever_containers_others_add() -> None:
+    made = job(spec(**CACHED))
+    home = source(spec(**CACHED)).home.removeprefix("/data/hub/tgi/")
+    pod_of(made)["containers"].insert(0, {"name": "sidecar", "image": "proxy:1"})
+    assert fetch_job.made_home(made) == home
+    assert fetch_job.made_home(job(spec(FROM_S3, **CACHED))) is None
+
+
 def test_only_what_a_job_is_told_to_keep_is_read_from_it() -> None:
     made = fetch_job.keeping(job(spec(**CACHED)), ["b" * 10, "a" * 10, source(spec(**CACHED)).identity])
     assert pod_of(made)["containers"][0]["args"][-4:] == ["--keep", "a" * 10, "--keep", "b" * 10]

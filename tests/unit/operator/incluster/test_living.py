@@ -216,6 +216,26 @@ def test_what_a_job_keeps_does_not_change_while_it_runs() -> None:
     assert not [step for step in cluster.plan().steps if isinstance(step, Delete)]
 
 
+def test_job_that_replaces_one_with_another_home_keeps_what_pods_use_now() -> None:
+    """What the replaced Job kept was right when it began."""
+    cluster = Cluster(spec(**CACHED)).settle()
+    served = identity(cluster)
+    (body,) = (body for (kind, _), body in cluster.children.items() if kind == "Job")
+    (container,) = body["spec"]["template"]["spec"]["containers"]
+    container["args"][-1] = "aaaaaaaaaa/bbbbbbbbbb"
+    cluster.described = ANOTHER
+    cluster.step()
+    cluster.finish_jobs()
+    cluster.step()
+    failed = identity(cluster)
+    cluster.described = spec(NEXT, **CACHED)
+    assert identity(cluster) == served
+    assert fetch_job.kept(wanted(cluster)) == {failed}
+    cluster.step()
+    cluster.children = {key: body for key, body in cluster.children.items() if key[0] != "Pod"}
+    assert fetch_job.kept(wanted(cluster)) == {failed}
+
+
 def wanted(cluster: Cluster) -> Object:
     job = cluster.desired.job
     assert job is not None

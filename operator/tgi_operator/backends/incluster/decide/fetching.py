@@ -8,6 +8,7 @@ from tgi_operator.api.times import parse, rfc3339
 from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names
+from tgi_operator.backends.incluster.desired.fetch_job import made_home
 from tgi_operator.backends.incluster.desired.manifests import is_applied, is_as_wanted
 from tgi_operator.backends.incluster.kinds import CLAIM, JOB, POD, Object, condition, is_true
 from tgi_operator.backends.incluster.seen import pods, quota
@@ -43,7 +44,9 @@ def fetching(situation: Situation) -> Plan[Step] | Ask | None:
         message = f"A Job is fetching {situation.spec.model.uri}."
         return _plan(situation, progressing(Reason.FETCHING_WEIGHTS, message, available=situation.available))
     if is_true(job, "Complete"):
-        return None
+        if made_home(job) == made_home(wanted):
+            return None
+        return _replaced(situation, job, "has fetched the weights to another folder of the volume;")
     if situation.resource.requested and is_true(job, "Failed"):
         return _replaced(situation, job, "failed; as requested,")
     if not is_applied(job, wanted):

@@ -278,7 +278,7 @@ def _variable(given: EnvVar) -> Object:
 def keeping(job: Object, identities: Iterable[str]) -> Object:
     """Return the Job with the identities of other revisions of the resource, whose weights it must not remove."""
     given = _arguments(job)
-    if "--home" not in given:
+    if made_home(job) is None:
         return job
     own = names.identity_of(job)
     return _with_arguments(
@@ -291,10 +291,19 @@ def kept(job: Object) -> set[str]:
     return {value for option, value in pairwise(_arguments(job)) if option == "--keep"}
 
 
+def made_home(job: Object) -> str | None:
+    """Return the name of the home that a Job makes, or None if it makes none.
+
+    The name of the Job does not determine it: a Job can fill the home of pods that another version of the operator
+    rendered, or of a deleted resource with the same name.
+    """
+    return next((value for option, value in pairwise(_arguments(job)) if option == "--home"), None)
+
+
 def filling(job: Object, home: str) -> Object:
     """Return the Job for pods that another version of the operator rendered with this HF_HOME."""
     given = _arguments(job)
-    if "--home" not in given:
+    if made_home(job) is None:
         return job
     at = given.index("--home")
     name = home.removeprefix(f"{HUB_CACHE}/{_HOMES}/")
@@ -302,13 +311,19 @@ def filling(job: Object, home: str) -> Object:
 
 
 def _arguments(job: Object) -> list[str]:
-    return list(job["spec"]["template"]["spec"]["containers"][0].get("args", ()))
+    return list(_fetcher(job).get("args", ()))
 
 
 def _with_arguments(job: Object, arguments: list[str]) -> Object:
     made = copy.deepcopy(job)
-    made["spec"]["template"]["spec"]["containers"][0]["args"] = arguments
+    _fetcher(made)["args"] = arguments
     return made
+
+
+def _fetcher(job: Object) -> Object:
+    """Return the container that fetches. An admission webhook can add other containers to a Job."""
+    containers: list[Object] = job["spec"]["template"]["spec"]["containers"]
+    return next((each for each in containers if each["name"] == FETCHER), {})
 
 
 def _add_changes(metadata: Object, pod: Object, changes: Object) -> None:

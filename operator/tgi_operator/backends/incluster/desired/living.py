@@ -142,13 +142,15 @@ def _keeping(
     """Return the Job, which does not remove the weights of pods, of the Deployment and of what has been fetched.
 
     A revision to roll back to still has its Job, which is deleted only after another revision has served. A Job keeps
-    the same weights until it ends, so that it is not replaced whenever a pod ends.
+    the same weights until it ends, so that it is not replaced whenever a pod ends. A Job that makes another home is
+    replaced anyway.
     """
     job = rendered.job
     if job is None or names.identity_of(job) != rendered.source.identity:
         return job
     living = _living(jobs)
-    if (same := living.get(str(job["metadata"]["name"]))) is not None:
+    same = living.get(str(job["metadata"]["name"]))
+    if same is not None and fetch_job.made_home(same) == fetch_job.made_home(job):
         return fetch_job.keeping(job, fetch_job.kept(same))
     fetched = (names.identity_of(each) for each in living.values() if is_true(each, "Complete"))
     templates = [*servers, *([deployment["spec"]["template"]] if deployment is not None else [])]
