@@ -21,7 +21,7 @@ from typing import Any
 
 from tgi_operator.weights import digests, failures, folder
 from tgi_operator.weights.failures import LastingError
-from tgi_operator.weights.hub_cache import HubCache
+from tgi_operator.weights.hub_cache import HubCache, write_reference
 from tgi_operator.weights.parts import Part, Purpose
 from tgi_operator.weights.progress import say
 
@@ -103,10 +103,7 @@ class Home:
             _link(snapshot, cache.snapshot(commit))
             # TGI's launcher and router (hf-hub, in Rust) read refs/REVISION also for a commit.
             for name in part.references:
-                path = folder.inside(storage / "refs", name)
-                folder.require_contained(self._path, path)
-                if not path.is_file() or path.read_text() != commit:
-                    folder.write_atomically(path, commit)
+                write_reference(storage, name, commit)
         _write(self._path, Manifest(complete=True, contents=_read(self._path).contents))
 
     def _all(self) -> Iterator[Path]:

@@ -125,9 +125,7 @@ class HubCache:
         missing, they find neither config.json nor the tokenizer's configuration offline.
         """
         for name in {revision, commit}:
-            path = folder.inside(self._storage / "refs", name)
-            if not path.is_file() or path.read_text() != commit:
-                folder.write_atomically(path, commit)
+            write_reference(self._storage, name, commit)
 
     def _blob(self, file: HubFile) -> Path:
         return folder.inside(self._storage / "blobs", file.digest)
@@ -151,6 +149,14 @@ class HubCache:
         others = [path for path in snapshots.iterdir() if path.name != without] if snapshots.is_dir() else []
         links = (path for snapshot in others for path in snapshot.rglob("*") if path.is_symlink())
         return {path.readlink().name for path in links}
+
+
+def write_reference(storage: Path, revision: str, commit: str) -> None:
+    """Make a revision refer to a commit in one repository's part of a cache. Nothing is written if it already does."""
+    path = folder.inside(storage / "refs", revision)
+    folder.require_contained(storage, path)
+    if not path.is_file() or path.read_text() != commit:
+        folder.write_atomically(path, commit)
 
 
 def _incomplete(blob: Path) -> Path:
