@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,15 @@ class Content:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The contents of a home, and whether they were complete."""
+    """The contents of a home, and whether they were complete. A `damaged` manifest may have had more contents."""
 
     complete: bool = False
     contents: tuple[Content, ...] = ()
+    damaged: bool = False
+
+
+class _DamagedError(Exception):
+    """The contents of a home are not known."""
 
 
 class Home:
@@ -64,6 +69,7 @@ class Home:
         self._cache = cache
         self._others = cache / HOMES / match[1]
         self._path = self._others / match[2]
+        self._registered: tuple[Content, ...] = ()
         folder.require_contained(cache, self._path)
 
     def commit(self, part: Part) -> str | None:
@@ -77,38 +83,53 @@ class Home:
     def register(self, contents: Iterable[Content], keep: Collection[str]) -> None:
         """Announce what is fetched next, and remove what only former revisions of this resource needed.
 
-        The homes in `keep` stay, because pods use them or a rollback would.
+        The homes in `keep` stay, because pods use them or a rollback would. Nothing is removed while the contents of
+        another home are not known.
         """
-        wanted = tuple(contents)
+        wanted = self._registered = tuple(contents)
         with _locked(self._cache):
             before = _read(self._path)
             living = {self._path.name, *keep}
             former = [path for path in _folders(self._others) if path.name not in living]
-            others = [path for path in self._all() if path not in former and path != self._path]
-            used = [*wanted, *(each for path in others for each in _read(path).contents)]
-            for path in former:
-                self._remove(path, used)
-            self._remove_files(before.contents, used)
+            try:
+                used = [*wanted, *self._used_by_others(former)]
+            except (OSError, _DamagedError) as error:
+                say(f"the weights of former revisions stay: {error}")
+            else:
+                for path in former:
+                    self._remove(path, used)
+                self._remove_files(before.contents, used)
             complete = before.complete and set(map(_identity, before.contents)) == set(map(_identity, wanted))
             _write(self._path, Manifest(complete, wanted))
 
     def publish(self, parts: Iterable[tuple[Part, str]]) -> None:
         """Let the pods find the parts, each with its commit."""
         hub = self._path / "hub"
-        for part, commit in parts:
-            cache = HubCache(self._cache, part.repository, part.purpose)
-            storage = folder.inside(hub, cache.folder)
-            snapshot = folder.inside(storage / "snapshots", commit)
-            folder.require_contained(self._path, snapshot.parent)
-            _link(snapshot, cache.snapshot(commit))
-            # TGI's launcher and router (hf-hub, in Rust) read refs/REVISION also for a commit.
-            for name in part.references:
-                write_reference(storage, name, commit)
-        _write(self._path, Manifest(complete=True, contents=_read(self._path).contents))
+        with _locked(self._cache):
+            for part, commit in parts:
+                cache = HubCache(self._cache, part.repository, part.purpose)
+                storage = folder.inside(hub, cache.folder)
+                snapshot = folder.inside(storage / "snapshots", commit)
+                folder.require_contained(self._path, snapshot.parent)
+                _link(snapshot, cache.snapshot(commit))
+                # TGI's launcher and router (hf-hub, in Rust) read refs/REVISION also for a commit.
+                for name in part.references:
+                    write_reference(storage, name, commit)
+            _write(self._path, Manifest(complete=True, contents=self._registered))
 
-    def _all(self) -> Iterator[Path]:
-        for resource in _folders(self._cache / HOMES):
-            yield from _folders(resource)
+    def _used_by_others(self, former: Collection[Path]) -> Iterator[Content]:
+        """Yield the contents of all other homes that stay. Raises OSError or _DamagedError if not all are known."""
+        homes = (home for resource in _folders(self._cache / HOMES) for home in _folders(resource))
+        for home in homes:
+            if home == self._path or home in former:
+                continue
+            manifest = _read(home)
+            if manifest.damaged:
+                raise _DamagedError(
+                    f"{home / _MANIFEST} is damaged or from a newer version, so the files that this home needs are "
+                    f"unknown; if no pods have the label tgi-operator.dev/weights={home.name}, remove {home}"
+                )
+            yield from manifest.contents
 
     def _remove(self, home: Path, used: Collection[Content]) -> None:
         """Remove a home with the files that only it has. The manifest is last, so that a killed removal continues."""
@@ -143,28 +164,41 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _write(home: Path, manifest: Manifest) -> None:
-    folder.write_atomically(home / _MANIFEST, json.dumps(asdict(manifest), indent=1))
+    written = {"complete": manifest.complete, "contents": [asdict(each) for each in manifest.contents]}
+    folder.write_atomically(home / _MANIFEST, json.dumps(written, indent=1))
 
 
 def _read(home: Path) -> Manifest:
-    """Return the manifest of a home, without the entries that are damaged."""
+    """Return the manifest of a home, empty if there is none, and without the entries that are damaged."""
     try:
-        found = json.loads((home / _MANIFEST).read_text())
-        contents = tuple(content for each in found["contents"] if (content := _content(each)) is not None)
-        return Manifest(found["complete"] is True, contents)
-    except (OSError, ValueError, TypeError, KeyError):
+        content = (home / _MANIFEST).read_bytes()
+    except FileNotFoundError:
         return Manifest()
+    try:
+        found = json.loads(content)
+        entries = [_content(each) for each in found["contents"]]
+        contents = tuple(each for each in entries if each is not None)
+        return Manifest(found["complete"] is True, contents, damaged=len(contents) < len(entries))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return Manifest(damaged=True)
 
 
 def _content(entry: Any) -> Content | None:
-    """Return an entry of a manifest, or None if its names could lead anywhere else than to parts of a cache."""
-    found = Content(**(entry | {"digests": tuple(map(str, entry["digests"]))}))
-    valid = (
-        _REPOSITORY.fullmatch(found.repository)
-        and _COMMIT.fullmatch(found.commit)
-        and found.purpose in set(Purpose)
-        and all(map(digests.is_digest, found.digests))
-    )
+    """Return an entry of a manifest, or None if its names could lead anywhere else than to parts of a cache.
+
+    A newer version may have added fields, which do not matter.
+    """
+    try:
+        given = {each.name: entry[each.name] for each in fields(Content)}
+        found = Content(**(given | {"digests": tuple(map(str, given["digests"]))}))
+        valid = (
+            _REPOSITORY.fullmatch(found.repository)
+            and _COMMIT.fullmatch(found.commit)
+            and found.purpose in set(Purpose)
+            and all(map(digests.is_digest, found.digests))
+        )
+    except (TypeError, KeyError):
+        return None
     return found if valid else None
 
 

@@ -1,9 +1,11 @@
 """The homes of pods in a cache of the Hub that several resources share: fixed commits, and what is removed."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,7 @@ def test_a_branch_that_moves_reaches_only_new_homes(
     newer = repository.commit(files(b"second"))
     hub.requests.clear()
 
-    assert f"commit {first.sha} is complete" in run(fetch, cache, "a/1"), "the Job was deleted, and is repeated"
+    assert f"all files of commit {first.sha} are already in" in run(fetch, cache, "a/1"), "the Job was deleted, and is repeated"
     assert hub.requests == []
     assert newer.sha in run(fetch, cache, "b/1")
     assert (loaded(cache, "a/1"), loaded(cache, "b/1")) == (b"first", b"second")
@@ -210,6 +212,76 @@ def test_a_damaged_manifest_counts_as_none(fetch: Command, cache: Path, first: C
     (cache / "tgi" / "a" / "1" / "fetched.json").write_text(content)
     run(fetch, cache, "a/1")
     assert loaded(cache, "a/1") == b"first"
+
+
+@pytest.mark.parametrize("damage", ["text", "entry", "purpose", "no file"])
+def test_nothing_is_removed_while_the_files_of_another_home_are_unknown(
+    fetch: Command, cache: Path, first: Commit, repository: Repository, damage: str
+) -> None:
+    run(fetch, cache, "a/1")
+    run(fetch, cache, "b/1")
+    manifest = cache / "tgi" / "b" / "1" / "fetched.json"
+    content = manifest.read_text()
+    if damage == "no file":
+        manifest.unlink()
+        manifest.mkdir()
+    else:
+        described = json.loads(content)
+        entry = described["contents"][0]
+        described["contents"] = [{"entry": 1, "purpose": entry | {"purpose": "draft"}}.get(damage)]
+        manifest.write_text("{" if damage == "text" else json.dumps(described))
+    repository.commit(files(b"second"))
+    output = run(fetch, cache, "a/2")
+    assert "the weights of former revisions stay: " in output
+    assert str(manifest) in output
+    assert (loaded(cache, "a/1"), loaded(cache, "b/1"), loaded(cache, "a/2")) == (b"first", b"first", b"second")
+
+    if damage == "no file":
+        manifest.rmdir()
+    manifest.write_text(content)
+    assert "removed the weights of a former revision" in run(fetch, cache, "a/2")
+    assert (homes(cache), loaded(cache, "b/1")) == ({"a/2", "b/1"}, b"first")
+
+
+def test_a_manifest_that_a_newer_version_has_extended_is_read(
+    fetch: Command, cache: Path, first: Commit, repository: Repository
+) -> None:
+    run(fetch, cache, "a/1")
+    run(fetch, cache, "b/1")
+    manifest = cache / "tgi" / "b" / "1" / "fetched.json"
+    described = json.loads(manifest.read_text())
+    described["contents"] = [each | {"added": 1} for each in described["contents"]]
+    manifest.write_text(json.dumps(described | {"added": 1}))
+    repository.commit(files(b"second"))
+    assert "removed the weights of a former revision" in run(fetch, cache, "a/2")
+    assert (loaded(cache, "b/1"), snapshots(cache) >= {first.sha}) == (b"first", True)
+    assert f"all files of commit {first.sha} are already in" in run(fetch, cache, "b/1")
+
+
+def test_manifests_are_written_only_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another Job could otherwise miss the files of a home, and remove them."""
+    _, wanted = planted(tmp_path)
+    write, written = home._write, []
+
+    def checked(path: Path, manifest: home.Manifest) -> None:
+        with (tmp_path / ".fetch" / "homes.lock").open("w") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        written.append(manifest.complete)
+        write(path, manifest)
+
+    monkeypatch.setattr(home, "_write", checked)
+    replace_home(tmp_path, wanted)
+    assert written == [False, True]
+
+
+def test_a_home_lists_the_commit_that_it_publishes(tmp_path: Path) -> None:
+    """The pod of a Job that was replaced can still be ending and have registered another commit."""
+    _, (part, content) = planted(tmp_path)
+    made, other = home.Home(tmp_path, "a/3"), home.Home(tmp_path, "a/3")
+    made.register([content], ["1", "2"])
+    other.register([replace(content, commit="f" * 40)], ["1", "2"])
+    made.publish([(part, content.commit)])
+    assert home.Home(tmp_path, "a/3").commit(part) == content.commit
 
 
 def test_a_forged_manifest_removes_nothing_elsewhere(fetch: Command, cache: Path, first: Commit) -> None:
