@@ -65,10 +65,7 @@ def fetch(order: Order, directory: Path, token: str | None, seconds: float) -> P
     configure_http_backend(_session)
     home = Home(directory, order.home) if order.home is not None else None
     try:
-        downloads = list(_prepared(order, directory, token, home))
-        _require_one_commit_each(downloads)
-        if home is not None:
-            home.register([download.content for download in downloads], order.keep)
+        downloads = _registered(order, directory, token, home)
         folder.require_space(directory, sum(download.needed for download in downloads))
         for download in downloads:
             download.run(seconds)
@@ -82,6 +79,20 @@ def fetch(order: Order, directory: Path, token: str | None, seconds: float) -> P
     except OSError as error:
         raise failures.of_volume(error, directory) or PassingError(failures.line(error)) from error
     return downloads[0].path
+
+
+def _registered(order: Order, directory: Path, token: str | None, home: Home | None) -> list["_Download"]:
+    """Return the downloads after the home has announced them, so that no other Job removes them from now on."""
+    while True:
+        downloads = list(_prepared(order, directory, token, home))
+        _require_one_commit_each(downloads)
+        if home is None:
+            return downloads
+        home.register([download.content for download in downloads], order.keep)
+        # Until then, another Job could remove a commit that was complete, and with it the configuration that names
+        # other repositories.
+        if not any(download.is_lost for download in downloads):
+            return downloads
 
 
 def _prepared(order: Order, directory: Path, token: str | None, home: Home | None) -> Iterator["_Download"]:
@@ -134,6 +145,11 @@ class _Download:
     def path(self) -> Path:
         """The folder of the commit."""
         return self._cache.snapshot(self.commit)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the commit was complete when it was prepared but no longer is."""
+        return self._files is None and not self._cache.is_complete(self.commit)
 
     @property
     def content(self) -> Content:

@@ -14,6 +14,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from integration.weights.conftest import MIB, Command, holds_more_than, make_command
 from tgi_operator.weights import home, parts
+from tgi_operator.weights.hub_cache import HubCache
 from tgi_sandbox.hub import Commit, Fault, HubDouble, Repository
 
 MODEL = "acme/tiny-7b"
@@ -256,6 +257,32 @@ def test_a_manifest_that_a_newer_version_has_extended_is_read(
     assert "removed the weights of a former revision" in run(fetch, cache, "a/2")
     assert (loaded(cache, "b/1"), snapshots(cache) >= {first.sha}) == (b"first", True)
     assert f"all files of commit {first.sha} are already in" in run(fetch, cache, "b/1")
+
+
+def test_a_commit_that_another_job_removes_before_it_is_registered_is_fetched_again(
+    fetch: Command, cache: Path, repository: Repository, hub: HubDouble
+) -> None:
+    """The commit is complete when the Job begins, and the other Job has the lock."""
+    medusa = {"medusa_num_heads": 3, "base_model_name_or_path": "acme/base"}
+    commit = repository.commit(files(b"first", **medusa) | {"medusa_lm_head.safetensors": b"heads"})
+    base = hub.add(Repository("acme/base")).commit(files(b"base"))
+    run(fetch, cache, "a/1", "--revision", commit.sha)
+    with (cache / ".fetch" / "homes.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = fetch.start(URI, cache, "--home", "b/1", "--revision", commit.sha)
+        assert process.stdout is not None
+        assert f"all files of commit {commit.sha} are already in" in process.stdout.readline()
+        assert base.sha in process.stdout.readline()
+        record = json.loads((cache / "tgi" / "a" / "1" / "fetched.json").read_text())
+        for content in record["contents"]:
+            storage = HubCache(cache, content["repository"], content["purpose"])
+            storage.remove(content["commit"], content["digests"], [], [])
+        shutil.rmtree(cache / "tgi" / "a" / "1")
+        assert snapshots(cache) == set()
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert loaded(cache, "b/1", revision=commit.sha) == b"first"
+    assert loaded(cache, "b/1", SHARD, "acme/base") == b"base"
 
 
 def test_manifests_are_written_only_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
