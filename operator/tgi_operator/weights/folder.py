@@ -80,7 +80,8 @@ def configs(folder: Path) -> dict[str, Any]:
     """Return the files with the configuration of a model. TGI reports those that it cannot read."""
     found = {}
     for name in CONFIGS:
-        with suppress(OSError, ValueError):
+        # A file can be nested too deeply for the parser.
+        with suppress(OSError, ValueError, RecursionError):
             found[name] = json.loads((folder / name).read_text())
     return found
 
@@ -108,7 +109,7 @@ def check(folder: Path, *, allow_pickle: bool, convertible: bool = True) -> None
         present = {path.name for path in folder.iterdir() if path.is_file()}
         index = json.loads((folder / _INDEX).read_text()) if _INDEX in present else {}
         listed = set(index.get("weight_map", {}).values())
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         faulty = of_faulty_volume(error, folder) if isinstance(error, OSError) else None
         raise faulty or LastingError(f"{folder} cannot be read as a model folder: {error}") from error
     if CONFIG not in present:

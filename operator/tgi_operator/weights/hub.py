@@ -243,7 +243,7 @@ class _Download:
     def _json(self, name: str) -> Any:
         try:
             return json.loads((self.path / name).read_text())
-        except ValueError:
+        except (ValueError, RecursionError):
             # TGI reports it if it reads the file.
             return None
 

@@ -358,6 +358,15 @@ def test_adapters_are_fetched_too_and_found_as_tgi_looks_for_them(
     assert not any(request.path.endswith("optimizer.pt") for request in hub.requests)
 
 
+@pytest.mark.parametrize("text", [b"{", b"[" * 100_000], ids=["no JSON", "deeply nested"])
+def test_configuration_that_cannot_be_parsed_is_left_to_tgi(
+    fetch: Command, cache: Path, repository: Repository, text: bytes
+) -> None:
+    repository.commit(files(b"first") | {"tokenizer_config.json": text})
+    run(fetch, cache, "a/1", "--trust-remote-code")
+    assert loaded(cache, "a/1", "tokenizer_config.json") == text
+
+
 def test_the_base_of_a_medusa_model_is_fetched_too(
     fetch: Command, cache: Path, repository: Repository, hub: HubDouble
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_model_is_a_configuration_and_weights(tmp_path: Path, files: dict[str,
         ),
         ({"config.json": "{}", "a.safetensors": "", INDEX: "{"}, "cannot be read"),
         ({"config.json": "{}", "a.safetensors": "", INDEX: "[]"}, "cannot be read"),
+        ({"config.json": "{}", "a.safetensors": "", INDEX: "[" * 100_000}, "cannot be read"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, files: dict[str, str], words: str) -> None:
@@ -83,6 +84,16 @@ def test_what_is_missing_is_named(tmp_path: Path, files: dict[str, str], words: 
         (tmp_path / name).write_text(text)
     with pytest.raises(LastingError, match=words):
         folder.check(tmp_path, allow_pickle=True)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "\udcff"])
+def test_configuration_that_cannot_be_parsed_counts_as_none(tmp_path: Path, text: str) -> None:
+    """TGI reports it if it reads the file."""
+    (tmp_path / "config.json").write_text(text, errors="surrogateescape")
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    (tmp_path / "model.safetensors").touch()
+    assert folder.configs(tmp_path) == {"tokenizer_config.json": {}}
+    folder.check(tmp_path, allow_pickle=False)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
