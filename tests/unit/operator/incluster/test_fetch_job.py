@@ -191,6 +191,40 @@ def test_a_hub_in_a_secret_has_its_own_job() -> None:
     assert len(names_of_jobs) == 3
 
 
+def literal(name: str, value: str) -> dict[str, Any]:
+    return {"name": name, "value": value}
+
+
+MINIO = literal("AWS_ENDPOINT_URL", "http://minio:9000")
+
+
+@pytest.mark.parametrize(
+    ("uri", "env", "same"),
+    [
+        ("s3://weights/a/", [MINIO], False),
+        ("s3://weights/a/", [literal("AWS_ENDPOINT_URL_S3", "http://minio:9000")], False),
+        ("s3://weights/a/", [secret("AWS_ENDPOINT_URL", "endpoint")], False),
+        ("s3://weights/a/", [literal("AWS_REGION", "eu-west-1")], True),
+        (HUB, [MINIO], True),
+        ("hf://a/b", [literal("HF_ENDPOINT", "http://hub")], False),
+    ],
+)
+def test_weights_of_another_endpoint_are_fetched_again(uri: str, env: list[dict[str, Any]], *, same: bool) -> None:
+    described = {"model": {"uri": uri}}
+    with_env = name(spec(described | {"runtime": {"env": env}}, **CACHED))
+    assert (with_env == name(spec(described, **CACHED))) is same
+
+
+def test_identity_depends_on_each_endpoint_but_not_on_their_order() -> None:
+    def of(*env: dict[str, Any]) -> str:
+        return name(spec(FROM_S3 | {"runtime": {"env": [*env]}}, **CACHED))
+
+    for_s3 = literal("AWS_ENDPOINT_URL_S3", "http://minio:9000")
+    assert of(MINIO, for_s3) == of(for_s3, MINIO)
+    different = [of(), of(MINIO), of(for_s3), of(MINIO, for_s3), of(literal("AWS_ENDPOINT_URL", "http://other"))]
+    assert len(set(different)) == 5
+
+
 def test_job_never_reads_what_its_node_is_allowed_to() -> None:
     """Even if the author of the resource requests it: the instance metadata service has the role of the node."""
     asked = {"runtime": {"env": [{"name": "AWS_EC2_METADATA_DISABLED", "value": "false"}]}}
@@ -359,10 +393,14 @@ def expanded(value: str, **known: str) -> str:
         pytest.param(spec(FROM_S3, **CACHED), "0166c899ef", id="S3"),
         pytest.param(spec(FROM_S3 | {"runtime": {"trustRemoteCode": True}}, **CACHED), "0166c899ef", id="S3 and code"),
         pytest.param(spec(FROM_CLAIM), "d3468aa4f2", id="a claim"),
+        pytest.param(spec({"model": {"uri": HUB, "allowPickle": True}}, **CACHED), "94e7cce123", id="the Hub"),
     ],
 )
 def test_weights_of_earlier_versions_are_not_fetched_again(described: dict[str, Any], tail: str) -> None:
-    """Their Job keeps its name, which earlier versions derived in the same way."""
+    """Their Job keeps its name, which earlier versions derived in the same way.
+
+    For the Hub, these are versions with homes.
+    """
     assert name(described) == f"zephyr-7b-fetch-{tail}"
 
 

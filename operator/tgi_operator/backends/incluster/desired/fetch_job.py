@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from tgi_operator.api.incluster import InCluster
 from tgi_operator.api.spec import S3_SCHEME, EnvVar, Model, Spec
@@ -38,6 +39,9 @@ _SHARED = re.compile(
     re.IGNORECASE,
 )
 """Variables of `runtime.env` that the download of the weights needs, for the Job as well as for the pods."""
+
+_S3_ENDPOINTS = frozenset({"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"})
+"""Variables that determine where boto3 looks for a bucket."""
 
 _READ_ONLY_SOURCES = frozenset({"configMap", "secret", "projected"})
 """Volumes of `podTemplate` that the Job also has, such as those with CA bundles."""
@@ -153,10 +157,20 @@ def _identity(
     *more: str,
 ) -> str:
     """Return the digest of what is fetched and where. Another digest means another Job, so this stays as it is."""
-    hub = [each.value or _variable(each)["valueFrom"] for each in spec.runtime.env if each.name == "HF_ENDPOINT"]
+    hub = [_value(each) for each in spec.runtime.env if each.name == "HF_ENDPOINT"]
+    # For hf://, `more` repeats this option. It stays here too, because without it, every digest would change.
     options = ["--allow-pickle"] if spec.model.allow_pickle else []
     what = [uri, folder, spec.model.revision, hub, volumes, mounts, *options, *more]
+    if uri.startswith(S3_SCHEME):
+        # Without them, the digest is that of earlier versions.
+        given = {each.name: _value(each) for each in spec.runtime.env if each.name in _S3_ENDPOINTS}
+        what += [{name: value} for name, value in sorted(given.items())]
     return names.weights_identity(owner, json.dumps(what, sort_keys=True))
+
+
+def _value(given: EnvVar) -> Any:
+    """Return the value of a variable, or the reference to it."""
+    return given.value or _variable(given)["valueFrom"]
 
 
 def _adapters(spec: Spec) -> Iterator[str]:
