@@ -102,7 +102,9 @@ def test_a_branch_that_moves_reaches_only_new_homes(
     newer = repository.commit(files(b"second"))
     hub.requests.clear()
 
-    assert f"all files of commit {first.sha} are already in" in run(fetch, cache, "a/1"), "the Job was deleted, and is repeated"
+    assert f"all files of commit {first.sha} are already in" in run(fetch, cache, "a/1"), (
+        "the Job was deleted, and is repeated"
+    )
     assert hub.requests == []
     assert newer.sha in run(fetch, cache, "b/1")
     assert (loaded(cache, "a/1"), loaded(cache, "b/1")) == (b"first", b"second")

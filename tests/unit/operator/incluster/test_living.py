@@ -217,7 +217,7 @@ def test_what_a_job_keeps_does_not_change_while_it_runs() -> None:
 
 
 def test_job_that_replaces_one_with_another_home_keeps_what_pods_use_now() -> None:
-    """What the replaced Job kept was right when it began."""
+    """The replaced Job kept the weights that pods used when it began."""
     cluster = Cluster(spec(**CACHED)).settle()
     served = identity(cluster)
     (body,) = (body for (kind, _), body in cluster.children.items() if kind == "Job")

@@ -160,7 +160,7 @@ def _identity(
     hub = [_value(each) for each in spec.runtime.env if each.name == "HF_ENDPOINT"]
     # For hf://, `more` repeats this option. It stays here too, because without it, every digest would change.
     options = ["--allow-pickle"] if spec.model.allow_pickle else []
-    what = [uri, folder, spec.model.revision, hub, volumes, mounts, *options, *more]
+    what: list[Any] = [uri, folder, spec.model.revision, hub, volumes, mounts, *options, *more]
     if uri.startswith(S3_SCHEME):
         # Without them, the digest is that of earlier versions.
         given = {each.name: _value(each) for each in spec.runtime.env if each.name in _S3_ENDPOINTS}
