@@ -194,7 +194,7 @@ REFUSED = [
     ),
     pytest.param(
         runtime(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ml/keys", "key": "k"}}}]),
-        "must be the name of an object",
+        "must be the name of a Secret",
         id="a Secret of another namespace",
     ),
     pytest.param(
