@@ -135,7 +135,7 @@ class Settings(BaseModel):
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
         description="Whether the operator rejects (restricted) or accepts (unrestricted) a podTemplate that "
-        "reaches beyond the pod, for example through host paths or privileges.",
+        "reaches beyond the pod, for example, through host paths or privileges.",
     )
     require_labels: Literal["on", "off"] = Field(
         default="on",
@@ -146,7 +146,7 @@ class Settings(BaseModel):
         default=(),
         max_length=64,
         description="Keys of the annotations that spec.inCluster.service.annotations can contain. * matches any text, "
-        "for example in prometheus.io/*. If empty, resources cannot set annotations of their Service.",
+        "for example, in prometheus.io/*. If empty, resources cannot set annotations of their Service.",
     )
     serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
         default=None,

@@ -250,7 +250,7 @@ class InCluster(APIObject):
     do_not_disrupt: bool = Field(
         default=False,
         description="Whether to keep Karpenter and the Cluster Autoscaler from removing the nodes of the pods, for "
-        "example to save costs. If true, the pods have the annotations that these autoscalers read. A node that is "
+        "example, to save costs. If true, the pods have the annotations that these autoscalers read. A node that is "
         "kept costs money.",
     )
     service: Service = Field(default=Service(), description="The Service in front of the pods.")

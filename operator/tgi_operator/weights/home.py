@@ -120,10 +120,13 @@ class Home:
                 shutil.rmtree(home / "hub")
             self._remove_files(_read(home).contents, used)
             shutil.rmtree(home)
-            say(f"removed the weights of a former revision: {home}")
+            say(f"removed the weights of an earlier revision: {home}")
         except OSError as error:
             # More room is welcome, but the weights to fetch matter more.
-            say(f"{home}: the weights of a former revision cannot be removed: {error.strerror}")
+            say(
+                f"{home}: the weights of an earlier revision cannot be removed: {error.strerror}; the next Job "
+                "will try again"
+            )
 
     def _remove_files(self, contents: Iterable[Content], used: Collection[Content]) -> None:
         for each in contents:

@@ -130,7 +130,7 @@ def test_former_revisions_are_removed_and_what_is_still_needed_stays(
     third = repository.commit(files(b"third"))
     output = run(fetch, cache, "a/3", "--keep", "2")
 
-    assert "removed the weights of a former revision" in output
+    assert "removed the weights of an earlier revision" in output
     assert homes(cache) == {"a/2", "a/3"}
     assert snapshots(cache) == {second.sha, third.sha}
     assert {b"second", b"third"} <= blobs(cache)
@@ -314,7 +314,7 @@ def test_code_of_another_repository_is_fetched_only_if_it_may_run(
             {"medusa_num_heads": 3, "base_model_name_or_path": "../x"},
             {},
             [],
-            ["'../x' is not a model on the Hub"],
+            ["'../x' is not a repository on the Hub"],
         ),
         (
             {"medusa_num_heads": 3, "base_model_name_or_path": "acme/base"},
