@@ -13,7 +13,6 @@ from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, SER
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.secret_values import SecretValues
 
-
 _BESIDE_PODS = ("service", "pod_disruption_budget", "pod_monitor")
 """Fields of `inCluster` that only objects other than pods depend on."""
 
