@@ -1,10 +1,12 @@
 """The settings of the operator: flags of `tgi-operator run`, each also a TGI_OPERATOR_* variable."""
 
+import json
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from tgi_operator import __version__
+from tgi_operator.api.objects import LabelKey, LabelValue
 
 BackendName = Literal["sageMaker", "inCluster"]
 """A backend, by the field of the spec that chooses it."""
@@ -64,17 +66,22 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def _pairs(value: object) -> object:
+    """Return the pairs of a text: a JSON object, or NAME=VALUE separated by commas."""
     if not isinstance(value, str):
         return value
+    if value.lstrip().startswith("{"):
+        return json.loads(value)
     pairs = [item.partition("=") for item in _list(value)]
     if not all(name and sign for name, sign, _ in pairs):
-        raise ValueError("must be NAME=VALUE, separated by commas")
+        raise ValueError("must be NAME=VALUE, separated by commas, or a JSON object")
     return {name: found for name, _, found in pairs}
 
 
 _MetricName = Annotated[str, Field(max_length=253, pattern=r"^[!-~]+$")]
 _Pairs = Annotated[dict[str, Annotated[str, Field(max_length=253)]], BeforeValidator(_pairs)]
-"""Names and values, as NAME=VALUE separated by commas."""
+"""Names and values, as NAME=VALUE separated by commas or as a JSON object."""
+
+_Labels = Annotated[dict[LabelKey, LabelValue], BeforeValidator(_pairs)]
 
 
 class Settings(BaseModel):
@@ -128,7 +135,7 @@ class Settings(BaseModel):
     pod_template: Literal["restricted", "unrestricted"] = Field(
         default="restricted",
         description="Whether the operator rejects (restricted) or accepts (unrestricted) a podTemplate that "
-        "reaches beyond the pod, for example through host paths or privileges.",
+        "reaches beyond the pod, for example, through host paths or privileges.",
     )
     require_labels: Literal["on", "off"] = Field(
         default="on",
@@ -139,7 +146,7 @@ class Settings(BaseModel):
         default=(),
         max_length=64,
         description="Keys of the annotations that spec.inCluster.service.annotations can contain. * matches any text, "
-        "for example in prometheus.io/*. If empty, resources cannot set annotations of their Service.",
+        "for example, in prometheus.io/*. If empty, resources cannot set annotations of their Service.",
     )
     serving_pods_from: tuple[_NamespaceOrAll, ...] | None = Field(
         default=None,
@@ -195,7 +202,7 @@ class Settings(BaseModel):
         description="Kind of object that the operator creates so that Prometheus scrapes the pods: PodMonitor for the "
         "Prometheus Operator, PodMonitoring for Google Cloud Managed Service for Prometheus, or none.",
     )
-    monitor_labels: _Pairs = Field(
+    monitor_labels: _Labels = Field(
         default={},
         max_length=16,
         description="Labels of each PodMonitor or PodMonitoring, such as release=prometheus. "

@@ -193,7 +193,8 @@ def test_pods_with_a_volume_of_one_node_stay_on_it(cloud: Cloud) -> None:
     (before,) = cloud.pods("zephyr")
     cloud.apply("zephyr", changed(model={"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}, inCluster=cached))
     until(lambda: len(cloud.objects("jobs")) == 2, lambda: str(cloud.objects("jobs")))
-    fetching = [pod for pod in cloud.objects("pods") if pod["metadata"]["name"].startswith("zephyr-fetch")]
+    made = sorted(cloud.objects("pods"), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+    fetching = [pod for pod in made if pod["metadata"]["name"].startswith("zephyr-fetch")]
     assert {pod["spec"]["nodeName"] for pod in fetching[1:]} <= {before["spec"]["nodeName"]}
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"

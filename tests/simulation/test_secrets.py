@@ -187,3 +187,10 @@ def test_a_container_prints_a_value_that_nobody_sees(
         simulation.server.put_secret("ml", "proxy", url=value)
         simulation.run(600)
         told(simulation, caplog)
+    # Nor while the spec has a problem, so that the operator does not read the Secret.
+    simulation.server.delete("secrets", "ml", "proxy")
+    for restarted in (False, True):
+        if restarted:
+            simulation.restart()
+        simulation.run(600)
+        told(simulation, caplog)

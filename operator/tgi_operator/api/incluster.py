@@ -28,18 +28,6 @@ DEFAULT_GPU_RESOURCE = "nvidia.com/gpu"
 class GPU(APIObject):
     """GPUs for each pod."""
 
-    model_config = APIObject.model_config | {
-        "json_schema_extra": cel(
-            (
-                (
-                    "self.count == 1 || !self.resourceName.matches('^nvidia[.]com/(mig-.+|.+[.]shared)$') && "
-                    "(!has(self.products) || self.products.all(p, !p.matches('-MIG-|-SHARED$')))"
-                ),
-                "count must be 1 for MIG slices and shared GPUs, because TGI can use only one; request whole GPUs",
-            ),
-        )
-    }
-
     resource_name: LabelKey = Field(
         default=DEFAULT_GPU_RESOURCE,
         description="Extended resource that the device plugin registers, such as nvidia.com/gpu, "
@@ -262,7 +250,7 @@ class InCluster(APIObject):
     do_not_disrupt: bool = Field(
         default=False,
         description="Whether to keep Karpenter and the Cluster Autoscaler from removing the nodes of the pods, for "
-        "example to save costs. If true, the pods have the annotations that these autoscalers read. A node that is "
+        "example, to save costs. If true, the pods have the annotations that these autoscalers read. A node that is "
         "kept costs money.",
     )
     service: Service = Field(default=Service(), description="The Service in front of the pods.")

@@ -77,7 +77,7 @@ class Reason(StrEnum):
     SCALED_TO_ZERO = (
         "ScaledToZero",
         "The replica count is 0, so no pods are serving requests.",
-        "To start pods, set `spec.replicas`, for example with `kubectl scale tgi/NAME --replicas=1`.",
+        "To start pods, set `spec.replicas`, for example, with `kubectl scale tgi/NAME --replicas=1`.",
         _DEPLOYMENT,
     )
 
@@ -110,8 +110,9 @@ class Reason(StrEnum):
             "installed or `--prometheus-address` is not set."
         ),
         (
-            "Install a metrics adapter or KEDA as described in [Scaling](scaling.md). The operator detects either one "
-            "within 30 seconds of its installation."
+            "Install a metrics adapter, or install KEDA and set `--prometheus-address`, as described in "
+            "[Scaling](scaling.md). The operator detects a metrics adapter or KEDA within 30 seconds of its "
+            "installation."
         ),
         "kubectl get apiservices | grep metrics",
     )
@@ -299,9 +300,10 @@ class Reason(StrEnum):
             "operator does not connect to the region."
         ),
         (
-            "Create a new TGIEndpoint in another region, or ask an administrator to add the region to "
-            "`--aws-regions`. The operator then restarts and continues. Until then, a resource that was deployed in "
-            "that region cannot be deleted completely."
+            "Create a new TGIEndpoint in another region, or if the region name is correct, ask an administrator to add "
+            "the region to `--aws-regions`. After the administrator adds the region, the operator restarts and "
+            "continues. Until the region is added, a resource that was deployed in that region cannot be deleted "
+            "completely."
         ),
         "kubectl get tgi NAME -o jsonpath='{.spec.sageMaker.region}'",
     )
@@ -529,7 +531,7 @@ class Reason(StrEnum):
         ("The new revision failed, and AWS or the operator rolled back to the last revision that served requests."),
         (
             "Read the container logs and change the spec. To try the same spec again, set the "
-            "`tgi-operator.dev/requestedAt` annotation."
+            "`tgi-operator.dev/requestedAt` annotation to any new value."
         ),
         _ENDPOINT_LOGS,
     )
@@ -558,8 +560,8 @@ class Reason(StrEnum):
         ),
         (
             "Check the URI, the revision, the token and the role. If the message does not show a time for the next "
-            "attempt and the cause is outside the spec, then to retry, set the `tgi-operator.dev/requestedAt` "
-            "annotation."
+            "attempt and the cause is outside the spec, fix the cause, and then set the "
+            "`tgi-operator.dev/requestedAt` annotation to any new value."
         ),
         f"{_ENDPOINT_LOGS}\n{_FETCH_LOGS}",
     )
@@ -658,7 +660,7 @@ class Reason(StrEnum):
     )
     AUTOSCALING_STOPPED = (
         "AutoscalingStopped",
-        "`autoscaling` was removed from the spec. The replica count does not change.",
+        "`autoscaling` was removed from the spec. The replica count no longer changes automatically.",
         "No action is needed.",
         _DESCRIBE,
     )

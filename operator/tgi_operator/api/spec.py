@@ -68,11 +68,11 @@ class Model(APIObject):
         "json_schema_extra": cel(
             (
                 "!has(self.revision) || self.uri.startsWith('hf://')",
-                "revision requires an hf:// uri",
+                "revision requires an hf:// URI",
             ),
             (
                 "!has(self.tokenSecretRef) || self.uri.startsWith('hf://')",
-                "tokenSecretRef requires an hf:// uri",
+                "tokenSecretRef requires an hf:// URI",
             ),
         )
     }
@@ -119,7 +119,7 @@ class Model(APIObject):
 
     @property
     def hub_id(self) -> str:
-        """`owner/name` of an hf:// uri."""
+        """`owner/name` of an hf:// URI."""
         return self.uri.removeprefix(HF_SCHEME)
 
     @property

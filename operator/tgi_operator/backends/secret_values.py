@@ -33,10 +33,15 @@ class SecretValue:
 
 @dataclass(frozen=True)
 class SecretValues:
-    """All values that a spec takes from Secrets: the Hub token, and the variables of `runtime.env` by name."""
+    """All values that a spec takes from Secrets: the Hub token, and the variables of `runtime.env` by name.
+
+    `others` are values that other specs of the namespace take or took, if this process knows them. A pod of an earlier
+    spec can still have one. They are only redacted.
+    """
 
     token: SecretValue | None = None
     env: Mapping[str, SecretValue] = field(default_factory=dict)
+    others: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -68,4 +73,4 @@ def without_secrets(text: str, secrets: SecretValues | None) -> str:
     if secrets is None:
         return redacted(text)
     found = (*secrets.env.values(), *(() if secrets.token is None else (secrets.token,)))
-    return redacted(text, [each for known in found for each in (known.value, *known.former)])
+    return redacted(text, [*secrets.others, *(each for known in found for each in (known.value, *known.former))])

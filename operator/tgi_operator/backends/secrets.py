@@ -48,7 +48,8 @@ async def values(reader: SecretReader, resource: Resource, *, require_label: boo
                 return value
             found[field] = value
     env = {name: found[_field(name)] for name in resource.spec.runtime.secret_env}
-    return SecretValues(found.get(_TOKEN), env)
+    others = [each for (known, *_), each_key in _values.items() if known == namespace for each in each_key]
+    return SecretValues(found.get(_TOKEN), env, tuple(sorted({*others})))
 
 
 def _references(spec: Spec) -> dict[str, list[tuple[str, SecretKeyRef]]]:

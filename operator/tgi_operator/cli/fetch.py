@@ -83,7 +83,7 @@ def _fetched(uri: str, directory: str | None, token: str | None, seconds: float,
     try:
         sharing.share(found, target, writable=folder.has_only_pickled(found))
     except OSError as error:
-        raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}") from error
+        raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}; check the volume") from error
     return found
 
 
@@ -94,7 +94,7 @@ def _target(uri: str, directory: str | None) -> Path:
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}") from error
+        raise of_volume(error, target) or LastingError(f"{target}: {error.strerror}; check the volume") from error
     return target
 
 

@@ -46,7 +46,7 @@ def fetch(source: Prefix, directory: Path, seconds: float) -> Path:
     except (BotoCoreError, Boto3Error, ClientError) as error:
         raise failure(error, source) from error
     except OSError as error:
-        raise failures.of_volume(error, directory) or PassingError(failures.line(error)) from error
+        raise failures.of_volume(error, directory) or failures.of_network(error) from error
     return directory
 
 
@@ -152,7 +152,7 @@ def failure(error: Exception, source: Prefix) -> FetchError:
     if isinstance(error, NoCredentialsError):
         return LastingError(f"{uri}: there are no AWS credentials; give the pod's service account an IAM role")
     if not isinstance(error, ClientError):
-        return PassingError(f"{uri}: {failures.line(error)}")
+        return PassingError(f"{uri}: {failures.line(error)}; {failures.CHECK_NETWORK}")
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     said = " ".join(str(error).split())
     if error.operation_name.startswith("AssumeRole"):
@@ -166,5 +166,5 @@ def failure(error: Exception, source: Prefix) -> FetchError:
     if status == 404:
         return LastingError(f"{uri}: {said}; check spec.model.uri")
     if status >= 500 or status in _BUSY:
-        return PassingError(f"{uri}: {said}")
-    return LastingError(f"{uri}: {said}")
+        return PassingError(f"{uri}: {said}; if the problem persists, check the status of the storage service")
+    return LastingError(f"{uri}: {said}; check spec.model.uri and the settings of the bucket")

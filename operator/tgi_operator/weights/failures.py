@@ -12,7 +12,10 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 _FAULTY = {errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ENODEV, errno.ENXIO, errno.EUCLEAN}
 _PATH = {errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EFBIG}
+_CHECK_VOLUME = "if the problem persists, check the volume and its storage driver"
 _QUERY = re.compile(r"\?[^\s'\")]+")
+
+CHECK_NETWORK = "if the problem persists, check DNS, the NetworkPolicies and the proxy variables in spec.runtime.env"
 
 
 class FetchError(Exception):
@@ -52,8 +55,13 @@ def of_volume(error: OSError, directory: Path) -> FetchError | None:
             "folder, or use a volume whose CSI driver applies fsGroup"
         )
     if error.errno in _PATH:
-        return LastingError(where)
-    return of_faulty_volume(error, directory) or (PassingError(where) if error.filename is not None else None)
+        return LastingError(
+            f"{where}; remove any other files at this path, or use a PVC with another storage class if the file system "
+            "of the volume does not support the name or the size of the file"
+        )
+    if (faulty := of_faulty_volume(error, directory)) is not None:
+        return faulty
+    return PassingError(f"{where}; {_CHECK_VOLUME}") if error.filename is not None else None
 
 
 def of_faulty_volume(error: OSError, directory: Path) -> PassingError | None:
@@ -61,9 +69,13 @@ def of_faulty_volume(error: OSError, directory: Path) -> PassingError | None:
     if error.errno not in _FAULTY:
         return None
     return PassingError(
-        f"{error.filename or directory}: {error.strerror}; the storage of the volume has failed; if this does not end, "
-        "check the volume and its storage driver"
+        f"{error.filename or directory}: {error.strerror}; the storage of the volume has failed; {_CHECK_VOLUME}"
     )
+
+
+def of_network(error: BaseException) -> PassingError:
+    """Return the failure of a connection."""
+    return PassingError(f"{line(error)}; {CHECK_NETWORK}")
 
 
 def line(error: BaseException) -> str:

@@ -111,7 +111,10 @@ def check(folder: Path, *, allow_pickle: bool, convertible: bool = True) -> None
         listed = set(index.get("weight_map", {}).values())
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         faulty = of_faulty_volume(error, folder) if isinstance(error, OSError) else None
-        raise faulty or LastingError(f"{folder} cannot be read as a model folder: {error}") from error
+        raise faulty or LastingError(
+            f"{folder} cannot be read as a model folder: {error}; check that the folder is readable and that the files "
+            "in it are not damaged"
+        ) from error
     if CONFIG not in present:
         raise LastingError(f"{folder} has no {CONFIG}; use a folder that contains a model in Hugging Face Hub layout")
     if not weights(present):
@@ -126,7 +129,7 @@ def check(folder: Path, *, allow_pickle: bool, convertible: bool = True) -> None
     if missing := sorted(listed - present):
         example, them = (f": {missing[0]}", "it") if len(missing) == 1 else (f", such as {missing[0]}", "them")
         lacking = f"{len(missing)} of the files that are listed in {_INDEX}"
-        raise LastingError(f"{folder} lacks {lacking}{example}; copy {them}")
+        raise LastingError(f"{folder} lacks {lacking}{example}; copy {them} to the folder")
 
 
 def write_atomically(path: Path, text: str) -> None:

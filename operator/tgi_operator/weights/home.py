@@ -81,7 +81,7 @@ class Home:
         return next((each.commit for each in manifest.contents if _key(each) == key), None)
 
     def register(self, contents: Iterable[Content], keep: Collection[str]) -> None:
-        """Announce what is fetched next, and remove what only former revisions of this resource needed.
+        """Announce what is fetched next, and remove what only earlier revisions of this resource needed.
 
         The homes in `keep` stay, because pods use them or a rollback would. Nothing is removed while the contents of
         another home are not known.
@@ -94,7 +94,7 @@ class Home:
             try:
                 used = [*wanted, *self._used_by_others(former)]
             except (OSError, _DamagedError) as error:
-                say(f"the weights of former revisions stay: {error}")
+                say(f"the weights of earlier revisions stay: {error}")
             else:
                 for path in former:
                     self._remove(path, used)
@@ -138,10 +138,13 @@ class Home:
                 shutil.rmtree(home / "hub")
             self._remove_files(_read(home).contents, used)
             shutil.rmtree(home)
-            say(f"removed the weights of a former revision: {home}")
+            say(f"removed the weights of an earlier revision: {home}")
         except OSError as error:
             # More room is welcome, but the weights to fetch matter more.
-            say(f"{home}: the weights of a former revision cannot be removed: {error.strerror}")
+            say(
+                f"{home}: the weights of an earlier revision cannot be removed: {error.strerror}; the next Job "
+                "will try again"
+            )
 
     def _remove_files(self, contents: Iterable[Content], used: Collection[Content]) -> None:
         for each in contents:

@@ -77,7 +77,7 @@ def fetch(order: Order, directory: Path, token: str | None, seconds: float) -> P
         if home is not None:
             home.publish((download.part, download.commit) for download in downloads)
     except OSError as error:
-        raise failures.of_volume(error, directory) or PassingError(failures.line(error)) from error
+        raise failures.of_volume(error, directory) or failures.of_network(error) from error
     return downloads[0].path
 
 
@@ -176,7 +176,7 @@ class _Download:
             return
         for file in files:
             if file.size > MAX_HTTP_DOWNLOAD_SIZE:
-                text = f"{file.name} is {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// uri"
+                text = f"{file.name} is {gib(file.size)} GiB, more than the Hub sends in one piece; use an s3:// URI"
                 raise LastingError(f"{self.part.uri}: {text}")
         with Progress(sum(file.size for file in files), lambda: self._arrived(files), seconds):
             self._with_reasons(lambda: self._fetch_all(files))
@@ -214,7 +214,7 @@ class _Download:
             raise self.failure(error) from error
         except ValueError as error:
             # A name that the library refuses.
-            raise LastingError(f"{self.part.uri}: {failures.line(error)}") from error
+            raise LastingError(f"{self.part.uri}: {failures.line(error)}; check {self.part.named_by}") from error
 
     def _listed(self) -> list[HubFile]:
         """Ask the Hub for the commit and its files."""
@@ -228,7 +228,10 @@ class _Download:
         info = self._with_reasons(lambda: self._patiently(call))
         self.commit = str(info.sha)
         if not _COMMIT.fullmatch(self.commit):
-            raise LastingError(f"{self.part.uri}: the Hub sent {self.commit[:80]!r} for a commit, which is not a hash")
+            raise LastingError(
+                f"{self.part.uri}: the Hub sent {self.commit[:80]!r} as the commit hash, but this value is not a hash; "
+                "use a Hub that provides Git commit hashes"
+            )
         files = self._chosen(info)
         total = sum(file.size for file in files)
         self.needed = total - self._arrived(files)
@@ -328,5 +331,6 @@ def _check_etag(response: requests.Response, *_: Any, **__: Any) -> None:
     etag = response.headers.get("X-Linked-ETag") or response.headers.get("ETag")
     if response.request.method == "HEAD" and etag is not None and not _ETAG.fullmatch(etag):
         raise LastingError(
-            f"{response.url.partition('?')[0]}: the Hub sent the ETag {etag[:80]!r}, which is not a digest"
+            f"{response.url.partition('?')[0]}: the Hub sent the ETag {etag[:80]!r}, which is not a digest; "
+            "use a Hub whose ETags are digests"
         )

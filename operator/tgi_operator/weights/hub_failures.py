@@ -11,7 +11,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from tgi_operator.weights.failures import FetchError, LastingError, PassingError, line
+from tgi_operator.weights.failures import CHECK_NETWORK, FetchError, LastingError, PassingError, line
 from tgi_operator.weights.parts import Part, Purpose
 
 _SECRET = "spec.model.tokenSecretRef"  # noqa: S105 - the name of a field
@@ -25,10 +25,12 @@ def failure(error: OSError, part: Part, *, with_token: bool) -> FetchError:
     if remedy := _remedy(error, status, part, with_token=with_token):
         return LastingError(f"{part.uri}: {remedy}")
     if status is None:
-        return PassingError(f"{part.uri}: the connection to {ENDPOINT} failed: {line(_origin(error))}")
+        why = f"the connection to {ENDPOINT} failed: {line(_origin(error))}"
+        return PassingError(f"{part.uri}: {why}; {CHECK_NETWORK}")
     if status >= 500 or status in _BUSY:
-        return PassingError(f"{part.uri}: the Hub responded with {status}")
-    return LastingError(f"{part.uri}: the Hub responded with {status}: {line(error)}")
+        check = "if the problem persists, check the status and the rate limits of the Hub"
+        return PassingError(f"{part.uri}: the Hub responded with {status}; {check}")
+    return LastingError(f"{part.uri}: the Hub responded with {status}: {line(error)}; check {part.named_by}")
 
 
 def retry_after(error: OSError) -> float | None:
@@ -49,14 +51,17 @@ def _remedy(error: OSError, status: int | None, part: Part, *, with_token: bool)
         return f"the model is gated ({status}); {ask} and set {_SECRET}"
     if isinstance(error, RepositoryNotFoundError):
         secret = f"the token in {_SECRET} must be allowed to read the model" if with_token else f"set {_SECRET}"
-        return f"the model does not exist ({status}); check {part.named_by}, and if the model is private, {secret}"
+        missing = f"the model does not exist or is private ({status})"
+        return f"{missing}; check {part.named_by}, and if the model is private, {secret}"
     if isinstance(error, RevisionNotFoundError):
         return f"the revision {part.revision!r} does not exist ({status}); check {_revision_of(part)}"
     if isinstance(error, EntryNotFoundError):
         return f"a file in the commit no longer exists ({status}); check {_revision_of(part)}"
     if status in (401, 403):
         if with_token:
-            return f"the Hub rejected the token in {_SECRET} ({status})"
+            return (
+                f"the Hub rejected the token ({status}); in {_SECRET}, reference a token that has access to the model"
+            )
         return f"the Hub requires a token ({status}); set {_SECRET}"
     return None
 

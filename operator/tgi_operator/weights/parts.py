@@ -79,7 +79,7 @@ def others(part: Part, configs: Mapping[str, Any], *, remote_code: bool) -> Iter
         for name in CONFIGS:
             for repository in sorted(_code(configs.get(name))):
                 named_by = f"auto_map in {name} of {part.uri}"
-                _require_id(repository, named_by)
+                _require_id(repository, named_by, "code")
                 if repository != part.repository:
                     yield Part(repository, MAIN, Purpose.CODE, named_by)
 
@@ -89,13 +89,18 @@ def require_complete(uri: str, configs: Mapping[str, Any], *, remote_code: bool)
     config = _mapping(configs.get(CONFIG))
     base = config.get("base_model_name_or_path")
     if _speculates(config) and not str(base).startswith("/"):
-        raise LastingError(f"{uri}: {CONFIG} names the base model {base!r}, which is not in this folder; {_USE_HUB}")
+        raise LastingError(
+            f"{uri}: {CONFIG} names the base model {base!r}, which is not in this folder; {_use_hub('the base model')}"
+        )
     for name in CONFIGS:
         for repository in sorted(_code(configs.get(name)) if remote_code else ()):
-            raise LastingError(f"{uri}: {name} names code of {repository!r}, which is not in this folder; {_USE_HUB}")
+            raise LastingError(
+                f"{uri}: {name} refers to code in {repository!r}, which is not in this folder; {_use_hub('the code')}"
+            )
 
 
-_USE_HUB = "use an hf:// uri with inCluster.cache, which fetches it too"
+def _use_hub(missing: str) -> str:
+    return f"use an hf:// URI with spec.inCluster.cache so that the operator fetches {missing} too"
 
 
 def _bases(part: Part, config: Mapping[str, Any]) -> Iterator[Part]:
@@ -108,7 +113,7 @@ def _bases(part: Part, config: Mapping[str, Any]) -> Iterator[Part]:
     if _speculates(config):
         named_by = f"base_model_name_or_path in {CONFIG} of {part.uri}"
         base = str(config.get("base_model_name_or_path"))
-        _require_id(base, named_by)
+        _require_id(base, named_by, "a base model")
         yield Part(base, MAIN, Purpose.BASE, named_by)
 
 
@@ -131,6 +136,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _require_id(repository: str, named_by: str) -> None:
+def _require_id(repository: str, named_by: str, what: str) -> None:
     if not _ID.fullmatch(repository):
-        raise LastingError(f"{named_by}: {repository[:200]!r} is not a model on the Hub; use a model that names one")
+        raise LastingError(
+            f"{named_by}: {repository[:200]!r} is not a repository on the Hub; use a model whose configuration names "
+            f"{what} on the Hub"
+        )

@@ -45,8 +45,8 @@ def _allow(path: Path, needed: int) -> None:
     path.chmod(stat.S_IMODE(found.st_mode) | needed)
     if path.stat().st_mode & needed != needed:
         raise LastingError(
-            f"{path}: the volume keeps mode {stat.S_IMODE(found.st_mode):o}, so TGI cannot read it; mount the volume "
-            "with modes that let other users read"
+            f"{path}: the volume does not allow mode {stat.S_IMODE(found.st_mode):o} to be changed, so TGI cannot read "
+            "this path; mount the volume with modes that let other users read its files"
         )
 
 

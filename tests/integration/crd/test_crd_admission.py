@@ -194,7 +194,7 @@ REFUSED = [
     ),
     pytest.param(
         runtime(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ml/keys", "key": "k"}}}]),
-        "must be the name of an object",
+        "must be the name of a Secret",
         id="a Secret of another namespace",
     ),
     pytest.param(
@@ -225,12 +225,12 @@ REFUSED = [
     ),
     pytest.param(
         spec({"model": FROM_S3["model"] | {"revision": "main"}}),
-        "revision requires an hf:// uri",
+        "revision requires an hf:// URI",
         id="a revision of weights from S3",
     ),
     pytest.param(
         spec({"model": FROM_S3["model"] | {"tokenSecretRef": {"name": "hub", "key": "token"}}}),
-        "tokenSecretRef requires an hf:// uri",
+        "tokenSecretRef requires an hf:// URI",
         id="a token for weights from S3",
     ),
     pytest.param(

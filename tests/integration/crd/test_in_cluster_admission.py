@@ -314,17 +314,6 @@ REFUSED = [
     pytest.param(spec(nodeSelector={"k" * 17000: ""}), "15,000 characters", id="a long key"),
     pytest.param(spec(omitDefaults=["ReadinessProbe"]), "omitDefaults[0]", id="no default to omit"),
     pytest.param(spec(gpu={"count": 0}), "spec.inCluster.gpu.count", id="no GPU"),
-    *(
-        pytest.param(
-            spec(gpu={"count": 2, **gpu}), "count must be 1 for MIG slices and shared GPUs", id=f"two parts: {gpu}"
-        )
-        for gpu in (
-            {"resourceName": "nvidia.com/mig-3g.20gb"},
-            {"resourceName": "nvidia.com/gpu.shared"},
-            {"products": ["NVIDIA-L4", "NVIDIA-L4-SHARED"]},
-            {"products": ["NVIDIA-A100-SXM4-40GB-MIG-3g.20gb"]},
-        )
-    ),
     pytest.param(spec(terminationGracePeriodSeconds=5), "terminationGracePeriodSeconds", id="no grace"),
 ]
 

@@ -210,7 +210,8 @@ def test_next_rendering_leaves_nothing_of_a_template_that_stayed(
     assert [each["name"] for each in pod["containers"][0]["env"]] == [
         each["name"] for each in wanted.template["spec"]["containers"][0]["env"]
     ]
-    assert not {"priorityClassName", "topologySpreadConstraints", "imagePullSecrets"} & pod.keys()
+    assert not {"priorityClassName", "imagePullSecrets"} & pod.keys()
+    assert [each["topologyKey"] for each in pod["topologySpreadConstraints"]] == ["kubernetes.io/hostname"]
     assert pod["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
 
 

@@ -339,7 +339,8 @@ def test_what_the_spec_no_longer_says_is_removed(place: Namespace) -> None:
     before = spec(nodeSelector={"pool": "gpu"}, tolerations=[TAINT], priorityClassName="high")
     place.apply(place.manifests(before)[-1])
     after = place.apply(place.manifests(spec(tolerations=[]))[-1])["spec"]["template"]["spec"]
-    assert not {"nodeSelector", "tolerations", "priorityClassName"} & set(after)
+    assert not {"tolerations", "priorityClassName"} & set(after)
+    assert after["nodeSelector"] == {"kubernetes.io/arch": "amd64"}
 
 
 def test_claim_cannot_shrink_and_a_job_cannot_be_changed(place: Namespace) -> None:

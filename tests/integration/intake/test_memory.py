@@ -38,7 +38,7 @@ def noise(length: int) -> str:
 
 def endpoint(number: int) -> Object:
     """Return a TGIEndpoint with nearly all the characters of a spec, and annotations of maximum length."""
-    annotations = {f"team.example/{each}": noise(8_000) for each in range(2)}
+    annotations = {f"team.example/{each}": noise(7_300) for each in range(2)}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,

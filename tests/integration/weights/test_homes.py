@@ -135,7 +135,7 @@ def test_former_revisions_are_removed_and_what_is_still_needed_stays(
     third = repository.commit(files(b"third"))
     output = run(fetch, cache, "a/3", "--keep", "2")
 
-    assert "removed the weights of a former revision" in output
+    assert "removed the weights of an earlier revision" in output
     assert homes(cache) == {"a/2", "a/3"}
     assert snapshots(cache) == {second.sha, third.sha}
     assert {b"second", b"third"} <= blobs(cache)
@@ -235,14 +235,14 @@ def test_nothing_is_removed_while_the_files_of_another_home_are_unknown(
         manifest.write_text("{" if damage == "text" else json.dumps(described))
     repository.commit(files(b"second"))
     output = run(fetch, cache, "a/2")
-    assert "the weights of former revisions stay: " in output
+    assert "the weights of earlier revisions stay: " in output
     assert str(manifest) in output
     assert (loaded(cache, "a/1"), loaded(cache, "b/1"), loaded(cache, "a/2")) == (b"first", b"first", b"second")
 
     if damage == "no file":
         manifest.rmdir()
     manifest.write_text(content)
-    assert "removed the weights of a former revision" in run(fetch, cache, "a/2")
+    assert "removed the weights of an earlier revision" in run(fetch, cache, "a/2")
     assert (homes(cache), loaded(cache, "b/1")) == ({"a/2", "b/1"}, b"first")
 
 
@@ -256,7 +256,7 @@ def test_a_manifest_that_a_newer_version_has_extended_is_read(
     described["contents"] = [each | {"added": 1} for each in described["contents"]]
     manifest.write_text(json.dumps(described | {"added": 1}))
     repository.commit(files(b"second"))
-    assert "removed the weights of a former revision" in run(fetch, cache, "a/2")
+    assert "removed the weights of an earlier revision" in run(fetch, cache, "a/2")
     assert (loaded(cache, "b/1"), snapshots(cache) >= {first.sha}) == (b"first", True)
     assert f"all files of commit {first.sha} are already in" in run(fetch, cache, "b/1")
 
@@ -424,7 +424,7 @@ def test_code_of_another_repository_is_fetched_only_if_it_may_run(
             {"medusa_num_heads": 3, "base_model_name_or_path": "../x"},
             {},
             [],
-            ["'../x' is not a model on the Hub"],
+            ["'../x' is not a repository on the Hub"],
         ),
         (
             {"medusa_num_heads": 3, "base_model_name_or_path": "acme/base"},

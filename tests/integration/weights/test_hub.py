@@ -377,7 +377,7 @@ def test_a_token_that_no_header_can_hold_is_not_printed(fetch: Command, cache: P
 @pytest.mark.parametrize(
     ("uri", "revision", "words"),
     [
-        ("hf://acme/nothing", "main", ["the model does not exist (401)", "check spec.model.uri"]),
+        ("hf://acme/nothing", "main", ["the model does not exist or is private (401)", "check spec.model.uri"]),
         (URI, "v9", ["the revision 'v9' does not exist (404)", "check spec.model.revision"]),
         (URI, "../../x", ["spec.model.revision: must be a commit, a branch or a tag, not '../../x'"]),
     ],
@@ -400,7 +400,8 @@ def test_a_limit_and_a_hub_in_trouble_are_waited_for(
 
     done = fetch(URI, cache)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "the Hub responded with 429; retrying in 0.1 s" in done.stdout
+    assert "the Hub responded with 429; if the problem persists" in done.stdout
+    assert "; retrying in 0.1 s" in done.stdout
 
 
 def test_a_hub_that_stays_in_trouble_may_be_tried_later(

@@ -30,6 +30,7 @@ _CONSTRAINTS = (
     "pattern",
     "maxProperties",
     "additionalProperties",
+    "patternProperties",
 )
 
 

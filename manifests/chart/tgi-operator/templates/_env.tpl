@@ -23,11 +23,7 @@
 {{- range $name, $value := .Values.settings }}
 - name: TGI_OPERATOR_{{ snakecase $name | upper }}
   {{- if kindIs "map" $value }}
-  {{- $pairs := list }}
-  {{- range $key, $each := $value }}
-  {{- $pairs = append $pairs (printf "%s=%s" $key $each) }}
-  {{- end }}
-  value: {{ join "," $pairs | quote }}
+  value: {{ toJson $value | quote }}
   {{- else }}
   value: {{ $value | toString | quote }}
   {{- end }}

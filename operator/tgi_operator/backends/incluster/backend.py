@@ -75,7 +75,7 @@ class InClusterBackend:
 
     async def observe(self, key: Key, resource: Resource) -> Situation:
         """Return all inputs to the decision."""
-        await self._listing.complete(key)
+        await self._listing.complete(key, self._optional.served)
         return await self._observer.observe(key, resource)
 
     def plan(self, situation: Situation) -> Plan[Step]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import aiohttp
 
@@ -65,11 +65,14 @@ class Listing:
                 logger.warning("The objects in the cluster could not be listed: %s", error)
             pause = RELIST_SECONDS
 
-    async def complete(self, key: Key) -> None:
-        """List the objects of a resource that is newer than some of them, which were therefore skipped."""
+    async def complete(self, key: Key, optional: Iterable[Kind]) -> None:
+        """List the objects of a resource that is newer than some of them, which were therefore skipped.
+
+        `optional` are kinds that this class does not list otherwise.
+        """
         if not self._children.lacks(key):
             return
-        for kind in self._kinds:
+        for kind in (*self._kinds, *optional):
             selector = f"{LABEL_NAME}={key.name}"
             async for body in self._cluster.reduced(kind.path(key.namespace), reduced, labelSelector=selector):
                 self._children.put(body)

@@ -169,7 +169,12 @@ class Observer:
             if body is None:
                 found.pop((kind.name, name), None)
                 continue
-            if not names.is_ours(body["metadata"].get("labels", {}), owner):
+            ours = names.is_ours(body["metadata"].get("labels", {}), owner)
+            if not ours and situation.monitoring is not None and kind is situation.monitoring.kind:
+                # Another user's monitor with this name also scrapes the pods, or a user chose not to.
+                situation = replace(situation, monitoring=None)
+                continue
+            if not ours:
                 foreign = (
                     f"{kind.name} {owner.namespace}/{name}: exists but is not owned by this resource; delete the "
                     f"{kind.name} or create a TGIEndpoint with another name"

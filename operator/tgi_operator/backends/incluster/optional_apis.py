@@ -120,17 +120,18 @@ class OptionalAPIs:
             await self.refresh()
 
     async def _discover(self) -> None:
-        before = (self.served, self._custom_metrics)
-        for kind in self._kinds:
-            served = await self._serves(kind)
-            if served and kind not in self._watches:
-                self._watches[kind] = self._watch(kind)
-            elif not served and kind in self._watches:
-                self._end(kind)
-        self._custom_metrics = await self._cluster.get(_CUSTOM_METRICS) is not None
-        if before != (self.served, self._custom_metrics):
-            for key in self._children.resources():
-                self._changed(key)
+        # All requests come first: after one that fails, everything stays the same.
+        served = frozenset([kind for kind in self._kinds if await self._serves(kind)])
+        custom_metrics = await self._cluster.get(_CUSTOM_METRICS) is not None
+        if (served, custom_metrics) == (self.served, self._custom_metrics):
+            return
+        for kind in self.served - served:
+            self._end(kind)
+        for kind in served - self.served:
+            self._watches[kind] = self._watch(kind)
+        self._custom_metrics = custom_metrics
+        for key in self._children.resources():
+            self._changed(key)
 
     async def _serves(self, kind: Kind) -> bool:
         found: Mapping[str, object] = await self._cluster.get(kind.group) or {}
@@ -157,6 +158,7 @@ class OptionalAPIs:
         """Forget the objects of a kind that is no longer served. They no longer exist."""
         for task in self._watches.pop(kind):
             task.cancel()
+        self._objects = [each for each in self._objects if each.kind is not kind]
         self._children.drop_missing(self._children.versions(kind.name))
 
 
@@ -181,7 +183,7 @@ class _Objects:
     """Keeps the objects of a kind in `children`. Implements following.Sink."""
 
     def __init__(self, kind: Kind, namespace: str, children: Children, changed: Callable[[Key], None]) -> None:
-        self._kind = kind
+        self.kind = kind
         self._namespace = namespace
         self._children = children
         self._changed = changed
@@ -191,7 +193,7 @@ class _Objects:
 
     def begin(self) -> None:
         """Expect the known objects."""
-        known = self._children.versions(self._kind.name)
+        known = self._children.versions(self.kind.name)
         self._missing = {
             (key, child): version for (key, child), version in known.items() if self._namespace in ("", key.namespace)
         }

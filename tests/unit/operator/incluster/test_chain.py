@@ -279,7 +279,11 @@ TEMPORARILY = failed("BackoffLimitExceeded")
 
 def test_failed_fetch_is_for_a_person_to_end() -> None:
     cluster = fetching(conditions=FAILED)
-    cluster.add(fetcher(cluster, "f", exitCode=3, message="tgi-operator: hf://a/b: the model does not exist (404)"))
+    cluster.add(
+        fetcher(
+            cluster, "f", exitCode=3, message="tgi-operator: hf://a/b: the model does not exist or is private (404)"
+        )
+    )
     planned = cluster.step()
     assert is_stalled(planned)
     assert reason(planned) == Reason.MODEL_DOWNLOAD_FAILED

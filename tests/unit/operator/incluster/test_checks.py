@@ -51,7 +51,7 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
             variable("LORA_ADAPTERS", "x=/x,a/b") | {"model": {"uri": "pvc://models/zephyr"}},
             Reason.INVALID_SPEC,
             "LORA_ADAPTERS: 'a/b' is on the Hugging Face Hub, to which these pods do not connect; put the adapter in a "
-            "folder below spec.model.uri and use NAME=/models/zephyr/FOLDER",
+            "folder under spec.model.uri and use NAME=/models/zephyr/FOLDER",
             id="an adapter on the Hub beside weights on a claim",
         ),
         pytest.param(
@@ -88,8 +88,8 @@ def variable(name: str, value: str = "x") -> dict[str, Any]:
             pytest.param(
                 spec(gpu={"resourceName": name}),
                 Reason.UNSUPPORTED_GPU,
-                f"spec.inCluster.gpu.resourceName: the operator knows no TGI image for {name}, only for the GPUs of "
-                "nvidia.com and amd.com; set spec.runtime.image",
+                f"spec.inCluster.gpu.resourceName: the operator has no TGI image for {name}, only for "
+                "nvidia.com and amd.com GPUs; set spec.runtime.image",
                 id=name,
             )
             for name in ("gpu.intel.com/xe", "habana.ai/gaudi", "aws.amazon.com/neuron")

@@ -351,3 +351,36 @@ def test_digest_that_an_earlier_version_computed_from_the_token_replaces_no_pod(
     assert template(cluster) == before
     annotations = cluster.deployment["metadata"]["annotations"]
     assert annotations[names.ANNOTATION_INPUTS] == cluster.desired.inputs, "the digest of the token is gone"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"service": {"annotations": {"prometheus.io/scrape": "true"}}}),
+        ({}, {"podMonitor": {"labels": {"release": "prometheus"}}}),
+        ({}, {"podDisruptionBudget": {"maxUnavailable": 0}}),
+        ({"cache": {"size": "10Gi"}}, {"cache": {"size": "20Gi"}}),
+    ],
+    ids=["Service", "PodMonitor", "PodDisruptionBudget", "PVC"],
+)
+def test_what_pods_do_not_depend_on_takes_no_new_rendering(
+    before: dict[str, Any], after: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(spec(**before)).settle()
+    template = cluster.deployment["spec"]["template"]
+    upgrade(monkeypatch)
+    cluster.described, cluster.generation = spec(**after), 2
+    cluster.settle()
+    assert cluster.deployment["spec"]["template"] == template
+
+
+def test_a_digest_of_all_fields_by_an_earlier_version_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(spec(podMonitor={"labels": {"release": "prometheus"}})).settle()
+    template = cluster.deployment["spec"]["template"]
+    wanted = cluster.desired
+    assert wanted.former_inputs
+    cluster.deployment["metadata"]["annotations"][names.ANNOTATION_INPUTS] = wanted.former_inputs[0]
+    upgrade(monkeypatch)
+    cluster.settle()
+    assert cluster.deployment["spec"]["template"] == template
+    assert cluster.deployment["metadata"]["annotations"][names.ANNOTATION_INPUTS] == wanted.inputs

@@ -16,7 +16,7 @@ from tgi_operator.backends.incluster.apply import RefusedError
 from tgi_operator.backends.incluster.backend import InClusterBackend
 from tgi_operator.backends.incluster.decide.steps import Apply
 from tgi_operator.backends.incluster.desired import names
-from tgi_operator.backends.incluster.kinds import Object
+from tgi_operator.backends.incluster.kinds import POD_MONITOR, Object
 from tgi_operator.backends.incluster.optional_apis import DISCOVERY_SECONDS
 from tgi_operator.backends.keys import Key
 from tgi_operator.backends.plans.verdicts import was_available
@@ -643,3 +643,16 @@ async def test_object_that_a_webhook_rewrites_is_applied_once_and_follows_the_sp
     assert len(deployments) == 2, "once, and once more to see that it changes nothing"
     shown = await reconcile(backend, replace(resource(spec({"replicas": 3}), shown.status), generation=2))
     assert [each["spec"]["replicas"] for each in applies if each["kind"] == "Deployment"][2:] == [3]
+
+
+async def test_a_monitor_of_another_user_with_the_same_name_is_left_alone(
+    server: APIServer, backend: InClusterBackend
+) -> None:
+    server.objects[POD_MONITOR.group] = {"resources": [{"name": POD_MONITOR.plural}]}
+    path = POD_MONITOR.path(*KEY)
+    theirs = {"kind": "PodMonitor", "metadata": {"name": OWNER.name, "namespace": "ml", "labels": {}}}
+    server.objects[path] = theirs
+    shown = await reconcile(backend, resource(spec()))
+    assert reason(shown) == Reason.CREATING
+    assert server.objects[path] is theirs
+    await backend.close()

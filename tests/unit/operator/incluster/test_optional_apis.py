@@ -47,10 +47,11 @@ class Server(APIServer):
     events: asyncio.Queue[Object] = field(default_factory=asyncio.Queue)
     requests: list[str] = field(default_factory=list)
     down: bool = False
+    down_in_between: str = ""
 
     async def get(self, path: str) -> Object | None:
         self.requests.append(path)
-        if self.down:
+        if self.down or (self.down_in_between and self.down_in_between in path):
             raise APIError(503, "unavailable")
         found = [kind for kind in OPTIONAL if kind.group == path and kind in self.installed]
         return {"resources": [{"name": kind.plural} for kind in found]} if found else None
@@ -194,3 +195,16 @@ async def test_scaling_facilities_are_those_of_the_settings() -> None:
         means = given.apis.means
         assert (means.prometheus, means.authentication) == (SETTINGS.prometheus_address, "prometheus")
         assert means.names[MetricType.QUEUE_DEPTH] == SETTINGS.queue_size_metric
+
+
+async def test_discovery_that_fails_halfway_is_repeated_as_a_whole() -> None:
+    server = Server()
+    async with running(server) as given:
+        given.children.put(stored(POD_MONITOR))
+        server.installed.add(SCALED_OBJECT)
+        server.down_in_between = "custom.metrics"
+        await asyncio.sleep(DISCOVERY_SECONDS + 1)
+        assert (given.apis.served, given.changed) == (frozenset(), [])
+        server.down_in_between = ""
+        await asyncio.sleep(DISCOVERY_SECONDS)
+        assert (given.apis.served, given.changed) == (frozenset({SCALED_OBJECT}), [KEY])

@@ -188,7 +188,7 @@ def test_no_trouble(found: Object) -> None:
         pytest.param(
             ended(9, message="429 Client Error: Too Many Requests"),
             Reason.MODEL_DOWNLOAD_FAILED,
-            "the Hub limits requests",
+            "the Hub is rate limiting",
             False,
             id="what another restart can resolve",
         ),

@@ -222,6 +222,23 @@ def test_scaling_active_says_what_the_autoscaler_says(
     assert ready["status"] == "True", "what serves, serves"
 
 
+@pytest.mark.parametrize(
+    ("means", "words"),
+    [
+        (Means(), "KEDA is not installed, and --prometheus-address is not set; install a metrics adapter, or install"),
+        (Means(keda=True), "cannot use KEDA because --prometheus-address is not set; install a metrics adapter or set"),
+        (Means(prometheus="http://p"), "and KEDA is not installed; install a metrics adapter or KEDA; see Scaling"),
+    ],
+)
+def test_what_autoscaling_lacks_is_named(means: Means, words: str) -> None:
+    cluster = Cluster(autoscaled(), means=means).settle()
+    cluster.hpa(ScalingActive=("True", "ValidMetricFound", "m"))
+    cluster.step()
+    said = cluster.condition("ScalingActive")
+    assert said is not None
+    assert words in said["message"]
+
+
 def test_more_pods_than_gpus_are_reported_and_the_ready_ones_serve() -> None:
     cluster = Cluster(autoscaled()).settle()
     cluster.scale(4)

@@ -44,6 +44,23 @@ def test_misspelled_region_is_answered_with_the_one_that_was_probably_meant(regi
         f"{region} is not a known AWS region; did you mean {meant}? Create a new TGIEndpoint in the correct region"
         in problem.message
     )
+    assert "--aws-regions" not in problem.message
+
+
+@pytest.mark.parametrize(
+    ("region", "remedy"),
+    [
+        ("us-east-1", "create a new TGIEndpoint in another region, or ask an administrator to add us-east-1"),
+        ("us-weast-1", "create a new TGIEndpoint in another region"),
+        ("eu-wesst-1", "did you mean eu-west-1? Create a new TGIEndpoint in the correct region"),
+        ("eu-new-9", "another region, or if eu-new-9 is a new AWS region, ask an administrator to add it"),
+    ],
+)
+def test_only_a_region_that_can_exist_is_worth_a_request_to_the_administrators(region: str, remedy: str) -> None:
+    problem = Regions(("eu-west-1",)).problem(region)
+    assert problem is not None
+    assert remedy in problem.message
+    assert ("--aws-regions" in problem.message) == ("administrator" in remedy)
 
 
 def test_setting_adds_regions_and_leaves_out_all_that_it_does_not_name() -> None:

@@ -55,7 +55,7 @@ def s3_error(code: str, status: int, operation: str = "ListObjectsV2") -> Client
             hub_error(HfHubHTTPError, 401),
             True,
             LastingError,
-            "the Hub rejected the token in spec.model.tokenSecretRef (401)",
+            "the Hub rejected the token (401); in spec.model.tokenSecretRef, reference a token that has access",
         ),
         (
             hub_error(HfHubHTTPError, 403),
@@ -85,7 +85,7 @@ def test_a_broken_connection_is_told_by_its_first_cause() -> None:
             raise ConnectionError("HTTPConnectionPool(...): Max retries exceeded") from error
     except OSError as error:
         failure = hub_failures.failure(error, MODEL, with_token=False)
-    assert str(failure).endswith("failed: ConnectionRefusedError: [Errno 111] Connection refused")
+    assert "failed: ConnectionRefusedError: [Errno 111] Connection refused; if the problem persists" in str(failure)
 
 
 def test_the_reason_behind_a_copy_that_is_not_in_the_cache() -> None:

@@ -68,11 +68,11 @@ def test_a_model_is_a_configuration_and_weights(tmp_path: Path, files: dict[str,
         ({"config.json": "{}", "model.gguf": ""}, "has no weights"),
         (
             {"config.json": "{}", "a.safetensors": "", INDEX: index("a.safetensors", "b.safetensors")},
-            "lacks 1 of the files that are listed in model.safetensors.index.json: b.safetensors; copy it",
+            "1 of the files that are listed in model.safetensors.index.json: b.safetensors; copy it to the folder",
         ),
         (
             {"config.json": "{}", "a.safetensors": "", INDEX: index("a.safetensors", "b.safetensors", "c.safetensors")},
-            "lacks 2 of the files that are listed in model.safetensors.index.json, such as b.safetensors; copy them",
+            "2 of the files that are listed in model.safetensors.index.json, such as b.safetensors; copy them to the",
         ),
         ({"config.json": "{}", "a.safetensors": "", INDEX: "{"}, "cannot be read"),
         ({"config.json": "{}", "a.safetensors": "", INDEX: "[]"}, "cannot be read"),

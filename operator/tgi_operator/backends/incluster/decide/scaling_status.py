@@ -8,6 +8,7 @@ from tgi_operator.api.times import rfc3339
 from tgi_operator.backends.incluster.decide.situation import Deployed, Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Step
 from tgi_operator.backends.incluster.desired import autoscaler
+from tgi_operator.backends.incluster.desired.autoscaler import Means
 from tgi_operator.backends.incluster.kinds import HPA, Object, condition
 from tgi_operator.backends.plans import scaling
 from tgi_operator.backends.plans.planning import Plan
@@ -94,12 +95,23 @@ def _activity(situation: Situation) -> Activity | None:
     if deployed is None or not hpa:
         return Activity(False, Reason.ENDPOINT_NOT_IN_SERVICE, "The autoscaler does not exist yet.")
     if not situation.means.measures:
-        message = (
-            "Autoscaling is not possible: the cluster does not serve a custom metrics API, and KEDA is not configured "
-            "(--prometheus-address); install a metrics adapter or KEDA; see Scaling in the documentation"
-        )
-        return Activity(False, Reason.METRICS_API_MISSING, message)
+        return Activity(False, Reason.METRICS_API_MISSING, _unmeasured(situation.means))
     return _obstacle(situation, deployed, hpa) or _follows(situation)
+
+
+def _unmeasured(means: Means) -> str:
+    """Return what the cluster lacks for autoscaling: a custom metrics API, or KEDA with the address of a Prometheus."""
+    if means.keda:
+        why = "the operator cannot use KEDA because --prometheus-address is not set"
+        do = "install a metrics adapter or set --prometheus-address"
+    else:
+        why = "KEDA is not installed"
+        do = "install a metrics adapter or KEDA"
+        if not means.prometheus:
+            why += ", and --prometheus-address is not set"
+            do = "install a metrics adapter, or install KEDA and set --prometheus-address"
+    no_api = "the cluster does not serve a custom metrics API"
+    return f"Autoscaling is not possible: {no_api}, and {why}; {do}; see Scaling in the documentation"
 
 
 def _obstacle(situation: Situation, deployed: Deployed, hpa: Object) -> Activity | None:

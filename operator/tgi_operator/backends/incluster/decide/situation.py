@@ -1,7 +1,7 @@
 """All inputs to a decision: the resource, the desired objects, and the objects observed in the cluster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Unpack
@@ -38,6 +38,8 @@ from tgi_operator.backends.plans import schedules
 from tgi_operator.backends.plans.schedules import Bounds
 from tgi_operator.backends.plans.verdicts import StatusFields, Verdict, with_verdict
 from tgi_operator.backends.resource import Owner, Resource
+
+_HIDDEN = "The output of the container is not shown while the spec has a problem."
 
 MOST_PODS = 10
 """The largest number of unhealthy pods that the status lists."""
@@ -183,7 +185,11 @@ class Situation:
         """
         secrets = self.rendered.secrets if self.rendered else None
         relevant = (pod for pod in self.live_servers if not self.available or not pods.is_over(pod))
-        return tuple(found for pod in relevant if (found := pods.trouble(pod, secrets)) is not None)
+        found = [each for pod in relevant if (each := pods.trouble(pod, secrets)) is not None]
+        # Without the spec's Secrets, nothing redacts what a container prints.
+        return tuple(
+            each if secrets is not None or each.container is None else replace(each, message=_HIDDEN) for each in found
+        )
 
     @property
     def bounds(self) -> Bounds:

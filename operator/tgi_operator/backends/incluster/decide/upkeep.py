@@ -6,7 +6,7 @@ from tgi_operator.backends.incluster.decide.situation import Situation
 from tgi_operator.backends.incluster.decide.steps import Apply, Delete, Step
 from tgi_operator.backends.incluster.desired import names, strategy
 from tgi_operator.backends.incluster.desired.manifests import is_applied, is_as_wanted
-from tgi_operator.backends.incluster.kinds import JOB, SERVICE, Object, kind_of
+from tgi_operator.backends.incluster.kinds import HPA, JOB, OPTIONAL, SERVICE, Object, kind_of
 from tgi_operator.backends.plans.planning import Note, Plan
 
 
@@ -40,7 +40,11 @@ def _notes(situation: Situation, wrong: list[Object]) -> tuple[Note, ...]:
 
 
 def _is_restored(situation: Situation, manifest: Object) -> bool:
-    live = situation.child(kind_of(manifest), manifest["metadata"]["name"])
+    kind = kind_of(manifest)
+    live = situation.child(kind, manifest["metadata"]["name"])
+    if live is None and kind in (HPA, *OPTIONAL):
+        # The API may be new in the cluster, or another kind of autoscaler is now used.
+        return False
     if live is None:
         # The status has this generation only after the objects for it were applied.
         return situation.status.observed_generation == situation.resource.generation

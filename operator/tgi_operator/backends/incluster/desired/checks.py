@@ -30,8 +30,8 @@ def no_image(spec: Spec, target: InCluster) -> Problem | None:
         return None
     return Problem(
         Reason.UNSUPPORTED_GPU,
-        f"spec.inCluster.gpu.resourceName: the operator knows no TGI image for {name}, only for the GPUs of "
-        f"{' and '.join(images.vendors())}; set spec.runtime.image to an image for this hardware",
+        f"spec.inCluster.gpu.resourceName: the operator has no TGI image for {name}, only for "
+        f"{' and '.join(images.vendors())} GPUs; set spec.runtime.image to an image for this hardware",
     )
 
 
@@ -140,7 +140,7 @@ def adapters_without_the_hub(spec: Spec, target: InCluster) -> Problem | None:
     return Problem(
         Reason.INVALID_SPEC,
         f"spec.runtime.env: LORA_ADAPTERS: {found[0]!r} is on the Hugging Face Hub, to which these pods do not "
-        f"connect; put the adapter in a folder below spec.model.uri and use NAME={folder}/FOLDER",
+        f"connect; put the adapter in a folder under spec.model.uri and use NAME={folder}/FOLDER",
     )
 
 

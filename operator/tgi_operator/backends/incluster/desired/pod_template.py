@@ -120,7 +120,9 @@ def startup_seconds(spec: Spec, target: InCluster) -> int:
 
 
 def _container(spec: Spec, target: InCluster, image: str, source: Source) -> Object:
-    variables = environment(spec, target, image, source)
+    given = environment(spec, target, image, source)
+    # A variable from a Secret replaces a default of the same name.
+    variables = {name: value for name, value in given.items() if name not in spec.runtime.secret_env}
     graceful = int(variables.get("GRACEFUL_TERMINATION_TIMEOUT", drain.TGI_GRACEFUL_SECONDS))
     longest = drain.seconds(target.termination_grace_period_seconds, graceful)
     token = {HUB_TOKEN: spec.model.token_secret_ref} if spec.model.token_secret_ref and not source.offline else {}

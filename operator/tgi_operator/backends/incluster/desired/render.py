@@ -13,6 +13,9 @@ from tgi_operator.backends.incluster.kinds import BUDGET, CLAIM, DEPLOYMENT, SER
 from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.secret_values import SecretValues
 
+_BESIDE_PODS = ("service", "pod_disruption_budget", "pod_monitor")
+"""Fields of `inCluster` that only objects other than pods depend on."""
+
 
 @dataclass(frozen=True)
 class Desired:
@@ -80,13 +83,12 @@ def desired(
     template = pod_template.pod_template(owner, spec, target, image_uri, source, volume)
     revision = content_digest(template)
     template["metadata"]["labels"][names.LABEL_REVISION] = revision
-    inputs, _ = naming.inputs_digests(resource, SecretValues(), target)
-    token = SecretValues(secrets.token)
+    inputs, _ = naming.inputs_digests(resource, SecretValues(), _of_template(target))
     deadline = spec.rollout.progress_deadline_seconds if spec.rollout else None
     return Desired(
         owner=owner,
         inputs=inputs,
-        former_inputs=() if source.offline or secrets.token is None else naming.inputs_digests(resource, token, target),
+        former_inputs=_former_inputs(resource, secrets, target, source),
         revision=revision,
         image=image_uri,
         template=template,
@@ -101,6 +103,23 @@ def desired(
         secrets=secrets,
         volume=volume,
     )
+
+
+def _of_template(target: InCluster) -> InCluster:
+    """Return the part of the spec that the pod template depends on. Other objects need no other pods."""
+    cache = target.cache.model_copy(update={"size": "0"}) if target.cache is not None and target.cache.size else None
+    others: dict[str, object] = {name: InCluster.model_fields[name].get_default() for name in _BESIDE_PODS}
+    return target.model_copy(update=others | ({"cache": cache} if cache is not None else {}))
+
+
+def _former_inputs(
+    resource: Resource, secrets: SecretValues, target: InCluster, source: fetch_job.Source
+) -> tuple[str, ...]:
+    """Return the digests as earlier versions compute them: of all of `inCluster`, and from the Hub token too."""
+    inputs = naming.inputs_digests(resource, SecretValues(), target)
+    if source.offline or secrets.token is None:
+        return inputs
+    return (*inputs, *naming.inputs_digests(resource, SecretValues(secrets.token), target))
 
 
 def url(owner: Owner) -> str:

@@ -14,7 +14,8 @@ class Regions:
 
     def __init__(self, allowed: Iterable[str]) -> None:
         self._setting = frozenset(allowed)
-        self._regions = self._setting or _known()
+        self._known = _known()
+        self._regions = self._setting or self._known
 
     def problem(self, region: str) -> Problem | None:
         """Return the reason why a resource must not name a region, or None if it can."""
@@ -22,18 +23,22 @@ class Regions:
             return None
         if self._setting:
             allowed = ", ".join(sorted(self._setting))
-            why, do = f"the operator does not allow {region} (allowed: {allowed})", "create"
-            which = "another"
+            why = f"the operator does not allow {region} (allowed: {allowed})"
         else:
-            meant = _meant(region, self._regions)
             why = f"{region} is not a known AWS region"
-            do = f"did you mean {meant}? Create" if meant else "create"
-            which = "the correct" if meant else "another"
-        return Problem(
-            Reason.UNKNOWN_REGION,
-            f"spec.sageMaker.region: {why}; {do} a new TGIEndpoint in {which} region, or ask an administrator to add "
-            f"{region} to --aws-regions",
-        )
+        return Problem(Reason.UNKNOWN_REGION, f"spec.sageMaker.region: {why}; {self._remedy(region)}")
+
+    def _remedy(self, region: str) -> str:
+        """Return what to do. Only a region that can exist is worth a request to the administrators."""
+        another = "create a new TGIEndpoint in another region"
+        if region in self._known:
+            return f"{another}, or ask an administrator to add {region} to --aws-regions"
+        meant = _meant(region, self._known | self._setting)
+        if meant in self._regions:
+            return f"did you mean {meant}? Create a new TGIEndpoint in the correct region"
+        if meant:
+            return another
+        return f"{another}, or if {region} is a new AWS region, ask an administrator to add it to --aws-regions"
 
 
 def _meant(region: str, known: Iterable[str]) -> str | None:

@@ -57,7 +57,9 @@ def stopped(situation: Situation, plan: Plan[Step]) -> Plan[Step] | Ask:
         ahead=True,
         done=_remember(status, memory.deregistered(status.sage_maker or situation.memory)),
         after=CONTINUE_SECONDS,
-        notes=(Note(Reason.AUTOSCALING_STOPPED, "Stopped autoscaling: the replica count no longer follows the load."),),
+        notes=(
+            Note(Reason.AUTOSCALING_STOPPED, "Stopped autoscaling: the replica count no longer changes automatically."),
+        ),
     )
 
 

@@ -88,8 +88,8 @@ def _conflict(situation: Situation) -> Activity | None:
         if other is not None:
             metric = policy["PredefinedMetricSpecification"]["PredefinedMetricType"]
             message = (
-                f'Scaling policy "{other}": not owned by this resource but already tracks {metric}, and AWS accepts '
-                "only one policy per metric; delete the policy in AWS or remove the metric from "
+                f'Scaling policy "{other}" is not owned by this resource but already tracks {metric}, and AWS '
+                "accepts only one policy per metric; delete the policy in AWS or remove the metric from "
                 "spec.autoscaling.metrics"
             )
             return Activity(False, Reason.POLICY_CONFLICT, message)

@@ -18,7 +18,7 @@ _TRANSITIONS = {
     state.CREATING: (Reason.CREATING, "AWS is starting the instances; the container then loads the model."),
     state.UPDATING: (
         Reason.UPDATING,
-        "AWS is changing the endpoint; the current revision serves until the change is complete.",
+        "AWS is changing the endpoint; the current revision continues to serve requests until the change is complete.",
     ),
     state.SYSTEM_UPDATING: (
         Reason.SYSTEM_UPDATING,

@@ -50,7 +50,7 @@ def adapters_isolated_from_the_hub(spec: Spec, target: SageMaker) -> Problem | N
         return Problem(
             Reason.INVALID_SPEC,
             f"spec.runtime.env: LORA_ADAPTERS: {found[0]!r} is on the Hugging Face Hub, which the container cannot "
-            "reach; put the adapter in a folder below spec.model.uri and use NAME=/opt/ml/model/FOLDER, or remove "
+            "reach; put the adapter in a folder under spec.model.uri and use NAME=/opt/ml/model/FOLDER, or remove "
             "spec.sageMaker.enableNetworkIsolation",
         )
     return None

@@ -140,7 +140,7 @@ def test_text_is_recognised(words: str, reason: Reason) -> None:
         pytest.param(
             "huggingface_hub.errors.HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x\n"
             "Invalid credentials in Authorization header",
-            "the Hub refuses the token",
+            "the Hub rejected the token",
             id="a token that is not valid",
         ),
         pytest.param(
@@ -201,7 +201,7 @@ def test_text_is_recognised(words: str, reason: Reason) -> None:
         pytest.param(
             "thread 'main' panicked at 'error binding to 0.0.0.0:80: error creating server listener: Permission denied "
             "(os error 13)'",
-            "the pod can only use ports from 1024",
+            "the pod can use only ports 1024 and higher",
             id="a port that needs a capability",
         ),
         pytest.param(
@@ -251,12 +251,12 @@ def test_anything_else_is_not(words: str) -> None:
         pytest.param(
             "LocalEntryNotFoundError: An error happened while trying to locate the files on the Hub\n"
             "429 Client Error: Too Many Requests for url",
-            "the Hub limits requests from this address",
+            "the Hub is rate limiting this IP address",
             id="too many requests",
         ),
         pytest.param(
             "huggingface_hub.errors.HfHubHTTPError: 503 Server Error: Service Unavailable for url: https://x",
-            "the Hub fails to answer",
+            "the Hub responded with a server error",
             id="a Hub that is down",
         ),
         pytest.param(
