@@ -106,7 +106,7 @@ def test_weights_that_are_not_of_the_prefix_are_named(fetch: Command, claim: Pat
 
     done = fetch(URI, claim)
     assert done.returncode == 3
-    assert "such as planted.safetensors; remove them" in done.stderr
+    assert ": planted.safetensors; remove it" in done.stderr
 
 
 def test_pickled_weights_are_taken_only_where_they_are_allowed(fetch: Command, claim: Path, s3: Any) -> None:

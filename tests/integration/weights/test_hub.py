@@ -301,7 +301,7 @@ def test_weights_that_are_not_of_the_commit_are_named(
 
     done = fetch(URI, cache, "--revision", commit.sha)
     assert done.returncode == 3
-    assert_one_line(fetch, done.stderr, "such as planted.safetensors; remove them")
+    assert_one_line(fetch, done.stderr, ": planted.safetensors; remove it")
 
 
 @pytest.mark.parametrize("part", ["snapshots", "blobs", "refs"])
@@ -430,7 +430,7 @@ def test_what_does_not_fit_is_not_begun(fetch: Command, cache: Path, repository:
         ({SHARD: b"1"}, "has no config.json"),
         (
             {"config.json": b"{}", SHARD: b"1", f"{SHARD}.index.json": b'{"weight_map": {"a": "gone.safetensors"}}'},
-            "such as gone.safetensors",
+            "index.json: gone.safetensors; copy it to the folder",
         ),
     ],
 )

@@ -117,7 +117,7 @@ def test_volume_that_ignores_fsgroup_is_named_with_what_to_do(fetch: Command, vo
     volume.chmod(0o755)
     done = job(fetch, URI, volume / "hub", "--home", "a/1")
     assert done.returncode == 3
-    assert f"the volume must be writable for uid {JOB} and gid {JOB}: change the owner of the folder" in done.stderr
+    assert f"the volume must be writable by uid {JOB} or gid {JOB}; change the owner of the folder" in done.stderr
 
 
 def test_folder_of_another_user_that_tgi_cannot_write_is_refused_before_a_gpu_is_taken(
