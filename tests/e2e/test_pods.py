@@ -191,11 +191,19 @@ def test_pods_with_a_volume_of_one_node_stay_on_it(cloud: Cloud) -> None:
     cloud.apply("zephyr", changed(inCluster=cached))
     cloud.wait_ready("zephyr")
     (before,) = cloud.pods("zephyr")
+    nodes: dict[str, str] = {}
+
+    def fetched_twice() -> bool:
+        for pod in cloud.objects("pods"):
+            meta = pod["metadata"]
+            if meta["name"].startswith("zephyr-fetch") and "nodeName" in pod["spec"]:
+                nodes[meta["labels"]["batch.kubernetes.io/job-name"]] = pod["spec"]["nodeName"]
+        return len(nodes) == 2
+
+    (first,) = cloud.objects("jobs")
     cloud.apply("zephyr", changed(model={"uri": "hf://HuggingFaceH4/zephyr-7b-alpha"}, inCluster=cached))
-    until(lambda: len(cloud.objects("jobs")) == 2, lambda: str(cloud.objects("jobs")))
-    made = sorted(cloud.objects("pods"), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-    fetching = [pod for pod in made if pod["metadata"]["name"].startswith("zephyr-fetch")]
-    assert {pod["spec"]["nodeName"] for pod in fetching[1:]} <= {before["spec"]["nodeName"]}
+    until(fetched_twice, lambda: f"{nodes} {cloud.objects('jobs')}")
+    assert {nodes[job] for job in nodes.keys() - {first["metadata"]["name"]}} == {before["spec"]["nodeName"]}
     cloud.wait_ready("zephyr")
     assert cloud.get("zephyr")["status"]["inCluster"]["replacement"] == "InPlace"
     assert len(cloud.pods("zephyr")) == 1
