@@ -255,14 +255,17 @@ class Kube:
 
     async def reduced(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
         """Yield the result of `reduce` for each object of a list. At most one page is in memory."""
-        async for page in self._pages(path, _JSON, reduce, **selectors):
+        async for page in self.pages(path, reduce, **selectors):
             for body in page["items"]:
                 yield body
 
-    async def metadata_pages(self, path: str, **selectors: str) -> AsyncIterator[Object]:
+    def pages(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
+        """Yield the pages of a list, with the result of `reduce` for each object."""
+        return self._pages(path, _JSON, reduce, **selectors)
+
+    def metadata_pages(self, path: str, **selectors: str) -> AsyncIterator[Object]:
         """Yield the pages of a list whose items contain only metadata."""
-        async for page in self._pages(path, _METADATA_LIST, without_bookkeeping, **selectors):
-            yield page
+        return self._pages(path, _METADATA_LIST, without_bookkeeping, **selectors)
 
     async def _pages(self, path: str, accept: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
         query = {"limit": str(PAGE), **selectors}
@@ -274,11 +277,6 @@ class Kube:
             if not page["metadata"].get("continue"):
                 return
             query["continue"] = page["metadata"]["continue"]
-
-    async def pages(self, path: str, reduce: Reduce, **selectors: str) -> AsyncIterator[Object]:
-        """Yield the pages of a list, with the result of `reduce` for each object."""
-        async for page in self._pages(path, _JSON, reduce, **selectors):
-            yield page
 
     def watch(self, path: str, version: str, reduce: Reduce, **selectors: str) -> AsyncGenerator[Object, None]:
         """Yield the events of a watch, starting at a resourceVersion, with the result of `reduce` for each object.

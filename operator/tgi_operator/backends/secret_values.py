@@ -35,8 +35,8 @@ class SecretValue:
 class SecretValues:
     """All values that a spec takes from Secrets: the Hub token, and the variables of `runtime.env` by name.
 
-    `others` are values that other specs of the namespace take or took, if this process knows them. A pod of an earlier
-    spec can still have one. They are only redacted.
+    `others` are values that earlier specs of the resource took, if this process knows them. A pod of an earlier spec
+    can still have one. They are only redacted.
     """
 
     token: SecretValue | None = None

@@ -8,7 +8,7 @@ from tgi_operator.api.problem import Problem
 from tgi_operator.api.reasons import Reason
 from tgi_operator.api.spec import SecretKeyRef, Spec
 from tgi_operator.backends.allowed_use import Reference, unlabelled
-from tgi_operator.backends.resource import Resource
+from tgi_operator.backends.resource import Owner, Resource
 from tgi_operator.backends.secret_values import SecretValue, SecretValues
 from tgi_operator.kube import Secret
 
@@ -22,6 +22,12 @@ _MOST_KEYS = 10_000
 
 _values: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
 """The last values of each key, newest first, only for redaction: AWS may quote the previous value."""
+
+
+_MOST_TAKEN = 64
+
+_taken: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
+"""The last values that each resource took, newest first, only for redaction: its pods may have an earlier one."""
 
 
 class SecretReader(Protocol):
@@ -48,8 +54,7 @@ async def values(reader: SecretReader, resource: Resource, *, require_label: boo
                 return value
             found[field] = value
     env = {name: found[_field(name)] for name in resource.spec.runtime.secret_env}
-    others = [each for (known, *_), each_key in _values.items() if known == namespace for each in each_key]
-    return SecretValues(found.get(_TOKEN), env, tuple(sorted({*others})))
+    return SecretValues(found.get(_TOKEN), env, _taken_by(resource.owner, [each.value for each in found.values()]))
 
 
 def _references(spec: Spec) -> dict[str, list[tuple[str, SecretKeyRef]]]:
@@ -116,6 +121,18 @@ def _command(namespace: str, reference: SecretKeyRef, *, require_label: bool) ->
     create = f"`kubectl create secret generic {name} -n {namespace} --from-literal={reference.key}=VALUE`"
     label = f", then `kubectl label secret {name} -n {namespace} {LABEL_ALLOW_USE}=true`"
     return f"{create}{label if require_label else ''}"
+
+
+def _taken_by(owner: Owner, values: list[str]) -> tuple[str, ...]:
+    """Return the last values that a resource took, including these."""
+    key = (owner.namespace, owner.name)
+    before = _taken.pop(key, ())
+    known = (*values, *(each for each in before if each not in values))[:_MOST_TAKEN]
+    if known:
+        _taken[key] = known
+    if len(_taken) > _MOST_KEYS:
+        _taken.popitem(last=False)
+    return known
 
 
 def _former(key: tuple[str, str, str], value: str) -> tuple[str, ...]:

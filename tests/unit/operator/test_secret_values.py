@@ -1,7 +1,7 @@
 """The values that a spec takes from Secrets: reading, identification and redaction."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -232,3 +232,13 @@ def test_the_reason_of_a_failed_endpoint_is_without_the_token() -> None:
     endpoint = as_endpoint(described, SecretValues(SecretValue(AFTER, "ml/hub/token", (BEFORE,))))
     assert endpoint.failure_reason == "The container had HF_TOKEN [redacted] and [redacted]. Check its log."
     assert as_endpoint({**described, "FailureReason": ""}).failure_reason is None
+
+
+async def test_values_of_an_earlier_spec_are_still_taken_out_but_not_those_of_another_resource() -> None:
+    await found(WITH_ENV, reader(api=b"the-key-of-this-resource"))
+    other = resource(WITH_ENV)
+    other = replace(other, owner=replace(other.owner, name="other"))
+    await secrets.values(reader(api=b"unlike-the-rest"), other, require_label=True)
+    values = await found(GATED, reader())
+    told = without_secrets("the-key-of-this-resource; unlike-the-rest", values)
+    assert told == "[redacted]; unlike-the-rest"
